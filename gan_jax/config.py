@@ -5,93 +5,212 @@ A file in `configs/` takes `default()`, sets what its experiment needs, and retu
 loss or net is a new entry there and nowhere else.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from ml_collections import ConfigDict
+
+from gan_jax import augment, losses, optimizers, runners, tasks
+from gan_jax.errors import UserError, nearest
 
 
 def optimizer(learning_rate: float, b1: float, b2: float = 0.999) -> ConfigDict:
-  """Adam as GANs use it; `schedule` spans the run unless `decay_steps` says otherwise."""
-  return ConfigDict(
-    dict(
-      name='adam',  # adam | sgd | rmsprop
-      learning_rate=learning_rate,  # at step 0
-      b1=b1,  # decay of the first moment (momentum for sgd)
-      b2=b2,  # decay of the second moment
-      eps=1e-8,  # added to the root of the second moment
-      schedule='constant',  # constant | linear | cosine
-      constant_steps=0,  # steps at the full rate before the schedule sets in
-      final_fraction=0.0,  # rate at the end, as a fraction of the initial one
+    """Adam as GANs use it; `schedule` spans the run unless `decay_steps` says otherwise."""
+    return ConfigDict(
+        dict(
+            name='adam',  # adam | sgd | rmsprop
+            learning_rate=learning_rate,  # at step 0
+            b1=b1,  # decay of the first moment (momentum for sgd)
+            b2=b2,  # decay of the second moment
+            eps=1e-8,  # added to the root of the second moment
+            schedule='constant',  # constant | linear | cosine
+            constant_steps=0,  # steps at the full rate before the schedule sets in
+            final_fraction=0.0,  # rate at the end, as a fraction of the initial one
+        )
     )
-  )
 
 
 def default() -> ConfigDict:
-  """Every field with its default: a DCGAN on the packaged digits."""
-  config = ConfigDict()
-  config.name = 'gan'  # title of the run in reports
-  config.task = 'adversarial'  # key of gan_jax.tasks.TASKS
-  config.seed = 0  # of parameters, latents, dropout, augmentation and data order
-  config.steps = 10_000  # generator updates in the whole run
-  config.batch_size = 64  # global; divisible by the number of devices
-  config.disc_steps = 1  # discriminator updates, each on new images, per generator update
+    """Every field with its default: a DCGAN on the packaged digits."""
+    config = ConfigDict()
+    config.name = 'gan'  # title of the run in reports
+    config.task = 'adversarial'  # key of gan_jax.tasks.TASKS
+    config.seed = 0  # of parameters, latents, dropout, augmentation and data order
+    config.steps = 10_000  # generator updates in the whole run
+    config.batch_size = 64  # global; divisible by the number of devices
+    config.disc_steps = 1  # discriminator updates, each on new images, per generator update
 
-  config.data = ConfigDict()
-  config.data.name = 'mnist5k'  # key of gan_jax.data.DATASETS
-  config.data.path = ''  # where the set is; '' is its usual place
-  config.data.split = 'train'
-  config.data.num_examples = 0  # use a random subset of so many images; 0: all
-  config.data.subset_seed = 0  # which subset
-  config.data.feed = 'auto'  # resident | stream | auto: resident up to 1 GB
+    config.data = ConfigDict()
+    config.data.name = 'mnist5k'  # key of gan_jax.data.DATASETS
+    config.data.path = ''  # where the set is; '' is its usual place
+    config.data.split = 'train'
+    config.data.num_examples = 0  # use a random subset of so many images; 0: all
+    config.data.subset_seed = 0  # which subset
+    config.data.feed = 'auto'  # resident | stream | auto: resident up to 1 GB
 
-  config.gen = ConfigDict()
-  config.gen.net = ConfigDict(dict(name='dcgan'))  # and fields of the generator of gan_jax.nets.NETS
-  config.gen.optimizer = optimizer(2e-4, 0.5)
-  config.gen.ema_decay = 0.0  # of the exponential moving average used for samples; 0: none
-  config.disc = ConfigDict()
-  config.disc.net = ConfigDict(dict(name='dcgan'))  # and fields of the discriminator
-  config.disc.optimizer = optimizer(2e-4, 0.5)
-  config.latent_dim = 100  # entries of z
-  config.latent = 'normal'  # normal: N(0, 1) | uniform: U(-1, 1)
-  config.conditional = False  # class-conditional networks, where the set has labels
-  config.batch_norm = 'global'  # moments over all devices, or 'per_device'
-  config.precision = 'float32'  # of the networks' arithmetic; bfloat16 keeps parameters in float32
+    config.gen = ConfigDict()
+    config.gen.net = ConfigDict(
+        dict(name='dcgan')
+    )  # and fields of the generator of gan_jax.nets.NETS
+    config.gen.optimizer = optimizer(2e-4, 0.5)
+    config.gen.ema_decay = 0.0  # of the exponential moving average used for samples; 0: none
+    config.disc = ConfigDict()
+    config.disc.net = ConfigDict(dict(name='dcgan'))  # and fields of the discriminator
+    config.disc.optimizer = optimizer(2e-4, 0.5)
+    config.latent_dim = 100  # entries of z
+    config.latent = 'normal'  # normal: N(0, 1) | uniform: U(-1, 1)
+    config.conditional = False  # class-conditional networks, where the set has labels
+    config.batch_norm = 'global'  # moments over all devices, or 'per_device'
+    config.precision = (
+        'float32'  # of the networks' arithmetic; bfloat16 keeps parameters in float32
+    )
 
-  config.loss = 'non_saturating'  # key of gan_jax.losses.LOSSES
-  config.label_smoothing = 0.0  # real targets are 1 - this (one-sided)
-  config.share_latent = True  # the generator's update reuses the last discriminator update's fakes
-  config.penalties = ConfigDict()  # weights of gan_jax.penalties.PENALTIES; 0: off
-  config.penalties.gradient_penalty = 0.0
-  config.penalties.dragan = 0.0
-  config.penalties.r1 = 0.0
-  config.penalties.r2 = 0.0
-  config.instance_noise = ConfigDict()
-  config.instance_noise.std = 0.0  # of the noise on all the discriminator's inputs, pixels in [-1, 1]
-  config.instance_noise.decay_steps = 0  # it falls linearly to 0 by this step; 0: it stays
-  config.augment = ''  # of gan_jax.augment.AUGMENTATIONS, comma-separated: 'color,translation,cutout'
+    config.loss = 'non_saturating'  # key of gan_jax.losses.LOSSES
+    config.label_smoothing = 0.0  # real targets are 1 - this (one-sided)
+    config.share_latent = (
+        True  # the generator's update reuses the last discriminator update's fakes
+    )
+    config.penalties = ConfigDict()  # weights of gan_jax.penalties.PENALTIES; 0: off
+    config.penalties.gradient_penalty = 0.0
+    config.penalties.dragan = 0.0
+    config.penalties.r1 = 0.0
+    config.penalties.r2 = 0.0
+    config.instance_noise = ConfigDict()
+    config.instance_noise.std = (
+        0.0  # of the noise on all the discriminator's inputs, pixels in [-1, 1]
+    )
+    config.instance_noise.decay_steps = 0  # it falls linearly to 0 by this step; 0: it stays
+    config.augment = (
+        ''  # of gan_jax.augment.AUGMENTATIONS, comma-separated: 'color,translation,cutout'
+    )
 
-  config.runner = 'pmap'  # pmap | shard_map | vmap
-  config.devices = 0  # 0: all local devices
-  config.steps_per_call = 1  # training steps in one dispatch
+    config.runner = 'pmap'  # pmap | shard_map | vmap
+    config.devices = 0  # 0: all local devices
+    config.steps_per_call = 1  # training steps in one dispatch
 
-  config.log_every = 50  # steps between lines of metrics.jsonl
-  config.sample_every = 1_000  # steps between sample grids
-  config.save_every = 1_000  # steps between checkpoints
-  config.keep = 3  # newest checkpoints kept
-  config.num_samples = 64  # images in a grid
-  config.on_nan = 'stop'  # stop | rollback: go on from the last checkpoint with other noise
-  config.tensorboard = True  # also write event files
-  return config
+    config.log_every = 50  # steps between lines of metrics.jsonl
+    config.sample_every = 1_000  # steps between sample grids
+    config.save_every = 1_000  # steps between checkpoints
+    config.keep = 3  # newest checkpoints kept
+    config.num_samples = 64  # images in a grid
+    config.on_nan = 'stop'  # stop | rollback: go on from the last checkpoint with other noise
+    config.tensorboard = True  # also write event files
+    return config
 
 
 def smoke(config: ConfigDict) -> ConfigDict:
-  """The same code paths in seconds, on data that needs no network: five checkpoints and all files."""
-  config.data.name = 'mnist5k'
-  config.data.path = ''
-  config.data.num_examples = 500
-  config.steps = 20
-  config.batch_size = 16
-  config.num_samples = 16
-  config.log_every = 2
-  config.sample_every = 5
-  config.save_every = 4
-  config.keep = 5
-  return config
+    """The same code paths in seconds, without a network: five checkpoints and every file."""
+    config.data.name = 'mnist5k'
+    config.data.path = ''
+    config.data.num_examples = 500
+    config.steps = 20
+    config.batch_size = 16
+    config.num_samples = 16
+    config.log_every = 2
+    config.sample_every = 5
+    config.save_every = 4
+    config.keep = 5
+    return config
+
+
+def choose_preset(config: ConfigDict, preset: str, **others: Callable[[], None]) -> ConfigDict:
+    """What a config file returns for the preset after the colon: '', 'smoke' or one of `others`.
+
+    Args:
+      config: with the experiment's own settings.
+      preset: its name.
+      **others: functions, by preset, that change `config` in place.
+
+    Raises:
+      UserError: there is no such preset.
+    """
+    if preset == 'smoke':
+        return smoke(config)
+    if preset in others:
+        others[preset]()
+    elif preset:
+        names = ['smoke', *others]
+        raise UserError(
+            f'--config={config.name}:{preset}: no such preset; {nearest(preset, names)}'
+        )
+    return config
+
+
+_CHOICES = {
+    'latent': ('normal', 'uniform'),
+    'batch_norm': ('global', 'per_device'),
+    'precision': ('float32', 'bfloat16'),
+    'on_nan': ('stop', 'rollback'),
+    'data.feed': ('auto', 'resident', 'stream'),
+    'task': tasks.TASKS,
+    'loss': losses.LOSSES,
+    'runner': runners.RUNNERS,
+    'gen.optimizer.name': optimizers.OPTIMIZERS,
+    'disc.optimizer.name': optimizers.OPTIMIZERS,
+    'gen.optimizer.schedule': optimizers.SCHEDULES,
+    'disc.optimizer.schedule': optimizers.SCHEDULES,
+}
+
+_AT_LEAST = {
+    **dict.fromkeys(
+        ('steps', 'batch_size', 'disc_steps', 'latent_dim', 'steps_per_call', 'keep')
+        + ('log_every', 'sample_every', 'save_every', 'num_samples'),
+        1,
+    ),
+    **dict.fromkeys(('devices', 'data.num_examples', 'instance_noise.decay_steps'), 0),
+    **dict.fromkeys(('instance_noise.std', 'label_smoothing', 'seed'), 0),
+    **dict.fromkeys(('gen.optimizer.learning_rate', 'disc.optimizer.learning_rate'), 0),
+}
+
+_BELOW = {'label_smoothing': 1, 'gen.ema_decay': 1, 'seed': 2**32}
+
+
+def get(config: ConfigDict, field: str) -> Any:
+    """The value at a dotted path."""
+    for key in field.split('.'):
+        config = config[key]
+    return config
+
+
+def validate(config: ConfigDict) -> None:
+    """Stops what cannot run before anything is loaded or compiled.
+
+    Raises:
+      UserError: names the field and what would be right.
+    """
+    for field, options in _CHOICES.items():
+        value = get(config, field)
+        if value not in options:
+            raise UserError(f'config.{field}={value}: {nearest(value, options)}')
+    for field, low in _AT_LEAST.items():
+        if get(config, field) < low:
+            raise UserError(f'config.{field}={get(config, field)}: must be at least {low}')
+    for field, high in _BELOW.items():
+        if get(config, field) >= high:
+            raise UserError(f'config.{field}={get(config, field)}: must be below {high}')
+    for name in augment.parse(config.augment):
+        if name not in augment.AUGMENTATIONS:
+            known = nearest(name, augment.AUGMENTATIONS)
+            raise UserError(f'config.augment={config.augment}: no augmentation {name!r}; {known}')
+    _validate_combinations(config)
+
+
+def _validate_combinations(config: ConfigDict) -> None:
+    devices = runners.count_devices(config.runner, config.devices)
+    if config.batch_size % devices:
+        fits = max(devices, config.batch_size // devices * devices)
+        raise UserError(
+            f'config.batch_size={config.batch_size} does not divide among {devices} devices:'
+            f' use {fits}, or set config.devices'
+        )
+    if config.steps % config.steps_per_call:
+        raise UserError(
+            f'config.steps={config.steps} is not a multiple of'
+            f' config.steps_per_call={config.steps_per_call}'
+        )
+    if config.label_smoothing and not losses.LOSSES[config.loss].smooths:
+        able = ', '.join(name for name, loss in losses.LOSSES.items() if loss.smooths)
+        raise UserError(
+            f'config.label_smoothing={config.label_smoothing}: the loss {config.loss!r} has no'
+            f' target to smooth; set it to 0 or choose config.loss from {able}'
+        )

@@ -1,9 +1,19 @@
 """The one exception for what the user can mend."""
 
+from collections.abc import Iterable
+import difflib
+
 
 class UserError(Exception):
-  """Something the user can mend: a flag, a config field, a file, a full disk.
+    """Something the user can mend: a flag, a config field, a file, a full disk.
 
-  Its message is one line that names the flag or file and the remedy. The command
-  line prints it without a traceback and exits with code 2.
-  """
+    Its message is one line that names the flag or file and the remedy. The command
+    line prints it without a traceback and exits with code 2.
+    """
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """Ends an error about an unknown name: the nearest right one, or else all of them."""
+    options = sorted(options)
+    close = difflib.get_close_matches(word, options, n=1)
+    return f'did you mean {close[0]!r}?' if close else f'choose from {", ".join(options)}'

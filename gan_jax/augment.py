@@ -1,0 +1,88 @@
+"""DiffAugment: the same differentiable augmentation on real and generated images.
+
+Zhao et al. 2020, arXiv:2006.10738. Each function takes images float32 [B, H, W, C] in
+[-1, 1] and one key an example [B], and draws for each image anew. Strengths are those
+of the paper's released code.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+Augmentation = Callable[[jax.Array, jax.Array], jax.Array]
+
+_SHIFT = 0.125  # of the side
+_HOLE = 0.5  # of the side
+
+
+def color(images: jax.Array, keys: jax.Array) -> jax.Array:
+    """Brightness + U(-.5, .5), then saturation * U(0, 2), then contrast * U(.5, 1.5)."""
+
+    def one(image: jax.Array, key: jax.Array) -> jax.Array:
+        brightness, saturation, contrast = jax.random.uniform(key, (3,))
+        image = image + (brightness - 0.5)
+        grey = jnp.mean(image, axis=-1, keepdims=True)
+        image = grey + (image - grey) * (2 * saturation)
+        mean = jnp.mean(image)
+        return mean + (image - mean) * (contrast + 0.5)
+
+    return jax.vmap(one)(images, keys)
+
+
+def translation(images: jax.Array, keys: jax.Array) -> jax.Array:
+    """A shift of up to 1/8 of the side each way; zeros move in."""
+    _, height, width, _ = images.shape
+    reach = round(height * _SHIFT), round(width * _SHIFT)
+
+    def one(image: jax.Array, key: jax.Array) -> jax.Array:
+        limits = jnp.array([2 * reach[0] + 1, 2 * reach[1] + 1])
+        top, left = jax.random.randint(key, (2,), 0, limits)
+        padded = jnp.pad(image, ((reach[0],) * 2, (reach[1],) * 2, (0, 0)))
+        return jax.lax.dynamic_slice(padded, (top, left, jnp.zeros_like(top)), image.shape)
+
+    return jax.vmap(one)(images, keys)
+
+
+def cutout(images: jax.Array, keys: jax.Array) -> jax.Array:
+    """A hole of half the side, zeroed; its centre is anywhere, so that it may be partly outside."""
+    _, height, width, _ = images.shape
+    hole = round(height * _HOLE), round(width * _HOLE)
+
+    def inside(centre: jax.Array, side: int, extent: int) -> jax.Array:
+        start = centre - extent // 2
+        place = jnp.arange(side)
+        return (place >= start) & (place < start + extent)
+
+    def one(image: jax.Array, key: jax.Array) -> jax.Array:
+        limits = jnp.array([height + 1 - hole[0] % 2, width + 1 - hole[1] % 2])
+        row, column = jax.random.randint(key, (2,), 0, limits)
+        rows, columns = inside(row, height, hole[0]), inside(column, width, hole[1])
+        return jnp.where((rows[:, None] & columns[None, :])[..., None], 0.0, image)
+
+    return jax.vmap(one)(images, keys)
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    'color': color,
+    'translation': translation,
+    'cutout': cutout,
+}
+
+
+def parse(policy: str) -> tuple[str, ...]:
+    """The names in a policy such as 'color,translation', in the order they are applied."""
+    return tuple(name.strip() for name in policy.split(',') if name.strip())
+
+
+def make(policy: str) -> Augmentation:
+    """The composition of the policy's augmentations; '' changes nothing."""
+    names = parse(policy)
+
+    def augment(images: jax.Array, keys: jax.Array) -> jax.Array:
+        for number, name in enumerate(names):
+            own_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+            images = AUGMENTATIONS[name](images, own_keys)
+        return images
+
+    return augment

@@ -1,0 +1,351 @@
+"""Checkpoints that are whole or not there, and verified whenever they are read.
+
+A saved step is a folder:
+
+    checkpoints/1000/state/         the training state, a tree as Orbax writes it
+    checkpoints/1000/meta.json      {'digest': of the state, 'meta': what the trainer added}
+    checkpoints/1000/manifest.json  the sha256 of every other file
+
+It is written as `1000.tmp`, flushed to the disk and then renamed, so that a process
+killed at any moment leaves a whole step or a `.tmp`, which nothing reads and the next
+save removes. Reading a step checks every file before Orbax sees it, because Orbax
+restores flipped bits without a word, and the restored state against its digest. Plain
+Orbax reads `state/` too: `orbax.checkpoint.PyTreeCheckpointer().restore(path)`.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+import contextlib
+import errno
+import json
+import logging
+import os
+from pathlib import Path
+import re
+import shutil
+from typing import Any, TypeVar
+
+from absl import logging as absl_logging
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.digests import digest, file_digest, folder_digests, host_leaves, leaf_path
+from gan_jax.errors import UserError
+
+STATE, META, MANIFEST = 'state', 'meta.json', 'manifest.json'
+PARTIAL, DAMAGED = '.tmp', '.corrupt'
+T = TypeVar('T')
+
+
+class _Damaged(Exception):
+    """A step is not what was saved; the message says which part."""
+
+
+class Checkpoints:
+    """The steps saved in one directory by one process."""
+
+    def __init__(self, directory: str | os.PathLike[str], keep: int):
+        """Opens `directory`, which the first save makes, to keep its `keep` newest steps.
+
+        Raises:
+          UserError: `keep` is less than 1.
+        """
+        if keep < 1:
+            raise UserError(f'--config.keep must be at least 1, not {keep}')
+        self._directory = Path(directory).absolute()
+        self._keep = keep
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix='checkpoints')
+        self._pending: Future[None] | None = None
+
+    def steps(self) -> list[int]:
+        """The saved steps, ascending; a save still being written is not among them."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            names = [entry.name for entry in self._directory.iterdir()]
+            return sorted(int(name) for name in names if name.isdecimal())
+        return []
+
+    def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
+        """Copies the state to the host and returns; a thread writes it.
+
+        It waits for the previous save first. A step that is already there is left as it
+        is, since a run's state is a function of its step.
+
+        Args:
+          step: names the folder.
+          state: tree of arrays, which may be donated as soon as this returns.
+          meta: anything `json` can write.
+
+        Raises:
+          FloatingPointError: a leaf holds a NaN or an infinity; nothing is saved.
+          UserError: the directory cannot be written, or the previous save failed.
+        """
+        self.wait()
+        if step in self.steps():
+            return
+        text = json.dumps(meta)
+        copies = {path: np.array(leaf) for path, leaf in host_leaves(state).items()}
+        _check_finite(step, copies)
+        copied = jax.tree.unflatten(jax.tree.structure(state), copies.values())
+        with self._explained(step, copied):
+            partial = self._make_partial(step)
+        self._pending = self._writer.submit(self._write, step, partial, copied, text)
+
+    def wait(self) -> None:
+        """Returns when the pending save, if there is one, is on the disk.
+
+        Raises:
+          UserError: it failed, because the disk is full or not writable.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def close(self) -> None:
+        """Waits for the pending save, as `wait`, and ends the writing thread."""
+        try:
+            self.wait()
+        finally:
+            self._writer.shutdown()
+
+    def restore_latest(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
+        """The newest whole step as (state, meta), or None if there is none.
+
+        A newer step that is damaged is renamed `STEP.corrupt`, with a warning.
+
+        Args:
+          like: tree of arrays or `jax.ShapeDtypeStruct`s; the state takes its structure,
+            weak types and shardings, so that the same compiled step accepts it.
+
+        Raises:
+          UserError: the stored state has other leaves, shapes or dtypes than `like`.
+        """
+        found = self._newest(lambda step: (step, *self._load(step)))
+        if found is None:
+            return None
+        step, stored, meta = found
+        return _place(self._directory / str(step), stored, like), meta
+
+    def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
+        """One step as (state, meta); see `restore_latest`.
+
+        Raises:
+          UserError: the step is absent or damaged, or differs from `like`.
+        """
+        stored, meta = self._chosen(step, self._load)
+        return _place(self._directory / str(step), stored, like), meta
+
+    def latest_meta(self) -> dict[str, Any] | None:
+        """The meta of the step that `restore_latest` takes, without its arrays."""
+        return self._newest(lambda step: _verified(self._directory / str(step))['meta'])
+
+    def read_meta(self, step: int) -> dict[str, Any]:
+        """The meta of one step, without its arrays.
+
+        Raises:
+          UserError: the step is absent or damaged.
+        """
+        return self._chosen(step, lambda step: _verified(self._directory / str(step))['meta'])
+
+    def _make_partial(self, step: int) -> Path:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for leftover in self._directory.glob(f'[0-9]*{PARTIAL}'):
+            shutil.rmtree(leftover)
+        partial = self._directory / f'{step}{PARTIAL}'
+        partial.mkdir()
+        return partial
+
+    def _write(self, step: int, partial: Path, state: Any, meta: str) -> None:
+        with self._explained(step, state):
+            try:
+                _write_step(partial, state, meta)
+                partial.rename(self._directory / str(step))
+                _flush(self._directory)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+            # Only now: until here the older steps were the run's last resort.
+            for old in self.steps()[: -self._keep]:
+                self._remove(old)
+
+    def _remove(self, step: int) -> None:
+        # A kill half-way through must not leave what looks like a damaged step.
+        doomed = self._directory / f'{step}{PARTIAL}'
+        (self._directory / str(step)).rename(doomed)
+        shutil.rmtree(doomed)
+
+    @contextlib.contextmanager
+    def _explained(self, step: int, state: Any) -> Iterator[None]:
+        """Turns what the disk refuses into one line that says what is left and what to do."""
+        try:
+            yield
+        except Exception as error:
+            number = _error_number(error)
+            if number is None:
+                raise
+            full = number in (errno.ENOSPC, errno.EDQUOT)
+            needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / 1e6
+            remedy = f'free some space ({needed:.1f} MB)' if full else 'make it writable'
+            saved = self.steps()
+            last = f'step {saved[-1]} is the newest whole one' if saved else 'none is saved yet'
+            raise UserError(
+                f'{self._directory}: cannot save step {step}: {os.strerror(number)}, '
+                f'{_free_bytes(self._directory)} bytes free; {last}: {remedy} and start again'
+            ) from error
+
+    def _load(self, step: int) -> tuple[Any, dict[str, Any]]:
+        folder = self._directory / str(step)
+        record = _verified(folder)
+        with _orbax() as (checkpointer, _):
+            stored = checkpointer.restore(folder / STATE)
+        if digest(stored) != record['digest']:
+            raise _Damaged('the state differs from its digest')
+        return stored, record['meta']
+
+    def _chosen(self, step: int, read: Callable[[int], T]) -> T:
+        self.wait()
+        saved = self.steps()
+        if step not in saved:
+            there = ', '.join(map(str, saved)) or 'none'
+            raise UserError(f'{self._directory} has no step {step}; steps there: {there}')
+        try:
+            return read(step)
+        except _Damaged as error:
+            raise UserError(
+                f'{self._directory / str(step)} is damaged ({error}); choose another of its '
+                f'steps: {", ".join(str(other) for other in saved if other != step) or "none"}'
+            ) from error
+
+    def _newest(self, read: Callable[[int], T]) -> T | None:
+        """`read` of the newest step for which it does not raise `_Damaged`."""
+        self.wait()
+        damaged: dict[int, str] = {}
+        found = None
+        # Listed anew each time: another process may be training in this directory.
+        while left := [step for step in self.steps() if step not in damaged]:
+            try:
+                found = read(left[-1])
+                break
+            except _Damaged as error:
+                damaged[left[-1]] = str(error)
+        instead = f'using step {left[-1]}' if left else 'no whole step is left'
+        for step, reason in damaged.items():
+            self._set_aside(step, f'{reason}; {instead}')
+        return found
+
+    def _set_aside(self, step: int, outcome: str) -> None:
+        folder = self._directory / str(step)
+        aside = folder.with_name(f'{step}{DAMAGED}')
+        count = 1
+        while aside.exists():
+            count += 1
+            aside = folder.with_name(f'{step}{DAMAGED}.{count}')
+        try:
+            folder.rename(aside)
+        except FileNotFoundError:
+            return  # Not damaged: the process that trains here has just removed it.
+        except OSError:
+            aside = folder  # A directory that can only be read can still be used.
+        absl_logging.warning('%s is damaged (kept as %s): %s', folder, aside.name, outcome)
+
+
+def _check_finite(step: int, leaves: dict[str, np.ndarray]) -> None:
+    for path, leaf in leaves.items():
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.isfinite(leaf).all():
+            raise FloatingPointError(f'{path} is not finite at step {step}, which is not saved')
+
+
+def _write_step(folder: Path, state: Any, meta: str) -> None:
+    with _orbax() as (checkpointer, args):
+        checkpointer.save(folder / STATE, args=args.PyTreeSave(state))
+    record = {'digest': digest(state), 'meta': json.loads(meta)}
+    (folder / META).write_text(json.dumps(record))
+    (folder / MANIFEST).write_text(json.dumps(folder_digests(folder), indent=1))
+    for path in (*folder.rglob('*'), folder):
+        _flush(path)
+
+
+def _verified(folder: Path) -> dict[str, Any]:
+    """The content of META, once every file has the sha256 that MANIFEST gives it."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        for name in (META, *manifest):
+            if file_digest(folder / name) != manifest[name]:
+                raise _Damaged(f'{name} has changed')
+        return json.loads((folder / META).read_bytes())
+    except PermissionError as error:
+        raise UserError(f'{error.filename} cannot be read: make it readable') from error
+    except FileNotFoundError as error:
+        raise _Damaged(f'{os.path.relpath(error.filename, folder)} is missing') from error
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _Damaged(f'{MANIFEST} or a file it names cannot be read') from error
+
+
+def _place(folder: Path, stored: Any, like: Any) -> Any:
+    """The stored arrays in the structure and on the devices of `like`."""
+    leaves, structure = jax.tree_util.tree_flatten_with_path(like)
+    wanted = {leaf_path(path): leaf for path, leaf in leaves}
+    arrays = host_leaves(stored)
+    for path in (*wanted, *arrays):
+        there, here = _describe(arrays.get(path)), _describe(wanted.get(path))
+        if there != here:
+            raise UserError(
+                f'{folder}: {path} is {there} there and {here} in this config: '
+                'use the config of that run, or another --workdir'
+            )
+    return structure.unflatten(_as_leaf(arrays[path], leaf) for path, leaf in wanted.items())
+
+
+def _describe(leaf: Any) -> str:
+    return 'absent' if leaf is None else f'{np.dtype(leaf.dtype).name}{list(leaf.shape)}'
+
+
+def _as_leaf(value: np.ndarray, like: Any) -> jax.Array:
+    if getattr(like, 'weak_type', False):
+        # Only a Python number makes a weak type, e.g. the step of a new TrainState.
+        value = jnp.full(value.shape, value.dtype.type(0).item()).at[...].set(value)
+    committed = getattr(like, 'committed', True)
+    return jax.device_put(value, getattr(like, 'sharding', None) if committed else None)
+
+
+@contextlib.contextmanager
+def _orbax() -> Iterator[tuple[Any, Any]]:
+    """A checkpointer and `orbax.checkpoint.args`, with Orbax's own log silenced.
+
+    It logs tracebacks of what it also raises.
+    """
+    import orbax.checkpoint as ocp  # here, since a run that reads or saves nothing goes without
+
+    log = absl_logging.get_absl_logger()
+    log.addFilter(_not_from_orbax)
+    try:
+        # Weights are noise: compressing them doubles the work to save a tenth of the space.
+        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_compression=False)) as checkpointer:
+            yield checkpointer, ocp.args
+    finally:
+        log.removeFilter(_not_from_orbax)
+
+
+def _not_from_orbax(record: logging.LogRecord) -> bool:
+    return 'orbax' not in Path(record.pathname).parts
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _error_number(error: Exception) -> int | None:
+    """What the operating system said, as TensorStore puts it into a ValueError's text."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"os_error_code='(\d+)'", str(error))
+    return int(found[1]) if found else None
+
+
+def _free_bytes(directory: Path) -> int:
+    existing = next(path for path in (directory, *directory.parents) if path.is_dir())
+    return shutil.disk_usage(existing).free

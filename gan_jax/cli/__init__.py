@@ -1,0 +1,62 @@
+"""The commands. A command's module is imported only when it is named."""
+
+import importlib
+import os
+import sys
+
+from gan_jax.errors import UserError, nearest
+
+COMMANDS = {
+    'train': 'train, or resume what is in the workdir',
+    'data': 'show what the trainer will see',
+    'sample': 'images from a trained generator: a grid, single files, or a walk',
+    'digest': 'sha256 of a saved training state',
+}
+
+
+def usage() -> str:
+    """The page of `gan-jax --help`."""
+    width = max(map(len, COMMANDS))
+    lines = [f'  {name:{width}}  {text}' for name, text in COMMANDS.items()]
+    head, foot = 'usage: gan-jax COMMAND [FLAGS]', 'gan-jax COMMAND --help shows its flags.'
+    return '\n'.join([head, '', *lines, '', foot])
+
+
+def main(argv: list[str]) -> int:
+    """Runs `argv[0]` with the flags that follow.
+
+    Returns:
+      The exit code: 0, or 2 for what the user can mend, after one line on stderr.
+    """
+    if not argv or argv[0] in ('-h', '--help', 'help'):
+        print(usage())
+        return 0
+    try:
+        return _run(argv[0], argv[1:])
+    except UserError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader, `head` say, has left: what it wanted is written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return 130
+
+
+def _run(name: str, argv: list[str]) -> int:
+    if name not in COMMANDS:
+        raise UserError(f'no command {name!r}: {nearest(name, COMMANDS)}')
+    from gan_jax.cli import flags
+
+    command = importlib.import_module(f'gan_jax.cli.{name}')
+    invocation = flags.parse(command, name, argv)
+    if invocation is not None:
+        command.main(invocation)
+    return 0
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))

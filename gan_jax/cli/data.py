@@ -1,0 +1,59 @@
+"""Shows what the trainer will see: a sheet of the first batches as the discriminator gets them.
+
+Prints the number of images, their size, classes, duplicates and fingerprint.
+"""
+
+import itertools
+from pathlib import Path
+
+from absl import flags
+
+from gan_jax.cli.flags import Invocation
+
+DEFAULT_CONFIG = 'quickstart'
+SHOWN = 100  # images on the sheet
+COLUMNS = 10
+
+
+def define(values: flags.FlagValues) -> None:
+    """The flags of this command."""
+    flags.DEFINE_string('output', 'data.png', 'the sheet, a .png file', flag_values=values)
+
+
+def main(invocation: Invocation) -> None:
+    """Prints the summary and writes the sheet."""
+    import jax
+    import numpy as np
+
+    from gan_jax import config as config_lib
+    from gan_jax import data, images, tasks
+    from gan_jax.cli import outputs, startup
+    from gan_jax.data import feeds, sheet
+    from gan_jax.types import Batch
+
+    output = outputs.file(invocation.flags.output, '.png')
+    startup.prepare()
+    config = invocation.config
+    config_lib.validate(config)
+    dataset = data.load(config.data)
+    task = tasks.make(config, dataset.spec, axis_name=None)
+    feed = feeds.make_feed(dataset, config)
+    for name, value in sheet.summarise(dataset).items():
+        print(f'{name:12} {_text(value)}')
+
+    def first_batches() -> Batch:
+        steps = -(-SHOWN // (config.batch_size * config.disc_steps))
+        items = itertools.islice(feed.items(0), steps)
+        batches = [feed.gather(feed.data, item) for item in items]
+        flat = [jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch) for batch in batches]
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:SHOWN], *flat)
+
+    seen = np.asarray(jax.jit(task.inspect)(first_batches()))
+    images.write_png(Path(output), images.tile(seen, COLUMNS))
+    print(f'wrote {output}: the first {len(seen)} images as the discriminator sees them')
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ', '.join(f'{name}: {count}' for name, count in value.items()) or 'none'
+    return f'{value:.4f}' if isinstance(value, float) else str(value)

@@ -1,0 +1,125 @@
+"""Flags of a command: absl's, with `--config` by ml_collections, and errors of one line.
+
+absl exits with code 1 and two lines, and ml_collections with a traceback; here both
+become a `UserError` that names the flag and the nearest right one.
+"""
+
+import re
+import shlex
+import textwrap
+from types import ModuleType
+from typing import NamedTuple
+
+from absl import flags as absl_flags
+from ml_collections import ConfigDict
+
+from gan_jax.errors import UserError, nearest
+
+_CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
+_FIELD = re.compile(r'--?(?:no)?config\.([^=]*)')
+
+
+class Invocation(NamedTuple):
+    """What the user typed, understood.
+
+    Attributes:
+      flags: the command's own.
+      config: with the fields given on the command line; None for a command without one.
+      source: the experiment, NAME[:PRESET] or FILE.py[:PRESET]; '' without one.
+      line: the whole command, to be typed again.
+    """
+
+    flags: absl_flags.FlagValues
+    config: ConfigDict | None
+    source: str
+    line: str
+
+
+def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
+    """Reads a command's flags.
+
+    Args:
+      command: its docstring is the help, `define(flags)` defines its flags with
+        `flag_values=flags`, and `DEFAULT_CONFIG`, if it has one, adds `--config`.
+      name: what the user types.
+      argv: the words after it.
+
+    Returns:
+      None after the help was asked for and printed.
+
+    Raises:
+      UserError: an unknown flag or field, a value of the wrong type, a missing file.
+    """
+    values = absl_flags.FlagValues()
+    command.define(values)
+    if any(word in ('-h', '--help', '-help') for word in argv):
+        print(_help(command, name, values))
+        return None
+    line = shlex.join(['gan-jax', name, *argv])
+    source = ''
+    if hasattr(command, 'DEFAULT_CONFIG'):
+        source, argv = _take_config(argv, command.DEFAULT_CONFIG)
+        _define_config(values, source, argv)
+    try:
+        _, *rest = values([name, *argv])
+    except absl_flags.UnrecognizedFlagError as error:
+        known = nearest(error.flagname, [flag for flag in values if '.' not in flag])
+        raise UserError(f'no flag --{error.flagname} in {name}: {known}') from None
+    except absl_flags.Error as error:
+        raise UserError(' '.join(str(error).split())) from None
+    if rest:
+        raise UserError(f'unexpected word {rest[0]!r}: {name} takes only flags (--name=value)')
+    # Grain reads its own flags from absl's global registry, which nobody parses here.
+    absl_flags.FLAGS.mark_as_parsed()
+    return Invocation(values, values['config'].value if source else None, source, line)
+
+
+def _define_config(values: absl_flags.FlagValues, source: str, argv: list[str]) -> None:
+    """Loads the experiment, and defines a flag for each of its fields that `argv` sets."""
+    from ml_collections import config_flags
+
+    from gan_jax import experiments
+
+    config = experiments.load(source)
+    known = experiments.fields(config)
+    for word in argv:
+        if (match := _FIELD.match(word)) and match[1] not in known:
+            raise UserError(f'no field config.{match[1]}: {nearest(match[1], known)}')
+    try:
+        config_flags.DEFINE_config_dict(
+            'config', config, flag_values=values, sys_argv=['', *argv], help_string=''
+        )
+    except absl_flags.Error as error:
+        raise UserError(' '.join(str(error).split())) from None
+
+
+def _take_config(argv: list[str], default: str) -> tuple[str, list[str]]:
+    """The word that names the experiment, and the others."""
+    source, rest, words = default, [], iter(argv)
+    for word in words:
+        if match := _CONFIG.match(word):
+            source = match[1] if match[1] is not None else next(words, '')
+            if not source:
+                raise UserError('--config needs a value: a file or a name, such as quickstart')
+        else:
+            rest.append(word)
+    return source, rest
+
+
+def _help(command: ModuleType, name: str, values: absl_flags.FlagValues) -> str:
+    lines = [f'usage: gan-jax {name} [FLAGS]', '', (command.__doc__ or '').strip(), '']
+    if hasattr(command, 'DEFAULT_CONFIG'):
+        text = f'a file or a bundled experiment, and a preset (default: {command.DEFAULT_CONFIG})'
+        lines += _entry('--config=NAME[:PRESET]', text)
+        lines += _entry('--config.FIELD=VALUE', 'any field of it')
+    for flag in sorted(values):
+        holder = values[flag]
+        default = '' if holder.default in (None, '', False) else f' (default: {holder.default})'
+        form = f'--[no]{flag}' if holder.boolean else f'--{flag}'
+        lines += _entry(form, f'{holder.help}{default}')
+    return '\n'.join(lines)
+
+
+def _entry(flag: str, text: str) -> list[str]:
+    wrapped = textwrap.wrap(text, 72) or ['']
+    return [f'  {flag}', *(f'      {line}' for line in wrapped)]

@@ -1,0 +1,35 @@
+"""Checks of output paths, before any work is done for them."""
+
+import os
+from pathlib import Path
+
+from gan_jax.errors import UserError
+
+
+def file(path: str, *suffixes: str, flag: str = '--output') -> Path:
+    """The path of a file that can be written there.
+
+    Raises:
+      UserError: another suffix, or a folder that cannot be made or written.
+    """
+    result = Path(path)
+    if result.suffix.lower() not in suffixes:
+        raise UserError(f'{flag}={path}: must end with {" or ".join(suffixes)}')
+    folder(str(result.parent), flag=flag)
+    return result
+
+
+def folder(path: str, *, flag: str = '--output') -> Path:
+    """The path of a folder that is made if it is missing.
+
+    Raises:
+      UserError: it cannot be made or written.
+    """
+    result = Path(path)
+    try:
+        result.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'{flag}={path}: cannot make the folder ({error.strerror})') from None
+    if not os.access(result, os.W_OK):
+        raise UserError(f'{flag}={path}: the folder cannot be written; choose another')
+    return result

@@ -1,0 +1,53 @@
+"""Images from a trained generator.
+
+A .png is a grid, a .gif a walk through the latent space, and a folder gets single files.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from gan_jax.cli.flags import Invocation
+
+DEFAULT_FRAMES = 60
+
+
+def define(values: flags.FlagValues) -> None:
+    """The flags of this command."""
+    flags.DEFINE_string('workdir', None, 'the run', flag_values=values)
+    flags.DEFINE_string('output', None, 'FILE.png, FILE.gif or a folder', flag_values=values)
+    flags.DEFINE_integer('num', 64, 'images', lower_bound=1, flag_values=values)
+    flags.DEFINE_integer('seed', 0, 'other seeds, other images', flag_values=values)
+    flags.DEFINE_list('labels', [], 'classes in turn, e.g. 0,1,2', flag_values=values)
+    flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
+    flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
+    flags.mark_flags_as_required(['workdir', 'output'], flag_values=values)
+
+
+def main(invocation: Invocation) -> None:
+    """Samples, and writes the grid, the walk or the files."""
+    from gan_jax import sampling, trained
+    from gan_jax.cli import outputs, startup
+    from gan_jax.errors import UserError
+
+    values = invocation.flags
+    suffix = Path(values.output).suffix.lower()
+    if values.walk and suffix != '.gif':
+        raise UserError(f'--walk={values.walk} makes a .gif, and --output={values.output} is none')
+    if suffix:
+        output = outputs.file(values.output, '.png', '.gif')
+    else:
+        output = outputs.folder(values.output)
+    startup.prepare()
+    run = trained.load(Path(values.workdir), values.step)
+    if run.task.sampler is None:
+        raise UserError(f'--workdir={values.workdir}: its generator does not start from a latent')
+    labels = sampling.parse_labels(values.labels, run.task.sampler.num_classes)
+    draw = sampling.Draw(run.task.sampler, run.state, values.num, values.seed, labels)
+    if suffix == '.gif':
+        sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)
+    elif suffix == '.png':
+        sampling.write_grid(output, draw)
+    else:
+        sampling.write_files(output, draw)
+    print(f'wrote {output}: {values.num} images of step {int(run.state.step)}')

@@ -1,0 +1,17 @@
+"""What every command that compiles does first."""
+
+import logging
+import os
+
+import jax
+
+
+def prepare() -> None:
+    """Keeps compiled programs between processes, and libraries' chatter off the terminal."""
+    from gan_jax.data.cache import cache_dir
+
+    if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+        jax.config.update('jax_compilation_cache_dir', str(cache_dir() / 'xla'))
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
+    for name in ('absl', 'jax', 'orbax'):
+        logging.getLogger(name).setLevel(logging.WARNING)

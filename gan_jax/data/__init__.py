@@ -1,0 +1,33 @@
+"""Data sets: from files to what the trainer feeds."""
+
+from collections.abc import Callable, Mapping
+import difflib
+
+from ml_collections import ConfigDict
+
+from gan_jax.data import mnist, mnist5k
+from gan_jax.data.sources import Dataset
+from gan_jax.errors import UserError
+
+DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {
+    'mnist': mnist.load,
+    'mnist5k': mnist5k.load,
+}
+
+
+def load(config: ConfigDict) -> Dataset:
+    """The data set of a run.
+
+    Args:
+      config: the run's `config.data`.
+
+    Raises:
+      UserError: the set is unknown or cannot be had.
+    """
+    if config.name not in DATASETS:
+        near = difflib.get_close_matches(config.name, DATASETS, 1, cutoff=0)
+        raise UserError(
+            f'config.data.name={config.name!r} is unknown: did you mean {near[0]}? '
+            f'There are {", ".join(DATASETS)}.'
+        )
+    return DATASETS[config.name](config)

@@ -1,0 +1,148 @@
+"""How batches reach the step: small sets stay on the device, large ones stream to it.
+
+Both feeds give the same batches. The resident one sends indices and gathers inside the step;
+the streamed one reads images with Grain.
+"""
+
+from collections.abc import Callable, Iterator
+import itertools
+import queue
+import sys
+import threading
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+import numpy as np
+
+from gan_jax.data import cache
+from gan_jax.data.order import DataOrder
+from gan_jax.data.sources import Dataset
+from gan_jax.errors import UserError
+from gan_jax.types import Batch
+
+FEEDS = 'auto', 'resident', 'stream'
+READ_THREADS = 4
+READ_AHEAD = 8  # steps of images that wait in host memory
+
+T = TypeVar('T')
+U = TypeVar('U')
+
+
+class Feed(NamedTuple):
+    """What the trainer sends to the devices.
+
+    Attributes:
+      kind: where the images are.
+      data: numpy arrays to place on every device once: the whole set as a Batch, or ().
+      gather: (data, item) -> Batch, traced inside the step.
+      items: (first_step) -> numpy pytrees, leaves [draws, batch_size, ...], one for each step
+        from `first_step` on, without end.
+    """
+
+    kind: Literal['resident', 'stream']
+    data: Any
+    gather: Callable[[Any, Any], Batch]
+    items: Callable[[int], Iterator[Any]]
+
+
+def make_feed(dataset: Dataset, config: ConfigDict) -> Feed:
+    """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
+
+    Args:
+      dataset: the images.
+      config: the run's config.
+
+    Raises:
+      UserError: there is no such feed, or there are fewer images than one batch.
+    """
+    kind = config.data.feed
+    if kind not in FEEDS:
+        raise UserError(f'config.data.feed={kind!r} must be one of {", ".join(FEEDS)}.')
+    spec = dataset.spec
+    order = DataOrder(spec.num_examples, config.batch_size, config.seed, config.disc_steps)
+    if kind == 'auto':
+        size = spec.num_examples * np.prod(spec.image_shape, dtype=np.int64)
+        kind = 'resident' if size <= cache.RESIDENT_LIMIT else 'stream'
+    if kind == 'stream':
+        return Feed('stream', (), _as_it_is, lambda first: _batches(dataset, order, first))
+    return Feed('resident', dataset.arrays(), _take, lambda first: _indices(order, first))
+
+
+def _take(data: Batch, indices: jax.Array) -> Batch:
+    # mode='clip': the default would compile a check of indices that are never out of range.
+    return Batch(*(jnp.take(leaf, indices, axis=0, mode='clip') for leaf in data))
+
+
+def _as_it_is(data: tuple[()], batch: Batch) -> Batch:
+    del data
+    return batch
+
+
+def _indices(order: DataOrder, first_step: int) -> Iterator[np.ndarray]:
+    return map(order.indices, itertools.count(first_step))
+
+
+def _batches(dataset: Dataset, order: DataOrder, first_step: int) -> Iterator[Batch]:
+    """uint8 [draws, B, H, W, C] and int32 [draws, B] of each step, read by several threads."""
+    import grain
+
+    def read(step: int) -> Batch:
+        indices = order.indices(step)
+        batch = dataset.source.take(indices.ravel())
+        return Batch(*(leaf.reshape(*indices.shape, *leaf.shape[1:]) for leaf in batch))
+
+    # Random access all the way, so that a run starts at any step at once.
+    steps = grain.MapDataset.range(first_step, sys.maxsize).map(read)
+    options = grain.ReadOptions(num_threads=READ_THREADS, prefetch_buffer_size=READ_AHEAD)
+    iterator = iter(steps.to_iter_dataset(options))
+    try:
+        yield from iterator
+    finally:
+        iterator.close()
+
+
+def prefetch(iterator: Iterator[T], place: Callable[[T], U], depth: int = 2) -> Iterator[U]:
+    """Places items ahead of their use, in a thread that ends with this generator.
+
+    Args:
+      iterator: of items, read by the thread alone; closed at the end if it can be.
+      place: what to do to each, e.g. put it on the devices.
+      depth: how many are placed before they are asked for.
+
+    Yields:
+      what `place` returned, in order.
+
+    Raises:
+      whatever the iterator or `place` raises, at the item that raised it.
+    """
+    ready = queue.SimpleQueue()
+    free = threading.Semaphore(depth)
+    closed = threading.Event()
+
+    def work() -> None:
+        try:
+            while free.acquire() and not closed.is_set():
+                ready.put((place(next(iterator)), None))
+        except BaseException as error:  # raised again by whoever waits for the item
+            ready.put((None, error))
+        finally:
+            if hasattr(iterator, 'close'):
+                iterator.close()
+
+    thread = threading.Thread(target=work, name='prefetch', daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            free.release()
+            yield item
+    finally:
+        closed.set()
+        free.release()
+        thread.join()

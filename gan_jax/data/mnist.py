@@ -1,0 +1,139 @@
+"""`mnist`: 60,000 training and 10,000 test digits, from a folder or downloaded."""
+
+from collections.abc import Mapping
+import errno
+import functools
+import gzip
+import hashlib
+from pathlib import Path
+import shutil
+import threading
+from typing import TYPE_CHECKING
+import urllib.request
+
+from ml_collections import ConfigDict
+import numpy as np
+
+from gan_jax.data.sources import Dataset, find_tfds_copy, load_prepared
+from gan_jax.errors import UserError
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+URL = 'https://storage.googleapis.com/cvdf-datasets/mnist/'
+TIMEOUT_S = 10.0  # for the mirror to answer
+MD5 = {
+    'train-images-idx3-ubyte.gz': 'f68b3c2dcbeaaa9fbdd348bbdeb94873',
+    'train-labels-idx1-ubyte.gz': 'd53e105ee54ea40749a09fcbcd1e9432',
+    't10k-images-idx3-ubyte.gz': '9fb629c4189551a2d022fa330f9573f3',
+    't10k-labels-idx1-ubyte.gz': 'ec29112dd5afa0611ce80d1b7f02629c',
+}
+SPLITS = {'train': 'train', 'test': 't10k'}  # how the files of each split begin
+
+
+def load(config: ConfigDict) -> Dataset:
+    """MNIST, [28, 28, 1], ten classes; splits `train` (60,000) and `test` (10,000).
+
+    Args:
+      config: the run's `config.data`. Its `path` is a folder with the four IDX .gz files, or
+        one that tensorflow-datasets prepared as ArrayRecord, or '' to download.
+
+    Raises:
+      UserError: a file is missing or is not the official one, or there is no network.
+    """
+    folder = None
+    if config.path:
+        folder = Path(config.path).expanduser()
+        if copy := find_tfds_copy(folder, 'mnist'):
+            return load_prepared(config, copy.splits, copy.key, lambda: copy.folder)
+        check_folder(folder)
+    # Files that pass the check are the same everywhere, so that one prepared set serves all.
+    return load_prepared(config, tuple(SPLITS), 'mnist-1', functools.partial(_prepare, folder))
+
+
+def _prepare(folder: Path | None) -> Path:
+    from gan_jax.data import builders
+
+    return builders.prepare(builders.Mnist, folder=folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Raises UserError unless `folder` holds the four official files."""
+    for name, expected in MD5.items():
+        path = folder / name
+        if not path.is_file():
+            raise UserError(
+                f'{path} is missing (config.data.path); its md5 should be {expected}: put '
+                f'{", ".join(MD5)} there.'
+            )
+        if (found := _md5(path)) != expected:
+            raise UserError(
+                f'{path} (config.data.path) is not the official file: its md5 is {found} instead '
+                f'of {expected}; replace it by a whole copy.'
+            )
+
+
+def _md5(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror}.') from error
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def read_split(paths: Mapping[str, Path], split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reads two IDX files (http://yann.lecun.com/exdb/mnist): uint8 [N, 28, 28, 1] and [N]."""
+    images = gzip.decompress(paths[f'{SPLITS[split]}-images-idx3-ubyte.gz'].read_bytes())
+    labels = gzip.decompress(paths[f'{SPLITS[split]}-labels-idx1-ubyte.gz'].read_bytes())
+    images = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28, 1)
+    return images, np.frombuffer(labels, np.uint8, offset=8)
+
+
+def download(manager: 'tfds.download.DownloadManager') -> dict[str, Path]:
+    """Downloads the four files by tfds's manager: name -> path.
+
+    Raises:
+      UserError: the mirror does not answer, or sends something else.
+    """
+    # The manager tries ten times and has no timeout: ask first whether anybody is there.
+    _check_mirror(URL + next(iter(MD5)))
+    try:
+        found = manager.download({name: URL + name for name in MD5})
+    except Exception as error:  # whatever requests, urllib3 and tfds raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        raise _no_download(error) from error
+    paths = {name: Path(path) for name, path in found.items()}
+    for name, path in paths.items():
+        if (md5 := _md5(path)) != MD5[name]:
+            shutil.rmtree(path.parent)  # the manager would offer it again
+            raise _no_download(ValueError(f'{name} has md5 {md5} instead of {MD5[name]}'))
+    return paths
+
+
+def _check_mirror(url: str) -> None:
+    errors = [TimeoutError(f'no answer in {TIMEOUT_S:g} s')]
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(url, method='HEAD')
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S):
+                errors.clear()
+        except Exception as error:  # the thread's outcome, raised below
+            errors[:] = [error]
+
+    # In a thread, because looking up a name heeds no timeout.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_S)
+    for error in errors:
+        raise _no_download(error) from error
+
+
+def _no_download(error: Exception) -> UserError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UserError(
+        f'MNIST cannot be downloaded from {URL} ({reason}): put its four IDX .gz files in a folder '
+        'and pass --config.data.path=FOLDER, or take --config.data.name=mnist5k, which needs no '
+        'network.'
+    )

@@ -1,0 +1,271 @@
+"""A data set as the rest of the program sees it, and the prepared files behind it."""
+
+from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+import functools
+import hashlib
+import json
+from pathlib import Path
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ml_collections import ConfigDict
+import numpy as np
+
+from gan_jax.data import cache
+from gan_jax.errors import UserError
+from gan_jax.types import Batch, DataSpec
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+CHUNK = 512  # records read at once: array_record answers a list twice as fast as its items
+INFO = 'dataset_info.json'  # written last by tensorflow-datasets: the set is complete
+
+
+class Records:
+    """One split of a set that was prepared as ArrayRecord; any thread may read.
+
+    Nothing is opened, and tensorflow-datasets not imported, until the first example is read.
+    """
+
+    def __init__(self, prepare: Callable[[], Path], split: str):
+        """Takes where the set will be found.
+
+        Args:
+          prepare: prepares the set if need be; returns the folder with its dataset_info.json.
+          split: one that the set has.
+        """
+        self._prepare = prepare
+        self._split = split
+        self._lock = threading.Lock()
+
+    @functools.cached_property
+    def builder(self) -> 'tfds.core.DatasetBuilder':
+        """The tfds builder that reads the prepared files."""
+        import tensorflow_datasets as tfds
+
+        return tfds.builder_from_directory(self._prepare(), file_format='array_record')
+
+    @functools.cached_property
+    def _opened(self) -> Any:
+        return self.builder.as_data_source(self._split)
+
+    def _examples(self) -> Any:
+        with self._lock:
+            return self._opened
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return self.builder.info.features['image'].shape
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Empty where the set has no classes."""
+        features = self.builder.info.features
+        return tuple(features['label'].names) if 'label' in features else ()
+
+    def __len__(self) -> int:
+        return len(self._examples())
+
+    def __getitem__(self, index: int) -> Batch:
+        """One example: uint8 [H, W, C] and an int32 scalar."""
+        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
+        try:
+            examples = self._examples().__getitems__([int(i) for i in indices])
+        except RuntimeError as error:  # array_record's, of a damaged file
+            raise UserError(
+                f'{self.builder.data_dir} cannot be read ({error}): delete it and prepare it anew.'
+            ) from error
+        return Batch(*map(np.stack, zip(*map(_example, examples), strict=True)))
+
+
+def _example(features: dict) -> Batch:
+    return Batch(features['image'], np.int32(features.get('label', 0)))
+
+
+class Examples:
+    """The examples of a data set by index.
+
+    Single ones are read from the ArrayRecord files, all of them from the decoded copy.
+    """
+
+    def __init__(self, records: Records, decoded: cache.Decoded, indices: np.ndarray):
+        """Takes the records, their decoded copy, and which of them are used: int [N]."""
+        self._records = records
+        self._decoded = decoded
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Batch:
+        """One example: uint8 [H, W, C] and an int32 scalar."""
+        return self._records[self._indices[index]]
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
+        return self._records.take(self._indices[indices])
+
+    def arrays(self) -> Batch:
+        """All of them: uint8 [N, H, W, C] and int32 [N]."""
+        images = self._decoded.images
+        if images is not None:
+            return Batch(images[self._indices], self._decoded.labels[self._indices])
+        chunks = _chunks(self._records, self._indices)
+        return Batch(*map(np.concatenate, zip(*chunks, strict=True)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """The images of a run.
+
+    Attributes:
+      name: key of `gan_jax.data.DATASETS`.
+      split: of the set, e.g. 'train'.
+      spec: shapes and counts.
+      class_names: empty where the set has no classes.
+      fingerprint: 64 hex digits, of count, shape, pixels and labels.
+      source: the examples by index.
+    """
+
+    name: str
+    split: str
+    spec: DataSpec
+    class_names: tuple[str, ...]
+    fingerprint: str
+    source: Examples
+
+    def arrays(self) -> Batch:
+        """The whole set: uint8 [N, H, W, C] and int32 [N]."""
+        return self.source.arrays()
+
+
+def load_prepared(
+    config: ConfigDict, splits: Sequence[str], key: str, prepare: Callable[[], Path]
+) -> Dataset:
+    """The part of a prepared set that the config asks for.
+
+    Args:
+      config: the run's `config.data`.
+      splits: what the set has.
+      key: names the set's content, in letters fit for a file name.
+      prepare: prepares the set if need be; returns the folder with its dataset_info.json.
+
+    Raises:
+      UserError: a split that the set does not have, more examples than it has, a cache that
+        cannot be written.
+    """
+    if config.split not in splits:
+        raise UserError(
+            f'config.data.split={config.split!r} is not in {config.name}; '
+            f'it has {" and ".join(splits)}.'
+        )
+    records = Records(prepare, config.split)
+    decoded = _decode_once(records, key, config.split)
+    indices = subset(config, len(decoded.labels))
+    return Dataset(
+        name=config.name,
+        split=config.split,
+        spec=DataSpec(decoded.image_shape, len(decoded.class_names), len(indices)),
+        class_names=decoded.class_names,
+        fingerprint=cache.fingerprint(decoded.image_shape, decoded.digests[indices]),
+        source=Examples(records, decoded, indices),
+    )
+
+
+def subset(config: ConfigDict, count: int) -> np.ndarray:
+    """Which of a set's `count` examples are used, int64, ascending.
+
+    A smaller subset of the same `subset_seed` is part of every larger one, so that a study of
+    the number of images adds images and never exchanges them.
+
+    Raises:
+      UserError: more are asked for than there are.
+    """
+    wanted = config.num_examples
+    if not 0 <= wanted <= count:
+        raise UserError(
+            f'config.data.num_examples={wanted} must lie in 0..{count}: {config.name} has '
+            f'{count} images in {config.split!r} (0 uses them all).'
+        )
+    if wanted in (0, count):
+        return np.arange(count)
+    if config.subset_seed < 0:
+        raise UserError(f'config.data.subset_seed={config.subset_seed} must not be negative.')
+    random = np.random.Generator(np.random.PCG64(config.subset_seed))
+    return np.sort(random.permutation(count)[:wanted])
+
+
+def _decode_once(records: Records, key: str, split: str) -> cache.Decoded:
+    folder = cache.cache_dir() / 'arrays' / key / split
+    if (decoded := cache.read_decoded(folder)) is not None:
+        return decoded
+    from tqdm import tqdm
+
+    with cache.locked(f'{key}.decode'):
+        cache.sweep(folder.parent)
+        if not folder.exists():
+            count = len(records)
+            batches = _chunks(records, np.arange(count))
+            batches = tqdm(batches, 'decoding', -(-count // CHUNK), leave=False, disable=None)
+            shape, names = records.image_shape, records.class_names
+            cache.write_decoded(folder, batches, count, shape, names)
+    return cache.read_decoded(folder)
+
+
+def _chunks(records: Records, indices: np.ndarray) -> Iterator[Batch]:
+    for start in range(0, len(indices), CHUNK):
+        yield records.take(indices[start : start + CHUNK])
+
+
+@dataclasses.dataclass(frozen=True)
+class TfdsCopy:
+    """A set that tensorflow-datasets itself prepared as ArrayRecord, in the user's own folder.
+
+    Attributes:
+      folder: the one with dataset_info.json.
+      splits: the splits that it has.
+      key: changes with the folder's place, names, sizes and times.
+    """
+
+    folder: Path
+    splits: tuple[str, ...]
+    key: str
+
+
+def find_tfds_copy(path: Path, name: str) -> TfdsCopy | None:
+    """The prepared set `name` at `path`: its version's folder, or the data_dir above it.
+
+    Raises:
+      UserError: it was prepared in another format than ArrayRecord.
+    """
+    candidates = [path, *sorted((path / name).glob('*'), key=_version)]
+    folders = [folder for folder in candidates if (folder / INFO).is_file()]
+    if not folders:
+        return None
+    folder = folders[-1].resolve()
+    info = json.loads((folder / INFO).read_text())
+    formats = [info.get('fileFormat'), *info.get('alternativeFileFormats', ())]
+    if 'array_record' not in formats:
+        raise UserError(
+            f'config.data.path: {folder} holds {formats[0]} files; prepare it with '
+            f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()."
+        )
+    splits = tuple(split['name'] for split in info['splits'])
+    return TfdsCopy(folder, splits, f'{name}-{_state(folder)}')
+
+
+def _version(folder: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in folder.name.split('.') if part.isdecimal())
+
+
+def _state(folder: Path) -> str:
+    """16 hex digits that differ when the folder's files do."""
+    stats = {file.name: file.stat() for file in sorted(folder.iterdir())}
+    state = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()]
+    return hashlib.sha256(json.dumps([str(folder), state]).encode()).hexdigest()[:16]

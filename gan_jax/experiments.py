@@ -1,0 +1,98 @@
+"""Finds and loads config files: those in `configs/`, which the wheel carries, and the user's."""
+
+import importlib.util
+from pathlib import Path
+import traceback
+
+from ml_collections import ConfigDict
+
+from gan_jax.errors import UserError, nearest
+
+
+def folder() -> Path:
+    """Where the bundled experiments are: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / 'configs'
+    return installed if installed.is_dir() else package.parent / 'configs'
+
+
+def names() -> list[str]:
+    """The bundled experiments."""
+    return sorted(path.stem for path in folder().glob('*.py'))
+
+
+def load(source: str) -> ConfigDict:
+    """The config of NAME[:PRESET] or FILE.py[:PRESET], with its fields locked.
+
+    The fields of the networks that the file leaves alone are filled in, so that each can be
+    set from the command line and is written to the run's config.json.
+
+    Raises:
+      UserError: there is no such file or preset, or the file does not run.
+    """
+    name, _, preset = source.partition(':')
+    config = _execute(_find(name), source, preset)
+    fill_nets(config)
+    return config.lock()
+
+
+def _find(name: str) -> Path:
+    if '/' in name or name.endswith('.py'):
+        path = Path(name)
+        if not path.is_file():
+            raise UserError(f'--config={name}: no such file')
+        return path
+    path = folder() / f'{name}.py'
+    if not path.is_file():
+        raise UserError(f'--config={name}: no such experiment; {nearest(name, names())}')
+    return path
+
+
+def _execute(path: Path, source: str, preset: str) -> ConfigDict:
+    spec = importlib.util.spec_from_file_location(f'configs.{path.stem}', path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        config = module.get_config(preset)
+    except UserError:
+        raise
+    except Exception as error:
+        # The innermost frame inside the file itself is the line its author can mend.
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), 0)
+        raise UserError(
+            f'--config={source}: {path.name} line {line}: {type(error).__name__}: {error}'
+        ) from error
+    if not isinstance(config, ConfigDict):
+        raise UserError(f'--config={source}: get_config() must return a ConfigDict')
+    return config
+
+
+def fill_nets(config: ConfigDict) -> None:
+    """Adds to both networks' sections the fields that they do not mention, in place."""
+    from gan_jax import nets
+
+    for role in ('gen', 'disc'):
+        net = config[role].net
+        for field, default in nets.fields(net.name, role).items():
+            if field not in net:
+                net[field] = default
+
+
+def title(source: str) -> str:
+    """A folder's name for an experiment: 'configs/x.py:smoke' -> 'x-smoke'."""
+    name, _, preset = source.partition(':')
+    return '-'.join(filter(None, (Path(name).stem, preset)))
+
+
+def fields(config: ConfigDict) -> set[str]:
+    """Dotted paths of all fields, groups of fields included."""
+    return {
+        path
+        for key, value in config.items()
+        for path in (
+            [key, *(f'{key}.{sub}' for sub in fields(value))]
+            if isinstance(value, ConfigDict)
+            else [key]
+        )
+    }

@@ -1,0 +1,111 @@
+"""DCGAN (arXiv:1511.06434) for 32, 64 and 128 pixels: study 5, PyTorch's `examples/dcgan`.
+
+At z 100 and 64x64x3 the generator has 3,576,704 parameters, the discriminator 2,765,568
+(trainable). Other sizes have one level of stride 2 less or more. Initialised as PyTorch's
+example is: kernels from N(0, .02^2), batch-norm scales from N(1, .02^2).
+"""
+
+from functools import partial
+import math
+from typing import ClassVar
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.nets import layers
+
+
+class _Net(layers.Net):
+    width: int = 64  # channels of the map of half the image's size
+
+    sizes: ClassVar[str] = 'squares of 32, 64 or 128 pixels'
+
+    @staticmethod
+    def supports(image_shape: tuple[int, int, int]) -> bool:
+        """Squares of a power of two; the map at the far end is 4x4."""
+        height, width, _ = image_shape
+        return height == width and height in (32, 64, 128)
+
+    def _widths(self) -> list[int]:
+        """Channels of the maps from half the image's size down to 4x4."""
+        levels = int(math.log2(self.image_shape[0] // 4))
+        return [self.width * 2**level for level in range(levels)]
+
+    def _batch_norm(self, x: jax.Array, train: bool) -> jax.Array:
+        return layers.BatchNorm(
+            momentum=0.9,
+            epsilon=1e-5,
+            scale_init=layers.scale_normal,
+            axis_name=self.norm_axis,
+            dtype=self.dtype,
+        )(x, train=train)
+
+
+class Generator(_Net):
+    """Transposed convolutions from a 1x1 map to 4x4, and on to twice the size each; tanh.
+
+    Attributes:
+      width: channels of the last hidden map (`ngf` in PyTorch's example); they double with
+        every halving of the size.
+    """
+
+    pixel_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+
+    @nn.compact
+    def __call__(self, z: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
+        """float [N, latent_dim] -> float32 [N, H, W, C] in [-1, 1]."""
+        deconv = partial(
+            layers.ConvTranspose,
+            kernel_size=4,
+            use_bias=False,
+            kernel_init=layers.normal,
+            dtype=self.dtype,
+        )
+        first, *others = reversed(self._widths())
+        x = deconv(first, stride=1, padding=0)(self.latent(z, label)[:, None, None, :])
+        for features in (*others, self.image_shape[-1]):
+            x = nn.relu(self._batch_norm(x, train))
+            x = deconv(features, stride=2, padding=1)(x)
+        return jnp.tanh(x.astype(jnp.float32))
+
+
+class Discriminator(_Net):
+    """Convolutions of stride 2 down to a 4x4 map, and one of that whole map to a logit.
+
+    Attributes:
+      width: channels of the first convolution (`ndf` in PyTorch's example); they double
+        with every halving of the size.
+      norm: 'batch', on all convolutions but the first and the last, or 'none' as a
+        gradient penalty wants it; these convolutions then have a bias in its place.
+      spectral_norm: divide every kernel by its largest singular value.
+    """
+
+    norm: str = 'batch'
+    spectral_norm: bool = False
+
+    @nn.compact
+    def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
+        """float [N, H, W, C] -> float32 logits [N]."""
+        chex.assert_shape(x, (None, *self.image_shape))
+        conv = partial(
+            layers.Conv,
+            kernel_size=4,
+            use_bias=False,
+            kernel_init=layers.normal,
+            spectral_norm=self.spectral_norm,
+        )
+        down = partial(conv, stride=2, padding=1, dtype=self.dtype)
+        activate = layers.leaky_relu(0.2)
+        first, *others = self._widths()
+        x = activate(down(first)(x, train))
+        for features in others:
+            x = down(features, use_bias=self.norm == 'none')(x, train)
+            if self.norm == 'batch':
+                x = self._batch_norm(x, train)
+            x = activate(x)
+        logits = conv(1, padding=0)(x, train)[:, 0, 0, 0]
+        projection = layers.Projection(self.num_classes, layers.normal, self.spectral_norm)
+        summed = jnp.sum(x.astype(jnp.float32), axis=(1, 2))
+        return logits + projection(summed, label, train)

@@ -1,0 +1,339 @@
+"""What every net shares: layers, initialisers, and conditioning on a class.
+
+Parameters are float32. `dtype` is the type of the arithmetic, float32 or bfloat16; the
+statistics of batch norm and the power iteration of spectral norm are float32 in any case.
+"""
+
+from collections.abc import Callable
+from functools import partial
+import math
+from typing import ClassVar
+
+import chex
+from flax import linen as nn
+import jax
+from jax import lax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from gan_jax import ops
+from gan_jax.ops import Padding
+from gan_jax.rng import example_keys
+
+Initializer = jax.nn.initializers.Initializer
+Shape = tuple[int, ...]
+
+
+def normal(key: jax.Array, shape: Shape, dtype: DTypeLike = jnp.float32) -> jax.Array:
+    """Kernels from N(0, 0.02^2), as in DCGAN (arXiv:1511.06434)."""
+    return 0.02 * _flat(jax.random.normal, key, shape, dtype)
+
+
+def truncated_normal(key: jax.Array, shape: Shape, dtype: DTypeLike = jnp.float32) -> jax.Array:
+    """`normal` cut at two deviations and not rescaled, as TensorFlow's initialiser is."""
+    draw = partial(jax.random.truncated_normal, lower=-2, upper=2)
+    return 0.02 * _flat(draw, key, shape, dtype)
+
+
+def scale_normal(key: jax.Array, shape: Shape, dtype: DTypeLike = jnp.float32) -> jax.Array:
+    """Batch-norm scales from N(1, 0.02^2), as in PyTorch's DCGAN example."""
+    return 1 + normal(key, shape, dtype)
+
+
+def glorot_uniform(key: jax.Array, shape: Shape, dtype: DTypeLike = jnp.float32) -> jax.Array:
+    """Kernels from U(-a, a), a^2 = 6 / (fan_in + fan_out): the default of Keras."""
+    fans = math.prod(shape[:-2]) * (shape[-2] + shape[-1])
+    limit = math.sqrt(6 / fans)
+    return _flat(partial(jax.random.uniform, minval=-limit, maxval=limit), key, shape, dtype)
+
+
+def _flat(draw: Callable, key: jax.Array, shape: Shape, dtype: DTypeLike) -> jax.Array:
+    # The same numbers as of a draw in this shape, which XLA's CPU compiler takes five times
+    # as long for: a net's initialisation would take most of a program's start.
+    return draw(key, shape=(math.prod(shape),), dtype=dtype).reshape(shape)
+
+
+def leaky_relu(slope: float) -> Callable[[jax.Array], jax.Array]:
+    """x -> max(x, slope * x)."""
+    return partial(nn.leaky_relu, negative_slope=slope)
+
+
+class Dense(nn.Module):
+    """Fully connected layer: [N, in] -> [N, features].
+
+    Attributes:
+      features: size of the output.
+      use_bias: whether to add a bias, initially zero.
+      kernel_init: initialiser of the kernel [in, features].
+      dtype: of the arithmetic and the result; products are summed in float32.
+      spectral_norm: divide the kernel by its largest singular value.
+    """
+
+    features: int
+    use_bias: bool = True
+    kernel_init: Initializer = glorot_uniform
+    dtype: DTypeLike = jnp.float32
+    spectral_norm: bool = False
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        """`train` makes the power iteration of the spectral norm; it changes nothing else."""
+        kernel = _kernel(self, (x.shape[-1], self.features))
+        if self.spectral_norm:
+            kernel = _spectrally_normalized(self, kernel, train)
+        y = jnp.matmul(
+            x.astype(self.dtype), kernel.astype(self.dtype), preferred_element_type=jnp.float32
+        )
+        return _add_bias(self, y).astype(self.dtype)
+
+
+class Conv(nn.Module):
+    """Convolution: [N, H, W, in] -> [N, h, w, features]; sizes as of `ops.conv`.
+
+    Attributes:
+      features: channels of the output.
+      kernel_size: height and width of the kernel.
+      stride: the same for both axes.
+      padding: 'SAME' as TensorFlow's, or zeros on each side as PyTorch's.
+      use_bias: whether to add a bias, initially zero.
+      kernel_init: initialiser of the kernel [kh, kw, in, features].
+      dtype: of the arithmetic and the result.
+      spectral_norm: divide the kernel, as a matrix [kh * kw * in, features], by its
+        largest singular value.
+    """
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    padding: Padding = 'SAME'
+    use_bias: bool = True
+    kernel_init: Initializer = glorot_uniform
+    dtype: DTypeLike = jnp.float32
+    spectral_norm: bool = False
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        """`train` makes the power iteration of the spectral norm; it changes nothing else."""
+        size = self.kernel_size
+        kernel = _kernel(self, (size, size, x.shape[-1], self.features))
+        if self.spectral_norm:
+            kernel = _spectrally_normalized(self, kernel, train)
+        y = ops.conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride, self.padding)
+        return _add_bias(self, y)
+
+
+class ConvTranspose(nn.Module):
+    """Transposed convolution: [N, h, w, in] -> [N, H, W, features].
+
+    TensorFlow's for padding 'SAME' and PyTorch's for an integer; see `ops.conv_transpose`
+    for the sizes and for how their kernels map to this one.
+
+    Attributes:
+      features: channels of the output.
+      kernel_size: height and width of the kernel.
+      stride: the same for both axes.
+      padding: 'SAME', or what PyTorch calls padding.
+      output_padding: rows and columns more at the bottom and the right (integer padding).
+      use_bias: whether to add a bias, initially zero.
+      kernel_init: initialiser of the kernel [kh, kw, features, in].
+      dtype: of the arithmetic and the result.
+    """
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    padding: Padding = 'SAME'
+    output_padding: int = 0
+    use_bias: bool = True
+    kernel_init: Initializer = glorot_uniform
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        size = self.kernel_size
+        kernel = _kernel(self, (size, size, self.features, x.shape[-1]))
+        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+        y = ops.conv_transpose(x, kernel, self.stride, self.padding, self.output_padding)
+        return _add_bias(self, y)
+
+
+class UpsampleConv(nn.Module):
+    """Enlargement to twice the size by repetition, then a 'SAME' convolution, as one layer.
+
+    One layer, because the two together are one linear map with far fewer products than
+    the convolution of the enlarged map.
+
+    Attributes:
+      features: channels of the output.
+      kernel_size: height and width of the kernel.
+      use_bias: whether to add a bias, initially zero.
+      kernel_init: initialiser of the kernel [kh, kw, in, features].
+      dtype: of the arithmetic and the result.
+    """
+
+    features: int
+    kernel_size: int
+    use_bias: bool = True
+    kernel_init: Initializer = glorot_uniform
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        size = self.kernel_size
+        kernel = _kernel(self, (size, size, x.shape[-1], self.features))
+        return _add_bias(self, ops.upsample_conv(x.astype(self.dtype), kernel.astype(self.dtype)))
+
+
+class BatchNorm(nn.BatchNorm):
+    """Flax's batch norm: batch moments in training, running ones otherwise.
+
+    `momentum` is the decay of the running moments (PyTorch's momentum is 1 minus it), and
+    with `axis_name` the batch is that of all devices on the axis.
+    """
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        return super().__call__(x, use_running_average=not train)
+
+
+class Dropout(nn.Module):
+    """Dropout with a mask for each example, drawn from its index in the global batch.
+
+    `nn.Dropout` draws one mask a call, which makes the result depend on the number of
+    devices that share the batch.
+
+    Attributes:
+      rate: probability of a zero, in [0, 1).
+      axis_name: the axis over which the batch is divided, None if it is not.
+    """
+
+    rate: float
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Needs the rng 'dropout' if `train`; the axis need not exist in `init`."""
+        if not train or self.rate == 0 or self.is_initializing():
+            return x
+        keys = example_keys(self.make_rng('dropout'), len(x), self.axis_name)
+        draw = partial(jax.random.bernoulli, p=1 - self.rate, shape=(math.prod(x.shape[1:]),))
+        return jnp.where(jax.vmap(draw)(keys).reshape(x.shape), x / (1 - self.rate), 0)
+
+
+class Projection(nn.Module):
+    """<embedding(label), features>: what a class adds to a logit (arXiv:1802.05637).
+
+    Attributes:
+      num_classes: rows of the embedding; 0 makes the term 0, without parameters.
+      embedding_init: initialiser of the embedding [num_classes, features].
+      spectral_norm: divide the embedding by its largest singular value.
+    """
+
+    num_classes: int
+    embedding_init: Initializer = glorot_uniform
+    spectral_norm: bool = False
+
+    @nn.compact
+    def __call__(
+        self, features: jax.Array, label: jax.Array | None, train: bool = False
+    ) -> jax.Array:
+        """[N, F], int32 [N] -> float32 [N]."""
+        if not self.num_classes:
+            return jnp.zeros(len(features))
+        # The layer is linear in the one-hot label: its kernel is the embedding.
+        embedding = Dense(
+            features.shape[-1],
+            use_bias=False,
+            kernel_init=self.embedding_init,
+            spectral_norm=self.spectral_norm,
+            name='embedding',
+        )(_one_hot(label, self.num_classes), train)
+        return jnp.sum(embedding * features.astype(jnp.float32), axis=-1)
+
+
+class Net(nn.Module):
+    """What every generator and discriminator has.
+
+    A generator is called with z, float [N, latent_dim], and returns float32 images
+    [N, H, W, C] in `pixel_range`; a discriminator is called with such images and returns
+    float32 logits [N]. Both also take int32 labels [N], ignored if `num_classes` is 0.
+
+    Attributes:
+      image_shape: (H, W, C).
+      num_classes: 0 for an unconditional net.
+      dtype: of the arithmetic: float32 or bfloat16.
+      axis_name: the axis over which runners divide the batch; None outside a runner.
+      batch_norm: whether batch norm takes its moments over all devices of the axis
+        ('global') or over each device's own examples ('per_device').
+    """
+
+    image_shape: tuple[int, int, int]
+    num_classes: int = 0
+    dtype: DTypeLike = jnp.float32
+    axis_name: str | None = None
+    batch_norm: str = 'global'
+
+    sizes: ClassVar[str] = 'any size'  # what `supports` accepts, for messages
+
+    @staticmethod
+    def supports(image_shape: tuple[int, int, int]) -> bool:
+        """Whether the net can make, or judge, images of this shape."""
+        return True
+
+    @property
+    def norm_axis(self) -> str | None:
+        """The axis over which batch norm takes its moments."""
+        return self.axis_name if self.batch_norm == 'global' else None
+
+    def latent(self, z: jax.Array, label: jax.Array | None) -> jax.Array:
+        """z, followed by the one-hot label if there are classes (arXiv:1411.1784)."""
+        chex.assert_rank(z, 2)
+        if not self.num_classes:
+            return z
+        return jnp.concatenate([z, _one_hot(label, self.num_classes).astype(z.dtype)], axis=-1)
+
+
+def _kernel(layer: nn.Module, shape: tuple[int, ...]) -> jax.Array:
+    return layer.param('kernel', layer.kernel_init, shape, jnp.float32)
+
+
+def _add_bias(layer: nn.Module, y: jax.Array) -> jax.Array:
+    if not layer.use_bias:
+        return y
+    bias = layer.param('bias', nn.initializers.zeros, (y.shape[-1],), jnp.float32)
+    return y + bias.astype(y.dtype).reshape((1,) * (y.ndim - 1) + (-1,))
+
+
+def _spectrally_normalized(layer: nn.Module, kernel: jax.Array, train: bool) -> jax.Array:
+    """The kernel over its largest singular value (Miyato et al. 2018, arXiv:1802.05957).
+
+    The value is estimated with one power iteration per training pass from the vector `u`
+    of the collection 'batch_stats'. Gradients flow through the value, not through the
+    singular vectors.
+    """
+    matrix = kernel.reshape(-1, kernel.shape[-1])
+    u = layer.variable(
+        'batch_stats',
+        'u',
+        lambda: _unit(jax.random.normal(layer.make_rng('params'), (matrix.shape[-1],))),
+    )
+    fixed = lax.stop_gradient(matrix)
+    right = u.value
+    left = _unit(fixed @ right)
+    if train:
+        right = _unit(left @ fixed)
+        if not layer.is_initializing():
+            u.value = right
+    sigma = left @ matrix @ right
+    return kernel / jnp.maximum(sigma, 1e-12)
+
+
+def _unit(vector: jax.Array) -> jax.Array:
+    return vector / jnp.maximum(jnp.linalg.norm(vector), 1e-12)
+
+
+def _one_hot(label: jax.Array | None, num_classes: int) -> jax.Array:
+    if label is None:
+        raise ValueError(f'`label` is needed: the net is conditional on {num_classes} classes')
+    chex.assert_rank(label, 1)
+    return jax.nn.one_hot(label, num_classes)

@@ -1,0 +1,5 @@
+"""Convolutions as functions of arrays: what the layers of `gan_jax.nets` compute."""
+
+from gan_jax.ops.convolutions import Padding, conv, conv_transpose, upsample_conv
+
+__all__ = ['Padding', 'conv', 'conv_transpose', 'upsample_conv']

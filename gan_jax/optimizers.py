@@ -1,0 +1,46 @@
+"""Optimizers and learning-rate schedules from their config (`gan_jax.config.optimizer`)."""
+
+from collections.abc import Callable
+
+from ml_collections import ConfigDict
+import optax
+
+
+def _linear(rate: float, config: ConfigDict, steps: int) -> optax.Schedule:
+    return optax.linear_schedule(rate, rate * config.final_fraction, steps)
+
+
+def _cosine(rate: float, config: ConfigDict, steps: int) -> optax.Schedule:
+    return optax.cosine_decay_schedule(rate, steps, alpha=config.final_fraction)
+
+
+SCHEDULES: dict[str, Callable[[float, ConfigDict, int], optax.Schedule]] = {
+    'constant': lambda rate, config, steps: optax.constant_schedule(rate),
+    'linear': _linear,
+    'cosine': _cosine,
+}
+
+OPTIMIZERS: dict[str, Callable[[optax.Schedule, ConfigDict], optax.GradientTransformation]] = {
+    'adam': lambda rate, c: optax.adam(rate, b1=c.b1, b2=c.b2, eps=c.eps),
+    'rmsprop': lambda rate, c: optax.rmsprop(rate, decay=c.b2, eps=c.eps, momentum=c.b1 or None),
+    'sgd': lambda rate, c: optax.sgd(rate, momentum=c.b1 or None),
+}
+
+
+def schedule(config: ConfigDict, updates: int) -> optax.Schedule:
+    """The learning rate at each of a network's `updates` updates.
+
+    Constant for `config.constant_steps` updates, then as `config.schedule` says, down to
+    `config.final_fraction` of the initial rate at the last update.
+    """
+    decay = SCHEDULES[config.schedule](
+        config.learning_rate, config, max(updates - config.constant_steps, 1)
+    )
+    return optax.join_schedules(
+        [optax.constant_schedule(config.learning_rate), decay], [config.constant_steps]
+    )
+
+
+def make(config: ConfigDict, updates: int) -> optax.GradientTransformation:
+    """The optimizer of one network, which will make `updates` updates in the whole run."""
+    return OPTIMIZERS[config.name](schedule(config, updates), config)

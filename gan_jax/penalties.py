@@ -1,0 +1,87 @@
+"""Gradient penalties on the discriminator, one value an example; their mean is added to its loss.
+
+Each is a function (disc, real, fake, keys, axis_name) -> float32 [B] where `disc` maps
+images [B, H, W, C] to logits [B] (labels closed over, statistics not updated), and
+`keys` [B] holds one random key an example. Weights are the caller's.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+Disc = Callable[[jax.Array], jax.Array]
+Penalty = Callable[[Disc, jax.Array, jax.Array, jax.Array, str | None], jax.Array]
+
+
+def input_gradient(disc: Disc, images: jax.Array) -> jax.Array:
+    """Gradient of each image's own logit with respect to that image, [B, H, W, C].
+
+    The sum over the batch gives all of them in one pass. With batch norm in the
+    discriminator it also holds the terms that go through the shared statistics.
+    """
+    return jax.grad(lambda x: jnp.sum(disc(x)))(images)
+
+
+def _squared_norm(gradient: jax.Array) -> jax.Array:
+    return jnp.sum(jnp.square(gradient), axis=(1, 2, 3))
+
+
+def _distance_from_one(disc: Disc, images: jax.Array) -> jax.Array:
+    """(||grad|| - 1)^2; the root is kept away from 0, where its derivative has no limit."""
+    norm = jnp.sqrt(_squared_norm(input_gradient(disc, images)) + 1e-12)
+    return jnp.square(norm - 1)
+
+
+def _uniform(keys: jax.Array, shape: tuple[int, ...] = (1, 1, 1)) -> jax.Array:
+    return jax.vmap(lambda key: jax.random.uniform(key, shape))(keys)
+
+
+def gradient_penalty(
+    disc: Disc, real: jax.Array, fake: jax.Array, keys: jax.Array, axis_name: str | None
+) -> jax.Array:
+    """(||grad D(x)|| - 1)^2 on lines from real to fake. Gulrajani et al. 2017, arXiv:1704.00028."""
+    del axis_name
+    along = _uniform(keys)
+    return _distance_from_one(disc, real + along * (fake - real))
+
+
+def dragan(
+    disc: Disc, real: jax.Array, fake: jax.Array, keys: jax.Array, axis_name: str | None
+) -> jax.Array:
+    """(||grad D(x)|| - 1)^2 around real images. Kodali et al. 2017, arXiv:1705.07215.
+
+    As in the authors' code: on the line from x to x + std(batch) / 2 * U(0, 1).
+    """
+    del fake
+    moments = jnp.stack([jnp.mean(real), jnp.mean(jnp.square(real))])
+    if axis_name is not None:
+        moments = jax.lax.pmean(moments, axis_name)
+    std = jnp.sqrt(moments[1] - jnp.square(moments[0]))
+    noise_keys, along_keys = jnp.unstack(jax.vmap(jax.random.split)(keys), axis=1)
+    noise = 0.5 * std * _uniform(noise_keys, real.shape[1:])
+    return _distance_from_one(disc, real + _uniform(along_keys) * noise)
+
+
+def r1(
+    disc: Disc, real: jax.Array, fake: jax.Array, keys: jax.Array, axis_name: str | None
+) -> jax.Array:
+    """||grad D(x)||^2 / 2 on real images. Mescheder et al. 2018, arXiv:1801.04406, eq. 9."""
+    del fake, keys, axis_name
+    return 0.5 * _squared_norm(input_gradient(disc, real))
+
+
+def r2(
+    disc: Disc, real: jax.Array, fake: jax.Array, keys: jax.Array, axis_name: str | None
+) -> jax.Array:
+    """||grad D(x)||^2 / 2 on generated images. Mescheder et al. 2018, arXiv:1801.04406, eq. 10."""
+    del real, keys, axis_name
+    return 0.5 * _squared_norm(input_gradient(disc, fake))
+
+
+PENALTIES: dict[str, Penalty] = {
+    'gradient_penalty': gradient_penalty,
+    'dragan': dragan,
+    'r1': r1,
+    'r2': r2,
+}

@@ -1,0 +1,137 @@
+"""How far a run is: a bar with the time left on a terminal, plain lines elsewhere."""
+
+from collections.abc import Mapping
+import sys
+import time
+from typing import Any, Self, TextIO
+
+LINE_INTERVAL_S = 10.0
+FIGURES = {'loss_g': 'loss G', 'loss_d': 'D', 'd_real': 'D(x)', 'd_fake': 'D(G(z))'}
+
+
+class Progress:
+    """Reports steps on stderr; a context manager.
+
+    A bar would fill a log file with carriage returns, so anything but a terminal gets at most
+    one line per ten seconds.
+    """
+
+    def __init__(self, total: int, initial: int = 0, description: str = 'train'):
+        """Starts the clock of the time left.
+
+        Args:
+          total: steps in the whole run.
+          initial: steps already made by earlier processes.
+          description: the word in front.
+        """
+        stream = sys.stderr
+        kind = _Bar if stream.isatty() else _Lines
+        self._display = kind(stream, total, initial, description)
+
+    def update(self, step: int, figures: Mapping[str, Any] | None = None) -> None:
+        """Shows that `step` steps are finished.
+
+        Args:
+          step: steps finished.
+          figures: what to show beside it from now on, as `Recorder.record` returns it; of its
+            entries `images_per_s`, the losses and D's means are shown, the rest is left out.
+        """
+        self._display.update(step, _describe(figures) if figures else None)
+
+    def message(self, line: str) -> None:
+        """Prints a line of its own without breaking the bar."""
+        self._display.message(line)
+
+    def close(self) -> None:
+        """Leaves the bar as it stands."""
+        self._display.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class _Bar:
+    def __init__(self, stream: TextIO, total: int, initial: int, description: str):
+        from tqdm import tqdm
+
+        self._stream = stream
+        self._fresh = True  # the time left counts from the first step seen, which was compiled
+        self._bar = tqdm(
+            total=total,
+            initial=initial,
+            desc=description,
+            unit='step',
+            file=stream,
+            dynamic_ncols=True,
+            mininterval=0.2,
+            bar_format='{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} '
+            '[{elapsed}, {remaining} left] {postfix}',
+        )
+
+    def update(self, step: int, figures: str | None) -> None:
+        if figures is not None:
+            self._bar.set_postfix_str(figures, refresh=False)
+        if self._fresh or step < self._bar.n:
+            self._fresh = False
+            self._bar.initial = self._bar.last_print_n = self._bar.n = step
+            self._bar.unpause()
+        self._bar.update(step - self._bar.n)
+
+    def message(self, line: str) -> None:
+        self._bar.write(line, file=self._stream)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+class _Lines:
+    def __init__(self, stream: TextIO, total: int, initial: int, description: str):
+        self._stream = stream
+        self._total, self._description = total, description
+        self._figures = ''
+        self._printed = time.monotonic()
+        self._first: tuple[int, float] | None = None
+        self._step = initial
+
+    def update(self, step: int, figures: str | None) -> None:
+        now = time.monotonic()
+        if self._first is None or step < self._step:
+            self._first = step, now
+        self._step = step
+        self._figures = figures or self._figures
+        if now - self._printed >= LINE_INTERVAL_S or step == self._total:
+            self._printed = now
+            self._print(now)
+
+    def _print(self, now: float) -> None:
+        step, (first, started) = self._step, self._first
+        left = (now - started) / max(step - first, 1) * (self._total - step)
+        place = f'{self._description} {step:,}/{self._total:,} ({step / self._total:.0%})'
+        self.message('  '.join(filter(None, (place, self._figures, f'{clock(left)} left'))))
+
+    def message(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `4:05` or `1:04:05`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
+
+
+def _describe(figures: Mapping[str, Any]) -> str:
+    parts = [
+        f'{label} {figures[name]:.3f}'
+        for name, label in FIGURES.items()
+        if figures.get(name) is not None
+    ]
+    if figures.get('images_per_s') is not None:
+        parts.insert(0, f'{figures["images_per_s"]:,.0f} images/s')
+    return ' '.join(parts)

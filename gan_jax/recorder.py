@@ -1,0 +1,254 @@
+"""What a run writes down while it trains: metrics.jsonl, epochs.csv, sample grids, TensorBoard."""
+
+from collections.abc import Iterator, Mapping
+import contextlib
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan_jax import files, images
+from gan_jax.meters import Means, Stopwatch
+from gan_jax.tensorboard import EventLog
+
+CORE_METRICS = ('loss_g', 'loss_d', 'd_real', 'd_fake')
+GRID_PAD = 2  # pixels between the images of a grid
+EPOCH_STEP_COLUMN = 1  # of epochs.csv
+NOTHING_RECORDED = {'window': {}, 'epoch': {}, 'timed_steps': 0, 'elapsed_s': 0.0}
+
+
+class Recorder:
+    """Records one run in its workdir, so that a resumed run leaves what an uninterrupted one does.
+
+    Times aside: `images_per_s` and `input_wait_s` are of the machine, not of the run.
+    """
+
+    def __init__(
+        self,
+        workdir: Path,
+        *,
+        num_examples: int,
+        images_per_step: int,
+        log_every: int,
+        tensorboard: bool,
+    ):
+        """Writes nothing yet.
+
+        Args:
+          workdir: an existing folder.
+          num_examples: real images in an epoch.
+          images_per_step: real images that one generator step uses.
+          log_every: steps between lines of metrics.jsonl.
+          tensorboard: also write event files.
+        """
+        self._workdir = Path(workdir)
+        self._num_examples = num_examples
+        self._images_per_step = images_per_step
+        self._log_every = log_every
+        self._tensorboard = tensorboard
+        self._events: EventLog | None = None
+        self._purge_step: int | None = None
+        self.load_state_dict(NOTHING_RECORDED)
+
+    def record(
+        self, step: int, metrics: Mapping[str, float], *, input_wait_s: float
+    ) -> dict[str, float | int | None] | None:
+        """Takes in a finished step.
+
+        Args:
+          step: generator steps finished, this one included (the first is 1).
+          metrics: scalars of this step.
+          input_wait_s: seconds this step waited for its images.
+
+        Returns:
+          The line just written to metrics.jsonl, None between log points.
+
+        Raises:
+          OSError: the disk is full.
+        """
+        values = {name: float(value) for name, value in metrics.items()}
+        self._window.add({**values, 'input_wait_s': input_wait_s})
+        self._count_time()
+        self._epoch.add(values)
+        if self._epochs(step) > self._epochs(step - 1):
+            self._end_epoch(step)
+        return self._log(step) if step % self._log_every == 0 else None
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keeps what is not training (compiling, sampling, saving) out of `images_per_s`."""
+        with self._clock.stopped():
+            yield
+
+    def samples(self, step: int, batch: np.ndarray) -> None:
+        """Writes samples/STEP.png, a grid as square as it gets.
+
+        Args:
+          step: generator steps finished.
+          batch: uint8 [N, H, W, C], C 1 or 3, from the same latents each time.
+
+        Raises:
+          OSError: the disk is full.
+        """
+        path = self._workdir / 'samples' / f'{step:06d}.png'
+        path.parent.mkdir(exist_ok=True)
+        grid = images.tile(np.asarray(batch), math.ceil(math.sqrt(len(batch))), GRID_PAD)
+        images.write_png(path, grid)
+        if self._tensorboard:
+            self._event_log().image(step, 'samples', path.read_bytes(), grid.shape)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums since the last log point and epoch, for JSON; flushes the event file.
+
+        To be saved with the checkpoint of the last recorded step.
+        """
+        if self._events is not None:
+            self._events.flush()
+        return {
+            'window': self._window.sums(),
+            'epoch': self._epoch.sums(),
+            'timed_steps': self._timed_steps,
+            'elapsed_s': self._clock.read(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state_dict` gave."""
+        self._window = Means(state['window'])
+        self._epoch = Means(state['epoch'])
+        self._timed_steps = state['timed_steps']
+        self._clock = Stopwatch(state['elapsed_s'])
+        self._first = True
+
+    def rewind(self, step: int) -> None:
+        """Drops all that the workdir says of steps after `step`, before they are made again.
+
+        The sums are those of `load_state_dict`; at step 0 there are none. A last line
+        that a kill cut short goes too. TensorBoard starts a new file and forgets the later points
+        of the older ones.
+        """
+        self.close()
+        _rewind_lines(self._workdir / 'metrics.jsonl', step)
+        _rewind_epochs(self._workdir / 'epochs.csv', step)
+        for path in sample_paths(self._workdir):
+            if int(path.stem) > step:
+                path.unlink()
+        if (self._workdir / 'tensorboard').exists():
+            self._purge_step = step + 1
+        if step == 0:
+            self.load_state_dict(NOTHING_RECORDED)
+
+    def close(self) -> None:
+        """Closes the event file. The other files are whole after every call."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
+    def _epochs(self, step: int) -> int:
+        return step * self._images_per_step // self._num_examples
+
+    def _log(self, step: int) -> dict[str, float | int | None]:
+        images_seen = step * self._images_per_step
+        means = self._window.means()
+        row = {
+            'step': step,
+            'epoch': round(images_seen / self._num_examples, 4),
+            'images_seen': images_seen,
+            **{name: means.pop(name) for name in CORE_METRICS if name in means},
+            'images_per_s': self._rate(),
+            'input_wait_s': round(means.pop('input_wait_s'), 6),
+            **{name: means[name] for name in sorted(means)},
+        }
+        # JSON has no NaN: a reader other than Python's would refuse the line.
+        row = {name: value if math.isfinite(value) else None for name, value in row.items()}
+        _append(self._workdir / 'metrics.jsonl', json.dumps(row) + '\n')
+        if self._tensorboard:
+            known = {name: row[name] for name in row.keys() - {'step'} if row[name] is not None}
+            self._event_log().scalars(step, known)
+        self._window, self._timed_steps = Means({}), 0
+        self._clock.restart()
+        return row
+
+    def _count_time(self) -> None:
+        """The clock starts with a process's first step, whose own time is of compilation."""
+        if self._first:
+            self._first = False
+            self._clock.start()
+        else:
+            self._timed_steps += 1
+
+    def _rate(self) -> float:
+        if not self._timed_steps:
+            return math.nan
+        return round(self._timed_steps * self._images_per_step / max(self._clock.read(), 1e-9), 2)
+
+    def _end_epoch(self, step: int) -> None:
+        path = self._workdir / 'epochs.csv'
+        means = self._epoch.means()
+        names = [name for name in CORE_METRICS if name in means]
+        names += sorted(means.keys() - set(CORE_METRICS))
+        row = {'epoch': self._epochs(step), 'step': step, **{name: means[name] for name in names}}
+        header = _csv_header(path)
+        text = io.StringIO()
+        table = csv.DictWriter(
+            text, header or list(row), extrasaction='ignore', lineterminator='\n'
+        )
+        if not header:
+            table.writeheader()
+        table.writerow(row)
+        _append(path, text.getvalue())
+        self._epoch = Means({})
+
+    def _event_log(self) -> EventLog:
+        if self._events is None:
+            self._events = EventLog(self._workdir / 'tensorboard', self._purge_step)
+        return self._events
+
+
+def sample_paths(workdir: Path) -> list[Path]:
+    """The sample grids of a run, oldest first."""
+    paths = (path for path in (workdir / 'samples').glob('*.png') if path.stem.isdigit())
+    return sorted(paths, key=lambda path: int(path.stem))
+
+
+def read_rows(workdir: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl that are whole; None stands for NaN or infinity."""
+    path = workdir / 'metrics.jsonl'
+    text = path.read_text(errors='replace') if path.exists() else ''
+    rows = []
+    for line in text.splitlines():
+        with contextlib.suppress(json.JSONDecodeError):  # the line a kill cut short
+            rows.append(json.loads(line))
+    return rows
+
+
+def _rewind_lines(path: Path, step: int) -> None:
+    if path.exists():
+        rows = [row for row in read_rows(path.parent) if row['step'] <= step]
+        files.replace(path, ''.join(json.dumps(row) + '\n' for row in rows))
+
+
+def _rewind_epochs(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    lines = path.read_text(errors='replace').splitlines(keepends=True)
+    # A line without its end may have lost digits, which no parser can tell.
+    whole = [line for line in lines if line.endswith('\n')]
+    kept = [line for line in whole[1:] if int(line.split(',')[EPOCH_STEP_COLUMN]) <= step]
+    files.replace(path, ''.join(whole[:1] + kept))
+
+
+def _csv_header(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    with path.open(newline='') as file:
+        return next(csv.reader(file), [])
+
+
+def _append(path: Path, text: str) -> None:
+    """Opened anew each time: nothing stays in a buffer, and `rewind` may replace the file."""
+    with path.open('a') as file:
+        file.write(text)

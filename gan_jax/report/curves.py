@@ -1,0 +1,150 @@
+"""What a run's curves are: which metrics share a panel, how they are thinned and smoothed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Curve(NamedTuple):
+    """One metric of metrics.jsonl; `net` is gen or disc and chooses the colour."""
+
+    metric: str
+    label: str
+    net: str
+
+
+class Panel(NamedTuple):
+    """Curves that share their axes.
+
+    Attributes:
+      title: above the panel.
+      curves: those without a value in a run are left out, and a panel without any.
+      limits: of y; None: from the values.
+      guide: y of a faint line, None for none.
+      log: whether y is logarithmic.
+    """
+
+    title: str
+    curves: tuple[Curve, ...]
+    limits: tuple[float, float] | None = None
+    guide: float | None = None
+    log: bool = False
+
+
+PANELS = (
+    Panel(
+        'Losses',
+        (Curve('loss_g', 'Generator', 'gen'), Curve('loss_d', 'Discriminator', 'disc')),
+    ),
+    Panel(
+        'What the discriminator believes',
+        (Curve('d_real', 'D(x)', 'disc'), Curve('d_fake', 'D(G(z))', 'gen')),
+        limits=(0.0, 1.0),
+        guide=0.5,
+    ),
+    Panel(
+        'Gradient norms',
+        (Curve('grad_norm_g', 'Generator', 'gen'), Curve('grad_norm_d', 'Discriminator', 'disc')),
+        log=True,
+    ),
+)
+
+
+class Line(NamedTuple):
+    """A curve's points: `raw` and `smooth` are float64 [N], NaN where nothing was measured."""
+
+    curve: Curve
+    raw: np.ndarray
+    smooth: np.ndarray
+
+
+class Drawing(NamedTuple):
+    """A panel with its points.
+
+    Attributes:
+      panel: as in PANELS.
+      steps: float64 [N], increasing.
+      lines: at least one.
+      limits: of y; for a logarithmic panel all values are log10, these too.
+      ticks: y values to name, inside the limits.
+    """
+
+    panel: Panel
+    steps: np.ndarray
+    lines: tuple[Line, ...]
+    limits: tuple[float, float]
+    ticks: list[float]
+
+    def tick_label(self, tick: float) -> str:
+        """A tick as a reader knows it."""
+        return f'{10**tick:.2g}' if self.panel.log else f'{tick:g}'
+
+
+def drawings(rows: Sequence[Mapping[str, Any]], points: int) -> list[Drawing]:
+    """The panels that a run has values for, with at most `points` points to a curve."""
+    steps = _thin(_column(rows, 'step'), points)
+    found = (_draw(panel, steps, rows, points) for panel in PANELS)
+    return [drawing for drawing in found if drawing is not None]
+
+
+def ticks(low: float, high: float, count: int = 4) -> list[float]:
+    """About `count` round numbers in [low, high]."""
+    from matplotlib.ticker import MaxNLocator
+
+    found = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    slack = 1e-9 * (high - low)
+    return [round(float(tick), 9) for tick in found if low - slack <= tick <= high + slack]
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """Centred moving mean over a 25th of the values [N], skipping NaN; a few stay as they are."""
+    width = len(values) // 25
+    if width < 2:
+        return values
+    kernel = np.ones(2 * (width // 2) + 1)
+    known = np.isfinite(values)
+    total = np.convolve(np.where(known, values, 0.0), kernel, 'same')
+    count = np.convolve(known.astype(float), kernel, 'same')
+    return np.where(known, total / np.maximum(count, 1), np.nan)
+
+
+def _draw(
+    panel: Panel, steps: np.ndarray, rows: Sequence[Mapping[str, Any]], points: int
+) -> Drawing | None:
+    lines = []
+    for curve in panel.curves:
+        values = _column(rows, curve.metric)
+        if panel.log:
+            values = np.log10(np.where(values > 0, values, np.nan))
+        if np.isfinite(values).any():
+            raw = _thin(values, points)
+            lines.append(Line(curve, raw, smooth(raw)))
+    if not lines:
+        return None
+    limits = panel.limits or _limits(lines)
+    return Drawing(panel, steps, tuple(lines), limits, ticks(*limits))
+
+
+def _limits(lines: Sequence[Line]) -> tuple[float, float]:
+    """Without the odd spike, which would flatten everything else."""
+    values = np.concatenate([line.raw for line in lines])
+    low, high = np.nanpercentile(values, (0.5, 99.5))
+    margin = 0.08 * (high - low) or 0.5
+    return float(low - margin), float(high + margin)
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    values = (row.get(name) for row in rows)
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _thin(values: np.ndarray, points: int) -> np.ndarray:
+    """Means of equal runs of values, NaN left out."""
+    if len(values) <= points:
+        return values
+    starts = np.linspace(0, len(values), points, endpoint=False).astype(int)
+    known = np.isfinite(values)
+    total = np.add.reduceat(np.where(known, values, 0.0), starts)
+    count = np.add.reduceat(known.astype(float), starts)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

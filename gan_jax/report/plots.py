@@ -1,0 +1,64 @@
+"""curves.png, drawn by matplotlib's object interface: no global state, so any thread may draw."""
+
+from collections.abc import Mapping, Sequence
+import io
+from typing import Any
+
+from gan_jax.report import curves
+
+_COLORS = {'gen': '#c8501e', 'disc': '#1f5fa8'}
+
+
+def curves_png(rows: Sequence[Mapping[str, Any]]) -> bytes | None:
+    """Losses, D(x) and D(G(z)), gradient norms over the steps; None without rows."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawings = curves.drawings(rows, points=1000)
+    if not drawings:
+        return None
+    figure = Figure(figsize=(4.2 * len(drawings), 3.1), dpi=150, layout='constrained')
+    for axes, drawing in zip(
+        figure.subplots(1, len(drawings), squeeze=False)[0], drawings, strict=True
+    ):
+        _draw(axes, drawing)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
+
+
+def _draw(axes: Any, drawing: curves.Drawing) -> None:
+    if drawing.panel.guide is not None:
+        axes.axhline(drawing.panel.guide, color='#999', linewidth=0.8, linestyle=(0, (4, 3)))
+    for line in drawing.lines:
+        color = _COLORS[line.curve.net]
+        if line.smooth is not line.raw:
+            axes.plot(drawing.steps, line.raw, color=color, linewidth=0.7, alpha=0.25)
+        axes.plot(drawing.steps, line.smooth, color=color, linewidth=1.5, label=line.curve.label)
+    axes.set_title(drawing.panel.title, loc='left', fontsize=9, fontweight='bold')
+    axes.set_xlabel('step', fontsize=8, color='#555')
+    axes.set_xlim(0, max(drawing.steps[-1], 1))
+    axes.set_ylim(*drawing.limits)
+    axes.set_yticks(drawing.ticks, [drawing.tick_label(tick) for tick in drawing.ticks])
+    axes.xaxis.set_major_locator(_locator())
+    axes.xaxis.set_major_formatter('{x:,.0f}')
+    axes.tick_params(labelsize=8, colors='#555', length=0)
+    axes.grid(axis='y', color='#e8e8e8', linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[['top', 'right', 'left']].set_visible(False)
+    axes.spines['bottom'].set_color('#bbb')
+    axes.legend(
+        fontsize=8,
+        frameon=False,
+        ncols=2,
+        loc='lower right',
+        bbox_to_anchor=(1.02, 0.98),
+        handlelength=1.0,
+        columnspacing=1.0,
+    )
+
+
+def _locator() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(4, integer=True)

@@ -1,0 +1,67 @@
+"""A run's workdir, as a report reads it."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gan_jax import recorder
+from gan_jax.report import curves
+
+CHART_POINTS = 400
+
+
+class Run(NamedTuple):
+    """A workdir as read: {} and [] where a file is not there yet.
+
+    Attributes:
+      workdir: as the user named it.
+      config: config.json.
+      facts: run.json.
+      rows: metrics.jsonl.
+      grids: samples/*.png, oldest first.
+    """
+
+    workdir: Path
+    config: dict[str, Any]
+    facts: dict[str, Any]
+    rows: list[dict[str, Any]]
+    grids: list[Path]
+
+    @property
+    def step(self) -> int:
+        """Steps finished, as far as the files tell."""
+        return max(
+            self.rows[-1]['step'] if self.rows else 0,
+            int(self.grids[-1].stem) if self.grids else 0,
+        )
+
+    @property
+    def name(self) -> str:
+        """The config's, else the folder's."""
+        return str(self.config.get('name') or self.workdir.name)
+
+    @property
+    def epochs_per_step(self) -> float:
+        """0 before the first line of metrics.jsonl."""
+        return self.rows[-1]['epoch'] / self.rows[-1]['step'] if self.rows else 0.0
+
+    @property
+    def drawings(self) -> list[curves.Drawing]:
+        """The panels of the page."""
+        return curves.drawings(self.rows, CHART_POINTS)
+
+
+def read(workdir: Path) -> Run:
+    """What the files of a workdir say."""
+
+    def load(name: str) -> dict[str, Any]:
+        path = workdir / name
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    return Run(
+        workdir=workdir,
+        config=load('config.json'),
+        facts=load('run.json'),
+        rows=recorder.read_rows(workdir),
+        grids=recorder.sample_paths(workdir),
+    )

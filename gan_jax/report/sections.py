@@ -1,0 +1,277 @@
+"""The sections of a report: functions from a run to HTML, '' where its files are absent."""
+
+from collections import Counter
+from collections.abc import Callable
+from html import escape
+import math
+from pathlib import Path
+import shlex
+from typing import Any
+
+from gan_jax import images, recorder
+from gan_jax.progress import clock
+from gan_jax.report import charts, markup, pictures
+from gan_jax.report.run import Run
+
+FRAMES = 60  # grids behind the page's slider
+FRAME_BYTES, LAST_BYTES, STRIP_BYTES = 2_400_000, 800_000, 500_000  # base64 adds a third
+SMALL_SIDE = 64  # images up to this size are shown with hard pixels
+STRIP_COLUMNS, STRIP_ROWS = 12, 5
+BESIDE_SAMPLES = 'What the discriminator believes'  # the panel shown next to the samples
+PROBABILITY_LOSSES = ('minimax', 'non_saturating')
+
+
+def header(run: Run) -> str:
+    """The run's name, what it learned from, how far it is."""
+    total = run.config.get('steps', 0)
+    done = total and run.step >= total
+    status = 'finished' if done else f'at step {run.step:,}' + (f' of {total:,}' if total else '')
+    return (
+        '<header><p class="kind">gan_jax training report</p>'
+        f'<h1>{escape(run.name)}</h1>'
+        f'<p class="lead">{escape(_subject(run))}'
+        f'<span class="status{" done" if done else ""}">{status}</span></p></header>'
+    )
+
+
+def hero(run: Run) -> str:
+    """The samples, with a slider through training; beside them key figures, D(x) and D(G(z))."""
+    beside = [charts.chart(d) for d in run.drawings if d.panel.title == BESIDE_SAMPLES]
+    return (
+        f'<section class="hero">{_stage(run)}<div>{_key_figures(run)}{"".join(beside)}</div>'
+        '</section>'
+    )
+
+
+def history(run: Run) -> str:
+    """The other curves."""
+    drawings = [d for d in run.drawings if d.panel.title != BESIDE_SAMPLES]
+    if not drawings:
+        return ''
+    smoothed = any(line.smooth is not line.raw for drawing in drawings for line in drawing.lines)
+    note = 'Faint: as logged. Bold: moving average. ' if smoothed else ''
+    return (
+        '<section id="curves"><h2>Training curves <small id="reading"></small></h2>'
+        f'<div class="charts">{"".join(map(charts.chart, drawings))}</div>'
+        f'<p class="note">{note}<span class="scripted">Point at any curve to read it; click to'
+        ' see the samples of that moment.</span></p></section>'
+    )
+
+
+def filmstrip(run: Run) -> str:
+    """The same latents through training, as one picture."""
+    shape = run.facts.get('data', {}).get('image_shape')
+    grids = pictures.evenly(run.grids, STRIP_COLUMNS)
+    strip = pictures.filmstrip(grids, shape, recorder.GRID_PAD, STRIP_ROWS) if shape else None
+    if strip is None or len(grids) < 2:
+        return ''
+    labels = ''.join(f'<li>{int(path.stem):,}</li>' for path in grids)
+    picture = _grid(run, pictures.web_picture(images.png(strip), STRIP_BYTES))
+    return (
+        '<section id="filmstrip"><h2>The same latents, through training</h2>'
+        '<p>Each row is one fixed latent; each column is a step.</p>'
+        f'<figure class="strip">{picture}<ol aria-label="steps">{labels}</ol></figure></section>'
+    )
+
+
+def reading_note(run: Run) -> str:
+    """What D(x) and D(G(z)) mean, and what they say of this run."""
+    if not run.rows:
+        return ''
+    return (
+        '<section id="reading-note"><h2>How to read the curves</h2><div class="columns">'
+        '<p><b class="disc">D(x)</b> is how sure the discriminator is, on average, that a real'
+        ' image is real; <b class="gen">D(G(z))</b> how sure it is that a generated image is.'
+        ' Both at 0.5: it cannot tell them apart. D(x) near 1 and D(G(z)) near 0: it tells'
+        ' nearly every one, and the generator has little left to learn from.</p>'
+        '<p>The losses of a GAN are not a measure of quality: each network is graded by the'
+        ' other, and both improve. A healthy run shows curves that keep their distance and'
+        ' samples that get better. One loss that falls to zero while the other climbs is the'
+        f' sign of a lost balance.</p></div>{_verdict(run)}</section>'
+    )
+
+
+def commands(run: Run) -> str:
+    """How to go on with the run."""
+    workdir = shlex.quote(str(run.workdir))
+    entries = {
+        'Samples of your own': f'gan-jax sample --workdir={workdir} --output=samples.png',
+        'A walk through the latent space': (
+            f'gan-jax sample --workdir={workdir} --output=walk.gif --walk=60'
+        ),
+    }
+    if 'command' in run.facts:
+        entries = {'Resume, or train longer with more steps': str(run.facts['command'])} | entries
+    if (run.workdir / 'tensorboard').exists():
+        entries['The curves in TensorBoard'] = f'tensorboard --logdir={workdir}/tensorboard'
+    items = ''.join(
+        f'<dt>{title}</dt><dd><code>{escape(command)}</code></dd>'
+        for title, command in entries.items()
+    )
+    return f'<section id="commands"><h2>Go on</h2><dl class="commands">{items}</dl></section>'
+
+
+def settings(run: Run) -> str:
+    """Config, versions and the rest of run.json, folded."""
+    rest = {name: value for name, value in run.facts.items() if name != 'versions'}
+    tables = {
+        'Config': markup.flatten(run.config),
+        'Versions': markup.flatten(run.facts.get('versions', {})),
+        'Run': markup.flatten(rest),
+    }
+    folds = ''.join(
+        f'<details><summary>{title}</summary>{markup.table(table)}</details>'
+        for title, table in tables.items()
+        if table
+    )
+    return f'<section id="settings"><h2>Settings</h2>{folds}</section>' if folds else ''
+
+
+def _subject(run: Run) -> str:
+    data = run.facts.get('data', {})
+    if not data:
+        return ''
+    size = '×'.join(str(side) for side in data['image_shape'][:2])
+    return f'{data["name"]}: {data["num_examples"]:,} images, {size} pixels'
+
+
+def _stage(run: Run) -> str:
+    if not run.grids:
+        return '<div class="stage empty"><p>The first samples are still to come.</p></div>'
+    [(_, last)] = pictures.web_pictures(run.grids[-1:], 1, LAST_BYTES)
+    scrubber = (
+        '<div class="scrub scripted"><button id="play" type="button">Play</button>'
+        '<input id="scrubber" type="range" min="0" max="0"'
+        ' aria-label="Moment of training"></div>'
+    )
+    return (
+        f'<div class="stage"><figure id="grid">{_grid(run, last)}'
+        f'<figcaption><span id="when">{_moment(run, int(run.grids[-1].stem))}</span>'
+        '<span>fixed latents</span></figcaption></figure>'
+        f'{scrubber if len(run.grids) > 1 else ""}</div>'
+    )
+
+
+def _moment(run: Run, step: int) -> str:
+    epoch = f', epoch {step * run.epochs_per_step:,.1f}' if run.rows else ''
+    return f'Step {step:,}{epoch}'
+
+
+def _key_figures(run: Run) -> str:
+    entries = ''.join(
+        f'<div><dt>{name}</dt><dd>{escape(value)}</dd></div>'
+        for name, value in _figures(run).items()
+        if value
+    )
+    return f'<dl class="figures">{entries}</dl>'
+
+
+def _figures(run: Run) -> dict[str, str]:
+    data, parameters = run.facts.get('data', {}), run.facts.get('parameters', {})
+    rates = sorted(row['images_per_s'] for row in run.rows if row.get('images_per_s'))
+    return {
+        'Steps': f'{run.step:,}',
+        'Epochs': f'{run.rows[-1]["epoch"]:,.1f}' if run.rows else '',
+        'Images per second': f'{rates[len(rates) // 2]:,.0f}' if rates else '',
+        'Training time': clock(_training_seconds(run.rows)) if rates else '',
+        'Data set': str(data.get('name', '')),
+        'Real images': f'{data["num_examples"]:,}' if data else '',
+        'Generator': f'{parameters["gen"]:,} parameters' if parameters else '',
+        'Discriminator': f'{parameters["disc"]:,} parameters' if parameters else '',
+        'Loss': str(run.config.get('loss', '')).replace('_', ' '),
+        'Device': _devices(run.facts.get('devices', [])),
+    }
+
+
+def _training_seconds(rows: list[dict[str, Any]]) -> float:
+    """Of steps alone, over all processes of the run: images of each window by its rate."""
+    seconds, before = 0.0, 0
+    for row in rows:
+        if row.get('images_per_s'):
+            seconds += (row['images_seen'] - before) / row['images_per_s']
+        before = row['images_seen']
+    return seconds
+
+
+def _devices(kinds: list[str]) -> str:
+    counts = Counter(kinds).items()
+    return ', '.join(f'{count} × {kind}' if count > 1 else kind for kind, count in counts)
+
+
+def _verdict(run: Run) -> str:
+    """What the last tenth of the run shows, where D's output is a probability."""
+    if run.config.get('loss') not in PROBABILITY_LOSSES:
+        return (
+            '<p class="verdict">This run&rsquo;s loss does not train D&rsquo;s output as a'
+            ' probability: read the distance of the two curves, not their height.</p>'
+        )
+    tail = run.rows[-max(1, len(run.rows) // 10) :]
+    real, fake = (_mean(tail, name) for name in ('d_real', 'd_fake'))
+    if not (math.isfinite(real) and math.isfinite(fake)):
+        return ''
+    return (
+        f'<p class="verdict">In the last tenth of this run D(x) is {real:.2f} and D(G(z)) is'
+        f' {fake:.2f}: {_judge(real, fake)}</p>'
+    )
+
+
+def _judge(real: float, fake: float) -> str:
+    if real - fake > 0.9:
+        return 'the discriminator tells nearly every image and has outrun the generator.'
+    if real - fake < 0.1:
+        return 'the discriminator can hardly tell generated images from real ones.'
+    return 'the discriminator is right more often than not, and the generator keeps it guessing.'
+
+
+def _mean(rows: list[dict[str, Any]], name: str) -> float:
+    values = [row[name] for row in rows if row.get(name) is not None]
+    return sum(values) / len(values) if values else math.nan
+
+
+def frames(run: Run) -> list[dict[str, Any]]:
+    """The grids behind the slider; the last one is on the page itself."""
+    *earlier, (last, _) = pictures.web_pictures(run.grids, FRAMES, FRAME_BYTES) or [(None, None)]
+    shown = [
+        _frame(run, path, markup.data_uri(picture.kind, picture.content))
+        for path, picture in earlier
+    ]
+    return shown + ([_frame(run, last, None)] if last else [])
+
+
+def _frame(run: Run, path: Path, source: str | None) -> dict[str, Any]:
+    step = int(path.stem)
+    return {'step': step, 'moment': _moment(run, step), 'src': source}
+
+
+def _grid(run: Run, picture: pictures.Picture) -> str:
+    size = picture.height, picture.width
+    cell = tuple(run.facts.get('data', {}).get('image_shape', size)[:2])
+    return markup.grid(
+        markup.data_uri(picture.kind, picture.content),
+        size,
+        cell,
+        recorder.GRID_PAD,
+        pixelated=max(cell) <= SMALL_SIDE,
+    )
+
+
+SECTIONS: tuple[Callable[[Run], str], ...] = (
+    header,
+    hero,
+    filmstrip,
+    history,
+    reading_note,
+    commands,
+    settings,
+)
+
+
+SECTIONS: tuple[Callable[[Run], str], ...] = (
+    header,
+    hero,
+    filmstrip,
+    history,
+    reading_note,
+    commands,
+    settings,
+)

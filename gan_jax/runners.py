@@ -1,0 +1,184 @@
+"""The same step under pmap, shard_map or vmap.
+
+A runner turns `step(state, batch)`, written for one device with collectives over the
+axis 'data', into one compiled call on all devices. The state stays replicated and
+unstacked; a global batch [draws, B, ...] is split along B. All three compute the same
+numbers up to rounding; `vmap` puts D simulated devices on one real device, and is the
+one that notices a leaf of the state that was not averaged.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+import numpy as np
+
+from gan_jax.errors import UserError
+from gan_jax.types import Batch, GanState, Metrics
+
+AXIS = 'data'
+_BATCH_AXIS = 2  # of items [steps_per_call, draws, B, ...]
+
+Step = Callable[[GanState, Batch], tuple[GanState, Metrics]]
+Gather = Callable[[Any, Any], Batch]
+
+
+class Runner(NamedTuple):
+    """How a step reaches the devices.
+
+    Attributes:
+      num_devices: over how many (real or simulated) devices a batch is split.
+      replicate: puts a host pytree on every device.
+      abstract: gives a pytree of shapes the sharding that `replicate` would give it.
+      place: puts items, leaves [steps_per_call, draws, B, ...], where the call wants them.
+      compile: (step, gather) -> call. `call(state, data, items)` runs one step for each
+        leading entry of items, donates the state, and returns the new state and metrics
+        [steps_per_call].
+    """
+
+    num_devices: int
+    replicate: Callable[[Any], Any]
+    abstract: Callable[[Any], Any]
+    place: Callable[[Any], Any]
+    compile: Callable[[Step, Gather], Callable[..., tuple[GanState, Metrics]]]
+
+
+def _steps(step: Step, gather: Gather, platform: str) -> Callable[..., tuple[GanState, Metrics]]:
+    """Several steps in one program.
+
+    Unrolled on the CPU: XLA repairs the layouts of convolutions in the entry computation
+    only, so that inside a loop their gradients are over ten times slower.
+    """
+
+    def run(state: GanState, data: Any, items: Any) -> tuple[GanState, Metrics]:
+        def body(state: GanState, item: Any) -> tuple[GanState, Metrics]:
+            return step(state, gather(data, item))
+
+        return jax.lax.scan(body, state, items, unroll=platform == 'cpu')
+
+    return run
+
+
+def _split(items: Any, num_devices: int) -> Any:
+    """[S, draws, B, ...] -> [S, draws, D, B / D, ...]."""
+
+    def split(leaf: np.ndarray) -> np.ndarray:
+        calls, draws, batch, *rest = leaf.shape
+        return leaf.reshape(calls, draws, num_devices, batch // num_devices, *rest)
+
+    return jax.tree.map(split, items)
+
+
+def _placer(mesh: Mesh, spec: P) -> Callable[[Any], Any]:
+    return lambda tree: jax.device_put(tree, NamedSharding(mesh, spec))
+
+
+def _abstractor(mesh: Mesh) -> Callable[[Any], Any]:
+    sharding = NamedSharding(mesh, P())
+
+    def abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+    return lambda tree: jax.tree.map(abstract, tree)
+
+
+def _pmap(mesh: Mesh, num_devices: int) -> Runner:
+    devices = list(mesh.devices.flat)
+    place = _placer(mesh, P(None, None, AXIS))
+
+    def compile_(step: Step, gather: Gather):
+        return jax.pmap(
+            _steps(step, gather, devices[0].platform),
+            AXIS,
+            in_axes=(None, None, _BATCH_AXIS),
+            out_axes=None,
+            devices=devices,
+            donate_argnums=0,
+        )
+
+    return Runner(
+        num_devices,
+        replicate=_placer(mesh, P()),
+        abstract=_abstractor(mesh),
+        place=lambda items: place(_split(items, num_devices)),
+        compile=compile_,
+    )
+
+
+def _shard_map(mesh: Mesh, num_devices: int) -> Runner:
+    split = P(None, None, AXIS)
+
+    def compile_(step: Step, gather: Gather):
+        # check_vma must stay off: it would differentiate the replicated parameters into a
+        # sum over devices, and the step's own pmean of the gradients would then be D times
+        # too large.
+        body = jax.shard_map(
+            _steps(step, gather, mesh.devices.flat[0].platform),
+            mesh=mesh,
+            in_specs=(P(), P(), split),
+            out_specs=P(),
+            check_vma=False,
+        )
+        return jax.jit(body, donate_argnums=0)
+
+    return Runner(
+        num_devices,
+        replicate=_placer(mesh, P()),
+        abstract=_abstractor(mesh),
+        place=_placer(mesh, split),
+        compile=compile_,
+    )
+
+
+def _vmap(mesh: Mesh, num_devices: int) -> Runner:
+    place = _placer(mesh, P())
+
+    def compile_(step: Step, gather: Gather):
+        body = jax.vmap(
+            _steps(step, gather, mesh.devices.flat[0].platform),
+            in_axes=(None, None, _BATCH_AXIS),
+            out_axes=None,
+            axis_name=AXIS,
+            axis_size=num_devices,
+        )
+        return jax.jit(body, donate_argnums=0)
+
+    return Runner(
+        num_devices,
+        replicate=place,
+        abstract=_abstractor(mesh),
+        place=lambda items: place(_split(items, num_devices)),
+        compile=compile_,
+    )
+
+
+RUNNERS: dict[str, Callable[[Mesh, int], Runner]] = {
+    'pmap': _pmap,
+    'shard_map': _shard_map,
+    'vmap': _vmap,
+}
+
+
+def count_devices(name: str, asked: int) -> int:
+    """How many devices the runner `name` will use; `asked` 0 takes all (one, for vmap).
+
+    Raises:
+      UserError: there are fewer than asked for.
+    """
+    if name == 'vmap':
+        return asked or 1
+    available = jax.local_devices()
+    if asked > len(available):
+        raise UserError(
+            f'config.devices={asked}: there are {len(available)} ({available[0].platform});'
+            ' use at most that, or 0 for all of them'
+        )
+    return asked or len(available)
+
+
+def make(name: str, num_devices: int) -> Runner:
+    """The runner `name` over `num_devices` devices, as counted by `count_devices`."""
+    real = 1 if name == 'vmap' else num_devices
+    return RUNNERS[name](Mesh(np.array(jax.local_devices()[:real]), (AXIS,)), num_devices)

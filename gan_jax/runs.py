@@ -1,0 +1,152 @@
+"""A run's folder: what belongs to it, whose it is, and what may change when it goes on."""
+
+import datetime
+import json
+from pathlib import Path
+import platform
+import shutil
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from gan_jax import config as config_lib
+from gan_jax import files
+from gan_jax.errors import UserError
+
+# Everything a run writes, and all that --overwrite deletes.
+CONTENT = (
+    'config.json', 'run.json', 'metrics.jsonl', 'epochs.csv', 'samples', 'progress.gif',
+    'curves.png', 'report.html', 'checkpoints', 'tensorboard', 'evaluation.json',
+)  # fmt: skip
+
+# None of these changes what a step computes, so a resumed run may have others.
+MAY_CHANGE = frozenset(
+    ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
+    + ('on_nan', 'tensorboard', 'data.path', 'data.feed')
+)
+_SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
+
+
+def prepare(workdir: Path, config: ConfigDict, *, overwrite: bool) -> None:
+    """Makes the folder for a new run, or makes sure that the run in it is this one.
+
+    Raises:
+      UserError: the folder cannot be written, or holds another run and `overwrite` is off.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        probe = workdir / '.writable'
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f'--workdir={workdir}: cannot write there ({error.strerror}); choose another folder'
+        ) from None
+    if overwrite:
+        _clear(workdir)
+    elif (workdir / 'config.json').exists():
+        _refuse_other_config(workdir, config)
+
+
+def _clear(workdir: Path) -> None:
+    for name in CONTENT:
+        path = workdir / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _refuse_other_config(workdir: Path, config: ConfigDict) -> None:
+    saved = load_config(workdir)
+    fixed = {field for field in _leaves(config) | _leaves(saved) if field not in MAY_CHANGE}
+    if any(config_lib.get(saved, field) != 'constant' for field in _SCHEDULES):
+        fixed.add('steps')
+    for field in sorted(fixed):
+        old, new = _value(saved, field), _value(config, field)
+        if old != new:
+            raise UserError(
+                f'--workdir={workdir} holds a run with config.{field}={old}, not {new}: give that'
+                ' value, choose another folder, or pass --overwrite to delete the run'
+            )
+
+
+def _leaves(config: ConfigDict) -> set[str]:
+    from gan_jax import experiments
+
+    paths = experiments.fields(config)
+    return {path for path in paths if not isinstance(config_lib.get(config, path), ConfigDict)}
+
+
+def _value(config: ConfigDict, field: str) -> Any:
+    try:
+        value = config_lib.get(config, field)
+    except (KeyError, AttributeError):
+        return None
+    return list(value) if isinstance(value, tuple) else value  # JSON has no tuples
+
+
+def load_config(workdir: Path) -> ConfigDict:
+    """The resolved config of the run in a folder.
+
+    Raises:
+      UserError: there is no run.
+    """
+    path = Path(workdir) / 'config.json'
+    try:
+        return ConfigDict(json.loads(path.read_text())).lock()
+    except FileNotFoundError:
+        raise UserError(f'--workdir={workdir}: no run there ({path} is missing)') from None
+    except ValueError as error:
+        raise UserError(f'{path}: not valid JSON ({error})') from None
+
+
+def write_config(workdir: Path, config: ConfigDict) -> None:
+    """Writes config.json, every field with its value."""
+    files.replace(workdir / 'config.json', config.to_json(indent=2) + '\n')
+
+
+def read_facts(workdir: Path) -> dict[str, Any]:
+    """run.json, {} before it is written."""
+    path = Path(workdir) / 'run.json'
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write_facts(workdir: Path, **facts: Any) -> None:
+    """Updates run.json with `facts`, beside versions, devices and the time of the first start."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
+    started = read_facts(workdir).get('started', now)
+    content = {
+        'started': started,
+        'versions': versions(),
+        'devices': [device.device_kind for device in jax.local_devices()],
+        'platform': platform.platform(),
+        **facts,
+    }
+    files.replace(workdir / 'run.json', json.dumps(content, indent=2) + '\n')
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that decide what a step computes."""
+    import importlib.metadata
+
+    packages = ('gan-jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+    found = {'python': platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = 'not installed'
+    return found
+
+
+def refuse_other_data(workdir: Path, config: ConfigDict, fingerprint: str) -> None:
+    """Raises UserError if the run in the folder was trained on other images."""
+    saved = read_facts(workdir).get('data', {}).get('fingerprint', fingerprint)
+    if saved != fingerprint:
+        raise UserError(
+            f'config.data.path={config.data.path or "(default)"}: not the images that the run in'
+            f' {workdir} was trained on (fingerprint {fingerprint[:12]}, not {saved[:12]});'
+            ' point it at the same set, choose another --workdir, or pass --overwrite'
+        )

@@ -1,0 +1,142 @@
+"""Grids, files and walks from a trained generator."""
+
+from collections.abc import Iterator
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax import files, images
+from gan_jax.errors import UserError
+from gan_jax.types import GanState, Sampler
+
+CHUNK = 64  # images in one call, so that memory does not grow with their number
+STOPS = 4  # latents that a walk visits before it is back where it began
+FRAME_MS = 80
+
+
+class Draw(NamedTuple):
+    """Which images: of what generator, how many, from which seed and of which classes.
+
+    Attributes:
+      sampler, state: the generator.
+      num: images.
+      seed: of their latents.
+      labels: classes in turn; all of them if empty.
+    """
+
+    sampler: Sampler
+    state: GanState
+    num: int
+    seed: int
+    labels: tuple[int, ...]
+
+    def label(self) -> np.ndarray:
+        """The class of each image, int32 [num]; zeros if there are none."""
+        classes = self.labels or tuple(range(max(self.sampler.num_classes, 1)))
+        return np.resize(np.array(classes, np.int32), self.num)
+
+    def latent(self, stop: int = 0) -> np.ndarray:
+        """float32 [num, latent_dim], others for each `stop` of a walk."""
+        key = jax.random.fold_in(jax.random.key(self.seed), stop)
+        return np.asarray(self.sampler.latent(key, self.num))
+
+    def columns(self) -> int:
+        """A column for each class if they were asked for, else a square."""
+        return len(self.labels) if len(self.labels) > 1 else math.ceil(math.sqrt(self.num))
+
+
+def parse_labels(words: list[str], num_classes: int) -> tuple[int, ...]:
+    """The classes that --labels names.
+
+    Raises:
+      UserError: the generator has no classes, or not this one.
+    """
+    if words and not num_classes:
+        raise UserError(
+            f'--labels={",".join(words)}: the generator is unconditional (config.conditional=False)'
+        )
+    for word in words:
+        if not word.isdecimal() or int(word) >= num_classes:
+            raise UserError(f'--labels: {word!r} is not a class; they are 0 to {num_classes - 1}')
+    return tuple(map(int, words))
+
+
+def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
+    """Images uint8 [num, H, W, C] of latents [num, latent_dim]."""
+    return np.concatenate(list(_chunks(draw, z)))
+
+
+def _chunks(draw: Draw, z: np.ndarray) -> Iterator[np.ndarray]:
+    call = jax.jit(draw.sampler.generate)
+    label = draw.label()
+    size = min(CHUNK, len(z))
+    for start in range(0, len(z), size):
+        # The last call is filled up with the first latents, so that one program serves all.
+        index = np.arange(start, start + size) % len(z)
+        made = np.asarray(call(draw.state, z[index], label[index]))
+        yield made[: len(z) - start]
+
+
+def write_grid(path: Path, draw: Draw) -> None:
+    """One PNG of all images."""
+    images.write_png(path, images.tile(generate(draw, draw.latent()), draw.columns()))
+
+
+def write_files(folder: Path, draw: Draw) -> None:
+    """One PNG an image: 00000.png, or 00000_3.png with its class."""
+    label = draw.label()
+    for number, image in enumerate(generate(draw, draw.latent())):
+        name = f'{number:05d}_{label[number]}' if draw.sampler.num_classes else f'{number:05d}'
+        images.write_png(folder / f'{name}.png', image)
+
+
+def slerp(start: jax.Array, end: jax.Array, along: float) -> jax.Array:
+    """Spherical interpolation of latents [N, d] at `along` in [0, 1].
+
+    The norm of a point between two Gaussian latents stays typical of the Gaussian, where a
+    straight line would pass too near the origin (White 2016, arXiv:1609.04468).
+    """
+    norms = [jnp.linalg.norm(z, axis=-1, keepdims=True) for z in (start, end)]
+    cosine = jnp.sum(start * end, axis=-1, keepdims=True) / (norms[0] * norms[1])
+    angle = jnp.arccos(jnp.clip(cosine, -1, 1))
+    sine = jnp.sin(angle)
+    arc = sine > 1e-6  # parallel latents have none, and the limit is the straight line
+
+    def weight(t: float) -> jax.Array:
+        return jnp.where(arc, jnp.sin(t * angle) / jnp.where(arc, sine, 1.0), t)
+
+    return weight(1 - along) * start + weight(along) * end
+
+
+def lerp(start: jax.Array, end: jax.Array, along: float) -> jax.Array:
+    """Straight interpolation, which stays inside the cube of uniform latents."""
+    return (1 - along) * start + along * end
+
+
+def walk(draw: Draw, frames: int, latent: str) -> Iterator[np.ndarray]:
+    """Latents [num, latent_dim] of each frame of a closed walk through STOPS random ones."""
+    between = {'normal': slerp, 'uniform': lerp}[latent]
+    stops = [draw.latent(stop) for stop in range(STOPS)]
+    for frame in range(frames):
+        stop, along = divmod(frame * STOPS / frames, 1)
+        start, end = stops[int(stop)], stops[(int(stop) + 1) % STOPS]
+        yield np.asarray(between(start, end, along))
+
+
+def write_walk(path: Path, draw: Draw, frames: int, latent: str) -> None:
+    """An animated GIF that loops without a jump."""
+    import io
+
+    from PIL import Image
+
+    grids = [images.tile(generate(draw, z), draw.columns()) for z in walk(draw, frames, latent)]
+    pictures = [Image.fromarray(np.squeeze(grid)) for grid in grids]
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer, 'GIF', save_all=True, append_images=pictures[1:], duration=FRAME_MS, loop=0
+    )
+    files.replace(path, buffer.getvalue())

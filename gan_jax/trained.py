@@ -1,0 +1,42 @@
+"""A trained run, loaded for use: its config, its task and a saved state."""
+
+import contextlib
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+from ml_collections import ConfigDict
+
+from gan_jax import runs, tasks
+from gan_jax.checkpoints import Checkpoints
+from gan_jax.errors import UserError
+from gan_jax.types import DataSpec, GanState, Task
+
+
+class Trained(NamedTuple):
+    """What `load` returns; the task is built without collectives."""
+
+    config: ConfigDict
+    task: Task
+    state: GanState
+
+
+def load(workdir: Path, step: int = 0) -> Trained:
+    """The state of a run after `step` steps; 0: the newest whole one.
+
+    Raises:
+      UserError: there is no run, or no such whole checkpoint.
+    """
+    config = runs.load_config(workdir)
+    facts = runs.read_facts(workdir).get('data')
+    if facts is None:
+        raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
+    shape = tuple(facts['image_shape'])
+    spec = DataSpec(shape, facts['num_classes'], facts['num_examples'])
+    task = tasks.make(config, spec, axis_name=None)
+    like = jax.eval_shape(task.init)
+    with contextlib.closing(Checkpoints(Path(workdir) / 'checkpoints', config.keep)) as saved:
+        found = saved.restore(step, like) if step else saved.restore_latest(like)
+    if found is None:
+        raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
+    return Trained(config, task, found[0])

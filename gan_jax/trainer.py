@@ -1,0 +1,305 @@
+"""The story of a run: config, data, state, steps, record, save.
+
+Nothing here knows what kind of GAN it trains.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+import contextlib
+import itertools
+import math
+from pathlib import Path
+import time
+from typing import Any, NamedTuple
+
+import jax
+from ml_collections import ConfigDict
+import numpy as np
+
+from gan_jax import config as config_lib
+from gan_jax import data, report, runners, runs, tasks
+from gan_jax.checkpoints import Checkpoints
+from gan_jax.data import feeds
+from gan_jax.errors import UserError
+from gan_jax.interrupts import Interrupts
+from gan_jax.progress import Progress
+from gan_jax.recorder import Recorder
+from gan_jax.types import GanState, Metrics, Task
+
+MAX_ROLLBACKS = 5
+
+
+class NonFiniteError(Exception):
+    """A metric of a step was NaN or infinite."""
+
+    def __init__(self, step: int, metric: str):
+        super().__init__(f'{metric} is not finite at step {step}')
+
+
+class Run(NamedTuple):
+    """What the parts of the loop share."""
+
+    config: ConfigDict
+    workdir: Path
+    task: Task
+    runner: runners.Runner
+    feed: feeds.Feed
+    checkpoints: Checkpoints
+    recorder: Recorder
+    progress: Progress
+    interrupts: Interrupts
+    reports: 'Reports'
+
+
+def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -> None:
+    """Trains `config` in `workdir`, from the start or from its newest whole checkpoint.
+
+    Args:
+      config: complete, as `gan_jax.experiments.load` returns it.
+      workdir: the run's folder; see `gan_jax.runs`.
+      overwrite: deletes an earlier run first.
+      command: how a user would resume this run; shown when it is interrupted.
+
+    Raises:
+      UserError: something the user can mend; what was saved is whole.
+    """
+    started = time.perf_counter()
+    config_lib.validate(config)
+    runs.prepare(workdir, config, overwrite=overwrite)
+    with contextlib.ExitStack() as stack:
+        checkpoints = stack.enter_context(
+            contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
+        )
+        if max(checkpoints.steps(), default=0) >= config.steps:
+            print(f'{workdir} is finished: {config.steps} steps; see {workdir}/report.html')
+            return
+        dataset = data.load(config.data)
+        runs.refuse_other_data(workdir, config, dataset.fingerprint)
+        task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
+        runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
+        recorder = stack.enter_context(contextlib.closing(_recorder(config, workdir, dataset)))
+        run = Run(
+            config=config,
+            workdir=workdir,
+            task=task,
+            runner=runner,
+            feed=feeds.make_feed(dataset, config),
+            checkpoints=checkpoints,
+            recorder=recorder,
+            progress=stack.enter_context(Progress(config.steps)),
+            interrupts=stack.enter_context(Interrupts()),
+            reports=stack.enter_context(Reports(workdir)),
+        )
+        state, step = _restore(run) or (_fresh(run), 0)
+        _write_facts(run, dataset, state, command)
+        _train(run, state, step, command, started)
+
+
+def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder:
+    return Recorder(
+        workdir,
+        num_examples=dataset.spec.num_examples,
+        images_per_step=config.batch_size * config.disc_steps,
+        log_every=config.log_every,
+        tensorboard=config.tensorboard,
+    )
+
+
+def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str) -> None:
+    def size(params: Any) -> int:
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+
+    runs.write_config(run.workdir, run.config)
+    runs.write_facts(
+        run.workdir,
+        seed=run.config.seed,
+        command=command,
+        data={
+            'name': dataset.name,
+            'fingerprint': dataset.fingerprint,
+            'feed': run.feed.kind,
+            **dataset.spec._asdict(),
+        },
+        parameters={'gen': size(state.nets.gen.params), 'disc': size(state.nets.disc.params)},
+    )
+
+
+def _fresh(run: Run) -> GanState:
+    run.recorder.rewind(0)
+    return run.runner.replicate(jax.jit(run.task.init)())
+
+
+def _restore(run: Run) -> tuple[GanState, int] | None:
+    """The newest whole checkpoint, with the run's files taken back to its step."""
+    like = run.runner.abstract(jax.eval_shape(run.task.init))
+    restored = run.checkpoints.restore_latest(like)
+    if restored is None:
+        return None
+    state, meta = restored
+    step = int(state.step)
+    run.recorder.load_state_dict(meta['recorder'])
+    run.recorder.rewind(step)
+    run.progress.message(f'resuming {run.workdir} at step {step}')
+    return state, step
+
+
+def _train(run: Run, state: GanState, step: int, command: str, started: float) -> None:
+    """Steps until the run is over or interrupted, going back after a NaN if the config says so."""
+    call = run.runner.compile(run.task.step, run.feed.gather)
+    device_data = run.runner.replicate(run.feed.data)
+    preview = jax.jit(run.task.preview)
+    rollbacks = int(state.rollbacks)
+    while True:
+        try:
+            step = _loop(run, call, preview, device_data, state, step, started)
+            break
+        except (NonFiniteError, FloatingPointError) as error:
+            rollbacks += 1
+            state, step = _roll_back(run, error, rollbacks)
+    run.checkpoints.wait()
+    run.reports.finish()
+    if step < run.config.steps:
+        run.progress.message(f'{run.interrupts.received}: saved step {step}; go on with: {command}')
+    else:
+        run.progress.message(f'done: {step} steps; see {run.workdir}/report.html')
+
+
+def _roll_back(run: Run, error: Exception, rollbacks: int) -> tuple[GanState, int]:
+    """The last finite state, with `rollbacks` counted up, so that it draws other numbers now."""
+    run.checkpoints.wait()
+    saved = max(run.checkpoints.steps(), default=0)
+    if run.config.on_nan == 'stop' or rollbacks > MAX_ROLLBACKS:
+        kept = (
+            f'step {saved} is the last one saved and is finite' if saved else 'none was saved yet'
+        )
+        raise UserError(
+            f'{error}; {kept}; lower config.gen.optimizer.learning_rate and'
+            ' config.disc.optimizer.learning_rate, or pass --config.on_nan=rollback'
+        ) from None
+    run.progress.message(f'{error}; going back to step {saved}')
+    state, step = _restore(run) or (_fresh(run), 0)
+    count = jax.numpy.full_like(state.rollbacks, rollbacks)
+    return state.replace(rollbacks=run.runner.replicate(count)), step
+
+
+def _loop(
+    run: Run, call: Any, preview: Any, device_data: Any, state: GanState, step: int, started: float
+) -> int:
+    """Runs from `step` to the end or an interruption; returns the last step, which is saved.
+
+    The host reads the metrics of a call after it has dispatched the next one, so that the
+    device never waits for it.
+    """
+    config, stride = run.config, run.config.steps_per_call
+    pending = Pending(run)
+    first = True
+    with contextlib.closing(_inputs(run, step)) as inputs, jax.transfer_guard('disallow'):
+        while step < config.steps and not run.interrupts.received:
+            asked = time.perf_counter()
+            items = next(inputs)
+            wait = time.perf_counter() - asked
+            with run.recorder.paused() if first else contextlib.nullcontext():
+                state, metrics = call(state, device_data, items)
+                if first:
+                    jax.block_until_ready(metrics)
+                    seconds = time.perf_counter() - started
+                    run.progress.message(f'first step finished {seconds:.1f} s after the start')
+                    first = False
+            pending.flush()
+            pending.put(step, metrics, wait)
+            step += stride
+            last = step >= config.steps or bool(run.interrupts.received)
+            if last or _due(step, config.sample_every, stride):
+                pending.flush()
+                with run.recorder.paused():
+                    run.recorder.samples(step, jax.device_get(preview(state)))
+            if last or _due(step, config.save_every, stride):
+                pending.flush()
+                _save(run, state, step)
+        pending.flush()
+    if run.checkpoints.steps()[-1:] != [step]:
+        _save(run, state, step)
+    return step
+
+
+def _due(step: int, every: int, stride: int) -> bool:
+    """Whether a multiple of `every` lies in the call that ended at `step`."""
+    return step // every != (step - stride) // every
+
+
+class Pending:
+    """The metrics of the call that the device may still be working on."""
+
+    def __init__(self, run: Run):
+        self._run = run
+        self._call: tuple[int, Metrics, float] | None = None
+
+    def put(self, step: int, metrics: Metrics, wait: float) -> None:
+        """Keeps the metrics [steps_per_call] of the call that started at `step`."""
+        self._call = step, metrics, wait
+
+    def flush(self) -> None:
+        """Records the kept call, waiting for it if it must.
+
+        Raises:
+          NonFiniteError: one of its metrics is NaN or infinite.
+        """
+        if self._call is None:
+            return
+        before, metrics, wait = self._call
+        self._call = None
+        metrics = jax.device_get(metrics)
+        count = self._run.config.steps_per_call
+        for number in range(count):
+            step = before + number + 1
+            values = {name: float(column[number]) for name, column in metrics.items()}
+            for name, value in values.items():
+                if not math.isfinite(value):
+                    raise NonFiniteError(step, name)
+            row = self._run.recorder.record(step, values, input_wait_s=wait / count)
+            self._run.progress.update(step, row)
+
+
+def _inputs(run: Run, step: int) -> Iterator[Any]:
+    """The items of each call from `step` on, already on the devices."""
+    items = run.feed.items(step)
+    calls = iter(lambda: list(itertools.islice(items, run.config.steps_per_call)), [])
+    stacked = (jax.tree.map(lambda *leaves: np.stack(leaves), *call) for call in calls)
+    return feeds.prefetch(stacked, run.runner.place)
+
+
+def _save(run: Run, state: GanState, step: int) -> None:
+    """Writes a checkpoint without waiting for the disk, then the report."""
+    with run.recorder.paused():
+        run.checkpoints.save(step, state, {'recorder': run.recorder.state_dict()})
+    run.reports.request()
+
+
+class Reports:
+    """Draws curves and report in a thread of their own, at most one at a time."""
+
+    def __init__(self, workdir: Path):
+        self._workdir = workdir
+        self._pool = ThreadPoolExecutor(1, 'report')
+        self._pending: Future[None] | None = None
+
+    def __enter__(self) -> 'Reports':
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def request(self) -> None:
+        """Draws soon, unless a drawing is under way; raises what the last one raised."""
+        if self._pending is None or self._pending.done():
+            self._check()
+            self._pending = self._pool.submit(report.write, self._workdir)
+
+    def finish(self) -> None:
+        """Draws the state as it is now, and waits for it."""
+        self._check()
+        report.write(self._workdir)
+
+    def _check(self) -> None:
+        if self._pending is not None:
+            self._pending.result()

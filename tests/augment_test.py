@@ -1,0 +1,67 @@
+"""Augmentations: what they may change, and for whom they are drawn."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import augment
+
+IMAGES = jax.random.uniform(jax.random.key(0), (64, 16, 16, 3), minval=-1)
+KEYS = jax.random.split(jax.random.key(1), 64)
+
+
+@pytest.mark.parametrize('name', augment.AUGMENTATIONS)
+def test_each_image_depends_on_its_own_key_only(name):
+    fn = augment.AUGMENTATIONS[name]
+    whole = fn(IMAGES, KEYS)
+    np.testing.assert_allclose(whole[5:7], fn(IMAGES[5:7], KEYS[5:7]), atol=1e-6)
+    assert not np.allclose(whole[0], fn(IMAGES[:1], KEYS[1:2])[0])
+
+
+@pytest.mark.parametrize('name', augment.AUGMENTATIONS)
+def test_gradients_flow_to_every_image(name):
+    fn = augment.AUGMENTATIONS[name]
+    slope = jax.grad(lambda x: jnp.sum(jnp.sin(fn(x, KEYS))))(IMAGES)
+    assert np.all(np.any(slope != 0, axis=(1, 2, 3)))
+
+
+def test_policy_composes_in_order_with_separate_draws():
+    keys = [jax.vmap(jax.random.fold_in, (0, None))(KEYS, n) for n in range(2)]
+    by_hand = augment.cutout(augment.color(IMAGES, keys[0]), keys[1])
+    np.testing.assert_allclose(augment.make('color, cutout')(IMAGES, KEYS), by_hand, atol=1e-6)
+    np.testing.assert_array_equal(augment.make('')(IMAGES, KEYS), IMAGES)
+
+
+def test_translation_is_a_shift_of_up_to_an_eighth_with_zeros_moving_in():
+    moved = augment.translation(IMAGES + 2, KEYS)  # no pixel is 0 before
+    reach = 16 // 8
+    padded = np.pad(IMAGES + 2, ((0, 0), (reach,) * 2, (reach,) * 2, (0, 0)))
+    shifts = set()
+    for image, source in zip(np.asarray(moved), padded, strict=True):
+        found = [
+            (top, left)
+            for top in range(2 * reach + 1)
+            for left in range(2 * reach + 1)
+            if np.array_equal(image, source[top : top + 16, left : left + 16])
+        ]
+        assert len(found) == 1
+        shifts.update(found)
+    assert len(shifts) > 15  # of 25
+
+
+def test_cutout_zeroes_one_rectangle_of_at_most_half_the_side():
+    cut = np.asarray(augment.cutout(IMAGES + 2, KEYS))
+    holes = (cut == 0).all(axis=-1)
+    for hole in holes:
+        rows, columns = np.nonzero(hole.any(1))[0], np.nonzero(hole.any(0))[0]
+        assert 4 <= len(rows) <= 8 and 4 <= len(columns) <= 8
+        assert hole.sum() == len(rows) * len(columns)
+    np.testing.assert_array_equal(cut[~holes], np.asarray(IMAGES + 2)[~holes])
+
+
+def test_color_keeps_shapes_of_grey_levels():
+    """One affine map an image and channel mean: pixels of equal colour stay equal."""
+    flat = jnp.broadcast_to(IMAGES[:, :1, :1], IMAGES.shape)
+    spread = np.ptp(np.asarray(augment.color(flat, KEYS)), axis=(1, 2))
+    np.testing.assert_allclose(spread, 0, atol=1e-6)

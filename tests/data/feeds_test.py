@@ -1,0 +1,135 @@
+import itertools
+import threading
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from gan_jax import data
+from gan_jax.data import cache, feeds
+from gan_jax.errors import UserError
+
+
+def batches(config, kind, first_step, count):
+    """What the step sees: numpy Batches of `count` steps."""
+    config.data.feed = kind
+    feed = feeds.make_feed(data.load(config.data), config)
+    assert feed.kind == kind
+    gather = jax.jit(feed.gather)
+    items = feed.items(first_step)
+    seen = [jax.device_get(gather(feed.data, item)) for item in itertools.islice(items, count)]
+    return seen
+
+
+# 200 images in batches of 48: both cross the ends of epochs.
+@pytest.mark.parametrize('draws', [1, 2])
+@pytest.mark.parametrize('first_step', [0, 3, 100_001])
+def test_both_feeds_give_the_same_batches(digits, draws, first_step):
+    digits.batch_size, digits.disc_steps = 48, draws
+    resident = batches(digits, 'resident', first_step, 6)
+    stream = batches(digits, 'stream', first_step, 6)
+    for one, other in zip(resident, stream, strict=True):
+        assert one.image.shape == (draws, 48, 28, 28, 1)
+        assert one.image.dtype == other.image.dtype == np.uint8
+        assert one.label.dtype == other.label.dtype == np.int32
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.label, other.label)
+
+
+@pytest.mark.parametrize('kind', ['resident', 'stream'])
+def test_starting_in_the_middle_goes_on_as_from_the_start(digits, kind):
+    digits.batch_size = 48
+    whole = batches(digits, kind, 0, 7)
+    rest = batches(digits, kind, 4, 3)
+    for one, other in zip(whole[4:], rest, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.label, other.label)
+
+
+def test_the_stream_follows_the_data_order(digits):
+    dataset = data.load(digits.data)
+    images, labels = dataset.arrays()
+    order = feeds.DataOrder(200, digits.batch_size, digits.seed, 1)
+    batch = batches(digits, 'stream', 5, 1)[0]
+    np.testing.assert_array_equal(batch.image, images[order.indices(5)])
+    np.testing.assert_array_equal(batch.label, labels[order.indices(5)])
+
+
+def test_auto_streams_what_is_too_large_to_reside(digits, monkeypatch):
+    dataset = data.load(digits.data)
+    digits.data.feed = 'auto'
+    monkeypatch.setattr(cache, 'RESIDENT_LIMIT', 200 * 28 * 28)
+    assert feeds.make_feed(dataset, digits).kind == 'resident'
+    monkeypatch.setattr(cache, 'RESIDENT_LIMIT', 200 * 28 * 28 - 1)
+    assert feeds.make_feed(dataset, digits).kind == 'stream'
+
+
+def test_an_unknown_feed_is_an_error(digits):
+    digits.data.feed = 'river'
+    with pytest.raises(UserError, match="config.data.feed='river' must be one of auto, resident"):
+        feeds.make_feed(data.load(digits.data), digits)
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == 'prefetch']
+
+
+def test_prefetch_keeps_the_order_and_ends():
+    assert list(feeds.prefetch(iter(range(20)), lambda x: x * 2)) == list(range(0, 40, 2))
+    assert not threads()
+
+
+def test_prefetch_works_ahead_by_its_depth_and_no_more():
+    placed = []
+    items = feeds.prefetch(itertools.count(), placed.append, depth=3)
+    next(items)
+    deadline = time.monotonic() + 5
+    while len(placed) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    assert placed == [0, 1, 2, 3]
+    items.close()
+
+
+def test_prefetch_raises_what_placing_raises_after_the_items_before_it():
+    def place(item):
+        if item == 2:
+            raise OSError('no room')
+        return item
+
+    items = feeds.prefetch(itertools.count(), place)
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(OSError, match='no room'):
+        next(items)
+    assert not threads()
+
+
+def test_closing_prefetch_stops_its_thread_and_closes_its_iterator():
+    ended = []
+
+    def endless():
+        try:
+            yield from itertools.count()
+        finally:
+            ended.append(True)
+
+    items = feeds.prefetch(endless(), lambda x: x)
+    next(items)
+    start = time.monotonic()
+    items.close()
+    assert time.monotonic() - start < 1
+    assert not threads()
+    assert ended
+
+
+def test_the_reading_threads_end_with_the_stream(digits):
+    digits.data.feed = 'stream'
+    before = threading.active_count()
+    items = feeds.make_feed(data.load(digits.data), digits).items(0)
+    next(items)
+    items.close()
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() <= before

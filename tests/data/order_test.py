@@ -1,0 +1,73 @@
+import time
+
+import grain
+import numpy as np
+import pytest
+
+from gan_jax.data.order import DataOrder
+from gan_jax.errors import UserError
+
+
+# On both sides of 2^16, where the cipher's block grows; 2^16 + 1 is below.
+@pytest.mark.parametrize('num_examples', [1, 2, 64, 200, 5000, 65536, 65538, 300_000, 10**7])
+@pytest.mark.parametrize('seed', [0, 2**31])
+def test_is_the_order_of_grain(num_examples, seed):
+    size, draws = min(16, num_examples), 2
+    order = DataOrder(num_examples, size, seed, draws)
+    expected = grain.MapDataset.range(num_examples).seed(seed).shuffle().repeat()
+    for step in (0, 1, num_examples // (draws * size), 10**6):
+        positions = range(step * draws * size, (step + 1) * draws * size)
+        got = order.indices(step)
+        assert got.dtype == np.int32
+        assert got.shape == (draws, size)
+        np.testing.assert_array_equal(got.ravel(), [expected[p] for p in positions])
+
+
+@pytest.mark.parametrize('num_examples', [10, 65537, 70_000])
+def test_every_epoch_visits_every_example_once(num_examples):
+    # Grain itself never visits the last of 2^16 + 1 examples: its block is one bit short.
+    size = 10
+    order = DataOrder(num_examples, size, seed=3, draws=1)
+    steps = -(-2 * num_examples // size)
+    chunk = DataOrder(num_examples, num_examples, seed=3, draws=1)
+    for epoch in range(2):
+        visited = np.sort(chunk.indices(epoch).ravel())
+        np.testing.assert_array_equal(visited, np.arange(num_examples))
+    tail = order.indices(steps - 1).ravel()
+    whole = np.concatenate([chunk.indices(epoch).ravel() for epoch in range(3)])
+    np.testing.assert_array_equal(tail, whole[(steps - 1) * size : steps * size])
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    one, other = (DataOrder(100, 100, seed, 1) for seed in (0, 1))
+    orders = [one.indices(0), one.indices(1), other.indices(0), other.indices(1)]
+    for i, left in enumerate(orders):
+        for right in orders[:i]:
+            assert (left != right).mean() > 0.9
+
+
+def test_draws_are_consecutive_batches():
+    single, double = DataOrder(70, 16, 0, 1), DataOrder(70, 16, 0, 2)
+    for step in range(10):
+        pair = np.stack([single.indices(2 * step)[0], single.indices(2 * step + 1)[0]])
+        np.testing.assert_array_equal(double.indices(step), pair)
+
+
+def test_a_batch_of_a_small_set_takes_milliseconds():
+    order = DataOrder(200, 64, 0, 1)
+    times = []
+    for step in range(50):
+        start = time.perf_counter()
+        order.indices(step)
+        times.append(time.perf_counter() - start)
+    assert np.median(times) < 5e-3  # Grain, one by one, takes ten
+
+
+def test_fewer_images_than_a_batch_is_an_error():
+    with pytest.raises(UserError, match='config.batch_size=65 is more than the 64 images'):
+        DataOrder(64, 65, 0, 1)
+
+
+def test_a_negative_seed_is_an_error():
+    with pytest.raises(UserError, match='config.seed=-1'):
+        DataOrder(64, 8, -1, 1)

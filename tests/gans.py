@@ -1,0 +1,63 @@
+"""Small GANs for tests: every source of randomness on, every kind of layer."""
+
+import jax
+from ml_collections import ConfigDict
+import numpy as np
+
+from gan_jax import config as base
+from gan_jax import experiments
+from gan_jax.types import Batch, DataSpec
+
+MNIST_SPEC = DataSpec(image_shape=(28, 28, 1), num_classes=10, num_examples=64)
+DCGAN_SPEC = DataSpec(image_shape=(32, 32, 3), num_classes=0, num_examples=64)
+
+
+def config(net: str, **changes) -> ConfigDict:
+    """A tiny config of `net`; `changes` by dotted path."""
+    result = base.default()
+    for role in ('gen', 'disc'):
+        result[role].net = ConfigDict(dict(name=net))
+    experiments.fill_nets(result)
+    for role in ('gen', 'disc'):
+        if 'width' in result[role].net:
+            result[role].net.width = 4
+    result.latent_dim = 8
+    result.batch_size = 8
+    result.num_samples = 4
+    result.update_from_flattened_dict(changes)
+    return result
+
+
+def noisy(net: str, **changes) -> ConfigDict:
+    """The same with noise, augmentation, moving average and a penalty that draws numbers."""
+    return config(
+        net,
+        **{
+            'augment': 'color,translation,cutout',
+            'instance_noise.std': 0.1,
+            'gen.ema_decay': 0.99,
+            'penalties.dragan': 1.0,
+            'penalties.r1': 0.5,
+            **changes,
+        },
+    )
+
+
+def batch(spec: DataSpec, draws: int, size: int, seed: int = 0) -> Batch:
+    """Random uint8 images [draws, size, H, W, C] with labels in range."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (draws, size, *spec.image_shape), np.uint8)
+    label = rng.integers(0, max(spec.num_classes, 1), (draws, size), np.int32)
+    return Batch(image, label)
+
+
+def identity_gather(data, item):
+    """Items that are batches already."""
+    del data
+    return item
+
+
+def host(tree):
+    """A copy on the host, by path."""
+    leaves = jax.tree.leaves_with_path(jax.device_get(tree))
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}

@@ -1,0 +1,151 @@
+"""The convolutions against their definitions, TensorFlow's rule and PyTorch itself."""
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import ops
+
+ROUNDING = dict(rtol=1e-5, atol=1e-5)
+
+
+def draw(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def gathered(x, kernel, stride, low, high):
+    """Convolution by its definition: each output gathers a window of the padded input."""
+    x = np.pad(x, ((0, 0), (low, high), (low, high), (0, 0)))
+    size = kernel.shape[0]
+    rows = (x.shape[1] - size) // stride + 1
+    y = np.zeros((len(x), rows, rows, kernel.shape[3]), np.float32)
+    for i in range(rows):
+        for j in range(rows):
+            window = x[:, i * stride : i * stride + size, j * stride : j * stride + size]
+            y[:, i, j] = np.einsum('nhwc,hwcf->nf', window, kernel)
+    return y
+
+
+def scattered(x, kernel, stride, low, out):
+    """Transposed convolution by its definition: each input adds a patch to the output."""
+    size = kernel.shape[0]
+    rows = (x.shape[1] - 1) * stride + size
+    y = np.zeros((len(x), max(rows, low + out), max(rows, low + out), kernel.shape[2]), np.float32)
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            patch = np.einsum('nf,hwcf->nhwc', x[:, i, j], kernel)
+            y[:, i * stride : i * stride + size, j * stride : j * stride + size] += patch
+    return y[:, low : low + out, low : low + out]
+
+
+def same_pads(rows: int, size: int, stride: int) -> tuple[int, int]:
+    """TensorFlow's rule for 'SAME': the odd row goes to the end."""
+    total = max((-(-rows // stride) - 1) * stride + size - rows, 0)
+    return total // 2, total - total // 2
+
+
+@pytest.mark.parametrize('rows, size, stride', [(8, 4, 2), (7, 5, 2), (6, 3, 1), (7, 3, 2)])
+def test_same_convolution_gathers_windows_padded_as_tensorflow_pads(rows, size, stride):
+    x, kernel = draw(0, 2, rows, rows, 3), draw(1, size, size, 3, 5)
+    expected = gathered(x, kernel, stride, *same_pads(rows, size, stride))
+    np.testing.assert_allclose(ops.conv(x, kernel, stride, 'SAME'), expected, **ROUNDING)
+
+
+@pytest.mark.parametrize('rows, size, stride, padding', [(8, 4, 2, 1), (4, 4, 1, 0), (14, 5, 2, 0)])
+def test_convolution_with_an_integer_pads_both_sides(rows, size, stride, padding):
+    x, kernel = draw(0, 2, rows, rows, 3), draw(1, size, size, 3, 5)
+    expected = gathered(x, kernel, stride, padding, padding)
+    np.testing.assert_allclose(ops.conv(x, kernel, stride, padding), expected, **ROUNDING)
+
+
+# kernel, stride, padding, output_padding
+INTEGER_CASES = [(4, 1, 0, 0), (4, 2, 1, 0), (3, 2, 1, 1), (5, 2, 2, 1), (3, 3, 0, 2), (2, 1, 3, 0)]
+SAME_CASES = [(4, 2), (3, 2), (3, 1), (5, 2), (5, 3), (2, 3), (1, 2)]
+
+
+@pytest.mark.parametrize('size, stride, padding, more', INTEGER_CASES)
+def test_transposed_convolution_scatters_patches(size, stride, padding, more):
+    x, kernel = draw(0, 2, 6, 6, 5), draw(1, size, size, 3, 5)
+    out = 5 * stride - 2 * padding + size + more
+    expected = scattered(x, kernel, stride, padding, out)
+    actual = ops.conv_transpose(x, kernel, stride, padding, more)
+    np.testing.assert_allclose(actual, expected, **ROUNDING)
+
+
+@pytest.mark.parametrize('size, stride', SAME_CASES)
+def test_same_transposed_convolution_scatters_patches(size, stride):
+    x, kernel = draw(0, 2, 4, 4, 5), draw(1, size, size, 3, 5)
+    low, _ = same_pads(4 * stride, size, stride)
+    expected = scattered(x, kernel, stride, low, 4 * stride)
+    np.testing.assert_allclose(ops.conv_transpose(x, kernel, stride), expected, **ROUNDING)
+
+
+@pytest.mark.parametrize('size, stride', SAME_CASES)
+def test_same_transposed_convolution_is_the_gradient_tensorflow_defines_it_as(size, stride):
+    big, small = draw(0, 2, 4 * stride, 4 * stride, 3), draw(1, 2, 4, 4, 5)
+    kernel = draw(2, size, size, 3, 5)
+
+    def forward(x):
+        return lax.conv_general_dilated(
+            x, kernel, (stride, stride), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+        )
+
+    _, vjp = jax.vjp(forward, jnp.asarray(big))
+    actual = ops.conv_transpose(small, kernel, stride, 'SAME')
+    np.testing.assert_allclose(actual, vjp(jnp.asarray(small))[0], **ROUNDING)
+
+
+@pytest.mark.parametrize('size, stride, padding, more', INTEGER_CASES)
+def test_transposed_convolution_is_pytorchs(size, stride, padding, more):
+    torch = pytest.importorskip('torch')
+    layer = torch.nn.ConvTranspose2d(5, 3, size, stride, padding, more, bias=False)
+    x = draw(0, 2, 6, 6, 5)
+    with torch.no_grad():
+        expected = layer(torch.from_numpy(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    kernel = layer.weight.detach().permute(2, 3, 1, 0).numpy()  # the map the docstring states
+    actual = ops.conv_transpose(x, kernel, stride, padding, more)
+    np.testing.assert_allclose(actual, expected, **ROUNDING)
+
+
+@pytest.mark.parametrize('size, stride, padding', [(4, 2, 1), (4, 1, 0), (5, 2, 2)])
+def test_convolution_is_pytorchs(size, stride, padding):
+    torch = pytest.importorskip('torch')
+    layer = torch.nn.Conv2d(3, 5, size, stride, padding, bias=False)
+    x = draw(0, 2, 8, 8, 3)
+    with torch.no_grad():
+        expected = layer(torch.from_numpy(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    kernel = layer.weight.detach().permute(2, 3, 1, 0).numpy()
+    np.testing.assert_allclose(ops.conv(x, kernel, stride, padding), expected, **ROUNDING)
+
+
+@pytest.mark.parametrize('size', [3, 4, 5])
+def test_upsample_conv_is_nearest_enlargement_then_convolution(size):
+    x, kernel = draw(0, 2, 4, 6, 3), draw(1, size, size, 3, 5)
+    enlarged = jax.image.resize(x, (2, 8, 12, 3), 'nearest')
+    expected = ops.conv(enlarged, kernel, 1, 'SAME')
+    np.testing.assert_allclose(ops.upsample_conv(x, kernel), expected, **ROUNDING)
+
+
+def test_bfloat16_stays_bfloat16_and_is_summed_in_float32():
+    # 512 ones: a sum kept in bfloat16 (8 bits of mantissa) would stop at 256.
+    x, kernel = jnp.ones((1, 4, 4, 512), jnp.bfloat16), jnp.ones((1, 1, 512, 1), jnp.bfloat16)
+    for y in (
+        ops.conv(x, kernel),
+        ops.conv_transpose(x, kernel.transpose(0, 1, 3, 2)),
+        ops.upsample_conv(x, kernel),
+    ):
+        assert y.dtype == jnp.bfloat16
+        np.testing.assert_array_equal(y.astype(jnp.float32), 512)
+
+
+@pytest.mark.parametrize('kind', ['conv', 'conv_transpose', 'upsample_conv'])
+def test_gradients_in_bfloat16_have_the_operands_dtypes(kind):
+    x = jnp.ones((1, 4, 4, 2), jnp.bfloat16)
+    kernel = jnp.ones((3, 3, 2, 2), jnp.bfloat16)
+
+    def total(x, kernel):
+        return getattr(ops, kind)(x, kernel).astype(jnp.float32).sum()
+
+    assert {g.dtype for g in jax.grad(total, (0, 1))(x, kernel)} == {jnp.dtype(jnp.bfloat16)}

@@ -1,0 +1,315 @@
+"""Parameter counts against the recipes, and what every pair of nets must do."""
+
+from functools import partial
+
+import chex
+from flax.traverse_util import flatten_dict
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.nets import NETS, build, dcgan
+
+MNIST, COLOUR = (28, 28, 1), (64, 64, 3)
+# Small enough to run: name -> (image shape, fields of the generator, of the discriminator)
+SMALL = {
+    'mlp': (MNIST, {'hidden': (8, 16)}, {'hidden': (16, 8)}),
+    'mnist_gan': (MNIST, {'width': 4}, {'width': 4}),
+    'dcgan_mnist': (MNIST, {'width': 4}, {'width': 4}),
+    'dcgan': ((32, 32, 3), {'width': 4}, {'width': 4}),
+}
+NAMES = pytest.mark.parametrize('name', SMALL)
+
+
+def variables_of(net, *args):
+    """Shapes of the net's variables, without computing them."""
+    return jax.eval_shape(partial(net.init, train=False), jax.random.key(0), *args)
+
+
+def count(net, *args) -> int:
+    """Trainable parameters."""
+    return sum(leaf.size for leaf in jax.tree.leaves(variables_of(net, *args)['params']))
+
+
+def count_gen(name, latent_dim, image_shape=MNIST, num_classes=0, **fields) -> int:
+    net = build('gen', {'name': name, **fields}, image_shape=image_shape, num_classes=num_classes)
+    return count(net, jnp.zeros((2, latent_dim)), jnp.zeros(2, jnp.int32))
+
+
+def count_disc(name, image_shape=MNIST, num_classes=0, **fields) -> int:
+    net = build('disc', {'name': name, **fields}, image_shape=image_shape, num_classes=num_classes)
+    return count(net, jnp.zeros((2, *image_shape)), jnp.zeros(2, jnp.int32))
+
+
+def small(name: str, role: str, num_classes: int = 0, **shared):
+    """A small net and arguments to call it with: float32 inputs, int32 labels."""
+    image_shape, *fields = SMALL[name]
+    own = fields[('gen', 'disc').index(role)] | shared.pop('fields', {})
+    net = build(
+        role, {'name': name, **own}, image_shape=image_shape, num_classes=num_classes, **shared
+    )
+    shape = (5,) if role == 'gen' else image_shape
+    x = jax.random.normal(jax.random.key(7), (8, *shape))
+    return net, (x, jnp.arange(8) % max(num_classes, 1))
+
+
+def init(net, *args):
+    """The net's variables; one program, because op by op takes many times longer."""
+    return jax.jit(partial(net.init, train=False))(jax.random.key(0), *args)
+
+
+def sample(net, variables, *args):
+    """The output with running statistics, as in sampling."""
+    return jax.jit(partial(net.apply, train=False))(variables, *args)
+
+
+@partial(jax.jit, static_argnums=0)
+def train_pass(net, variables, *args):
+    """The output and the updated statistics of a training pass."""
+    rngs = {'dropout': jax.random.key(3)}
+    return net.apply(variables, *args, train=True, mutable=['batch_stats'], rngs=rngs)
+
+
+class TestCounts:
+    """The oracles of the recipes, and sums over the layer lists where there is none."""
+
+    def test_mlp(self):
+        assert count_gen('mlp', 100) == 1_489_936
+        assert count_disc('mlp') == 533_505
+
+    def test_mnist_gan(self):
+        assert count_gen('mnist_gan', 62) == 6_640_193
+        assert count_disc('mnist_gan') == 6_559_169
+
+    def test_dcgan_mnist(self):
+        assert count_gen('dcgan_mnist', 5) == 6_656_129
+        assert count_gen('dcgan_mnist', 100) == 6_753_409
+        assert count_disc('dcgan_mnist') == 1_026_305
+
+    def test_dcgan(self):
+        assert count_gen('dcgan', 100, COLOUR) == 3_576_704
+        assert count_disc('dcgan', COLOUR) == 2_765_568
+
+    def test_dcgan_of_other_sizes_has_a_level_less_or_more(self):
+        # A level of the generator: 4x4 kernel to half the channels, scale and bias of the norm.
+        def gen(widths, channels):
+            levels = zip(widths, widths[1:], strict=False)
+            first = 16 * 100 * widths[0] + 2 * widths[0]
+            middle = sum(16 * c * f + 2 * f for c, f in levels)
+            return first + middle + 16 * widths[-1] * channels
+
+        def disc(widths, channels):  # widths from the map at 4x4 on, no norm on the last
+            levels = zip(widths[1:], widths, strict=False)
+            last = 16 * widths[0]
+            return last + sum(16 * c * f + 2 * f for c, f in levels) + 16 * channels * widths[-1]
+
+        for side, widths in ((32, (256, 128, 64)), (128, (1024, 512, 256, 128, 64))):
+            for channels in (1, 3):
+                shape = (side, side, channels)
+                assert count_gen('dcgan', 100, shape) == gen(widths, channels)
+                assert count_disc('dcgan', shape) == disc(widths, channels)
+
+    def test_dcgan_in_grey_differs_in_its_image_layers(self):
+        grey = (64, 64, 1)
+        assert count_gen('dcgan', 100, grey) == 3_576_704 - 16 * 64 * 2
+        assert count_disc('dcgan', grey) == 2_765_568 - 16 * 64 * 2
+
+    @pytest.mark.parametrize(
+        'name, shape, first, features',
+        [
+            ('mlp', MNIST, 256, 256),
+            ('mnist_gan', MNIST, 1024, 1024),
+            ('dcgan_mnist', MNIST, 1024, 256),
+            ('dcgan', COLOUR, 16 * 512, 512),
+        ],
+    )
+    def test_ten_classes_add_ten_rows_to_the_first_kernel_and_an_embedding(
+        self, name, shape, first, features
+    ):
+        gen, disc = partial(count_gen, name, 20, shape), partial(count_disc, name, shape)
+        assert gen(num_classes=10) - gen() == 10 * first
+        assert disc(num_classes=10) - disc() == 10 * features
+
+    def test_nets_without_batch_norm(self):
+        # Its scales and biases go: 2 * (128 + 1024).
+        assert count_disc('mnist_gan', norm='none') == 6_559_169 - 2 * (128 + 1024)
+        # In DCGAN a bias takes their place: of scale and bias, one remains.
+        assert count_disc('dcgan', COLOUR, norm='none') == 2_765_568 - (128 + 256 + 512)
+
+    def test_other_image_sizes_and_widths(self):
+        shape, width = (40, 24, 3), 8
+        cells = 10 * 6 * 2 * width  # the 10x6 map of 16 channels
+        # mnist_gan: dense 128, dense 960, deconvs 16 -> 8 -> 3; biases, norms but on the last
+        hidden = (20 + 1 + 2) * 128 + (128 + 1 + 2) * cells
+        expected = hidden + (16 * 16 * 8 + 3 * 8) + (16 * 8 * 3 + 3)
+        assert count_gen('mnist_gan', 20, shape, width=width) == expected
+        # the same with 5x5 kernels
+        expected = hidden + (25 * 16 * 8 + 3 * 8) + (25 * 8 * 3 + 3)
+        assert count_gen('dcgan_mnist', 20, shape, width=width) == expected
+        # mlp 20 -> 8 -> 2880
+        expected = (20 + 1 + 2) * 8 + (8 + 1) * 40 * 24 * 3
+        assert count_gen('mlp', 20, shape, hidden=(8,)) == expected
+        # dcgan_mnist: convs 3 -> 8 -> 16 to 8x4 ((20 - 5) // 2 + 1, (12 - 5) // 2 + 1), dense 32
+        convs = (25 * 3 + 1) * 8 + (25 * 8 + 1) * 16
+        assert count_disc('dcgan_mnist', shape, width=8) == convs + (8 * 4 * 16 + 1) * 32 + 33
+
+
+@NAMES
+def test_generators_make_float32_images_in_their_pixel_range(name):
+    net, args = small(name, 'gen')
+    variables = init(net, *args)
+    chex.assert_trees_all_equal_dtypes(variables, jax.tree.map(jnp.float32, variables))
+    # Latents 100 times too large drive the last layer to both ends of its range.
+    images, _ = train_pass(net, jax.tree.map(lambda v: 100 * v, variables), *args)
+    chex.assert_shape(images, (8, *net.image_shape))
+    assert images.dtype == jnp.float32
+    low, high = net.pixel_range
+    assert low <= images.min() < low + 0.01 and high - 0.01 < images.max() <= high
+
+
+@NAMES
+def test_discriminators_give_one_float32_logit_an_image(name):
+    net, args = small(name, 'disc')
+    variables = init(net, *args)
+    chex.assert_trees_all_equal_dtypes(variables, jax.tree.map(jnp.float32, variables))
+    logits, _ = train_pass(net, variables, *args)
+    chex.assert_shape(logits, (8,))
+    assert logits.dtype == jnp.float32
+    assert len(np.unique(logits)) == 8
+
+
+@pytest.mark.parametrize('role', ['gen', 'disc'])
+@NAMES
+def test_bfloat16_is_close_to_float32_and_differentiable(name, role):
+    net, args = small(name, role, num_classes=3)
+    half = net.clone(dtype=jnp.bfloat16)
+    variables = init(net, *args)
+    chex.assert_trees_all_equal_shapes_and_dtypes(variables_of(half, *args), variables)
+
+    def total(params):
+        out, _ = train_pass(half, {**variables, 'params': params}, *args)
+        return out.sum(), out
+
+    grads, out_half = jax.grad(total, has_aux=True)(variables['params'])
+    out, _ = train_pass(net, variables, *args)
+    assert out_half.dtype == jnp.float32
+    np.testing.assert_allclose(out, out_half, atol=0.1 * float(jnp.abs(out).max()))
+    chex.assert_trees_all_equal_dtypes(grads, variables['params'])
+    chex.assert_tree_all_finite(grads)
+
+
+@pytest.mark.parametrize('role', ['gen', 'disc'])
+@NAMES
+def test_labels_change_the_output_of_conditional_nets_only(name, role):
+    for num_classes, differs in ((3, True), (0, False)):
+        net, (x, label) = small(name, role, num_classes)
+        variables = init(net, x, label)
+        first, second = (sample(net, variables, x, c) for c in (label, (label + 1) % 3))
+        assert bool((first != second).any()) == differs
+
+
+@pytest.mark.parametrize('role', ['gen', 'disc'])
+def test_conditional_nets_ask_for_a_label(role):
+    net, (x, _) = small('mlp', role, num_classes=3)
+    with pytest.raises(ValueError, match='`label`'):
+        init(net, x)
+
+
+def test_discriminators_check_the_shape_of_their_images():
+    net, _ = small('mlp', 'disc')
+    with pytest.raises(AssertionError):
+        init(net, jnp.zeros((2, 14, 56, 1)))
+
+
+NORMED = [('gen', name) for name in SMALL] + [('disc', 'mnist_gan'), ('disc', 'dcgan')]
+
+
+@pytest.mark.parametrize('role, name', NORMED)
+def test_training_moves_all_running_moments_and_sampling_none(role, name):
+    net, args = small(name, role)
+    variables = init(net, *args)
+    _, moved = train_pass(net, variables, *args)
+    still = jax.jit(partial(net.apply, train=False, mutable=['batch_stats']))(variables, *args)[1]
+    chex.assert_trees_all_equal(still['batch_stats'], variables['batch_stats'])
+    unchanged = jax.tree.map(jnp.array_equal, moved['batch_stats'], variables['batch_stats'])
+    assert not any(jax.tree.leaves(unchanged))
+
+
+@pytest.mark.parametrize('name', ['mlp', 'dcgan_mnist'])
+def test_discriminators_without_batch_norm_keep_no_statistics(name):
+    net, args = small(name, 'disc')
+    assert 'batch_stats' not in variables_of(net, *args)
+
+
+@pytest.mark.parametrize('name', ['mnist_gan', 'dcgan'])
+def test_without_norm_a_logit_depends_on_its_own_image_only(name):
+    net, (x, label) = small(name, 'disc', fields={'norm': 'none'})
+    variables = init(net, x, label)
+    logits, _ = train_pass(net, variables, x, label)
+    others, _ = train_pass(net, variables, x.at[1:].mul(2.0), label)
+    np.testing.assert_allclose(logits[0], others[0], rtol=1e-4)
+    assert 'batch_stats' not in variables
+
+
+@pytest.mark.parametrize(
+    'role, name', [('gen', 'mnist_gan'), ('disc', 'mnist_gan'), ('disc', 'dcgan_mnist')]
+)
+def test_training_pass_does_not_depend_on_the_devices_that_share_the_batch(role, name):
+    net, args = small(name, role, num_classes=3)
+    shared = net.clone(axis_name='data')
+    variables = init(net, *args)
+    expected, stats = train_pass(net, variables, *args)
+    split = jax.tree.map(lambda x: x.reshape(4, 2, *x.shape[1:]), args)
+    actual, shared_stats = jax.vmap(
+        lambda x, label: train_pass(shared, variables, x, label),
+        axis_name='data',
+        out_axes=(0, None),
+    )(*split)
+    np.testing.assert_allclose(actual.reshape(expected.shape), expected, rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(shared_stats, stats, rtol=1e-4, atol=1e-6)
+
+
+def test_batch_norm_per_device_takes_each_devices_own_moments():
+    net, (z, label) = small('mlp', 'gen', batch_norm='per_device', axis_name='data')
+    alone = net.clone(axis_name=None)
+    variables = init(alone, z, label)
+    halves = z.reshape(2, 4, -1), label.reshape(2, 4)
+    shared = jax.vmap(lambda *half: train_pass(net, variables, *half)[0], axis_name='data')(*halves)
+    for images, *half in zip(shared, *halves, strict=True):
+        expected, _ = train_pass(alone, variables, *half)
+        np.testing.assert_allclose(images, expected, rtol=1e-4, atol=1e-5)
+
+
+@NAMES
+def test_spectral_norm_normalises_every_kernel_of_a_discriminator(name):
+    net, args = small(name, 'disc', num_classes=3, fields={'spectral_norm': True})
+    plain, _ = small(name, 'disc', num_classes=3)
+    variables = init(net, *args)
+    chex.assert_trees_all_equal_shapes(variables['params'], variables_of(plain, *args)['params'])
+    # What is applied is W / sigma(W): a kernel 10 times as large is the same kernel.
+    larger = jax.tree.map(lambda p: 10 * p if p.ndim > 1 else p, variables['params'])
+    logits, moved = train_pass(net, variables, *args)
+    scaled, _ = train_pass(net, {**variables, 'params': larger}, *args)
+    np.testing.assert_allclose(logits, scaled, rtol=1e-3, atol=1e-4)
+    kernels = {p[:-1] for p, leaf in flatten_dict(variables['params']).items() if leaf.ndim > 1}
+    before, after = flatten_dict(variables['batch_stats']), flatten_dict(moved['batch_stats'])
+    vectors = {path: u for path, u in before.items() if path[-1] == 'u'}
+    assert {path[:-1] for path in vectors} == kernels
+    # A vector of one entry is 1 or -1 from the start.
+    assert all(u.size == 1 or not np.array_equal(u, after[p]) for p, u in vectors.items())
+
+
+def test_dcgan_is_initialised_as_pytorchs_example():
+    net = dcgan.Generator(image_shape=(32, 32, 3), width=32)
+    variables = init(net, jnp.zeros((1, 50)))
+    for path, leaf in jax.tree_util.tree_leaves_with_path(variables['params']):
+        mean, std = {'kernel': (0, 0.02), 'scale': (1, 0.02), 'bias': (0, 0)}[path[-1].key]
+        assert float(leaf.mean()) == pytest.approx(mean, abs=0.01)
+        assert float(leaf.std()) == pytest.approx(std, rel=0.3)
+
+
+def test_every_generator_states_its_pixel_range():
+    ranges = {name: pair.gen.pixel_range for name, pair in NETS.items()}
+    assert ranges.pop('mnist_gan') == (0, 1)
+    assert set(ranges.values()) == {(-1, 1)}

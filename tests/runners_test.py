@@ -1,0 +1,164 @@
+"""The same step on one device or many, under any runner."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gan_jax import runners
+from gan_jax.errors import UserError
+from gan_jax.tasks import adversarial
+from gan_jax.types import NetState, Pair
+from tests import gans
+
+CASES = {
+    # dropout, labels, fresh latents for the generator, two discriminator updates
+    'dcgan_mnist': (
+        gans.MNIST_SPEC,
+        gans.noisy('dcgan_mnist', conditional=True, share_latent=False, disc_steps=2),
+    ),
+    # batch norm and spectral norm in the discriminator, a loss that pairs real with fake
+    'dcgan': (
+        gans.DCGAN_SPEC,
+        gans.noisy('dcgan', **{'loss': 'relativistic', 'disc.net.spectral_norm': True}),
+    ),
+}
+
+
+def remember_gradients() -> optax.GradientTransformation:
+    """SGD whose state is the last gradient."""
+
+    def update(grads, state, params=None):
+        del state, params
+        return jax.tree.map(lambda g: -1e-3 * g, grads), grads
+
+    return optax.GradientTransformation(lambda params: jax.tree.map(jnp.zeros_like, params), update)
+
+
+def start(case, axis_name):
+    """A recipe with recording optimizers, its step and its first state."""
+    spec, config = CASES[case]
+    recipe = adversarial.make_recipe(config, spec, axis_name)
+    recipe = recipe._replace(optimizers=Pair(remember_gradients(), remember_gradients()))
+    state = jax.jit(lambda: adversarial.init(recipe, spec))()
+    return lambda state, batch: adversarial.step(recipe, state, batch), state
+
+
+def batches(case, steps):
+    """Items [1, disc_steps, B, ...] of each step."""
+    spec, config = CASES[case]
+    for n in range(steps):
+        batch = gans.batch(spec, config.disc_steps, config.batch_size, n)
+        yield jax.tree.map(lambda leaf: leaf[None], batch)
+
+
+def compiled(case, runner_name, num_devices):
+    """A call under a runner, with the state placed for it; without one on a single device."""
+    if not runner_name:
+        step, state = start(case, None)
+        call = jax.jit(lambda state, data, items: step(state, jax.tree.map(lambda x: x[0], items)))
+        return call, state, lambda items: items
+    runner = runners.make(runner_name, num_devices)
+    step, state = start(case, runners.AXIS)
+    return runner.compile(step, gans.identity_gather), runner.replicate(state), runner.place
+
+
+def run(case, runner_name, num_devices, steps=5):
+    """Host copies of the states after the first and the last step, and of the first metrics."""
+    call, state, place = compiled(case, runner_name, num_devices)
+    first = None
+    for items in batches(case, steps):
+        state, metrics = call(state, (), place(items))
+        first = first or jax.device_get((state, metrics))
+    return first, jax.device_get(state)
+
+
+@functools.cache
+def reference(case):
+    """One device, no runner."""
+    return run(case, '', 1)
+
+
+LAYOUTS = [('dcgan_mnist', r, n) for r in runners.RUNNERS for n in (1, 2, 4)] + [
+    ('dcgan', 'pmap', 2),
+    ('dcgan', 'shard_map', 4),
+    ('dcgan', 'vmap', 4),
+]
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize(('case', 'runner', 'devices'), LAYOUTS)
+def test_one_device_or_many_compute_the_same(case, runner, devices):
+    (expected, expected_metrics), expected_last = reference(case)
+    (state, metrics), last = run(case, runner, devices)
+    for role in ('gen', 'disc'):
+        assert_same_gradients(getattr(state.nets, role), getattr(expected.nets, role))
+    for name, value in expected_metrics.items():
+        np.testing.assert_allclose(metrics[name][0], value, rtol=1e-5, atol=1e-5, err_msg=name)
+    assert int(last.step) == 5
+    for got, want in zip(*(parameters(state) for state in (last, expected_last)), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+def assert_same_gradients(got: NetState, want: NetState):
+    """Per leaf to 1e-5 of the network's gradient norm; statistics likewise."""
+    norm = float(optax.tree.norm(want.opt_state))
+    assert norm > 1e-3
+    gradients, expected = gans.host(got.opt_state), gans.host(want.opt_state)
+    for path, leaf in gradients.items():
+        assert np.abs(leaf - expected[path]).max() < 1e-5 * norm, path
+    statistics, expected = gans.host(got.batch_stats), gans.host(want.batch_stats)
+    for path, leaf in statistics.items():
+        np.testing.assert_allclose(leaf, expected[path], rtol=1e-5, atol=1e-5, err_msg=path)
+
+
+def parameters(state):
+    """Both networks' parameters and the moving average, as a list of arrays."""
+    return jax.tree.leaves((state.nets.gen.params, state.nets.disc.params, state.ema))
+
+
+def test_state_stays_replicated_and_unstacked():
+    call, state, place = compiled('dcgan', 'pmap', 2)
+    state, _ = call(state, (), place(next(batches('dcgan', 1))))
+    for leaf in jax.tree.leaves(state):
+        assert leaf.is_fully_replicated and len(leaf.sharding.device_set) == 2
+    assert isinstance(state.nets, Pair) and isinstance(state.nets.gen, NetState)
+
+
+def test_several_steps_in_one_call_are_those_steps_one_by_one():
+    case = 'dcgan'
+    call, state, place = compiled(case, 'pmap', 2)
+    items = jax.tree.map(lambda *leaves: np.concatenate(leaves), *batches(case, 2))
+    state, metrics = call(state, (), place(items))
+    _, expected = run(case, 'pmap', 2, steps=2)
+    assert metrics['loss_d'].shape == (2,)
+    for got, want in zip(parameters(state), parameters(expected), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+def test_no_loop_in_the_program_on_the_cpu():
+    """XLA speeds up convolution gradients in the entry computation only."""
+    call, state, _ = compiled('dcgan', 'shard_map', 2)
+    items = jax.tree.map(lambda *leaves: np.concatenate(leaves), *batches('dcgan', 2))
+    compiled_text = call.lower(state, (), items).as_text()
+    loops = [line for line in compiled_text.splitlines() if 'stablehlo.while' in line]
+    # The random number generator has loops of its own, over integers.
+    assert not [line for line in loops if 'xf32>' in line]
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
+def test_the_step_exports_for_accelerators(platform):
+    call, state, _ = compiled('dcgan', 'shard_map', 4)
+    exported = jax.export.export(call, platforms=[platform])(state, (), next(batches('dcgan', 1)))
+    assert exported.platforms == (platform,) and exported.nr_devices == 4
+
+
+def test_more_devices_than_there_are_is_refused():
+    with pytest.raises(UserError, match='config.devices=5: there are 4'):
+        runners.count_devices('pmap', 5)
+    assert runners.count_devices('vmap', 5) == 5  # simulated
+    assert runners.count_devices('shard_map', 0) == 4
