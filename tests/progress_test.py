@@ -42,12 +42,12 @@ def test_a_file_gets_at_most_a_line_in_ten_seconds_and_the_last_step(open_stderr
     stderr = open_stderr(terminal=False)
     with Progress(1000) as progress:
         for step in range(1, 1001):
-            now[0] += 0.05
+            now[0] += 1 / 16
             progress.update(step, ROW if step % 10 == 0 else None)
     lines = stderr.getvalue().splitlines()
-    assert len(lines) == 5  # after 10, 20, 30, 40 s, and at the end, 50 s
+    assert len(lines) == 7  # after 10, 20, .. 60 s, and at the end, 62.5 s
     assert '\r' not in stderr.getvalue()
-    assert lines[0] == 'train 200/1,000 (20%)  1,234 images/s loss G 0.700 D 1.310  0:40 left'
+    assert lines[0] == 'train 160/1,000 (16%)  1,234 images/s loss G 0.700 D 1.310  0:52 left'
     assert lines[-1].startswith('train 1,000/1,000 (100%)')
 
 

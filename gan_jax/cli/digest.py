@@ -6,12 +6,13 @@ from absl import flags
 
 from gan_jax.cli.flags import Invocation
 
+REQUIRED = ('workdir',)
+
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     flags.DEFINE_string('workdir', None, 'the run', flag_values=values)
     flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
-    flags.mark_flag_as_required('workdir', flag_values=values)
 
 
 def main(invocation: Invocation) -> None:

@@ -40,7 +40,8 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
 
     Args:
       command: its docstring is the help, `define(flags)` defines its flags with
-        `flag_values=flags`, and `DEFAULT_CONFIG`, if it has one, adds `--config`.
+        `flag_values=flags`, and `DEFAULT_CONFIG`, if it has one, adds `--config`, and
+        `REQUIRED` names the flags that it cannot do without.
       name: what the user types.
       argv: the words after it.
 
@@ -67,6 +68,9 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         raise UserError(f'no flag --{error.flagname} in {name}: {known}') from None
     except absl_flags.Error as error:
         raise UserError(' '.join(str(error).split())) from None
+    for flag in getattr(command, 'REQUIRED', ()):
+        if not values[flag].value:
+            raise UserError(f'{name} needs --{flag}: {values[flag].help}')
     if rest:
         raise UserError(f'unexpected word {rest[0]!r}: {name} takes only flags (--name=value)')
     # Grain reads its own flags from absl's global registry, which nobody parses here.

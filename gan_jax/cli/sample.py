@@ -9,6 +9,7 @@ from absl import flags
 
 from gan_jax.cli.flags import Invocation
 
+REQUIRED = ('workdir', 'output')
 DEFAULT_FRAMES = 60
 
 
@@ -21,7 +22,6 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_list('labels', [], 'classes in turn, e.g. 0,1,2', flag_values=values)
     flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
     flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
-    flags.mark_flags_as_required(['workdir', 'output'], flag_values=values)
 
 
 def main(invocation: Invocation) -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar
 import chex
 from flax import linen as nn
 import jax
+import jax.numpy as jnp
 
 from gan_jax.nets import layers
 
@@ -60,7 +61,7 @@ class Generator(_Net):
             x = nn.relu(self._batch_norm(dense(features)(x), train))
         x = deconv(self.width)(x.reshape(-1, *first_map))
         x = deconv(channels)(nn.relu(self._batch_norm(x, train)))
-        return nn.sigmoid(x.astype('float32'))
+        return nn.sigmoid(x.astype(jnp.float32))
 
 
 class Discriminator(_Net):

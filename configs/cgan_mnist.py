@@ -1,0 +1,29 @@
+"""Class-conditional DCGAN on MNIST: digits on demand.
+
+    python train.py --config=cgan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
+    gan-jax sample --workdir=runs/cgan_mnist --output=sevens.png --labels=7
+
+draft
+
+Source: the networks of `dcgan_mnist`; the generator takes the class beside the latent
+(Mirza and Osindero 2014, arXiv:1411.1784), the discriminator by projection (Miyato and
+Koyama 2018, arXiv:1802.05637).
+"""
+
+from ml_collections import ConfigDict
+
+from gan_jax import config as base
+
+
+def get_config(preset: str = '') -> ConfigDict:
+    """Presets: smoke."""
+    config = base.default()
+    config.name = 'Class-conditional DCGAN on MNIST'
+    config.data.name = 'mnist'
+    config.gen.net = ConfigDict(dict(name='dcgan_mnist'))
+    config.disc.net = ConfigDict(dict(name='dcgan_mnist'))
+    config.conditional = True
+    config.num_samples = 100
+    config.batch_size = 32
+    config.steps = 30_000
+    return base.choose_preset(config, preset)

@@ -1,0 +1,31 @@
+"""Plain convolutional GAN on MNIST: the network of study 1, how many images a GAN needs.
+
+    python train.py --config=gan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
+
+draft
+
+Source: github.com/hwalsuklee/tensorflow-generative-model-collections, `GAN.py`: z of 62
+uniform numbers, batch 64, discriminator's rate 2e-4 and generator's 1e-3, Adam's b1 0.5,
+25 epochs. It trains on the test digits too and in the same order every epoch; here they
+are the 60,000 training digits, reshuffled.
+"""
+
+from ml_collections import ConfigDict
+
+from gan_jax import config as base
+
+
+def get_config(preset: str = '') -> ConfigDict:
+    """Presets: smoke."""
+    config = base.default()
+    config.name = 'Plain GAN on MNIST'
+    config.data.name = 'mnist'
+    config.gen.net = ConfigDict(dict(name='mnist_gan'))
+    config.disc.net = ConfigDict(dict(name='mnist_gan'))
+    config.gen.optimizer = base.optimizer(1e-3, 0.5)
+    config.disc.optimizer = base.optimizer(2e-4, 0.5)
+    config.latent = 'uniform'
+    config.latent_dim = 62
+    config.batch_size = 64
+    config.steps = 25 * 60_000 // 64
+    return base.choose_preset(config, preset)
