@@ -102,7 +102,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     """The same code paths in seconds, without a network: five checkpoints and every file."""
     config.data.name = 'mnist5k'
     config.data.path = ''
-    config.data.num_examples = 500
+    config.data.num_examples = 200
     config.steps = 20
     config.batch_size = 16
     config.num_samples = 16

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from gan_jax import rng
+
 Disc = Callable[[jax.Array], jax.Array]
 Penalty = Callable[[Disc, jax.Array, jax.Array, jax.Array, str | None], jax.Array]
 
@@ -33,16 +35,12 @@ def _distance_from_one(disc: Disc, images: jax.Array) -> jax.Array:
     return jnp.square(norm - 1)
 
 
-def _uniform(keys: jax.Array, shape: tuple[int, ...] = (1, 1, 1)) -> jax.Array:
-    return jax.vmap(lambda key: jax.random.uniform(key, shape))(keys)
-
-
 def gradient_penalty(
     disc: Disc, real: jax.Array, fake: jax.Array, keys: jax.Array, axis_name: str | None
 ) -> jax.Array:
     """(||grad D(x)|| - 1)^2 on lines from real to fake. Gulrajani et al. 2017, arXiv:1704.00028."""
     del axis_name
-    along = _uniform(keys)
+    along = rng.uniform(keys, (1, 1, 1))
     return _distance_from_one(disc, real + along * (fake - real))
 
 
@@ -59,8 +57,8 @@ def dragan(
         moments = jax.lax.pmean(moments, axis_name)
     std = jnp.sqrt(moments[1] - jnp.square(moments[0]))
     noise_keys, along_keys = jnp.unstack(jax.vmap(jax.random.split)(keys), axis=1)
-    noise = 0.5 * std * _uniform(noise_keys, real.shape[1:])
-    return _distance_from_one(disc, real + _uniform(along_keys) * noise)
+    noise = 0.5 * std * rng.uniform(noise_keys, real.shape[1:])
+    return _distance_from_one(disc, real + rng.uniform(along_keys, (1, 1, 1)) * noise)
 
 
 def r1(

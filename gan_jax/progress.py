@@ -68,7 +68,7 @@ class _Bar:
             dynamic_ncols=True,
             mininterval=0.2,
             bar_format='{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} '
-            '[{elapsed}, {remaining} left] {postfix}',
+            '[{elapsed}, {remaining} left{postfix}]',
         )
 
     def update(self, step: int, figures: str | None) -> None:

@@ -6,6 +6,7 @@ Nothing here knows what kind of GAN it trains.
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
+import errno
 import itertools
 import math
 from pathlib import Path
@@ -67,6 +68,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
     config_lib.validate(config)
     runs.prepare(workdir, config, overwrite=overwrite)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_full_disk(workdir))
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
         )
@@ -93,6 +95,20 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
         _train(run, state, step, command, started)
+
+
+@contextlib.contextmanager
+def _full_disk(workdir: Path) -> Iterator[None]:
+    """Says what a full disk means for the run; checkpoints are whole or not there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f'--workdir={workdir}: no space left on the disk; free some and run the same command'
+            ' again, it goes on from the last checkpoint'
+        ) from error
 
 
 def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder:
@@ -146,12 +162,11 @@ def _restore(run: Run) -> tuple[GanState, int] | None:
 def _train(run: Run, state: GanState, step: int, command: str, started: float) -> None:
     """Steps until the run is over or interrupted, going back after a NaN if the config says so."""
     call = run.runner.compile(run.task.step, run.feed.gather)
-    device_data = run.runner.replicate(run.feed.data)
-    preview = jax.jit(run.task.preview)
+    loop = Loop(run, call, jax.jit(run.task.preview), run.runner.replicate(run.feed.data), started)
     rollbacks = int(state.rollbacks)
     while True:
         try:
-            step = _loop(run, call, preview, device_data, state, step, started)
+            step = loop.go(state, step)
             break
         except (NonFiniteError, FloatingPointError) as error:
             rollbacks += 1
@@ -167,59 +182,82 @@ def _train(run: Run, state: GanState, step: int, command: str, started: float) -
 def _roll_back(run: Run, error: Exception, rollbacks: int) -> tuple[GanState, int]:
     """The last finite state, with `rollbacks` counted up, so that it draws other numbers now."""
     run.checkpoints.wait()
+    run.reports.wait()
     saved = max(run.checkpoints.steps(), default=0)
     if run.config.on_nan == 'stop' or rollbacks > MAX_ROLLBACKS:
-        kept = (
-            f'step {saved} is the last one saved and is finite' if saved else 'none was saved yet'
-        )
+        kept = f'step {saved}, the last one saved, is finite' if saved else 'nothing was saved yet'
         raise UserError(
             f'{error}; {kept}; lower config.gen.optimizer.learning_rate and'
             ' config.disc.optimizer.learning_rate, or pass --config.on_nan=rollback'
         ) from None
     run.progress.message(f'{error}; going back to step {saved}')
     state, step = _restore(run) or (_fresh(run), 0)
-    count = jax.numpy.full_like(state.rollbacks, rollbacks)
+    count = np.full_like(state.rollbacks, rollbacks)
     return state.replace(rollbacks=run.runner.replicate(count)), step
 
 
-def _loop(
-    run: Run, call: Any, preview: Any, device_data: Any, state: GanState, step: int, started: float
-) -> int:
-    """Runs from `step` to the end or an interruption; returns the last step, which is saved.
+class Loop:
+    """The compiled call and what it is fed with.
 
     The host reads the metrics of a call after it has dispatched the next one, so that the
     device never waits for it.
     """
-    config, stride = run.config, run.config.steps_per_call
-    pending = Pending(run)
-    first = True
-    with contextlib.closing(_inputs(run, step)) as inputs, jax.transfer_guard('disallow'):
-        while step < config.steps and not run.interrupts.received:
-            asked = time.perf_counter()
-            items = next(inputs)
-            wait = time.perf_counter() - asked
-            with run.recorder.paused() if first else contextlib.nullcontext():
-                state, metrics = call(state, device_data, items)
-                if first:
-                    jax.block_until_ready(metrics)
-                    seconds = time.perf_counter() - started
-                    run.progress.message(f'first step finished {seconds:.1f} s after the start')
-                    first = False
+
+    def __init__(self, run: Run, call: Any, preview: Any, device_data: Any, started: float):
+        self._run = run
+        self._call = call
+        self._preview = preview
+        self._data = device_data
+        self._started: float | None = started  # None once a step was made
+
+    def go(self, state: GanState, step: int) -> int:
+        """Runs from `step` to the end or an interruption; returns the last step, which is saved.
+
+        Raises:
+          NonFiniteError, FloatingPointError: a metric or a parameter is NaN or infinite.
+        """
+        run, config, stride = self._run, self._run.config, self._run.config.steps_per_call
+        pending = Pending(run)
+        saved = sampled = step
+        if step == 0:
+            self._sample(state, 0)
+        with contextlib.closing(_inputs(run, step)) as inputs, jax.transfer_guard('disallow'):
+            while step < config.steps and not run.interrupts.received:
+                asked = time.perf_counter()
+                items = next(inputs)
+                wait = time.perf_counter() - asked
+                state, metrics = self._dispatch(state, items)
+                pending.flush()
+                pending.put(step, metrics, wait)
+                step += stride
+                if _due(step, config.sample_every, stride):
+                    pending.flush()
+                    self._sample(state, step)
+                    sampled = step
+                if _due(step, config.save_every, stride):
+                    pending.flush()
+                    _save(run, state, step)
+                    saved = step
             pending.flush()
-            pending.put(step, metrics, wait)
-            step += stride
-            last = step >= config.steps or bool(run.interrupts.received)
-            if last or _due(step, config.sample_every, stride):
-                pending.flush()
-                with run.recorder.paused():
-                    run.recorder.samples(step, jax.device_get(preview(state)))
-            if last or _due(step, config.save_every, stride):
-                pending.flush()
+            if sampled != step:
+                self._sample(state, step)
+            if saved != step:
                 _save(run, state, step)
-        pending.flush()
-    if run.checkpoints.steps()[-1:] != [step]:
-        _save(run, state, step)
-    return step
+        return step
+
+    def _dispatch(self, state: GanState, items: Any) -> tuple[GanState, Metrics]:
+        if self._started is None:
+            return self._call(state, self._data, items)
+        with self._run.recorder.paused():  # it compiles
+            result = jax.block_until_ready(self._call(state, self._data, items))
+        seconds = time.perf_counter() - self._started
+        self._run.progress.message(f'first step finished {seconds:.1f} s after the start')
+        self._started = None
+        return result
+
+    def _sample(self, state: GanState, step: int) -> None:
+        with self._run.recorder.paused():
+            self._run.recorder.samples(step, jax.device_get(self._preview(state)))
 
 
 def _due(step: int, every: int, stride: int) -> bool:
@@ -292,14 +330,15 @@ class Reports:
     def request(self) -> None:
         """Draws soon, unless a drawing is under way; raises what the last one raised."""
         if self._pending is None or self._pending.done():
-            self._check()
+            self.wait()
             self._pending = self._pool.submit(report.write, self._workdir)
 
     def finish(self) -> None:
         """Draws the state as it is now, and waits for it."""
-        self._check()
+        self.wait()
         report.write(self._workdir)
 
-    def _check(self) -> None:
+    def wait(self) -> None:
+        """Returns when nothing is being drawn; raises what the drawing raised."""
         if self._pending is not None:
             self._pending.result()

@@ -76,14 +76,14 @@ def filmstrip(run: Run) -> str:
 
 def reading_note(run: Run) -> str:
     """What D(x) and D(G(z)) mean, and what they say of this run."""
-    if not run.rows:
+    if not any('d_real' in row for row in run.rows):
         return ''
     return (
         '<section id="reading-note"><h2>How to read the curves</h2><div class="columns">'
         '<p><b class="disc">D(x)</b> is how sure the discriminator is, on average, that a real'
         ' image is real; <b class="gen">D(G(z))</b> how sure it is that a generated image is.'
         ' Both at 0.5: it cannot tell them apart. D(x) near 1 and D(G(z)) near 0: it tells'
-        ' nearly every one, and the generator has little left to learn from.</p>'
+        ' nearly all of them apart, and the generator has little left to learn from.</p>'
         '<p>The losses of a GAN are not a measure of quality: each network is graded by the'
         ' other, and both improve. A healthy run shows curves that keep their distance and'
         ' samples that get better. One loss that falls to zero while the other climbs is the'
@@ -217,7 +217,7 @@ def _verdict(run: Run) -> str:
 
 def _judge(real: float, fake: float) -> str:
     if real - fake > 0.9:
-        return 'the discriminator tells nearly every image and has outrun the generator.'
+        return 'the discriminator is nearly always right and has outrun the generator.'
     if real - fake < 0.1:
         return 'the discriminator can hardly tell generated images from real ones.'
     return 'the discriminator is right more often than not, and the generator keeps it guessing.'
@@ -253,17 +253,6 @@ def _grid(run: Run, picture: pictures.Picture) -> str:
         recorder.GRID_PAD,
         pixelated=max(cell) <= SMALL_SIDE,
     )
-
-
-SECTIONS: tuple[Callable[[Run], str], ...] = (
-    header,
-    hero,
-    filmstrip,
-    history,
-    reading_note,
-    commands,
-    settings,
-)
 
 
 SECTIONS: tuple[Callable[[Run], str], ...] = (

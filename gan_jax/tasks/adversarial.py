@@ -109,11 +109,12 @@ def _noise_schedule(
 
 
 def _latent(config: ConfigDict) -> Callable[[jax.Array], jax.Array]:
-    draw = {
-        'normal': jax.random.normal,
-        'uniform': functools.partial(jax.random.uniform, minval=-1.0, maxval=1.0),
-    }[config.latent]
-    return jax.vmap(lambda key: draw(key, (config.latent_dim,)))
+    shape = (config.latent_dim,)
+    draws = {
+        'normal': lambda keys: rng.normal(keys, shape),
+        'uniform': lambda keys: 2 * rng.uniform(keys, shape) - 1,
+    }
+    return draws[config.latent]
 
 
 def init(recipe: Recipe, spec: DataSpec) -> GanState:
@@ -228,8 +229,7 @@ class Game(NamedTuple):
         image = self.recipe.augment(image, self.keys('augment', purpose))
         if self.noise_std is None:
             return image
-        noise_keys = self.keys('noise', purpose)
-        noise = jax.vmap(lambda key: jax.random.normal(key, image.shape[1:]))(noise_keys)
+        noise = rng.normal(self.keys('noise', purpose), image.shape[1:])
         return image + self.noise_std * noise
 
     def logits(

@@ -1,0 +1,273 @@
+"""Runs as a user makes them: from the start, killed, interrupted, resumed, gone wrong."""
+
+import json
+import os
+from pathlib import Path
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from gan_jax import checkpoints, runs, trained, trainer
+from gan_jax.errors import UserError
+from tests import gans
+
+ROOT = Path(__file__).parent.parent
+
+
+def tiny(**changes):
+    """Noise, dropout and moving average on packaged digits, in a fraction of a second a step."""
+    defaults = {
+        'data.num_examples': 40,
+        'steps': 8,
+        'log_every': 2,
+        'sample_every': 4,
+        'save_every': 2,
+        'keep': 10,
+        'devices': 1,
+        'tensorboard': False,
+    }
+    return gans.config('mlp', **{**SMALL, **defaults, **changes})
+
+
+SMALL = {
+    'gen.net.hidden': (16,),
+    'disc.net.hidden': (16,),
+    'gen.ema_decay': 0.9,
+    'instance_noise.std': 0.1,
+    'augment': 'translation',
+}
+
+
+def train(config, workdir, *, overwrite=False):
+    trainer.train(config, workdir, overwrite=overwrite, command='train again')
+
+
+def digest(workdir):
+    return checkpoints.digest(trained.load(workdir).state)
+
+
+def lines(workdir):
+    """metrics.jsonl without what depends on the machine's speed."""
+    rows = [json.loads(line) for line in (workdir / 'metrics.jsonl').read_text().splitlines()]
+    return [{k: v for k, v in r.items() if k not in ('images_per_s', 'input_wait_s')} for r in rows]
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """A run that was never interrupted."""
+    workdir = tmp_path_factory.mktemp('run') / 'finished'
+    train(tiny(), workdir)
+    return workdir
+
+
+@pytest.mark.newest
+def test_leaves_every_file_of_the_contract(tmp_path):
+    train(tiny(tensorboard=True), tmp_path)
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == set(runs.CONTENT) - {'evaluation.json'}
+    assert [path.name for path in sorted((tmp_path / 'checkpoints').iterdir())] == list('2468')
+    assert [row['step'] for row in lines(tmp_path)] == [2, 4, 6, 8]
+    assert lines(tmp_path)[-1]['images_seen'] == 64
+    facts = runs.read_facts(tmp_path)
+    assert facts['data']['num_examples'] == 40 and facts['seed'] == 0
+
+
+@pytest.mark.newest
+def test_resumed_equals_uninterrupted(finished, tmp_path):
+    """Taken away after step 4, with rubbish after it, the rest is made again to the bit."""
+    workdir = tmp_path / 'resumed'
+    shutil.copytree(finished, workdir)
+    for step in (6, 8):
+        shutil.rmtree(workdir / 'checkpoints' / str(step))
+    with (workdir / 'metrics.jsonl').open('a') as file:
+        file.write('{"step": 7, "lo')
+    train(tiny(), workdir)
+    assert digest(workdir) == digest(finished)
+    assert lines(workdir) == lines(finished)
+    assert (workdir / 'epochs.csv').read_text() == (finished / 'epochs.csv').read_text()
+    for grid in (finished / 'samples').iterdir():
+        assert (workdir / 'samples' / grid.name).read_bytes() == grid.read_bytes()
+
+
+def test_a_finished_run_is_left_alone(finished, capsys):
+    before = (finished / 'report.html').stat().st_mtime_ns
+    train(tiny(), finished)
+    assert 'is finished: 8 steps' in capsys.readouterr().out
+    assert (finished / 'report.html').stat().st_mtime_ns == before
+
+
+def test_more_steps_go_on_where_it_ended(finished, tmp_path):
+    longer, whole = tmp_path / 'longer', tmp_path / 'whole'
+    shutil.copytree(finished, longer)
+    train(tiny(steps=12), longer)
+    train(tiny(steps=12), whole)
+    assert digest(longer) == digest(whole) != digest(finished)
+
+
+def test_the_feed_does_not_change_the_run(finished, tmp_path):
+    train(tiny(**{'data.feed': 'stream'}), tmp_path)
+    assert digest(tmp_path) == digest(finished)
+
+
+def test_a_checkpoint_of_four_devices_resumes_on_one_and_two(tmp_path):
+    train(tiny(steps=4, devices=4), tmp_path / '4')
+    whole = digest(tmp_path / '4')
+    ends = []
+    for devices in (4, 2, 1):
+        workdir = tmp_path / f'on{devices}'
+        shutil.copytree(tmp_path / '4', workdir)
+        assert digest(workdir) == whole
+        train(tiny(steps=8, devices=devices), workdir)
+        ends.append(trained.load(workdir).state.nets.gen.params)
+    for other in ends[1:]:
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), ends[0], other)
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_leaves_and_the_run_goes_on(number, finished, tmp_path, capsys):
+    def interrupt_after_a_save():
+        while not (tmp_path / 'checkpoints' / '2').exists():
+            time.sleep(0.005)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=interrupt_after_a_save)
+    thread.start()
+    train(tiny(steps=1000, save_every=2, keep=2), tmp_path)
+    thread.join()
+    step = int(trained.load(tmp_path).state.step)
+    assert 2 <= step < 1000
+    assert f'saved step {step}; go on with: train again' in capsys.readouterr().err
+    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
+    whole = tmp_path / 'whole'
+    train(tiny(steps=step + 4), tmp_path)
+    train(tiny(steps=step + 4), whole)
+    assert digest(tmp_path) == digest(whole)
+
+
+COMMAND = [sys.executable, 'train.py', '--config=tests/tiny_config.py']
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_with_the_same_digest(tmp_path):
+    """KILLS=10 in the environment for the full number; the moments differ each time."""
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    env = os.environ | {'JAX_NUM_CPU_DEVICES': '1'}
+    quiet = {'cwd': ROOT, 'env': env, 'stderr': subprocess.DEVNULL}
+    subprocess.run([*COMMAND, f'--workdir={whole}'], check=True, **quiet)
+    for _ in range(int(os.environ.get('KILLS', '2'))):
+        with subprocess.Popen([*COMMAND, f'--workdir={killed}'], **quiet) as process:
+            seen = newest(killed)
+            while newest(killed) == seen and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(random.random() * 0.5)
+            process.kill()
+        assert newest(killed) < 10_000, 'finished before it could be killed'
+    subprocess.run([*COMMAND, f'--workdir={killed}'], check=True, **quiet)
+    assert digest(killed) == digest(whole)
+    assert lines(killed) == lines(whole)
+
+
+def newest(workdir):
+    return max(checkpoints.Checkpoints(workdir / 'checkpoints', 1).steps(), default=0)
+
+
+DIVERGING = {
+    f'{role}.optimizer.{field}': value
+    for role in ('gen', 'disc')
+    for field, value in (('name', 'sgd'), ('b1', 0.0), ('learning_rate', 100.0))
+}
+
+
+def test_a_nan_stops_names_its_step_and_keeps_the_last_finite_state(tmp_path):
+    with pytest.raises(UserError, match=r'not finite at step \d+; .*learning_rate'):
+        train(tiny(**DIVERGING, save_every=1), tmp_path)
+    for leaf in jax.tree.leaves(trained.load(tmp_path).state):
+        assert np.all(np.isfinite(leaf))
+
+
+def test_a_nan_with_rollback_goes_back_and_draws_other_numbers(tmp_path, monkeypatch):
+    """One NaN, then none: the run ends at its last step, and differs from a run without."""
+    record = trainer.Recorder.record
+    failed = []
+
+    def fail_once(self, step, metrics, **kwargs):
+        if step == 5 and not failed:
+            failed.append(step)
+            raise trainer.NonFiniteError(step, 'loss_d')
+        return record(self, step, metrics, **kwargs)
+
+    monkeypatch.setattr(trainer.Recorder, 'record', fail_once)
+    train(tiny(on_nan='rollback'), tmp_path)
+    state = trained.load(tmp_path).state
+    assert failed == [5] and int(state.step) == 8 and int(state.rollbacks) == 1
+    assert [row['step'] for row in lines(tmp_path)] == [2, 4, 6, 8]
+
+
+def test_a_nan_that_comes_back_stops_in_the_end(tmp_path):
+    with pytest.raises(UserError, match='not finite at step'):
+        train(tiny(**DIVERGING, on_nan='rollback'), tmp_path)
+
+
+REFUSED = {
+    'batch_size': ({'batch_size': 16}, 'config.batch_size=8, not 16'),
+    'learning rate': (
+        {'disc.optimizer.learning_rate': 1e-3},
+        'disc.optimizer.learning_rate=0.0002',
+    ),
+    'net': ({'gen.net.hidden': (32,)}, r'config.gen.net.hidden=\[16\], not \[32\]'),
+}
+
+
+@pytest.mark.parametrize('case', REFUSED)
+def test_another_config_is_refused_by_field_unless_overwritten(case, finished, tmp_path):
+    changes, message = REFUSED[case]
+    workdir = tmp_path / 'run'
+    shutil.copytree(finished, workdir)
+    with pytest.raises(UserError, match=message):
+        train(tiny(**changes), workdir)
+    assert digest(workdir) == digest(finished)
+    (workdir / 'notes.txt').write_text('mine')
+    train(tiny(steps=2, **changes), workdir, overwrite=True)
+    assert int(trained.load(workdir).state.step) == 2
+    assert (workdir / 'notes.txt').exists()
+
+
+def test_steps_may_not_change_under_a_schedule(tmp_path):
+    decaying = {'gen.optimizer.schedule': 'linear'}
+    train(tiny(**decaying, steps=2), tmp_path)
+    with pytest.raises(UserError, match='config.steps=2, not 4'):
+        train(tiny(**decaying, steps=4), tmp_path)
+
+
+def test_other_images_are_refused(finished, tmp_path):
+    workdir = tmp_path / 'run'
+    shutil.copytree(finished, workdir)
+    facts = runs.read_facts(workdir)
+    facts['data']['fingerprint'] = 'f' * 64
+    (workdir / 'run.json').write_text(json.dumps(facts))
+    with pytest.raises(UserError, match=r'config.data.path=.*fingerprint .* not ffffffffffff'):
+        train(tiny(steps=10), workdir)
+
+
+def test_a_damaged_checkpoint_is_passed_over(finished, tmp_path):
+    workdir = tmp_path / 'run'
+    shutil.copytree(finished, workdir)
+    meta = workdir / 'checkpoints' / '8' / 'meta.json'
+    meta.write_bytes(meta.read_bytes()[:-1])
+    assert int(trained.load(workdir).state.step) == 6
+    train(tiny(), workdir)
+    assert digest(workdir) == digest(finished)
+
+
+def test_an_unwritable_workdir_is_refused(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(UserError, match='--workdir=.*cannot write there'):
+        train(tiny(), tmp_path / 'file' / 'run')
