@@ -6,7 +6,7 @@ draft
 
 Source: Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1, with the rates of its MNIST
 code (github.com/igul222/improved_wgan_training, `gan_mnist.py`): penalty weight 10, five
-critic updates, Adam 1e-4 / 0.5 / 0.9, batch 50. Networks: those of `dcgan_mnist`, the
+critic updates, Adam 1e-4 / 0.5 / 0.9; batch 64 as in the paper. Networks: those of `dcgan_mnist`, the
 critic without dropout.
 """
 
@@ -28,6 +28,6 @@ def get_config(preset: str = '') -> ConfigDict:
     config.share_latent = False
     config.gen.optimizer = base.optimizer(1e-4, 0.5, 0.9)
     config.disc.optimizer = base.optimizer(1e-4, 0.5, 0.9)
-    config.batch_size = 50
+    config.batch_size = 64
     config.steps = 20_000
     return base.choose_preset(config, preset)

@@ -1,8 +1,10 @@
 """Small GANs for tests: every source of randomness on, every kind of layer."""
 
 import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 import numpy as np
+import optax
 
 from gan_jax import config as base
 from gan_jax import experiments
@@ -49,6 +51,19 @@ def batch(spec: DataSpec, draws: int, size: int, seed: int = 0) -> Batch:
     image = rng.integers(0, 256, (draws, size, *spec.image_shape), np.uint8)
     label = rng.integers(0, max(spec.num_classes, 1), (draws, size), np.int32)
     return Batch(image, label)
+
+
+RATE = 1e-3
+
+
+def remember_gradients() -> optax.GradientTransformation:
+    """SGD at RATE whose state is the last gradient."""
+
+    def update(grads, state, params=None):
+        del state, params
+        return jax.tree.map(lambda g: -RATE * g, grads), grads
+
+    return optax.GradientTransformation(lambda params: jax.tree.map(jnp.zeros_like, params), update)
 
 
 def identity_gather(data, item):

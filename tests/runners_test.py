@@ -3,7 +3,6 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -28,21 +27,11 @@ CASES = {
 }
 
 
-def remember_gradients() -> optax.GradientTransformation:
-    """SGD whose state is the last gradient."""
-
-    def update(grads, state, params=None):
-        del state, params
-        return jax.tree.map(lambda g: -1e-3 * g, grads), grads
-
-    return optax.GradientTransformation(lambda params: jax.tree.map(jnp.zeros_like, params), update)
-
-
 def start(case, axis_name):
     """A recipe with recording optimizers, its step and its first state."""
     spec, config = CASES[case]
     recipe = adversarial.make_recipe(config, spec, axis_name)
-    recipe = recipe._replace(optimizers=Pair(remember_gradients(), remember_gradients()))
+    recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
     state = jax.jit(lambda: adversarial.init(recipe, spec))()
     return lambda state, batch: adversarial.step(recipe, state, batch), state
 

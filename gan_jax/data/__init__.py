@@ -1,13 +1,12 @@
 """Data sets: from files to what the trainer feeds."""
 
 from collections.abc import Callable, Mapping
-import difflib
 
 from ml_collections import ConfigDict
 
 from gan_jax.data import mnist, mnist5k
 from gan_jax.data.sources import Dataset
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, nearest
 
 DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {
     'mnist': mnist.load,
@@ -25,9 +24,5 @@ def load(config: ConfigDict) -> Dataset:
       UserError: the set is unknown or cannot be had.
     """
     if config.name not in DATASETS:
-        near = difflib.get_close_matches(config.name, DATASETS, 1, cutoff=0)
-        raise UserError(
-            f'config.data.name={config.name!r} is unknown: did you mean {near[0]}? '
-            f'There are {", ".join(DATASETS)}.'
-        )
+        raise UserError(f'config.data.name={config.name}: {nearest(config.name, DATASETS)}')
     return DATASETS[config.name](config)

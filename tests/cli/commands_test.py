@@ -1,0 +1,231 @@
+"""The commands as a user types them, and one line for every mistake."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+import re
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from gan_jax import cli
+from tests import trainer_test
+
+ROOT = Path(__file__).parents[2]
+TINY = f'--config={ROOT}/tests/tiny_config.py'
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """A small class-conditional run."""
+    workdir = tmp_path_factory.mktemp('cli') / 'run'
+    trainer_test.train(trainer_test.tiny(steps=2, conditional=True), workdir)
+    return workdir
+
+
+def fails(capsys, *argv, code=2):
+    """The last line on stderr of a command that must fail, which alone is about the error."""
+    capsys.readouterr()
+    assert cli.main(list(argv)) == code
+    text = capsys.readouterr().err
+    assert text.count('error:') == 1 and 'Traceback' not in text
+    assert text.splitlines()[-1].startswith('error: ')
+    return text.splitlines()[-1]
+
+
+@pytest.mark.parametrize('command', cli.COMMANDS)
+def test_help_fits_a_screen(command, capsys):
+    assert cli.main([command, '--help']) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f'usage: gan-jax {command}') and '--' in text
+    assert len(text.splitlines()) <= 40 and max(map(len, text.splitlines())) <= 100
+
+
+def test_help_of_the_program_lists_the_commands(capsys):
+    assert cli.main([]) == cli.main(['--help']) == 0
+    text = capsys.readouterr().out
+    assert all(text.count(f'\n  {command} ') == 2 for command in cli.COMMANDS)
+
+
+MISTAKES = {
+    'unknown command': (['trian'], "no command 'trian': did you mean 'train'?"),
+    'unknown flag': (['train', '--workdr=x'], "no flag --workdr in train: did you mean 'workdir'?"),
+    'unknown field': (
+        ['train', '--config.batchsize=8'],
+        "no field config.batchsize: did you mean 'batch_size'?",
+    ),
+    'unknown nested field': (
+        ['train', '--config.gen.optimizer.learnig_rate=1'],
+        "did you mean 'gen.optimizer.learning_rate'?",
+    ),
+    'unknown net field': (['train', '--config.gen.net.widht=8'], "did you mean 'gen.net.width'?"),
+    'wrong type': (['train', '--config.batch_size=many'], '--config.batch_size=many'),
+    'unknown experiment': (['train', '--config=quikstart'], "did you mean 'quickstart'?"),
+    'unknown preset': (['train', '--config=quickstart:smoke2'], "did you mean 'smoke'?"),
+    'missing file': (['train', '--config=none/such.py'], '--config=none/such.py: no such file'),
+    'stray word': (['train', 'quickstart'], "unexpected word 'quickstart'"),
+    'no value': (['train', '--config'], '--config needs a value'),
+    'batch and devices': (
+        ['train', '--config.batch_size=6', '--config.devices=4'],
+        'config.batch_size=6 does not divide among 4 devices: use 4',
+    ),
+    'devices': (['train', '--config.devices=99'], 'config.devices=99: there are 4 (cpu)'),
+    'steps and call': (['train', '--config.steps_per_call=7'], 'not a multiple of'),
+    'zero batch': (['train', '--config.batch_size=0'], 'config.batch_size=0: must be at least 1'),
+    'loss': (['train', '--config.loss=hing'], "config.loss=hing: did you mean 'hinge'?"),
+    'augmentation': (['train', '--config.augment=colour'], "did you mean 'color'?"),
+    'smoothing': (
+        ['train', '--config.loss=hinge', '--config.label_smoothing=0.1'],
+        "config.label_smoothing=0.1: the loss 'hinge' has no target to smooth",
+    ),
+    'data': (['train', '--config.data.name=mnist5'], "did you mean 'mnist5k'?"),
+    'image size': (
+        ['train', '--config.gen.net.name=dcgan', '--config.disc.net.name=dcgan'],
+        'config.gen.net',
+    ),
+    'batch larger than the set': (
+        ['train', '--config.data.num_examples=5', '--config.batch_size=8'],
+        '5',
+    ),
+    'required': (['digest'], 'digest needs --workdir'),
+    'no run': (['digest', '--workdir=none'], 'no run there'),
+    'sheet': (['data', '--output=sheet.jpg'], '--output=sheet.jpg: must end with .png'),
+}
+
+
+@pytest.mark.parametrize('case', MISTAKES)
+def test_a_mistake_is_one_line_and_code_2(case, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    argv, message = MISTAKES[case]
+    assert message in fails(capsys, *argv)
+
+
+@pytest.mark.parametrize('case', ['syntax', 'exception', 'type'])
+def test_a_broken_config_file_is_named_with_its_line(case, tmp_path, capsys):
+    text, message = {
+        'syntax': ('def get_config(preset:\n', 'broken.py line'),
+        'exception': ('def get_config(preset):\n    return 1 / 0\n', 'broken.py line 2'),
+        'type': ('def get_config(preset):\n    return {}\n', 'must return a ConfigDict'),
+    }[case]
+    (tmp_path / 'broken.py').write_text(text)
+    assert message in fails(capsys, 'train', f'--config={tmp_path}/broken.py')
+
+
+def test_a_folder_without_digits_is_refused_by_file(tmp_path, capsys):
+    path = f'--config.data.path={tmp_path}'
+    line = fails(capsys, 'train', '--config=gan_mnist', path, f'--workdir={tmp_path}/run')
+    assert 'train-images-idx3-ubyte.gz' in line
+    for stem in ('train-images-idx3', 'train-labels-idx1', 't10k-images-idx3', 't10k-labels-idx1'):
+        with gzip.open(tmp_path / f'{stem}-ubyte.gz', 'wb') as file:
+            file.write(b'not digits')
+    line = fails(capsys, 'train', '--config=gan_mnist', path, f'--workdir={tmp_path}/run')
+    assert 'md5' in line and 'f68b3c2dcbeaaa9fbdd348bbdeb94873' in line
+
+
+def test_another_run_in_the_workdir_is_refused_by_field(run, capsys):
+    line = fails(capsys, 'train', TINY, f'--workdir={run}')
+    assert 'config.conditional=True, not False' in line
+
+
+@pytest.mark.newest
+def test_train_then_sample_and_digest_from_a_shell(tmp_path):
+    """The smoke preset of the quickstart, in processes of its own."""
+    env = os.environ | {'JAX_NUM_CPU_DEVICES': '1'}
+    workdir = tmp_path / 'run'
+
+    def shell(*argv):
+        return subprocess.run(
+            [sys.executable, *argv], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+        )
+
+    train = shell('train.py', '--config=quickstart:smoke', f'--workdir={workdir}')
+    assert train.returncode == 0, train.stderr
+    assert len(list((workdir / 'checkpoints').iterdir())) == 5
+    again = shell('train.py', '--config=quickstart:smoke', f'--workdir={workdir}')
+    assert again.returncode == 0 and 'is finished' in again.stdout
+    digest = shell('-m', 'gan_jax', 'digest', f'--workdir={workdir}')
+    assert re.fullmatch('[0-9a-f]{64}', digest.stdout.splitlines()[-1])
+    wrong = shell('train.py', '--config.nothing=1')
+    assert wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1
+
+
+def test_digest_of_a_step_is_stored_with_it(run, capsys):
+    assert cli.main(['digest', f'--workdir={run}', '--step=2']) == 0
+    stored = json.loads((run / 'checkpoints' / '2' / 'meta.json').read_text())['digest']
+    assert capsys.readouterr().out.splitlines()[-1] == stored
+    assert '3' in fails(capsys, 'digest', f'--workdir={run}', '--step=3')
+
+
+def pixels(path):
+    """A picture as int [H, W]."""
+    with Image.open(path) as image:
+        return np.asarray(image, int)
+
+
+def sample(run, output, *flags):
+    assert cli.main(['sample', f'--workdir={run}', f'--output={output}', *flags]) == 0
+    return output
+
+
+def test_a_grid_has_a_column_for_each_class_asked_for(run, tmp_path):
+    path = sample(run, tmp_path / 'new' / 'grid.png', '--num=12', '--labels=3,5,7')
+    assert pixels(path).shape == (4 * 30 + 2, 3 * 30 + 2)
+
+
+def test_files_are_named_by_class_and_do_not_depend_on_their_number(run, tmp_path):
+    many = sample(run, tmp_path / 'many', '--num=70', '--labels=1,2')
+    few = sample(run, tmp_path / 'few', '--num=3', '--labels=1,2')
+    assert len(list(many.iterdir())) == 70
+    assert [path.name for path in sorted(few.iterdir())] == [
+        '00000_1.png', '00001_2.png', '00002_1.png',
+    ]  # fmt: skip
+    for path in few.iterdir():
+        assert np.abs(pixels(path) - pixels(many / path.name)).max() <= 1
+    other = sample(run, tmp_path / 'other', '--num=3', '--labels=1,2', '--seed=1')
+    assert any((few / path.name).read_bytes() != path.read_bytes() for path in other.iterdir())
+
+
+def test_a_walk_is_a_gif_of_as_many_frames(run, tmp_path):
+    path = sample(run, tmp_path / 'walk.gif', '--walk=8', '--num=4')
+    with Image.open(path) as image:
+        assert image.n_frames == 8 and image.size == (62, 62)
+
+
+SAMPLE_MISTAKES = {
+    'class': (['--labels=10', '--output=a.png'], "--labels: '10' is not a class; they are 0 to 9"),
+    'word': (['--labels=cat', '--output=a.png'], "--labels: 'cat' is not a class"),
+    'walk': (['--walk=5', '--output=a.png'], '--walk=5 makes a .gif'),
+    'suffix': (['--output=a.webp'], '--output=a.webp: must end with .png or .gif'),
+    'number': (['--num=0', '--output=a.png'], '--num'),
+    'step': (['--step=7', '--output=a.png'], '7'),
+}
+
+
+@pytest.mark.parametrize('case', SAMPLE_MISTAKES)
+def test_a_mistake_in_sampling_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags, message = SAMPLE_MISTAKES[case]
+    assert message in fails(capsys, 'sample', f'--workdir={run}', *flags)
+
+
+def test_classes_of_an_unconditional_generator_are_refused(tmp_path, capsys):
+    trainer_test.train(trainer_test.tiny(steps=2), tmp_path)
+    output = f'--output={tmp_path}/a.png'
+    line = fails(capsys, 'sample', f'--workdir={tmp_path}', '--labels=1', output)
+    assert 'unconditional' in line
+
+
+def test_data_shows_what_the_discriminator_sees(tmp_path, capsys):
+    output = tmp_path / 'sheet.png'
+    flags = ['--config.data.num_examples=200', '--config.augment=cutout', f'--output={output}']
+    assert cli.main(['data', *flags]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r'images +200\n', text) and re.search(r'fingerprint +[0-9a-f]{64}', text)
+    grid = pixels(output)
+    assert grid.shape == (302, 302)
+    # Cutout leaves the middle of the range, grey, which MNIST itself hardly has.
+    assert np.mean((grid == 127) | (grid == 128)) > 0.1

@@ -1,0 +1,39 @@
+"""Walks through the latent space."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import sampling
+from gan_jax.types import Sampler
+
+START, END = jax.random.normal(jax.random.key(0), (2, 5, 100))
+
+
+def test_spherical_interpolation_keeps_to_the_sphere_at_even_speed():
+    unit = [z / jnp.linalg.norm(z, axis=-1, keepdims=True) for z in (START, END)]
+    path = jnp.stack([sampling.slerp(*unit, t) for t in np.linspace(0, 1, 9)])
+    np.testing.assert_allclose(jnp.linalg.norm(path, axis=-1), np.ones((9, 5)), atol=1e-5)
+    turns = jnp.arccos(jnp.sum(path[1:] * path[:-1], axis=-1))
+    np.testing.assert_allclose(turns, np.tile(turns[:1], (8, 1)), atol=1e-4)
+
+
+@pytest.mark.parametrize('between', [sampling.slerp, sampling.lerp])
+def test_interpolation_meets_its_ends(between):
+    np.testing.assert_allclose(between(START, END, 0.0), START, atol=1e-5)
+    np.testing.assert_allclose(between(START, END, 1.0), END, atol=1e-5)
+    np.testing.assert_allclose(between(START, START, 0.3), START, atol=1e-5)
+
+
+def test_a_walk_is_closed_and_has_no_jump():
+    sampler = Sampler(
+        latent=lambda key, count: jax.random.normal(key, (count, 50)),
+        generate=None,
+        num_classes=0,
+    )
+    draw = sampling.Draw(sampler, None, 3, 0, ())
+    path = np.stack(list(sampling.walk(draw, 80, 'normal')))
+    strides = np.linalg.norm(np.roll(path, -1, axis=0) - path, axis=-1)
+    np.testing.assert_allclose(path[0], draw.latent(0), atol=1e-5)
+    assert strides.max() < 2 * strides.mean()

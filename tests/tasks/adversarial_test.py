@@ -1,0 +1,190 @@
+"""Properties of one training step."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gan_jax import losses, penalties
+from gan_jax.tasks import adversarial
+from gan_jax.types import Pair
+from tests import gans
+
+SPEC = gans.MNIST_SPEC
+
+
+def setting(net='mlp', **changes):
+    """A recipe, its first state and a batch."""
+    if net == 'mlp':
+        changes = {'gen.net.hidden': (8,), 'disc.net.hidden': (8,)} | changes
+    config = gans.config(net, **changes)
+    recipe = adversarial.make_recipe(config, SPEC, None)
+    state = jax.jit(lambda: adversarial.init(recipe, SPEC))()
+    return recipe, state, gans.batch(SPEC, config.disc_steps, config.batch_size)
+
+
+def changed(before, after):
+    """Whether any leaf differs."""
+    return any(
+        not np.array_equal(a, b)
+        for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+    )
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize('penalty', penalties.PENALTIES)
+@pytest.mark.parametrize('loss', losses.LOSSES)
+def test_any_loss_goes_with_any_penalty(loss, penalty):
+    recipe, state, batch = setting(loss=loss, **{f'penalties.{penalty}': 1.0})
+    after, metrics = jax.jit(lambda s, b: adversarial.step(recipe, s, b))(state, batch)
+    assert all(np.all(np.isfinite(value)) for value in jax.tree.leaves((after, metrics)))
+    assert changed(state.nets.gen.params, after.nets.gen.params)
+    assert changed(state.nets.disc.params, after.nets.disc.params)
+    assert metrics['penalty'] >= 0
+
+
+def gradients(recipe, state, batch):
+    """A function without arguments: one step's gradients of the generator and the discriminator."""
+    recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
+    nets = Pair(
+        *(
+            net.replace(tx=tx, opt_state=tx.init(net.params))
+            for net, tx in zip(state.nets, recipe.optimizers, strict=True)
+        )
+    )
+    state = state.replace(nets=nets)
+    return lambda: [net.opt_state for net in adversarial.step(recipe, state, batch)[0].nets]
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize('net', ['mnist_gan', 'dcgan_mnist'])
+def test_gradients_jitted_equal_gradients_unjitted(net):
+    """The compiled program at full optimisation against one operation at a time."""
+    recipe, state, batch = setting(net, batch_size=4, **{'penalties.gradient_penalty': 1.0})
+    step = gradients(recipe, state, batch)
+    jax.config.update('jax_disable_most_optimizations', False)
+    try:
+        fast = jax.jit(step)()
+    finally:
+        jax.config.update('jax_disable_most_optimizations', True)
+    with jax.disable_jit():
+        slow = step()
+    for got, want in zip(fast, slow, strict=True):
+        norm = float(optax.tree.norm(want))
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5 * norm)
+
+
+def test_the_discriminator_s_update_leaves_the_generator_alone_and_the_other_way_round():
+    frozen = {'learning_rate': 0.0}
+    for role, other in (('gen', 'disc'), ('disc', 'gen')):
+        changes = {f'{role}.optimizer.{k}': v for k, v in frozen.items()}
+        recipe, state, batch = setting(**changes)
+        after, _ = adversarial.step(recipe, state, batch)
+        assert not changed(getattr(state.nets, role).params, getattr(after.nets, role).params)
+        assert changed(getattr(state.nets, other).params, getattr(after.nets, other).params)
+
+
+def test_shared_latents_give_the_generator_the_images_the_discriminator_saw():
+    """With its own latents the generator's gradient is another, the discriminator's is not."""
+    found = []
+    for share in (True, False):
+        recipe, state, batch = setting(share_latent=share)
+        found.append(gradients(recipe, state, batch)())
+    assert changed(found[0][0], found[1][0])
+    assert not changed(found[0][1], found[1][1])
+
+
+def test_the_first_update_is_the_textbook_s():
+    """Against the losses written out on plain forward passes, without dropout or noise."""
+    recipe, state, batch = setting('mnist_gan', batch_size=4)
+    generator, discriminator = gradients(recipe, state, batch)()
+    gen, disc = state.nets
+    key = jax.random.key(0)
+    captured = {}
+
+    def latent(keys):
+        captured['z'] = recipe.latent(keys)
+        return captured['z']
+
+    adversarial.step(recipe._replace(latent=latent), state, batch)
+    z, real = captured['z'], batch.image[0] / np.float32(255)
+
+    def play(gen_params, disc_params):
+        fake, _ = gen.apply_fn(
+            {'params': gen_params, 'batch_stats': gen.batch_stats}, z, train=True,
+            mutable=['batch_stats'], rngs={'dropout': key},
+        )  # fmt: skip
+        variables = {'params': disc_params, 'batch_stats': disc.batch_stats}
+        logits = [
+            disc.apply_fn(variables, x, train=True, mutable=['batch_stats'])[0]
+            for x in (real, fake)
+        ]
+        return logits
+
+    def disc_loss(params):
+        real_logits, fake_logits = play(gen.params, params)
+        return jnp.mean(jax.nn.softplus(-real_logits)) + jnp.mean(jax.nn.softplus(fake_logits))
+
+    want = jax.grad(disc_loss)(disc.params)
+    norm = float(optax.tree.norm(want))
+    for a, b in zip(jax.tree.leaves(discriminator), jax.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5 * norm)
+    # The generator plays against the discriminator after its update.
+    updated = jax.tree.map(lambda p, g: p - gans.RATE * g, disc.params, want)
+    want = jax.grad(lambda params: jnp.mean(jax.nn.softplus(-play(params, updated)[1])))(gen.params)
+    norm = float(optax.tree.norm(want))
+    for a, b in zip(jax.tree.leaves(generator), jax.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4 * norm)
+
+
+def test_every_discriminator_update_sees_new_images():
+    """With the first of two draws replaced the step differs, and with the second too."""
+    recipe, state, batch = setting(disc_steps=2)
+    after, _ = adversarial.step(recipe, state, batch)
+    for draw in (0, 1):
+        image = np.array(batch.image)
+        image[draw] = 255 - image[draw]
+        other, _ = adversarial.step(recipe, state, batch._replace(image=image))
+        assert changed(after.nets.disc.params, other.nets.disc.params)
+
+
+def test_randomness_depends_on_seed_step_and_rollbacks():
+    recipe, state, batch = setting()
+    one = jnp.ones((), jnp.int32)
+    starts = {
+        'same': (recipe, state),
+        'seed': (recipe._replace(seed=1), state),
+        'step': (recipe, state.replace(step=one)),
+        'rollbacks': (recipe, state.replace(rollbacks=one)),
+    }
+    loss = {k: float(adversarial.step(r, s, batch)[1]['loss_g']) for k, (r, s) in starts.items()}
+    assert loss['same'] == float(adversarial.step(recipe, state, batch)[1]['loss_g'])
+    assert len(set(loss.values())) == 4
+
+
+def test_the_moving_average_starts_low_and_approaches_its_decay():
+    ema, new = {'w': jnp.zeros(())}, {'w': jnp.ones(())}
+    weight = [float(adversarial.update_ema(ema, new, 0.99, jnp.int32(n))['w']) for n in (0, 10_000)]
+    np.testing.assert_allclose(weight, [0.9, 0.01], rtol=1e-5)
+    assert adversarial.update_ema({}, new, 0.0, jnp.int32(0)) == {}
+
+
+def test_instance_noise_falls_linearly_to_zero():
+    recipe, _, _ = setting(**{'instance_noise.std': 0.2, 'instance_noise.decay_steps': 100})
+    got = [float(recipe.noise_std(jnp.int32(n))) for n in (0, 50, 100, 500)]
+    np.testing.assert_allclose(got, [0.2, 0.1, 0.0, 0.0], atol=1e-7)
+
+
+def test_samples_come_from_the_average_and_previews_from_fixed_latents():
+    config = gans.config('mlp', **{'gen.ema_decay': 0.9, 'gen.net.hidden': (8,)})
+    task = adversarial.make(config, SPEC, axis_name=None)
+    state = task.init()
+    first = task.preview(state)
+    assert first.shape == (4, 28, 28, 1) and first.dtype == jnp.uint8
+    np.testing.assert_array_equal(first, task.preview(state))
+    live = state.replace(ema=jax.tree.map(lambda x: x + 1, state.ema))
+    assert changed(first, task.preview(live))
+    nets = state.nets._replace(gen=state.nets.gen.replace(params=live.ema['params']))
+    np.testing.assert_array_equal(first, task.preview(state.replace(nets=nets)))
