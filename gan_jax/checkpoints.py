@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import errno
+import functools
 import json
 import logging
 import os
 from pathlib import Path
 import re
 import shutil
+import sys
 from typing import Any, TypeVar
 
 from absl import logging as absl_logging
@@ -318,12 +320,32 @@ def _orbax() -> Iterator[tuple[Any, Any]]:
 
     log = absl_logging.get_absl_logger()
     log.addFilter(_not_from_orbax)
+    _hush_abandoned_writes()
     try:
         # Weights are noise: compressing them doubles the work to save a tenth of the space.
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_compression=False)) as checkpointer:
             yield checkpointer, ocp.args
     finally:
         log.removeFilter(_not_from_orbax)
+
+
+@functools.cache
+def _hush_abandoned_writes() -> None:
+    """Keeps a full disk to the one line that is the error.
+
+    When a write fails, each of those that Orbax abandons would print a traceback of its own, some
+    through asyncio's log, and some long after, about an event loop that has closed.
+    """
+    report = sys.unraisablehook
+
+    def report_others(event: Any) -> None:
+        if str(event.exc_value) != 'Event loop is closed':
+            report(event)
+
+    sys.unraisablehook = report_others
+    logging.getLogger('asyncio').addFilter(
+        lambda record: 'exception was never retrieved' not in record.getMessage()
+    )
 
 
 def _not_from_orbax(record: logging.LogRecord) -> bool:

@@ -26,6 +26,7 @@ import gan_jax.checkpoints
 from gan_jax.checkpoints import Checkpoints
 from gan_jax.digests import digest
 from gan_jax.errors import UserError
+from tests import disks
 
 pytestmark = pytest.mark.newest
 META = {'config': 'abc', 'losses': [0.5, 1.25], 'seen': {'images': 640}}
@@ -357,19 +358,10 @@ class TestMistakes:
         checkpoints.close()
 
 
-def tmpfs(directory: Path, options: str) -> None:
-    directory.mkdir(exist_ok=True)
-    command = ['mount', '-t', 'tmpfs', '-o', options, 'tmpfs', str(directory)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip('mounting a tmpfs is not permitted here')
-
-
 @pytest.fixture
 def small_disk(tmp_path):
-    disk = tmp_path / 'disk'
-    tmpfs(disk, 'size=2m')
-    yield disk
-    subprocess.run(['umount', str(disk)], check=True)
+    with disks.tmpfs(tmp_path / 'disk', 'size=2m') as disk:
+        yield disk
 
 
 class TestFullDisk:
@@ -418,15 +410,11 @@ class TestFullDisk:
         checkpoints.close()
 
     def test_a_read_only_directory_is_named(self, tmp_path):
-        disk = tmp_path / 'disk'
-        tmpfs(disk, 'ro')
-        try:
+        with disks.tmpfs(tmp_path / 'disk', 'ro') as disk:
             checkpoints = Checkpoints(disk, keep=1)
             with pytest.raises(UserError, match='Read-only file system.*make it writable'):
                 checkpoints.save(1, make_state(), META)
             checkpoints.close()
-        finally:
-            subprocess.run(['umount', str(disk)], check=True)
 
 
 class TestKill:

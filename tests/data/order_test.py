@@ -1,5 +1,3 @@
-import time
-
 import grain
 import numpy as np
 import pytest
@@ -51,16 +49,6 @@ def test_draws_are_consecutive_batches():
     for step in range(10):
         pair = np.stack([single.indices(2 * step)[0], single.indices(2 * step + 1)[0]])
         np.testing.assert_array_equal(double.indices(step), pair)
-
-
-def test_a_batch_of_a_small_set_takes_milliseconds():
-    order = DataOrder(200, 64, 0, 1)
-    times = []
-    for step in range(50):
-        start = time.perf_counter()
-        order.indices(step)
-        times.append(time.perf_counter() - start)
-    assert np.median(times) < 5e-3  # Grain, one by one, takes ten
 
 
 def test_fewer_images_than_a_batch_is_an_error():
