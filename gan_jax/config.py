@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax import augment, losses, optimizers, runners, tasks
+from gan_jax import augment, losses, nets, optimizers, runners, tasks
 from gan_jax.errors import UserError, nearest
 
 
@@ -103,6 +103,9 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.data.name = 'mnist5k'
     config.data.path = ''
     config.data.num_examples = 200
+    for role in ('gen', 'disc'):
+        if 'width' in nets.fields(config[role].net.name, role):
+            config[role].net.width = 8
     config.steps = 20
     config.batch_size = 16
     config.num_samples = 16

@@ -31,15 +31,13 @@ def config(net: str, **changes) -> ConfigDict:
 
 
 def noisy(net: str, **changes) -> ConfigDict:
-    """The same with noise, augmentation, moving average and a penalty that draws numbers."""
+    """The same with noise, augmentation and moving average."""
     return config(
         net,
         **{
             'augment': 'color,translation,cutout',
             'instance_noise.std': 0.1,
             'gen.ema_decay': 0.99,
-            'penalties.dragan': 1.0,
-            'penalties.r1': 0.5,
             **changes,
         },
     )

@@ -14,15 +14,22 @@ from gan_jax.types import NetState, Pair
 from tests import gans
 
 CASES = {
-    # dropout, labels, fresh latents for the generator, two discriminator updates
+    # dropout, labels, fresh latents for the generator, a penalty that draws numbers
     'dcgan_mnist': (
         gans.MNIST_SPEC,
-        gans.noisy('dcgan_mnist', conditional=True, share_latent=False, disc_steps=2),
+        gans.noisy(
+            'dcgan_mnist', conditional=True, share_latent=False, **{'penalties.dragan': 1.0}
+        ),
     ),
-    # batch norm and spectral norm in the discriminator, a loss that pairs real with fake
+    # batch norm and spectral norm in the discriminator, a loss that pairs real with fake,
+    # two discriminator updates
     'dcgan': (
         gans.DCGAN_SPEC,
-        gans.noisy('dcgan', **{'loss': 'relativistic', 'disc.net.spectral_norm': True}),
+        gans.noisy(
+            'dcgan',
+            disc_steps=2,
+            **{'loss': 'relativistic', 'disc.net.spectral_norm': True, 'penalties.r1': 0.5},
+        ),
     ),
 }
 

