@@ -10,19 +10,18 @@ and ConvTranspose2d's as [in, out, kh, kw], which is [C_small, C_big, kh, kw] fo
 `padding` is 'SAME', TensorFlow's (H / stride rounded up, the odd row at the bottom and the
 right), or an integer, PyTorch's (so many zeros on each side; 0 is 'VALID').
 
-bfloat16 in gives bfloat16 out, summed in float32, which every backend does unasked. Asking
-for it (`preferred_element_type`) would make the cotangents float32, and JAX then widens
-both operands of the two gradient convolutions.
+Both operands have one dtype, which is the result's. bfloat16 is summed in float32.
 """
 
 from typing import Literal
 
 import jax
-from jax import lax
 import jax.numpy as jnp
 
+from gan_jax.ops import bilinear
+from gan_jax.ops.windows import Axis, Window
+
 Padding = Literal['SAME'] | int
-_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 
 
 def conv(x: jax.Array, kernel: jax.Array, stride: int = 1, padding: Padding = 'SAME') -> jax.Array:
@@ -38,10 +37,14 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int = 1, padding: Padding = 'S
       [N, h, w, C_small] with h = ceil(H / stride) for 'SAME', else
       (H + 2 * padding - kh) // stride + 1.
     """
-    pads = padding if padding == 'SAME' else [(padding, padding)] * 2
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), pads, dimension_numbers=_DIMENSIONS
-    )
+
+    def axis(big: int, taps: int) -> Axis:
+        if padding == 'SAME':
+            small = -(-big // stride)
+            return Axis(big, small, taps, stride, _same_low(big, small, taps, stride))
+        return Axis(big, (big + 2 * padding - taps) // stride + 1, taps, stride, padding)
+
+    return bilinear.down(x, kernel, Window(*map(axis, x.shape[1:3], kernel.shape[:2])))
 
 
 def conv_transpose(
@@ -68,14 +71,27 @@ def conv_transpose(
       [N, H, W, C_big] with H = h * stride for 'SAME', else
       (h - 1) * stride - 2 * padding + kh + output_padding.
     """
-    pads = [_adjoint_padding(size, stride, padding, output_padding) for size in kernel.shape[:2]]
-    return lax.conv_transpose(
-        x, kernel, (stride, stride), pads, dimension_numbers=_DIMENSIONS, transpose_kernel=True
-    )
+
+    def axis(small: int, taps: int) -> Axis:
+        if padding == 'SAME':
+            big = small * stride
+            return Axis(big, small, taps, stride, _same_low(big, small, taps, stride))
+        big = (small - 1) * stride - 2 * padding + taps + output_padding
+        return Axis(big, small, taps, stride, padding)
+
+    return bilinear.up(x, kernel, Window(*map(axis, x.shape[1:3], kernel.shape[:2])))
 
 
 def upsample_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Nearest-neighbour enlargement to twice the size, then a 'SAME' convolution of stride 1.
+
+    Computed on the small map. Along one axis, with k taps and l zeros before the enlarged map,
+
+        y[Y] = sum_a kernel[a] x[(Y + a - l) // 2] = sum_i x[i] (kernel[t] + kernel[t + 1])
+
+    where t = 2 i - Y + l and taps out of range are 0. That is a transposed convolution of
+    stride 2 whose kernel is the reversed one summed in pairs: (k + 1)^2 products for each
+    element of x instead of 4 k^2, 2.8 times fewer for k = 5.
 
     Args:
       x: [N, h, w, C_in].
@@ -84,19 +100,22 @@ def upsample_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
       [N, 2 * h, 2 * w, C_out].
     """
-    n, h, w, channels = x.shape
-    doubled = jnp.broadcast_to(x[:, :, None, :, None, :], (n, h, 2, w, 2, channels))
-    return conv(doubled.reshape(n, 2 * h, 2 * w, channels), kernel)
+
+    def axis(small: int, taps: int) -> Axis:
+        return Axis(2 * small, small, taps + 1, 2, taps - 1 - (taps - 1) // 2)
+
+    window = Window(*map(axis, x.shape[1:3], kernel.shape[:2]))
+    return bilinear.up(x, _summed_in_pairs(kernel), window)
 
 
-def _adjoint_padding(
-    size: int, stride: int, padding: Padding, output_padding: int
-) -> tuple[int, int]:
-    """Zeros before and after the stride-dilated small map along one axis."""
-    if padding == 'SAME':
-        total = max(size - stride, 0)
-        low, high = total // 2, total - total // 2
-        output_padding = max(stride - size, 0)
-    else:
-        low = high = padding
-    return size - 1 - low, size - 1 - high + output_padding
+def _summed_in_pairs(kernel: jax.Array) -> jax.Array:
+    """[k, k, C_in, C_out] -> [k + 1, k + 1, C_out, C_in]: tap j is k[k - 1 - j] + k[k - j]."""
+    reverse = kernel[::-1, ::-1].swapaxes(2, 3)
+    rows = jnp.pad(reverse, ((1, 0), (0, 0), (0, 0), (0, 0)))
+    rows += jnp.pad(reverse, ((0, 1), (0, 0), (0, 0), (0, 0)))
+    cols = jnp.pad(rows, ((0, 0), (1, 0), (0, 0), (0, 0)))
+    return cols + jnp.pad(rows, ((0, 0), (0, 1), (0, 0), (0, 0)))
+
+
+def _same_low(big: int, small: int, taps: int, stride: int) -> int:
+    return max((small - 1) * stride + taps - big, 0) // 2

@@ -1,0 +1,51 @@
+"""The three maps on a CPU: a form for each shape, chosen when the program is lowered.
+
+The rule follows what `benchmarks/convolutions.py` measures, map by map, and whole training
+steps confirm. It looks at a layer, not at one of its maps, so that `down` and `corr` in one
+program can share what they make of the big map.
+"""
+
+from types import ModuleType
+
+import jax
+
+from gan_jax.ops import direct, gemm, mirror, winograd
+from gan_jax.ops.windows import Window
+
+
+def down(big: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    """See `bilinear.down`."""
+    return form(window, big, kernel.shape[2:]).down(big, kernel, window)
+
+
+def up(small: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    """See `bilinear.up`."""
+    return form(window, small, kernel.shape[2:]).up(small, kernel, window)
+
+
+def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
+    """See `bilinear.corr`."""
+    return form(window, big, (big.shape[3], small.shape[3])).corr(big, small, window)
+
+
+def form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> ModuleType:
+    """The module whose maps to use.
+
+    Args:
+      window: of the layer.
+      batch: either map of the layer; its leading size and dtype count. A symbolic size
+        gets what is good for some size: the batch of an exported net is seldom large.
+      channels: (C_big, C_small).
+    """
+    size = window.rows.small * window.cols.small
+    rows = batch.shape[0] * size if isinstance(batch.shape[0], int) else size
+    # An image has too few channels for anything else, and one window needs no copies.
+    if channels[0] <= 4 or size == 1:
+        return gemm
+    if mirror.applies(window) and channels[1] <= 4:
+        return mirror
+    # Its transforms of the kernel must be shared by many rows, those of the maps by channels.
+    if winograd.applies(window) and rows >= 256 and min(channels) >= 32:
+        return winograd
+    # Eigen has no bfloat16 convolutions, and starts slowly for few rows.
+    return direct if rows > 64 and batch.dtype == 'float32' else gemm

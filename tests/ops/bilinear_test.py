@@ -1,0 +1,212 @@
+"""Derivatives of the operations to second order, and JAX's transformations of them."""
+
+import functools
+
+import jax
+from jax import export, lax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
+import numpy as np
+import pytest
+
+from gan_jax import ops
+
+_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
+
+
+def lax_conv(x, kernel, stride, padding):
+    pads = padding if padding == 'SAME' else [(padding, padding)] * 2
+    return lax.conv_general_dilated(
+        x, kernel, (stride, stride), pads, dimension_numbers=_DIMENSIONS
+    )
+
+
+def lax_conv_transpose(x, kernel, stride, padding):
+    """For kernels and paddings whose adjoint has `stride` times the size."""
+    shape = (len(x), *(stride * side for side in x.shape[1:3]), kernel.shape[2])
+    big = jax.ShapeDtypeStruct(shape, x.dtype)
+    adjoint = jax.linear_transpose(lambda y: lax_conv(y, kernel, stride, padding), big)
+    return adjoint(x)[0]
+
+
+def lax_upsample_conv(x, kernel):
+    return lax_conv(x.repeat(2, axis=1).repeat(2, axis=2), kernel, 1, 'SAME')
+
+
+def draw(seed: int, *shape: int) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape, dtype=np.float32))
+
+
+def relative_error(actual: jax.Array, expected: jax.Array) -> float:
+    """The largest error over the largest value."""
+    return float(jnp.max(jnp.abs(actual - expected)) / jnp.max(jnp.abs(expected)))
+
+
+# operation, the same in lax, map, kernel
+CASES = {
+    'conv 5x5 s2 same': (
+        functools.partial(ops.conv, stride=2, padding='SAME'),
+        functools.partial(lax_conv, stride=2, padding='SAME'),
+        (2, 7, 10, 3),
+        (5, 5, 3, 4),
+    ),
+    'conv 4x4 s1 valid, whole': (
+        functools.partial(ops.conv, padding=0),
+        functools.partial(lax_conv, stride=1, padding=0),
+        (3, 4, 4, 6),
+        (4, 4, 6, 1),
+    ),
+    'conv 3x3 s1 on larger maps': (
+        functools.partial(ops.conv, padding=1),
+        functools.partial(lax_conv, stride=1, padding=1),
+        (2, 9, 8, 5),
+        (3, 3, 5, 6),
+    ),
+    'conv 4x4 s2 by Winograd': (
+        functools.partial(ops.conv, stride=2, padding=1),
+        functools.partial(lax_conv, stride=2, padding=1),
+        (4, 16, 16, 32),
+        (4, 4, 32, 32),
+    ),
+    'transposed 4x4 s2': (
+        functools.partial(ops.conv_transpose, stride=2, padding=1),
+        functools.partial(lax_conv_transpose, stride=2, padding=1),
+        (2, 5, 4, 3),
+        (4, 4, 2, 3),
+    ),
+    'transposed 3x3 s2 same': (
+        functools.partial(ops.conv_transpose, stride=2),
+        functools.partial(lax_conv_transpose, stride=2, padding='SAME'),
+        (2, 6, 7, 6),
+        (3, 3, 5, 6),
+    ),
+    'upsampled 5x5': (ops.upsample_conv, lax_upsample_conv, (2, 7, 6, 6), (5, 5, 6, 5)),
+}
+
+
+def derivatives(operation, x, kernel):
+    """The value, its two gradients, and the gradients of a penalty on a gradient."""
+
+    def loss(x, kernel):
+        return jnp.mean(jnp.square(operation(x, kernel)) + operation(x, kernel))
+
+    def penalty(x, kernel):
+        gradients = jax.grad(loss, (0, 1))(x, kernel)
+        return sum(jnp.sum(jnp.square(g)) for g in gradients)
+
+    first, second = jax.grad(loss, (0, 1))(x, kernel), jax.grad(penalty, (0, 1))(x, kernel)
+    return operation(x, kernel), *first, *second
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_values_and_derivatives_to_second_order_are_those_of_lax(case):
+    ours, theirs, x_shape, kernel_shape = CASES[case]
+    x, kernel = draw(0, *x_shape), draw(1, *kernel_shape)
+    actual = jax.jit(functools.partial(derivatives, ours))(x, kernel)
+    expected = jax.jit(functools.partial(derivatives, theirs))(x, kernel)
+    for a, e in zip(actual, expected, strict=True):
+        assert a.shape == e.shape
+        assert relative_error(a, e) < 1e-5
+
+
+@functools.cache
+def whole_batch():
+    kernel, x = draw(0, 4, 4, 3, 3), draw(1, 8, 8, 8, 3)
+    return kernel, x, jax.jit(second_order)(kernel, x)
+
+
+def second_order(kernel, x):
+    """d/dk of a gradient penalty, a mean over examples."""
+
+    def critic(x, kernel):
+        y = jnp.square(ops.conv(x, kernel, 2, 1))
+        return jnp.sum(jnp.square(ops.conv_transpose(y, kernel, 2, 1)))
+
+    def penalty(kernel):
+        return jnp.mean(jnp.sum(jnp.square(jax.grad(critic)(x, kernel)), axis=(1, 2, 3)))
+
+    return jax.grad(penalty)(kernel)
+
+
+def averaged(kernel, x):
+    return lax.pmean(second_order(kernel, x), 'data')
+
+
+def by_vmap(kernel, x):
+    mapped = jax.vmap(averaged, in_axes=(None, 0), out_axes=None, axis_name='data')
+    return jax.jit(mapped)(kernel, x.reshape(4, 2, *x.shape[1:]))
+
+
+def by_pmap(kernel, x):
+    mapped = jax.pmap(averaged, 'data', in_axes=(None, 0), out_axes=None)
+    return mapped(kernel, x.reshape(4, 2, *x.shape[1:]))
+
+
+def by_shard_map(kernel, x):
+    mesh = jax.make_mesh((4,), ('data',), axis_types=(jax.sharding.AxisType.Auto,))
+    mapped = jax.shard_map(
+        averaged, mesh=mesh, in_specs=(P(), P('data')), out_specs=P(), check_vma=False
+    )
+    return jax.jit(mapped)(kernel, x)
+
+
+def by_scan(kernel, x):
+    def add(total, x):
+        return total + second_order(kernel, x) / 4, None
+
+    parts = x.reshape(4, 2, *x.shape[1:])
+    return jax.jit(lambda: lax.scan(add, jnp.zeros_like(kernel), parts)[0])()
+
+
+@pytest.mark.parametrize('split', [by_vmap, by_pmap, by_shard_map, by_scan])
+def test_a_second_order_gradient_is_the_mean_of_those_of_parts_of_the_batch(split):
+    kernel, x, expected = whole_batch()
+    assert relative_error(split(kernel, x), expected) < 1e-5
+
+
+def test_gradients_of_single_examples_add_up():
+    x, kernel = draw(0, 3, 6, 6, 2), draw(1, 3, 3, 2, 4)
+
+    def gradient(x):
+        return jax.grad(lambda k: jnp.sum(jnp.sin(ops.conv(x, k, 2))))(kernel)
+
+    parts, whole = jax.jit(lambda: (jax.vmap(gradient)(x[:, None]), gradient(x)))()
+    np.testing.assert_allclose(parts.sum(axis=0), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_forward_and_reverse_mode_agree():
+    x, kernel = draw(0, 1, 5, 5, 2), draw(1, 3, 3, 2, 2)
+    dx, dk = draw(2, *x.shape), draw(3, *kernel.shape)
+
+    def loss(x, kernel):
+        return jnp.sum(jnp.sin(ops.conv_transpose(x, kernel, 2)))
+
+    @jax.jit
+    def both_ways():
+        gradients = jax.grad(loss, (0, 1))(x, kernel)
+        reverse = jnp.vdot(gradients[0], dx) + jnp.vdot(gradients[1], dk)
+        return jax.jvp(loss, (x, kernel), (dx, dk))[1], reverse
+
+    forward, reverse = both_ways()
+    np.testing.assert_allclose(forward, reverse, rtol=1e-4)
+
+
+@pytest.mark.parametrize('platforms', [['cpu'], ['cuda'], ['tpu'], ['cpu', 'cuda', 'tpu']])
+def test_exports_with_any_batch_size_for_any_platform(platforms):
+    kernel = draw(0, 4, 4, 32, 32)
+    (size,) = export.symbolic_shape('n')
+    shape = jax.ShapeDtypeStruct((size, 32, 32, 32), jnp.float32)
+    operation = jax.jit(lambda x: ops.conv(x, kernel, 2, 1))
+    exported = export.export(operation, platforms=platforms)(shape)
+    # Off the CPU it is one convolution, as `lax` has it.
+    assert ('stablehlo.convolution' in exported.mlir_module()) == (platforms != ['cpu'])
+    if 'cpu' in platforms:
+        x = draw(1, 3, 32, 32, 32)
+        np.testing.assert_allclose(
+            jax.jit(exported.call)(x), lax_conv(x, kernel, 2, 1), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_operands_of_two_dtypes_are_refused():
+    with pytest.raises(TypeError, match='bfloat16 and float32'):
+        ops.conv(jnp.zeros((1, 4, 4, 1), jnp.bfloat16), jnp.zeros((1, 1, 1, 1)))

@@ -1,0 +1,73 @@
+"""What XLA's CPU compiler makes of a training step."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gan_jax import ops
+from gan_jax.tasks import adversarial
+from gan_jax.types import DataSpec
+from tests import gans
+
+
+@pytest.fixture(autouse=True)
+def optimized():
+    """The program as users get it."""
+    jax.config.update('jax_disable_most_optimizations', False)
+    yield
+    jax.config.update('jax_disable_most_optimizations', True)
+
+
+def program(function, *args) -> str:
+    # These are about machine code; what is looked at has been decided before it.
+    options = {'xla_backend_optimization_level': 0, 'xla_llvm_disable_expensive_passes': True}
+    return jax.jit(function).lower(*args).compile(options).as_text()
+
+
+def step(net: str, spec: DataSpec, **changes) -> str:
+    task = adversarial.make(gans.config(net, **changes), spec, axis_name=None)
+    return program(task.step, jax.eval_shape(task.init), gans.batch(spec, 1, 8))
+
+
+# A gradient penalty, so that the step holds second-order gradients besides all others.
+WGAN_GP = {'loss': 'wasserstein', 'penalties.gradient_penalty': 10.0}
+
+
+@pytest.mark.parametrize(
+    'net, spec',
+    [
+        ('mnist_gan', gans.MNIST_SPEC),
+        ('dcgan_mnist', gans.MNIST_SPEC),
+        ('dcgan', gans.DCGAN_SPEC),
+    ],
+)
+def test_no_convolution_of_a_step_is_of_the_slow_kind(net, spec):
+    text = step(net, spec, **WGAN_GP)
+    # Eigen computes none of these, and XLA's own loop is over ten times slower.
+    assert 'rhs_reversal' not in text
+    assert ' conditional(' not in text
+
+
+def test_the_slow_kind_is_what_plain_lax_leads_to():
+    def loss(x, kernel):
+        y = jax.lax.conv_transpose(x, kernel, (2, 2), 'SAME', transpose_kernel=True)
+        return jnp.sum(jnp.square(y))
+
+    shapes = (
+        jax.ShapeDtypeStruct((8, 7, 7, 8), 'float32'),
+        jax.ShapeDtypeStruct((4, 4, 4, 8), 'float32'),
+    )
+    assert 'rhs_reversal' in program(jax.grad(loss, (0, 1)), *shapes)
+
+
+def test_convolution_and_weight_gradient_share_what_is_made_of_the_map():
+    # 32 channels: Winograd. Nine products each for the value and the two gradients.
+    def gradient(x, kernel):
+        return jax.grad(lambda k: jnp.sum(jnp.square(ops.conv(x, k, 2, 1))))(kernel)
+
+    x = jax.ShapeDtypeStruct((4, 16, 16, 32), 'float32')
+    kernel = jax.ShapeDtypeStruct((4, 4, 32, 32), 'float32')
+    text = program(gradient, x, kernel)
+    assert ' convolution(' not in text
+    pads = [line for line in text.splitlines() if ' pad(' in line and '[4,18,18,32]' in line]
+    assert len(pads) == 1
