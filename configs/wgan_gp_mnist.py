@@ -6,8 +6,8 @@ draft
 
 Source: Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1, with the rates of its MNIST
 code (github.com/igul222/improved_wgan_training, `gan_mnist.py`): penalty weight 10, five
-critic updates, Adam 1e-4 / 0.5 / 0.9; batch 64 as in the paper. Networks: those of `dcgan_mnist`, the
-critic without dropout.
+critic updates, Adam 1e-4 / 0.5 / 0.9; batch 64 as in the paper. Networks: those of
+`dcgan_mnist`, the critic without dropout.
 """
 
 from ml_collections import ConfigDict
