@@ -3,7 +3,7 @@
     python train.py --config=cgan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
     gan-jax sample --workdir=runs/cgan_mnist --output=sevens.png --labels=7
 
-draft
+Expect: not measured yet.
 
 Source: the networks of `dcgan_mnist`; the generator takes the class beside the latent
 (Mirza and Osindero 2014, arXiv:1411.1784), the discriminator by projection (Miyato and

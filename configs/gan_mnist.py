@@ -2,7 +2,7 @@
 
     python train.py --config=gan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
 
-draft
+Expect: not measured yet.
 
 Source: github.com/hwalsuklee/tensorflow-generative-model-collections, `GAN.py`: z of 62
 uniform numbers, batch 64, discriminator's rate 2e-4 and generator's 1e-3, Adam's b1 0.5,

@@ -2,7 +2,7 @@
 
     python train.py --config=wgan_gp_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
 
-draft
+Expect: not measured yet.
 
 Source: Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1, with the rates of its MNIST
 code (github.com/igul222/improved_wgan_training, `gan_mnist.py`): penalty weight 10, five

@@ -6,11 +6,12 @@ loss or net is a new entry there and nowhere else.
 """
 
 from collections.abc import Callable
+import math
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax import augment, losses, nets, optimizers, runners, tasks
+from gan_jax import augment, losses, nets, optimizers, penalties, runners, tasks
 from gan_jax.errors import UserError, nearest
 
 
@@ -162,10 +163,18 @@ _AT_LEAST = {
     ),
     **dict.fromkeys(('devices', 'data.num_examples', 'instance_noise.decay_steps'), 0),
     **dict.fromkeys(('instance_noise.std', 'label_smoothing', 'seed'), 0),
-    **dict.fromkeys(('gen.optimizer.learning_rate', 'disc.optimizer.learning_rate'), 0),
+    **dict.fromkeys(('gen.ema_decay', *(f'penalties.{name}' for name in penalties.PENALTIES)), 0),
+    **{
+        f'{role}.optimizer.{field}': 0
+        for role in ('gen', 'disc')
+        for field in ('learning_rate', 'b1', 'b2', 'eps', 'constant_steps', 'final_fraction')
+    },
 }
 
-_BELOW = {'label_smoothing': 1, 'gen.ema_decay': 1, 'seed': 2**32}
+_BELOW = {
+    **{'label_smoothing': 1, 'gen.ema_decay': 1, 'seed': 2**32, 'latent_dim': 2**20},
+    **{f'{role}.optimizer.{b}': 1 for role in ('gen', 'disc') for b in ('b1', 'b2')},
+}
 
 
 def get(config: ConfigDict, field: str) -> Any:
@@ -186,7 +195,8 @@ def validate(config: ConfigDict) -> None:
         if value not in options:
             raise UserError(f'config.{field}={value}: {nearest(value, options)}')
     for field, low in _AT_LEAST.items():
-        if get(config, field) < low:
+        # Written so that a NaN, which compares as false, fails too.
+        if not low <= get(config, field) < math.inf:
             raise UserError(f'config.{field}={get(config, field)}: must be at least {low}')
     for field, high in _BELOW.items():
         if get(config, field) >= high:
@@ -206,11 +216,12 @@ def _validate_combinations(config: ConfigDict) -> None:
             f'config.batch_size={config.batch_size} does not divide among {devices} devices:'
             f' use {fits}, or set config.devices'
         )
-    if config.steps % config.steps_per_call:
-        raise UserError(
-            f'config.steps={config.steps} is not a multiple of'
-            f' config.steps_per_call={config.steps_per_call}'
-        )
+    for field in ('steps', 'log_every'):
+        if config[field] % config.steps_per_call:
+            raise UserError(
+                f'config.{field}={config[field]} is not a multiple of'
+                f' config.steps_per_call={config.steps_per_call}'
+            )
     if config.label_smoothing and not losses.LOSSES[config.loss].smooths:
         able = ', '.join(name for name, loss in losses.LOSSES.items() if loss.smooths)
         raise UserError(

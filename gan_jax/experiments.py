@@ -32,6 +32,7 @@ def load(source: str) -> ConfigDict:
     """
     name, _, preset = source.partition(':')
     config = _execute(_find(name), source, preset)
+    _check_fields(config, source)
     fill_nets(config)
     return config.lock()
 
@@ -66,6 +67,19 @@ def _execute(path: Path, source: str, preset: str) -> ConfigDict:
     if not isinstance(config, ConfigDict):
         raise UserError(f'--config={source}: get_config() must return a ConfigDict')
     return config
+
+
+def _check_fields(config: ConfigDict, source: str) -> None:
+    from gan_jax import config as config_lib
+
+    known = fields(config_lib.default())
+    for field in sorted(known - fields(config)):
+        raise UserError(
+            f'--config={source}: no field config.{field}; start from gan_jax.config.default()'
+        )
+    for field in sorted(fields(config) - known):
+        if not field.startswith(('gen.net.', 'disc.net.')):
+            raise UserError(f'--config={source}: no field config.{field}: {nearest(field, known)}')
 
 
 def fill_nets(config: ConfigDict) -> None:

@@ -11,6 +11,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Interrupts:
     """While it is entered, the signals set `received` instead of ending the process.
 
+    A second Ctrl-C ends it as it always does: what was saved before is whole.
+
     Outside the main thread Python allows no handlers, and nothing changes.
     """
 
@@ -30,3 +32,5 @@ class Interrupts:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.received = signal.Signals(number).name
+        if number == signal.SIGINT:
+            signal.signal(number, self._previous[number])

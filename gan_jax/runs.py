@@ -14,16 +14,17 @@ from gan_jax import config as config_lib
 from gan_jax import files
 from gan_jax.errors import UserError
 
-# Everything a run writes, and all that --overwrite deletes.
+# Everything a run writes, and all that --overwrite deletes, in this order: what says whose run
+# it is goes last, so that a deletion that was cut short is never taken for another run.
 CONTENT = (
-    'config.json', 'run.json', 'metrics.jsonl', 'epochs.csv', 'samples', 'progress.gif',
-    'curves.png', 'report.html', 'checkpoints', 'tensorboard', 'evaluation.json',
+    'checkpoints', 'metrics.jsonl', 'epochs.csv', 'samples', 'progress.gif', 'curves.png',
+    'report.html', 'tensorboard', 'evaluation.json', 'run.json', 'config.json',
 )  # fmt: skip
 
 # None of these changes what a step computes, so a resumed run may have others.
 MAY_CHANGE = frozenset(
     ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
-    + ('on_nan', 'tensorboard', 'data.path', 'data.feed')
+    + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.feed')
 )
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 
@@ -31,8 +32,11 @@ _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 def prepare(workdir: Path, config: ConfigDict, *, overwrite: bool) -> None:
     """Makes the folder for a new run, or makes sure that the run in it is this one.
 
+    Deletes nothing: `clear` does, once the new run is known to be possible.
+
     Raises:
-      UserError: the folder cannot be written, or holds another run and `overwrite` is off.
+      UserError: the folder cannot be written, or `overwrite` is off and it holds another run
+        or files by the names of a run's that belong to none.
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -44,12 +48,18 @@ def prepare(workdir: Path, config: ConfigDict, *, overwrite: bool) -> None:
             f'--workdir={workdir}: cannot write there ({error.strerror}); choose another folder'
         ) from None
     if overwrite:
-        _clear(workdir)
-    elif (workdir / 'config.json').exists():
+        return
+    if (workdir / 'config.json').exists():
         _refuse_other_config(workdir, config)
+    elif foreign := [name for name in CONTENT if (workdir / name).exists()]:
+        raise UserError(
+            f'--workdir={workdir} holds {foreign[0]} but no config.json, so not a whole run: choose'
+            ' another folder, or pass --overwrite to delete what has the name of a file of a run'
+        )
 
 
-def _clear(workdir: Path) -> None:
+def clear(workdir: Path) -> None:
+    """Deletes what a run left in the folder, and nothing else."""
     for name in CONTENT:
         path = workdir / name
         if path.is_dir():
@@ -63,6 +73,8 @@ def _refuse_other_config(workdir: Path, config: ConfigDict) -> None:
     fixed = {field for field in _leaves(config) | _leaves(saved) if field not in MAY_CHANGE}
     if any(config_lib.get(saved, field) != 'constant' for field in _SCHEDULES):
         fixed.add('steps')
+    if saved.batch_norm == 'per_device':
+        fixed |= {'devices', 'runner'}  # each device has its own moments
     for field in sorted(fixed):
         old, new = _value(saved, field), _value(config, field)
         if old != new:
@@ -90,16 +102,32 @@ def _value(config: ConfigDict, field: str) -> Any:
 def load_config(workdir: Path) -> ConfigDict:
     """The resolved config of the run in a folder.
 
+    Fields that did not exist when it was written have their defaults, as they had no effect.
+
     Raises:
       UserError: there is no run.
     """
-    path = Path(workdir) / 'config.json'
+    from gan_jax import experiments
+
+    config = config_lib.default()
+    config.update(_read_json(workdir, 'config.json'))
+    experiments.fill_nets(config)
+    return config.lock()
+
+
+def _read_json(workdir: Path, name: str) -> dict[str, Any]:
+    path = Path(workdir) / name
     try:
-        return ConfigDict(json.loads(path.read_text())).lock()
-    except FileNotFoundError:
-        raise UserError(f'--workdir={workdir}: no run there ({path} is missing)') from None
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(
+            f'--workdir={workdir}: no run there ({path}: {error.strerror}); give the folder of one'
+        ) from None
     except ValueError as error:
-        raise UserError(f'{path}: not valid JSON ({error})') from None
+        raise UserError(f'{path}: damaged ({error}); restore it, or train anew') from None
+    if not isinstance(content, dict):
+        raise UserError(f'{path}: damaged (not a JSON object); restore it, or train anew')
+    return content
 
 
 def write_config(workdir: Path, config: ConfigDict) -> None:
@@ -109,8 +137,7 @@ def write_config(workdir: Path, config: ConfigDict) -> None:
 
 def read_facts(workdir: Path) -> dict[str, Any]:
     """run.json, {} before it is written."""
-    path = Path(workdir) / 'run.json'
-    return json.loads(path.read_text()) if path.exists() else {}
+    return _read_json(workdir, 'run.json') if (Path(workdir) / 'run.json').exists() else {}
 
 
 def write_facts(workdir: Path, **facts: Any) -> None:

@@ -72,12 +72,16 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
         )
-        if max(checkpoints.steps(), default=0) >= config.steps:
+        if not overwrite and _is_finished(config, workdir, checkpoints):
             print(f'{workdir} is finished: {config.steps} steps; see {workdir}/report.html')
             return
         dataset = data.load(config.data)
-        runs.refuse_other_data(workdir, config, dataset.fingerprint)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
+        feed = feeds.make_feed(dataset, config)
+        jax.eval_shape(task.init)  # all that can be wrong with the config is known by now
+        if overwrite:
+            runs.clear(workdir)
+        runs.refuse_other_data(workdir, config, dataset.fingerprint)
         runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
         recorder = stack.enter_context(contextlib.closing(_recorder(config, workdir, dataset)))
         run = Run(
@@ -85,7 +89,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             workdir=workdir,
             task=task,
             runner=runner,
-            feed=feeds.make_feed(dataset, config),
+            feed=feed,
             checkpoints=checkpoints,
             recorder=recorder,
             progress=stack.enter_context(Progress(config.steps)),
@@ -109,6 +113,17 @@ def _full_disk(workdir: Path) -> Iterator[None]:
             f'--workdir={workdir}: no space left on the disk; free some and run the same command'
             ' again, it goes on from the last checkpoint'
         ) from error
+
+
+def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) -> bool:
+    """Whether the last step is saved, whole, and the report was written after it."""
+    checkpoints.latest_meta()  # sets damaged steps aside
+    step = max(checkpoints.steps(), default=0)
+    report_file = workdir / 'report.html'
+    if step < config.steps or not (report_file.exists() and runs.read_facts(workdir)):
+        return False
+    saved = (workdir / 'checkpoints' / str(step) / 'meta.json').stat().st_mtime
+    return report_file.stat().st_mtime >= saved
 
 
 def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder:
@@ -174,7 +189,8 @@ def _train(run: Run, state: GanState, step: int, command: str, started: float) -
     run.checkpoints.wait()
     run.reports.finish()
     if step < run.config.steps:
-        run.progress.message(f'{run.interrupts.received}: saved step {step}; go on with: {command}')
+        done = f'saved step {step}' if step else 'no step was made yet'
+        run.progress.message(f'{run.interrupts.received}: {done}; go on with: {command}')
     else:
         run.progress.message(f'done: {step} steps; see {run.workdir}/report.html')
 
@@ -186,10 +202,13 @@ def _roll_back(run: Run, error: Exception, rollbacks: int) -> tuple[GanState, in
     saved = max(run.checkpoints.steps(), default=0)
     if run.config.on_nan == 'stop' or rollbacks > MAX_ROLLBACKS:
         kept = f'step {saved}, the last one saved, is finite' if saved else 'nothing was saved yet'
-        raise UserError(
-            f'{error}; {kept}; lower config.gen.optimizer.learning_rate and'
-            ' config.disc.optimizer.learning_rate, or pass --config.on_nan=rollback'
-        ) from None
+        remedy = (
+            'lower config.gen.optimizer.learning_rate and config.disc.optimizer.learning_rate, in'
+            ' another --workdir or with --overwrite'
+        )
+        if run.config.on_nan == 'stop':
+            remedy += ', or pass --config.on_nan=rollback'
+        raise UserError(f'{error}; {kept}; {remedy}') from None
     run.progress.message(f'{error}; going back to step {saved}')
     state, step = _restore(run) or (_fresh(run), 0)
     count = np.full_like(state.rollbacks, rollbacks)

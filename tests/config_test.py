@@ -26,6 +26,7 @@ def test_an_experiment_is_a_document(name):
     docstring = text.split('"""')[1]
     assert f'--config={name}' in docstring or 'python train.py\n' in docstring
     assert 'Source: ' in docstring and 'Expect' in docstring
+    assert 'draft' not in docstring and 'EXPECT' not in docstring
 
 
 @pytest.mark.parametrize('name', experiments.names())

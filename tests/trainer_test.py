@@ -241,6 +241,44 @@ def test_another_config_is_refused_by_field_unless_overwritten(case, finished, t
     assert (workdir / 'notes.txt').exists()
 
 
+@pytest.mark.parametrize('changes', [{'gen.net.hidden': (0,)}, {'data.num_examples': 9_999}])
+def test_overwriting_with_what_cannot_run_deletes_nothing(changes, finished, tmp_path):
+    workdir = tmp_path / 'run'
+    shutil.copytree(finished, workdir)
+    with pytest.raises(UserError):
+        train(tiny(**changes), workdir, overwrite=True)
+    assert digest(workdir) == digest(finished)
+
+
+@pytest.mark.parametrize('name', ['checkpoints', 'samples', 'metrics.jsonl'])
+def test_files_of_nobody_s_run_are_left_alone(name, tmp_path):
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=f'holds {name} but no config.json'):
+        train(tiny(), tmp_path)
+    assert (tmp_path / name).exists() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_run_killed_before_its_report_gets_it(finished, tmp_path):
+    workdir = tmp_path / 'run'
+    shutil.copytree(finished, workdir)
+    for name in ('report.html', 'run.json'):
+        (workdir / name).unlink()
+    train(tiny(), workdir)
+    assert (workdir / 'report.html').exists() and runs.read_facts(workdir)['seed'] == 0
+    assert digest(workdir) == digest(finished)
+
+
+def test_a_run_from_before_a_field_existed_goes_on(finished, tmp_path):
+    workdir = tmp_path / 'run'
+    shutil.copytree(finished, workdir)
+    config = json.loads((workdir / 'config.json').read_text())
+    del config['share_latent'], config['penalties']['r2'], config['disc']['net']['spectral_norm']
+    (workdir / 'config.json').write_text(json.dumps(config))
+    assert digest(workdir) == digest(finished)
+    train(tiny(steps=10), workdir)
+    assert int(trained.load(workdir).state.step) == 10
+
+
 def test_steps_may_not_change_under_a_schedule(tmp_path):
     decaying = {'gen.optimizer.schedule': 'linear'}
     train(tiny(**decaying, steps=2), tmp_path)
@@ -263,8 +301,8 @@ def test_a_damaged_checkpoint_is_passed_over(finished, tmp_path):
     shutil.copytree(finished, workdir)
     meta = workdir / 'checkpoints' / '8' / 'meta.json'
     meta.write_bytes(meta.read_bytes()[:-1])
-    assert int(trained.load(workdir).state.step) == 6
     train(tiny(), workdir)
+    assert (workdir / 'checkpoints' / '8.corrupt').exists()
     assert digest(workdir) == digest(finished)
 
 

@@ -5,7 +5,6 @@ become a `UserError` that names the flag and the nearest right one.
 """
 
 import re
-import shlex
 import textwrap
 from types import ModuleType
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from ml_collections import ConfigDict
 from gan_jax.errors import UserError, nearest
 
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
+_NET = re.compile(r'--?config\.(gen|disc)\.net\.name=(.*)')
 _FIELD = re.compile(r'--?(?:no)?config\.([^=]*)')
 
 
@@ -26,13 +26,13 @@ class Invocation(NamedTuple):
       flags: the command's own.
       config: with the fields given on the command line; None for a command without one.
       source: the experiment, NAME[:PRESET] or FILE.py[:PRESET]; '' without one.
-      line: the whole command, to be typed again.
+      argv: the words after the command's name.
     """
 
     flags: absl_flags.FlagValues
     config: ConfigDict | None
     source: str
-    line: str
+    argv: tuple[str, ...]
 
 
 def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
@@ -56,8 +56,7 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     if any(word in ('-h', '--help', '-help') for word in argv):
         print(_help(command, name, values))
         return None
-    line = shlex.join(['gan-jax', name, *argv])
-    source = ''
+    words, source = tuple(argv), ''
     if hasattr(command, 'DEFAULT_CONFIG'):
         source, argv = _take_config(argv, command.DEFAULT_CONFIG)
         _define_config(values, source, argv)
@@ -75,7 +74,7 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         raise UserError(f'unexpected word {rest[0]!r}: {name} takes only flags (--name=value)')
     # Grain reads its own flags from absl's global registry, which nobody parses here.
     absl_flags.FLAGS.mark_as_parsed()
-    return Invocation(values, values['config'].value if source else None, source, line)
+    return Invocation(values, values['config'].value if source else None, source, words)
 
 
 def _define_config(values: absl_flags.FlagValues, source: str, argv: list[str]) -> None:
@@ -85,6 +84,11 @@ def _define_config(values: absl_flags.FlagValues, source: str, argv: list[str]) 
     from gan_jax import experiments
 
     config = experiments.load(source)
+    for word in argv:
+        if match := _NET.match(word):  # another net has other fields
+            with config.unlocked():
+                config[match[1]].net = ConfigDict(dict(name=match[2]))
+                experiments.fill_nets(config)
     known = experiments.fields(config)
     for word in argv:
         if (match := _FIELD.match(word)) and match[1] not in known:

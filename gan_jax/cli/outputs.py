@@ -15,6 +15,8 @@ def file(path: str, *suffixes: str, flag: str = '--output') -> Path:
     result = Path(path)
     if result.suffix.lower() not in suffixes:
         raise UserError(f'{flag}={path}: must end with {" or ".join(suffixes)}')
+    if result.is_dir():
+        raise UserError(f'{flag}={path}: is a folder; name a file')
     folder(str(result.parent), flag=flag)
     return result
 

@@ -11,6 +11,7 @@ from gan_jax.cli.flags import Invocation
 
 REQUIRED = ('workdir', 'output')
 DEFAULT_FRAMES = 60
+OTHER_PICTURES = ('.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')  # refused, not made folders
 
 
 def define(values: flags.FlagValues) -> None:
@@ -18,7 +19,10 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string('workdir', None, 'the run', flag_values=values)
     flags.DEFINE_string('output', None, 'FILE.png, FILE.gif or a folder', flag_values=values)
     flags.DEFINE_integer('num', 64, 'images', lower_bound=1, flag_values=values)
-    flags.DEFINE_integer('seed', 0, 'other seeds, other images', flag_values=values)
+    flags.DEFINE_integer(
+        'seed', 0, 'other seeds, other images', lower_bound=0, upper_bound=2**32 - 1,
+        flag_values=values,
+    )  # fmt: skip
     flags.DEFINE_list('labels', [], 'classes in turn, e.g. 0,1,2', flag_values=values)
     flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
     flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
@@ -34,7 +38,7 @@ def main(invocation: Invocation) -> None:
     suffix = Path(values.output).suffix.lower()
     if values.walk and suffix != '.gif':
         raise UserError(f'--walk={values.walk} makes a .gif, and --output={values.output} is none')
-    if suffix:
+    if suffix in ('.png', '.gif') or suffix in OTHER_PICTURES:
         output = outputs.file(values.output, '.png', '.gif')
     else:
         output = outputs.folder(values.output)

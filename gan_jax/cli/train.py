@@ -4,6 +4,9 @@ A finished workdir is left as it is. Ctrl-C and SIGTERM save before they stop.
 """
 
 from pathlib import Path
+import re
+import shlex
+import sys
 
 from absl import flags
 
@@ -30,7 +33,22 @@ def main(invocation: Invocation) -> None:
     from gan_jax.cli import startup
 
     startup.prepare()
-    workdir = Path(invocation.flags.workdir or Path('runs', experiments.title(invocation.source)))
-    # Typed again, the command must not delete what it is to resume.
-    command = invocation.line.replace(' --overwrite', '')
-    trainer.train(invocation.config, workdir, overwrite=invocation.flags.overwrite, command=command)
+    values = invocation.flags
+    workdir = Path(values.workdir or Path('runs', experiments.title(invocation.source)))
+    workdir = workdir.expanduser().absolute()
+    trainer.train(
+        invocation.config,
+        workdir,
+        overwrite=values.overwrite,
+        command=_resume_command(invocation.argv, workdir),
+    )
+
+
+def _resume_command(argv: tuple[str, ...], workdir: Path) -> str:
+    """What to type to go on from anywhere; not with --overwrite, which would delete the run."""
+    script = Path(sys.argv[0])
+    words = [sys.executable, str(script.absolute())] if script.suffix == '.py' else [str(script)]
+    if script.name != 'train.py':
+        words.append('train')
+    kept = [word for word in argv if not re.match(r'--?(no)?overwrite\b|--?workdir\b', word)]
+    return shlex.join([*words, *kept, f'--workdir={workdir}'])

@@ -33,8 +33,8 @@ def form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> ModuleT
 
     Args:
       window: of the layer.
-      batch: either map of the layer; its leading size and dtype count. A symbolic size
-        gets what is good for some size: the batch of an exported net is seldom large.
+      batch: either map of the layer; its leading size and dtype count. A size that is
+        symbolic, as in an exported net, counts as 1.
       channels: (C_big, C_small).
     """
     size = window.rows.small * window.cols.small

@@ -225,12 +225,17 @@ class Game(NamedTuple):
         return Generated(image, pullback, stats)
 
     def view(self, image: jax.Array, purpose: str) -> jax.Array:
-        """What the discriminator sees of images: augmented, then with instance noise."""
-        image = self.recipe.augment(image, self.keys('augment', purpose))
-        if self.noise_std is None:
-            return image
-        noise = rng.normal(self.keys('noise', purpose), image.shape[1:])
-        return image + self.noise_std * noise
+        """What the discriminator sees of images: augmented, then with instance noise.
+
+        Both are defined for pixels in [-1, 1], whatever the networks' range is.
+        """
+        low, high = self.recipe.nets.gen.pixel_range
+        scale, middle = (high - low) / 2, (high + low) / 2
+        image = self.recipe.augment((image - middle) / scale, self.keys('augment', purpose))
+        if self.noise_std is not None:
+            noise = rng.normal(self.keys('noise', purpose), image.shape[1:])
+            image = image + self.noise_std * noise
+        return image * scale + middle
 
     def logits(
         self, disc: NetState, params: Any, stats: Stats, image: jax.Array, purpose: str

@@ -75,6 +75,9 @@ MISTAKES = {
     ),
     'devices': (['train', '--config.devices=99'], 'config.devices=99: there are 4 (cpu)'),
     'steps and call': (['train', '--config.steps_per_call=7'], 'not a multiple of'),
+    'rate': (['train', '--config.gen.optimizer.b1=2'], 'config.gen.optimizer.b1=2'),
+    'not a number': (['train', '--config.instance_noise.std=nan'], 'config.instance_noise.std=nan'),
+    'penalty': (['train', '--config.penalties.r1=-1'], 'config.penalties.r1=-1'),
     'zero batch': (['train', '--config.batch_size=0'], 'config.batch_size=0: must be at least 1'),
     'loss': (['train', '--config.loss=hing'], "config.loss=hing: did you mean 'hinge'?"),
     'augmentation': (['train', '--config.augment=colour'], "did you mean 'color'?"),
@@ -104,12 +107,42 @@ def test_a_mistake_is_one_line_and_code_2(case, capsys, tmp_path, monkeypatch):
     assert message in fails(capsys, *argv)
 
 
-@pytest.mark.parametrize('case', ['syntax', 'exception', 'type'])
+def test_another_net_brings_its_own_fields(tmp_path):
+    nets = [f'--config.{role}.net.{field}' for role in ('gen', 'disc')
+            for field in ('name=mlp', 'hidden=(8,)')]  # fmt: skip
+    flags = [*nets, '--config.steps=1', '--config.devices=1', f'--workdir={tmp_path}/run']
+    assert cli.main(['train', '--config=quickstart:smoke', *flags]) == 0
+    config = json.loads((tmp_path / 'run' / 'config.json').read_text())
+    assert config['gen']['net'] == {'name': 'mlp', 'hidden': [8]}
+    command = json.loads((tmp_path / 'run' / 'run.json').read_text())['command']
+    assert "'--config.gen.net.hidden=(8,)'" in command and str(tmp_path / 'run') in command
+
+
+@pytest.mark.parametrize('words', [['--overwrite'], ['--overwrite=true'], ['-overwrite']])
+def test_the_command_to_go_on_does_not_delete_the_run(words, tmp_path):
+    from gan_jax.cli import train
+
+    argv = ('--config=quickstart', '--workdir=elsewhere', *words)
+    command = train._resume_command(argv, tmp_path)
+    assert 'overwrite' not in command and command.endswith(f'--workdir={tmp_path}')
+    assert '--config=quickstart' in command
+
+
+@pytest.mark.parametrize('case', ['syntax', 'exception', 'type', 'empty', 'extra'])
 def test_a_broken_config_file_is_named_with_its_line(case, tmp_path, capsys):
     text, message = {
         'syntax': ('def get_config(preset:\n', 'broken.py line'),
         'exception': ('def get_config(preset):\n    return 1 / 0\n', 'broken.py line 2'),
         'type': ('def get_config(preset):\n    return {}\n', 'must return a ConfigDict'),
+        'empty': (
+            'import ml_collections\nget_config = lambda preset: ml_collections.ConfigDict()\n',
+            'no field config.augment; start from gan_jax.config.default()',
+        ),
+        'extra': (
+            'from gan_jax import config\ndef get_config(preset):\n    c = config.default()\n'
+            '    c.penalties.r3 = 1.0\n    return c\n',
+            'no field config.penalties.r3: did you mean',
+        ),
     }[case]
     (tmp_path / 'broken.py').write_text(text)
     assert message in fails(capsys, 'train', f'--config={tmp_path}/broken.py')
