@@ -50,40 +50,31 @@ def default() -> ConfigDict:
     config.data.feed = 'auto'  # resident | stream | auto: resident up to 1 GB
 
     config.gen = ConfigDict()
-    config.gen.net = ConfigDict(
-        dict(name='dcgan')
-    )  # and fields of the generator of gan_jax.nets.NETS
+    # The name of a network, and its fields in gan_jax.nets.NETS.
+    config.gen.net = ConfigDict(dict(name='dcgan'))
     config.gen.optimizer = optimizer(2e-4, 0.5)
     config.gen.ema_decay = 0.0  # of the exponential moving average used for samples; 0: none
     config.disc = ConfigDict()
-    config.disc.net = ConfigDict(dict(name='dcgan'))  # and fields of the discriminator
+    config.disc.net = ConfigDict(dict(name='dcgan'))
     config.disc.optimizer = optimizer(2e-4, 0.5)
     config.latent_dim = 100  # entries of z
     config.latent = 'normal'  # normal: N(0, 1) | uniform: U(-1, 1)
     config.conditional = False  # class-conditional networks, where the set has labels
     config.batch_norm = 'global'  # moments over all devices, or 'per_device'
-    config.precision = (
-        'float32'  # of the networks' arithmetic; bfloat16 keeps parameters in float32
-    )
+    config.precision = 'float32'  # of the arithmetic; bfloat16 keeps parameters in float32
 
     config.loss = 'non_saturating'  # key of gan_jax.losses.LOSSES
     config.label_smoothing = 0.0  # real targets are 1 - this (one-sided)
-    config.share_latent = (
-        True  # the generator's update reuses the last discriminator update's fakes
-    )
+    config.share_latent = True  # G's update reuses the fakes of D's last update
     config.penalties = ConfigDict()  # weights of gan_jax.penalties.PENALTIES; 0: off
     config.penalties.gradient_penalty = 0.0
     config.penalties.dragan = 0.0
     config.penalties.r1 = 0.0
     config.penalties.r2 = 0.0
     config.instance_noise = ConfigDict()
-    config.instance_noise.std = (
-        0.0  # of the noise on all the discriminator's inputs, pixels in [-1, 1]
-    )
+    config.instance_noise.std = 0.0  # on all that D sees, for pixels in [-1, 1]
     config.instance_noise.decay_steps = 0  # it falls linearly to 0 by this step; 0: it stays
-    config.augment = (
-        ''  # of gan_jax.augment.AUGMENTATIONS, comma-separated: 'color,translation,cutout'
-    )
+    config.augment = ''  # of all that D sees, e.g. 'color,translation,cutout'
 
     config.runner = 'pmap'  # pmap | shard_map | vmap
     config.devices = 0  # 0: all local devices
@@ -216,12 +207,11 @@ def _validate_combinations(config: ConfigDict) -> None:
             f'config.batch_size={config.batch_size} does not divide among {devices} devices:'
             f' use {fits}, or set config.devices'
         )
-    for field in ('steps', 'log_every'):
-        if config[field] % config.steps_per_call:
-            raise UserError(
-                f'config.{field}={config[field]} is not a multiple of'
-                f' config.steps_per_call={config.steps_per_call}'
-            )
+    if config.steps % config.steps_per_call:
+        raise UserError(
+            f'config.steps={config.steps} is not a multiple of'
+            f' config.steps_per_call={config.steps_per_call}'
+        )
     if config.label_smoothing and not losses.LOSSES[config.loss].smooths:
         able = ', '.join(name for name, loss in losses.LOSSES.items() if loss.smooths)
         raise UserError(

@@ -30,11 +30,18 @@ def load(source: str) -> ConfigDict:
     Raises:
       UserError: there is no such file or preset, or the file does not run.
     """
-    name, _, preset = source.partition(':')
+    name, preset = _split(source)
     config = _execute(_find(name), source, preset)
     _check_fields(config, source)
     fill_nets(config)
     return config.lock()
+
+
+def _split(source: str) -> tuple[str, str]:
+    """The name or file, which may have a colon in its folders, and the preset."""
+    head, slash, tail = source.rpartition('/')
+    name, _, preset = tail.partition(':')
+    return head + slash + name, preset
 
 
 def _find(name: str) -> Path:
@@ -54,6 +61,8 @@ def _execute(path: Path, source: str, preset: str) -> ConfigDict:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
+        if not hasattr(module, 'get_config'):
+            raise UserError(f'--config={source}: {path.name} defines no get_config(preset)')
         config = module.get_config(preset)
     except UserError:
         raise
@@ -95,7 +104,7 @@ def fill_nets(config: ConfigDict) -> None:
 
 def title(source: str) -> str:
     """A folder's name for an experiment: 'configs/x.py:smoke' -> 'x-smoke'."""
-    name, _, preset = source.partition(':')
+    name, preset = _split(source)
     return '-'.join(filter(None, (Path(name).stem, preset)))
 
 

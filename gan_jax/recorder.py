@@ -1,6 +1,6 @@
 """What a run writes down while it trains: metrics.jsonl, epochs.csv, sample grids, TensorBoard."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 import contextlib
 import csv
 import io
@@ -55,28 +55,36 @@ class Recorder:
         self.load_state_dict(NOTHING_RECORDED)
 
     def record(
-        self, step: int, metrics: Mapping[str, float], *, input_wait_s: float
+        self, step: int, metrics: Sequence[Mapping[str, float]], *, input_wait_s: float
     ) -> dict[str, float | int | None] | None:
-        """Takes in a finished step.
+        """Takes in a finished call.
 
         Args:
-          step: generator steps finished, this one included (the first is 1).
-          metrics: scalars of this step.
-          input_wait_s: seconds this step waited for its images.
+          step: generator steps finished before it.
+          metrics: scalars of each of its steps.
+          input_wait_s: seconds it waited for its images.
 
         Returns:
-          The line just written to metrics.jsonl, None between log points.
+          The last line it wrote to metrics.jsonl, None if there was no log point in it.
 
         Raises:
           OSError: the disk is full.
         """
-        values = {name: float(value) for name, value in metrics.items()}
-        self._window.add({**values, 'input_wait_s': input_wait_s})
-        self._count_time()
-        self._epoch.add(values)
-        if self._epochs(step) > self._epochs(step - 1):
-            self._end_epoch(step)
-        return self._log(step) if step % self._log_every == 0 else None
+        self._count_time(len(metrics))
+        rate = self._rate()
+        row = None
+        for number, values in enumerate(metrics, step + 1):
+            values = {name: float(value) for name, value in values.items()}
+            self._window.add({**values, 'input_wait_s': input_wait_s / len(metrics)})
+            self._epoch.add(values)
+            if self._epochs(number) > self._epochs(number - 1):
+                self._end_epoch(number)
+            if number % self._log_every == 0:
+                row = self._log(number, rate)
+        if row:
+            self._timed_steps = 0
+            self._clock.restart()
+        return row
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -150,7 +158,7 @@ class Recorder:
     def _epochs(self, step: int) -> int:
         return step * self._images_per_step // self._num_examples
 
-    def _log(self, step: int) -> dict[str, float | int | None]:
+    def _log(self, step: int, rate: float) -> dict[str, float | int | None]:
         images_seen = step * self._images_per_step
         means = self._window.means()
         row = {
@@ -158,7 +166,7 @@ class Recorder:
             'epoch': round(images_seen / self._num_examples, 4),
             'images_seen': images_seen,
             **{name: means.pop(name) for name in CORE_METRICS if name in means},
-            'images_per_s': self._rate(),
+            'images_per_s': rate,
             'input_wait_s': round(means.pop('input_wait_s'), 6),
             **{name: means[name] for name in sorted(means)},
         }
@@ -168,17 +176,16 @@ class Recorder:
         if self._tensorboard:
             known = {name: row[name] for name in row.keys() - {'step'} if row[name] is not None}
             self._event_log().scalars(step, known)
-        self._window, self._timed_steps = Means({}), 0
-        self._clock.restart()
+        self._window = Means({})
         return row
 
-    def _count_time(self) -> None:
-        """The clock starts with a process's first step, whose own time is of compilation."""
+    def _count_time(self, steps: int) -> None:
+        """The clock starts after a process's first call, whose own time is of compilation."""
         if self._first:
             self._first = False
             self._clock.start()
         else:
-            self._timed_steps += 1
+            self._timed_steps += steps
 
     def _rate(self) -> float:
         if not self._timed_steps:

@@ -1,7 +1,11 @@
 """A run's folder: what belongs to it, whose it is, and what may change when it goes on."""
 
+from collections.abc import Iterator
+import contextlib
 import datetime
+import fcntl
 import json
+import os
 from pathlib import Path
 import platform
 import shutil
@@ -56,6 +60,31 @@ def prepare(workdir: Path, config: ConfigDict, *, overwrite: bool) -> None:
             f'--workdir={workdir} holds {foreign[0]} but no config.json, so not a whole run: choose'
             ' another folder, or pass --overwrite to delete what has the name of a file of a run'
         )
+
+
+@contextlib.contextmanager
+def exclusive(workdir: Path) -> Iterator[None]:
+    """Holds the folder, so that no other process trains in it meanwhile.
+
+    The lock is the system's, on the folder itself: it leaves no file and goes with the process.
+
+    Raises:
+      UserError: another process holds it.
+    """
+    descriptor = os.open(workdir, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(
+            f'--workdir={workdir}: another process is training there; stop it, or choose another'
+            ' folder'
+        ) from None
+    except OSError:
+        pass  # Some network file systems lock no folders.
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def clear(workdir: Path) -> None:

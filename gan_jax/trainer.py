@@ -69,6 +69,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
     runs.prepare(workdir, config, overwrite=overwrite)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_full_disk(workdir))
+        stack.enter_context(runs.exclusive(workdir))
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
         )
@@ -305,16 +306,14 @@ class Pending:
             return
         before, metrics, wait = self._call
         self._call = None
-        metrics = jax.device_get(metrics)
-        count = self._run.config.steps_per_call
-        for number in range(count):
-            step = before + number + 1
-            values = {name: float(column[number]) for name, column in metrics.items()}
-            for name, value in values.items():
+        columns = jax.device_get(metrics)
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        for step, row in enumerate(rows, before + 1):
+            for name, value in row.items():
                 if not math.isfinite(value):
                     raise NonFiniteError(step, name)
-            row = self._run.recorder.record(step, values, input_wait_s=wait / count)
-            self._run.progress.update(step, row)
+        line = self._run.recorder.record(before, rows, input_wait_s=wait)
+        self._run.progress.update(before + len(rows), line)
 
 
 def _inputs(run: Run, step: int) -> Iterator[Any]:

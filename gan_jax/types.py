@@ -100,7 +100,7 @@ class Task(NamedTuple):
         [disc_steps, B / devices, ...]; per device, collectives over the task's axis.
       preview: (state) -> uint8 [N, H, W, C], always the same inputs.
       inspect: (batch of [N, ...]) -> uint8 [M, H, W, C], real images as the discriminator
-        of the first step sees them, for a person to look at.
+        sees them, for a person to look at; augmentation and noise are drawn as in step 0.
       sampler: None if its generator does not start from a latent.
     """
 

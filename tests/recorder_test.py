@@ -32,9 +32,15 @@ def grid(step):
     return np.random.default_rng(step).integers(0, 256, (6, 4, 5, 1), np.uint8)
 
 
+def record(recorder, step, count=1, input_wait_s=0.0):
+    """The call that ends with `step`."""
+    rows = [metrics(number) for number in range(step - count + 1, step + 1)]
+    return recorder.record(step - count, rows, input_wait_s=input_wait_s)
+
+
 def run(recorder, first, last):
     for step in range(first, last + 1):
-        recorder.record(step, metrics(step), input_wait_s=0.25)
+        record(recorder, step, input_wait_s=0.25)
         if step % 10 == 0:
             recorder.samples(step, grid(step))
 
@@ -71,13 +77,13 @@ def test_columns_have_a_fixed_order_with_the_tasks_own_last(tmp_path):
 
 def test_record_returns_the_line_it_wrote(tmp_path):
     recorder = make(tmp_path)
-    written = [recorder.record(step, metrics(step), input_wait_s=0.0) for step in range(1, 11)]
+    written = [record(recorder, step) for step in range(1, 11)]
     assert [row for row in written if row] == read_rows(tmp_path)
     assert [bool(row) for row in written] == [step % LOG_EVERY == 0 for step in range(1, 11)]
 
 
 def test_lines_are_json_even_of_values_that_json_lacks(tmp_path):
-    make(tmp_path, log_every=1).record(1, {'loss_g': float('nan')}, input_wait_s=0.0)
+    make(tmp_path, log_every=1).record(0, [{'loss_g': float('nan')}], input_wait_s=0.0)
 
     def refuse(constant):
         raise AssertionError(constant)
@@ -113,7 +119,7 @@ def test_paused_time_and_the_compiled_first_step_do_not_count(tmp_path, monkeypa
 
     def step(number, seconds):
         now[0] += seconds
-        return recorder.record(number, metrics(number), input_wait_s=0.0)
+        return record(recorder, number)
 
     step(1, 60.0)
     step(2, 1.0)
@@ -121,6 +127,20 @@ def test_paused_time_and_the_compiled_first_step_do_not_count(tmp_path, monkeypa
         now[0] += 100.0
     assert step(3, 1.0)['images_per_s'] == 2 * BATCH / 2.0
     assert [step(n, 0.5) for n in (4, 5, 6)][-1]['images_per_s'] == 3 * BATCH / 1.5
+
+
+def test_steps_of_one_call_are_timed_together(tmp_path, monkeypatch):
+    """Whatever the log points are: a rate is that of the calls since the last line."""
+    now = [0.0]
+    monkeypatch.setattr(time, 'perf_counter', lambda: now[0])
+    recorder = make(tmp_path)
+    for end in range(4, STEPS + 1, 4):
+        now[0] += 2.0
+        record(recorder, end, count=4, input_wait_s=1.0)
+    rows = read_rows(tmp_path)
+    assert [row['step'] for row in rows] == list(range(LOG_EVERY, STEPS + 1, LOG_EVERY))
+    assert {row['images_per_s'] for row in rows} == {4 * BATCH / 2.0}
+    assert {row['input_wait_s'] for row in rows} == {0.25}
 
 
 @pytest.mark.parametrize('saved', [0, 3, 7, 13, 25, 39])

@@ -39,9 +39,9 @@ def write_history(workdir, shape=(8, 8, 1), count=9, steps=STEPS, every=SAMPLE_E
         workdir, num_examples=500, images_per_step=64, log_every=2, tensorboard=False
     )
     for step in range(1, steps + 1):
-        names = ('loss_g', 'loss_d', 'd_real', 'd_fake', 'grad_norm_g', 'grad_norm_d')
+        names = ('loss_g', 'loss_d', 'd_real', 'd_fake', 'grad_norm_g', 'grad_norm_d', 'penalty')
         metrics = dict(zip(names, rng.uniform(0.2, 0.8, len(names)), strict=True))
-        recorder.record(step, metrics, input_wait_s=0.0)
+        recorder.record(step - 1, [metrics], input_wait_s=0.0)
         if step % every == 0:
             recorder.samples(step, rng.integers(0, 256, (count, *shape), np.uint8))
 
@@ -123,8 +123,9 @@ def test_the_slider_holds_the_grids_in_order_and_the_page_the_last(finished):
 def test_every_curve_has_a_reading_for_every_step(finished):
     data = script_data(read(finished)[0])
     assert set(data['charts']) == {panel.title for panel in curves.PANELS}
-    for readings in data['charts'].values():
-        assert [len(values) for values in readings] == [len(data['steps'])] * 2
+    for panel in curves.PANELS:
+        lengths = [len(values) for values in data['charts'][panel.title]]
+        assert lengths == [len(data['steps'])] * len(panel.curves)
 
 
 def test_pictures_stand_beside_the_page(finished):

@@ -17,6 +17,11 @@ from gan_jax.errors import UserError, nearest
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
 _NET = re.compile(r'--?config\.(gen|disc)\.net\.name=(.*)')
 _FIELD = re.compile(r'--?(?:no)?config\.([^=]*)')
+_WORDS = {
+    'invalid literal for int()': 'a whole number',
+    'could not convert string to float': 'a number',
+    'Non-boolean argument': 'true or false',
+}
 
 
 class Invocation(NamedTuple):
@@ -66,7 +71,7 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         known = nearest(error.flagname, [flag for flag in values if '.' not in flag])
         raise UserError(f'no flag --{error.flagname} in {name}: {known}') from None
     except absl_flags.Error as error:
-        raise UserError(' '.join(str(error).split())) from None
+        raise _explained(error) from None
     for flag in getattr(command, 'REQUIRED', ()):
         if not values[flag].value:
             raise UserError(f'{name} needs --{flag}: {values[flag].help}')
@@ -81,6 +86,7 @@ def _define_config(values: absl_flags.FlagValues, source: str, argv: list[str]) 
     """Loads the experiment, and defines a flag for each of its fields that `argv` sets."""
     from ml_collections import config_flags
 
+    from gan_jax import config as config_lib
     from gan_jax import experiments
 
     config = experiments.load(source)
@@ -93,12 +99,24 @@ def _define_config(values: absl_flags.FlagValues, source: str, argv: list[str]) 
     for word in argv:
         if (match := _FIELD.match(word)) and match[1] not in known:
             raise UserError(f'no field config.{match[1]}: {nearest(match[1], known)}')
+        if match and isinstance(config_lib.get(config, match[1]), ConfigDict):
+            inside = ', '.join(config_lib.get(config, match[1]))
+            raise UserError(f'config.{match[1]} is a group of fields: set one of {inside}')
     try:
         config_flags.DEFINE_config_dict(
             'config', config, flag_values=values, sys_argv=['', *argv], help_string=''
         )
     except absl_flags.Error as error:
-        raise UserError(' '.join(str(error).split())) from None
+        raise _explained(error) from None
+
+
+def _explained(error: absl_flags.Error) -> UserError:
+    """absl's error in one line, and in words where it repeats what Python said to it."""
+    text = ' '.join(str(error).split()).removeprefix('ERROR:: ')
+    for python, words in _WORDS.items():
+        if (found := re.match(r'flag (--[\w.]+=.*?): ', text)) and python in text:
+            return UserError(f'{found[1]}: must be {words}')
+    return UserError(text)
 
 
 def _take_config(argv: list[str], default: str) -> tuple[str, list[str]]:

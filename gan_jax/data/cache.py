@@ -88,11 +88,22 @@ class Decoded(NamedTuple):
     labels: np.ndarray
     digests: np.ndarray
 
-    @property
     def images(self) -> np.ndarray | None:
-        """uint8 [N, H, W, C], or None where the set is above `RESIDENT_LIMIT`."""
+        """uint8 [N, H, W, C], or None where the set is above `RESIDENT_LIMIT`.
+
+        Raises:
+          UserError: a pixel or a label is not what was prepared.
+        """
         path = self.folder / 'images.npy'
-        return _load(path) if path.exists() else None
+        if not path.exists():
+            return None
+        images = _load(path)
+        whole = len(images) == len(self.labels)
+        if not (
+            whole and np.array_equal(example_digests(Batch(images, self.labels)), self.digests)
+        ):
+            raise _damaged(path)
+        return images
 
 
 def read_decoded(folder: Path) -> Decoded | None:
@@ -105,10 +116,14 @@ def read_decoded(folder: Path) -> Decoded | None:
         return None
     try:
         meta = json.loads((folder / 'meta.json').read_text())
-    except (OSError, ValueError) as error:
+        shape, names, whole = (meta[name] for name in ('image_shape', 'class_names', 'fingerprint'))
+        shape, names = tuple(shape), tuple(names)
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(folder / 'meta.json') from error
     labels, digests = (_load(folder / name) for name in ('labels.npy', 'digests.npy'))
-    return Decoded(folder, tuple(meta['image_shape']), tuple(meta['class_names']), labels, digests)
+    if fingerprint(shape, digests) != whole:
+        raise _damaged(folder / 'digests.npy')
+    return Decoded(folder, shape, names, labels, digests)
 
 
 def _load(path: Path) -> np.ndarray:
@@ -141,15 +156,20 @@ def write_decoded(
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder.parent))
     try:
-        _fill(draft, batches, (count, *image_shape))
-        meta = dict(image_shape=tuple(image_shape), class_names=tuple(class_names))
+        digests = _fill(draft, batches, (count, *image_shape))
+        meta = dict(
+            image_shape=tuple(image_shape),
+            class_names=tuple(class_names),
+            fingerprint=fingerprint(image_shape, digests),
+        )
         (draft / 'meta.json').write_text(json.dumps(meta))
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _fill(folder: Path, batches: Iterable[Batch], shape: tuple[int, ...]) -> None:
+def _fill(folder: Path, batches: Iterable[Batch], shape: tuple[int, ...]) -> np.ndarray:
+    """Writes the arrays; returns the digests."""
     labels, digests = [], []
     with contextlib.ExitStack() as stack:
         pixels = None
@@ -164,7 +184,9 @@ def _fill(folder: Path, batches: Iterable[Batch], shape: tuple[int, ...]) -> Non
             labels.append(batch.label)
             digests.append(example_digests(batch))
     np.save(folder / 'labels.npy', np.concatenate(labels))
-    np.save(folder / 'digests.npy', np.concatenate(digests))
+    digests = np.concatenate(digests)
+    np.save(folder / 'digests.npy', digests)
+    return digests
 
 
 def example_digests(batch: Batch) -> np.ndarray:

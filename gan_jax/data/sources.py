@@ -113,7 +113,7 @@ class Examples:
 
     def arrays(self) -> Batch:
         """All of them: uint8 [N, H, W, C] and int32 [N]."""
-        images = self._decoded.images
+        images = self._decoded.images()
         if images is not None:
             return Batch(images[self._indices], self._decoded.labels[self._indices])
         chunks = _chunks(self._records, self._indices)
@@ -202,7 +202,7 @@ def subset(config: ConfigDict, count: int) -> np.ndarray:
 
 
 def _decode_once(records: Records, key: str, split: str) -> cache.Decoded:
-    folder = cache.cache_dir() / 'arrays' / key / split
+    folder = cache.cache_dir() / 'decoded' / key / split
     if (decoded := cache.read_decoded(folder)) is not None:
         return decoded
     from tqdm import tqdm

@@ -189,7 +189,13 @@ class BatchNorm(nn.BatchNorm):
 
     `momentum` is the decay of the running moments (PyTorch's momentum is 1 minus it), and
     with `axis_name` the batch is that of all devices on the axis.
+
+    The variance is that of the centred values. Flax's default, E[x^2] - E[x]^2, cancels where
+    channels hardly vary, as those of a new generator's images do: of the MNIST GAN's first
+    gradients it leaves four digits instead of six.
     """
+
+    use_fast_variance: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:

@@ -48,6 +48,7 @@ PANELS = (
         (Curve('grad_norm_g', 'Generator', 'gen'), Curve('grad_norm_d', 'Discriminator', 'disc')),
         log=True,
     ),
+    Panel('Penalty', (Curve('penalty', 'Discriminator', 'disc'),)),
 )
 
 

@@ -365,7 +365,7 @@ def preview(sampler: Sampler, seed: int, count: int, state: GanState) -> jax.Arr
 
 
 def inspect(recipe: Recipe, batch: Batch) -> jax.Array:
-    """Real images [N, H, W, C] as the discriminator sees them in the first step; uint8."""
+    """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8."""
     recipe = recipe._replace(axis_name=None)
     zero = jnp.zeros((), jnp.int32)
     key = rng.purpose_key(rng.step_key(recipe.seed, zero, zero), 'disc', 0)

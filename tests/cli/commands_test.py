@@ -63,7 +63,16 @@ MISTAKES = {
         "did you mean 'gen.optimizer.learning_rate'?",
     ),
     'unknown net field': (['train', '--config.gen.net.widht=8'], "did you mean 'gen.net.width'?"),
-    'wrong type': (['train', '--config.batch_size=many'], '--config.batch_size=many'),
+    'not a whole number': (
+        ['train', '--config.batch_size=many'],
+        '--config.batch_size=many: must be a whole number',
+    ),
+    'not a rate': (['train', '--config.gen.ema_decay=a'], 'ema_decay=a: must be a number'),
+    'not a truth': (['train', '--overwrite=perhaps'], '--overwrite=perhaps: must be true or false'),
+    'a group': (
+        ['train', '--config.gen.net=mlp'],
+        'config.gen.net is a group of fields: set one of name, ',
+    ),
     'unknown experiment': (['train', '--config=quikstart'], "did you mean 'quickstart'?"),
     'unknown preset': (['train', '--config=quickstart:smoke2'], "did you mean 'smoke'?"),
     'missing file': (['train', '--config=none/such.py'], '--config=none/such.py: no such file'),
@@ -128,11 +137,12 @@ def test_the_command_to_go_on_does_not_delete_the_run(words, tmp_path):
     assert '--config=quickstart' in command
 
 
-@pytest.mark.parametrize('case', ['syntax', 'exception', 'type', 'empty', 'extra'])
+@pytest.mark.parametrize('case', ['syntax', 'exception', 'type', 'nothing', 'empty', 'extra'])
 def test_a_broken_config_file_is_named_with_its_line(case, tmp_path, capsys):
     text, message = {
         'syntax': ('def get_config(preset:\n', 'broken.py line'),
         'exception': ('def get_config(preset):\n    return 1 / 0\n', 'broken.py line 2'),
+        'nothing': ('x = 1\n', 'broken.py defines no get_config(preset)'),
         'type': ('def get_config(preset):\n    return {}\n', 'must return a ConfigDict'),
         'empty': (
             'import ml_collections\nget_config = lambda preset: ml_collections.ConfigDict()\n',
