@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax import augment, losses, nets, optimizers, penalties, runners, tasks
+from gan_jax import augment, data, losses, nets, optimizers, penalties, runners, tasks
 from gan_jax.errors import UserError, nearest
 
 
@@ -45,6 +45,7 @@ def default() -> ConfigDict:
     config.data.name = 'mnist5k'  # key of gan_jax.data.DATASETS
     config.data.path = ''  # where the set is; '' is its usual place
     config.data.split = 'train'
+    config.data.image_size = 0  # pixels a side, for sets whose images have no size of their own
     config.data.num_examples = 0  # use a random subset of so many images; 0: all
     config.data.subset_seed = 0  # which subset
     config.data.feed = 'auto'  # resident | stream | auto: resident up to 1 GB
@@ -92,7 +93,7 @@ def default() -> ConfigDict:
 
 def smoke(config: ConfigDict) -> ConfigDict:
     """The same code paths in seconds, without a network: five checkpoints and every file."""
-    config.data.name = 'mnist5k'
+    config.data.name = data.DATASETS[config.data.name].stand_in
     config.data.path = ''
     config.data.num_examples = 200
     for role in ('gen', 'disc'):
@@ -152,8 +153,8 @@ _AT_LEAST = {
         + ('log_every', 'sample_every', 'save_every', 'num_samples'),
         1,
     ),
-    **dict.fromkeys(('devices', 'data.num_examples', 'instance_noise.decay_steps'), 0),
-    **dict.fromkeys(('instance_noise.std', 'label_smoothing', 'seed'), 0),
+    **dict.fromkeys(('devices', 'seed', 'data.num_examples', 'data.image_size'), 0),
+    **dict.fromkeys(('instance_noise.std', 'instance_noise.decay_steps', 'label_smoothing'), 0),
     **dict.fromkeys(('gen.ema_decay', *(f'penalties.{name}' for name in penalties.PENALTIES)), 0),
     **{
         f'{role}.optimizer.{field}': 0

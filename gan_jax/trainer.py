@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import errno
-import itertools
 import math
 from pathlib import Path
 import time
@@ -241,7 +240,8 @@ class Loop:
         saved = sampled = step
         if step == 0:
             self._sample(state, 0)
-        with contextlib.closing(_inputs(run, step)) as inputs, jax.transfer_guard('disallow'):
+        inputs = feeds.placed(run.feed, step, stride, run.runner.place)
+        with contextlib.closing(inputs), jax.transfer_guard('disallow'):
             while step < config.steps and not run.interrupts.received:
                 asked = time.perf_counter()
                 items = next(inputs)
@@ -314,14 +314,6 @@ class Pending:
                     raise NonFiniteError(step, name)
         line = self._run.recorder.record(before, rows, input_wait_s=wait)
         self._run.progress.update(before + len(rows), line)
-
-
-def _inputs(run: Run, step: int) -> Iterator[Any]:
-    """The items of each call from `step` on, already on the devices."""
-    items = run.feed.items(step)
-    calls = iter(lambda: list(itertools.islice(items, run.config.steps_per_call)), [])
-    stacked = (jax.tree.map(lambda *leaves: np.stack(leaves), *call) for call in calls)
-    return feeds.prefetch(stacked, run.runner.place)
 
 
 def _save(run: Run, state: GanState, step: int) -> None:

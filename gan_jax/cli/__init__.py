@@ -11,6 +11,7 @@ COMMANDS = {
     'data': 'show what the trainer will see',
     'sample': 'images from a trained generator: a grid, single files, or a walk',
     'digest': 'sha256 of a saved training state',
+    'benchmark': 'how fast an experiment trains, also beside PyTorch',
 }
 
 

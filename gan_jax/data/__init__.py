@@ -1,17 +1,54 @@
 """Data sets: from files to what the trainer feeds."""
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax.data import mnist, mnist5k
+from gan_jax.data import mnist, mnist5k, synthetic
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError, nearest
+from gan_jax.types import DataSpec
 
-DATASETS: Mapping[str, Callable[[ConfigDict], Dataset]] = {
-    'mnist': mnist.load,
-    'mnist5k': mnist5k.load,
+
+class Entry(NamedTuple):
+    """A data set that a config can name.
+
+    Attributes:
+      load: from the run's `config.data`.
+      spec: of what `load` would return, without the files.
+      sized: whether `config.data.image_size` chooses the size of its images.
+      stand_in: the set that needs no files and no network, for smoke presets.
+    """
+
+    load: Callable[[ConfigDict], Dataset]
+    spec: Callable[[ConfigDict], DataSpec]
+    sized: bool
+    stand_in: str
+
+
+DATASETS: Mapping[str, Entry] = {
+    'mnist': Entry(mnist.load, mnist.spec, sized=False, stand_in='mnist5k'),
+    'mnist5k': Entry(mnist5k.load, mnist5k.spec, sized=False, stand_in='mnist5k'),
+    'synthetic': Entry(synthetic.load, synthetic.spec, sized=True, stand_in='synthetic'),
 }
+
+
+def entry(config: ConfigDict) -> Entry:
+    """What `config.data` names.
+
+    Raises:
+      UserError: an unknown set, or a size for one that has its own.
+    """
+    if config.name not in DATASETS:
+        raise UserError(f'config.data.name={config.name}: {nearest(config.name, DATASETS)}')
+    found = DATASETS[config.name]
+    if config.image_size and not found.sized:
+        raise UserError(
+            f'config.data.image_size={config.image_size}: the images of {config.name} have a size'
+            ' of their own; leave it 0'
+        )
+    return found
 
 
 def load(config: ConfigDict) -> Dataset:
@@ -23,6 +60,4 @@ def load(config: ConfigDict) -> Dataset:
     Raises:
       UserError: the set is unknown or cannot be had.
     """
-    if config.name not in DATASETS:
-        raise UserError(f'config.data.name={config.name}: {nearest(config.name, DATASETS)}')
-    return DATASETS[config.name](config)
+    return entry(config).load(config)

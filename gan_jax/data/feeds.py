@@ -103,6 +103,16 @@ def _batches(dataset: Dataset, order: DataOrder, first_step: int) -> Iterator[Ba
         iterator.close()
 
 
+def placed(
+    feed: Feed, first_step: int, steps_per_call: int, place: Callable[[Any], Any]
+) -> Iterator[Any]:
+    """The items [steps_per_call, ...] of each call from `first_step` on, put where `place` does."""
+    items = feed.items(first_step)
+    calls = iter(lambda: list(itertools.islice(items, steps_per_call)), [])
+    stacked = (jax.tree.map(lambda *leaves: np.stack(leaves), *call) for call in calls)
+    return prefetch(stacked, place)
+
+
 def prefetch(iterator: Iterator[T], place: Callable[[T], U], depth: int = 2) -> Iterator[U]:
     """Places items ahead of their use, in a thread that ends with this generator.
 

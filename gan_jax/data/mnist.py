@@ -16,6 +16,7 @@ import numpy as np
 
 from gan_jax.data.sources import Dataset, find_tfds_copy, load_prepared
 from gan_jax.errors import UserError
+from gan_jax.types import DataSpec
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -29,6 +30,12 @@ MD5 = {
     't10k-labels-idx1-ubyte.gz': 'ec29112dd5afa0611ce80d1b7f02629c',
 }
 SPLITS = {'train': 'train', 'test': 't10k'}  # how the files of each split begin
+
+
+def spec(config: ConfigDict) -> DataSpec:
+    """Shapes and counts of the set, known without its files."""
+    whole = {'test': 10_000}.get(config.split, 60_000)
+    return DataSpec((28, 28, 1), 10, config.num_examples or whole)
 
 
 def load(config: ConfigDict) -> Dataset:

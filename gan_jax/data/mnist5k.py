@@ -9,8 +9,14 @@ import numpy as np
 
 from gan_jax.data.sources import Dataset, load_prepared
 from gan_jax.errors import UserError
+from gan_jax.types import DataSpec
 
 SPLITS = ('train',)
+
+
+def spec(config: ConfigDict) -> DataSpec:
+    """Shapes and counts of the set."""
+    return DataSpec((28, 28, 1), 10, config.num_examples or 5_000)
 
 
 def load(config: ConfigDict) -> Dataset:

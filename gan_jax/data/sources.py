@@ -7,7 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ml_collections import ConfigDict
 import numpy as np
@@ -88,8 +88,23 @@ def _example(features: dict) -> Batch:
     return Batch(features['image'], np.int32(features.get('label', 0)))
 
 
+class Source(Protocol):
+    """The examples of a data set by index; any thread may read."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Batch:
+        """One example: uint8 [H, W, C] and an int32 scalar."""
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
+
+    def arrays(self) -> Batch:
+        """All of them: uint8 [N, H, W, C] and int32 [N]."""
+
+
 class Examples:
-    """The examples of a data set by index.
+    """The examples of a prepared set.
 
     Single ones are read from the ArrayRecord files, all of them from the decoded copy.
     """
@@ -138,7 +153,7 @@ class Dataset:
     spec: DataSpec
     class_names: tuple[str, ...]
     fingerprint: str
-    source: Examples
+    source: Source
 
     def arrays(self) -> Batch:
         """The whole set: uint8 [N, H, W, C] and int32 [N]."""

@@ -1,0 +1,33 @@
+"""How many floating-point operations a step needs, whatever form its compiler gives them."""
+
+import math
+
+from jax.extend import core
+
+
+def flops(closed: core.ClosedJaxpr) -> int:
+    """Operations of all products and convolutions in a program, a multiply-add counted as two.
+
+    Elementwise work is left out, as is usual. Convolutions count every tap, those that fall
+    on padding included, and as they are written: not as a fast form computes them.
+    """
+    return _flops(closed.jaxpr)
+
+
+def _flops(jaxpr: core.Jaxpr) -> int:
+    return sum(_equation(equation) for equation in jaxpr.eqns)
+
+
+def _equation(equation: core.JaxprEqn) -> int:
+    shapes = [variable.aval.shape for variable in equation.invars]
+    name = equation.primitive.name
+    if name == 'dot_general':
+        ((contracted, _), _), out = equation.params['dimension_numbers'], equation.outvars[0]
+        return 2 * math.prod(out.aval.shape) * math.prod(shapes[0][axis] for axis in contracted)
+    if name in ('conv_down', 'conv_up', 'conv_corr'):
+        # Each of `gan_jax.ops.bilinear`: a product for each small place, tap and channel pair.
+        kernel = equation.outvars[0].aval.shape if name == 'conv_corr' else shapes[1]
+        window = equation.params['window']
+        return 2 * shapes[0][0] * window.rows.small * window.cols.small * math.prod(kernel)
+    repeats = equation.params['length'] if name == 'scan' else 1
+    return repeats * sum(map(_flops, core.jaxprs_in_params(equation.params)))

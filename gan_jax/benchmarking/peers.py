@@ -1,0 +1,117 @@
+"""Other frameworks' side of a comparison: programs in `benchmarks/`, never imported here."""
+
+from collections.abc import Mapping
+import contextlib
+import importlib.util
+from pathlib import Path
+import statistics
+import sys
+import tempfile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_jax import data
+from gan_jax.benchmarking.plan import Plan
+from gan_jax.benchmarking.processes import Worker, WorkerError
+from gan_jax.errors import UserError, nearest
+
+PROBES = 2  # turns that choose among a peer's variants
+GENERATED = 256  # images that stand in for those that are not at hand
+
+
+class Peer(NamedTuple):
+    """A framework to compare with.
+
+    Attributes:
+      module: what must be installed.
+      remedy: how to install it.
+      program: file name in `benchmarks/`.
+      variants: the ways of running it that compete.
+    """
+
+    module: str
+    remedy: str
+    program: str
+    variants: tuple[str, ...]
+
+
+PEERS: Mapping[str, Peer] = {
+    'torch': Peer(
+        'torch',
+        "pip install 'gan-jax[bench]'",
+        'torch_peer.py',
+        ('eager', 'channels_last', 'compile', 'compile_channels_last'),
+    )
+}
+
+
+class Rival(NamedTuple):
+    """The fastest variant, ready to go on, and what was found out about the others."""
+
+    worker: Worker
+    facts: dict[str, Any]
+
+
+def folder() -> Path:
+    """Where the programs are: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / 'benchmarks'
+    return installed if installed.is_dir() else package.parent / 'benchmarks'
+
+
+def find(name: str) -> Peer:
+    """A peer by its name.
+
+    Raises:
+      UserError: there is no such peer, or it is not installed.
+    """
+    if name not in PEERS:
+        raise UserError(f'--peer={name}: {nearest(name, PEERS)}')
+    peer = PEERS[name]
+    if importlib.util.find_spec(peer.module) is None:
+        raise UserError(f'--peer={name}: it is not installed; {peer.remedy}')
+    return peer
+
+
+def fastest(
+    plan: Plan, images: np.ndarray | None, env: Mapping[str, str], stack: contextlib.ExitStack
+) -> Rival:
+    """Tries each variant of the plan's peer alone, and keeps the fastest one.
+
+    Args:
+      plan: what is measured.
+      images: uint8 [N, H, W, C] to train on; None: random pixels.
+      env: on top of this process's environment.
+      stack: ends what is started here.
+
+    Raises:
+      UserError: the peer has no such nets or losses, or none of its variants runs.
+    """
+    peer = find(plan.peer)
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    np.save(scratch / 'images.npy', _generated(plan) if images is None else images)
+    command = [sys.executable, str(folder() / peer.program)]
+    request = {'config': plan.config.to_dict(), 'images': str(scratch / 'images.npy')}
+    outcomes, workers = {}, {}
+    for variant in peer.variants:
+        try:
+            worker = stack.enter_context(Worker(command, {**request, 'variant': variant}, env))
+        except WorkerError as error:
+            outcomes[variant] = str(error).splitlines()[-1]
+            continue
+        turns = [worker.order('turn', calls=plan.calls) for _ in range(PROBES)]
+        outcomes[variant] = 1e3 * statistics.median(turns[-1]['step_s'])
+        workers[variant] = worker
+        best = min(workers, key=outcomes.get)
+        for other in workers.keys() - {best}:
+            workers.pop(other).close()
+    if not workers:
+        raise UserError(f'--peer={plan.peer}: no variant of it runs this: {outcomes}')
+    return Rival(workers[best], {'variant': best, 'variants': outcomes})
+
+
+def _generated(plan: Plan) -> np.ndarray:
+    spec = data.entry(plan.config.data).spec(plan.config.data)
+    shape = (max(GENERATED, plan.config.batch_size), *spec.image_shape)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)

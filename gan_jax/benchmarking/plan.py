@@ -1,0 +1,23 @@
+"""What a benchmark is to measure."""
+
+from typing import NamedTuple
+
+from ml_collections import ConfigDict
+
+
+class Plan(NamedTuple):
+    """What is measured, and how often.
+
+    Attributes:
+      config: complete and valid.
+      turns: of each side.
+      calls: of the step in a turn.
+      peer: a key of `peers.PEERS`, '' for none.
+      devices: simulated CPU devices to run on, 0 for the real ones.
+    """
+
+    config: ConfigDict
+    turns: int
+    calls: int
+    peer: str = ''
+    devices: int = 0

@@ -1,0 +1,103 @@
+"""How a step's cost grows with the batch, the image and the number of devices."""
+
+from collections.abc import Iterator, Mapping, Sequence
+import io
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from gan_jax.benchmarking import measure
+from gan_jax.benchmarking.plan import Plan
+from gan_jax.errors import UserError, nearest
+
+VALUES: Mapping[str, Sequence[int]] = {
+    'batch_size': (1, 4, 16, 64, 256),
+    'image_size': (32, 64, 128),
+    'devices': (1, 2, 4, 8),
+}
+
+
+def fields(text: str) -> list[str]:
+    """The fields of `--sweep=A,B`.
+
+    Raises:
+      UserError: a field that has no sweep.
+    """
+    names = [name for name in text.split(',') if name]
+    for name in names:
+        if name not in VALUES:
+            raise UserError(f'--sweep={text}: {nearest(name, VALUES)}')
+    return names
+
+
+def points(plan: Plan, field: str) -> list[Plan]:
+    """The plans of one sweep, in the order of its values.
+
+    Raises:
+      UserError: the config's data or nets have one size only.
+    """
+    if field == 'image_size' and not plan.config.data.image_size:
+        raise UserError(
+            f'--sweep=image_size: the images of {plan.config.data.name} have one size; take a'
+            ' config of another set, such as --config=dcgan64'
+        )
+    return [_point(plan, field, value) for value in _reachable(plan.config, field)]
+
+
+def _reachable(config: ConfigDict, field: str) -> list[int]:
+    if field != 'devices':
+        return list(VALUES[field])
+    simulated = jax.default_backend() == 'cpu'
+    most = max(VALUES['devices']) if simulated else jax.local_device_count()
+    return [count for count in VALUES['devices'] if count <= most and not config.batch_size % count]
+
+
+def _point(plan: Plan, field: str, value: int) -> Plan:
+    config = plan.config.copy_and_resolve_references()
+    if field == 'devices':
+        config.devices = value
+        return plan._replace(config=config, devices=value if jax.default_backend() == 'cpu' else 0)
+    if field == 'image_size':
+        config.data.name = 'synthetic'
+        config.data.path = ''
+        config.data.image_size = value
+    else:
+        config.batch_size = value
+    return plan._replace(config=config)
+
+
+def run(plan: Plan, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Measures each point, {'field', 'value', and what `measure` returns}, as they finish."""
+    for field in names:
+        for point in points(plan, field):
+            config = point.config
+            sizes = {
+                'batch_size': config.batch_size,
+                'image_size': config.data.image_size,
+                'devices': config.devices,
+            }
+            yield {'field': field, 'value': sizes[field], **measure(point)}
+
+
+def plot(results: Sequence[Mapping[str, Any]]) -> bytes:
+    """Milliseconds a step over each field, on logarithmic axes; a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(result['field'] for result in results))
+    figure = Figure(figsize=(4 * len(names), 3.2), dpi=120, layout='constrained')
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        chosen = [result for result in results if result['field'] == name]
+        values = [result['value'] for result in chosen]
+        axes.plot(values, [r['step_ms']['median'] for r in chosen], 'o-', label='gan_jax')
+        if all('peer' in r for r in chosen):
+            axes.plot(values, [r['peer']['step_ms']['median'] for r in chosen], 's--', label='peer')
+            axes.legend(frameon=False)
+        axes.set(xscale='log', yscale='log', xlabel=name, ylabel='ms a step')
+        axes.set_xticks(values, [str(value) for value in values])
+        axes.minorticks_off()
+        axes.grid(color='#e8e8e8')
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()

@@ -1,0 +1,120 @@
+"""Measures how fast an experiment trains: compiling, waiting for images and stepping apart.
+
+Uses the experiment's data where they are at hand, else random pixels of their shape. With
+--peer=torch the same work is done in PyTorch, in turns.
+"""
+
+import json
+from pathlib import Path
+import signal
+import sys
+from typing import Any
+
+from absl import flags
+
+from gan_jax.cli.flags import Invocation
+from gan_jax.errors import UserError
+
+DEFAULT_CONFIG = 'quickstart'
+
+
+def define(values: flags.FlagValues) -> None:
+    """The flags of this command."""
+    for name, default, text in (
+        ('batch_size', None, "in place of the experiment's"),
+        ('steps', 5, 'calls of the step in a turn'),
+        ('turns', 7, 'turns of each side'),
+    ):
+        flags.DEFINE_integer(name, default, text, flag_values=values)
+    for name, text in (
+        ('runner', "pmap, shard_map or vmap, in place of the experiment's"),
+        ('precision', "float32 or bfloat16, in place of the experiment's"),
+        ('peer', 'torch: also measure PyTorch, its fastest way of running'),
+        (
+            'sweep',
+            'batch_size,image_size,devices or some of them: how cost grows; a .png by --json',
+        ),
+        ('json', 'a .json file to write the figures to'),
+    ):
+        flags.DEFINE_string(name, '', text, flag_values=values)
+
+
+def main(invocation: Invocation) -> None:
+    """Measures, prints, writes."""
+    from gan_jax import benchmarking, files
+    from gan_jax import config as config_lib
+    from gan_jax.benchmarking import peers, sweep
+    from gan_jax.benchmarking.plan import Plan
+    from gan_jax.cli import outputs, startup
+
+    values = invocation.flags
+    output = outputs.file(values.json, '.json', flag='--json') if values.json else None
+    for name in ('steps', 'turns'):
+        if values[name].value < 1:
+            raise UserError(f'--{name}={values[name].value}: must be at least 1')
+    if values.peer:
+        peers.find(values.peer)
+    names = sweep.fields(values.sweep)
+    startup.prepare()
+    config = _changed(invocation)
+    config_lib.validate(config)
+    plan = Plan(config, values.turns, values.steps, values.peer)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else frozen workers would be left
+    results: dict[str, Any] = {'config': invocation.source, 'cpu': cpu_name()}
+    if names:
+        results['sweep'] = []
+        for result in sweep.run(plan, names):
+            print(f'{result["field"]}={result["value"]}\n{table(result)}', flush=True)
+            results['sweep'].append(result)
+    else:
+        results |= benchmarking.measure(plan)
+        print(table(results))
+    if output:
+        files.replace(output, json.dumps(results, indent=2) + '\n')
+        if names:
+            files.replace(output.with_suffix('.png'), sweep.plot(results['sweep']))
+
+
+def _changed(invocation: Invocation) -> Any:
+    config = invocation.config
+    for field in ('batch_size', 'runner', 'precision'):
+        value = invocation.flags[field].value
+        if value not in (None, ''):
+            config[field] = value
+    return config
+
+
+def cpu_name() -> str:
+    """The processor's model and the number of its cores, as far as the system tells."""
+    import os
+    import platform
+
+    info = Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return f'{(models or [platform.processor()])[0]}, {os.cpu_count()} cores'
+
+
+def table(result: dict[str, Any]) -> str:
+    """The figures of one measurement, for a person."""
+    step = result['step_ms']
+    images = 'random pixels' if result['data'] == 'synthetic' else 'real images'
+    gflops = result['flops_per_step'] / step['median'] / 1e6
+    lines = [
+        ('work', f'batch {result["batch_size"]}, {result["precision"]}, {images}'),
+        ('device', f'{result["device_count"]} x {result["device"]}, {result["runner"]}'),
+        ('compile', f'{result["compile_s"]:.1f} s'),
+        ('step', f'{step["median"]:,.1f} ms ({step["p25"]:,.1f} to {step["p75"]:,.1f})'),
+        ('speed', f'{result["images_per_s"]:,.1f} images/s'),
+        ('input wait', f'{result["input_wait_fraction"]:.2%} of the step'),
+        ('arithmetic', f'{gflops:,.0f} GFLOP/s of {result["product_gflops"]:,.0f} in one product'),
+        ('memory', f'{result["peak_rss_mb"]:,.0f} MB at most'),
+    ]
+    if peer := result.get('peer'):
+        low, high = min(result['ratios']), max(result['ratios'])
+        lines += [
+            ('peer', f'{peer["version"]} {peer["variant"]}: {peer["step_ms"]["median"]:,.1f} ms'),
+            ('', f'{peer["images_per_s"]:,.1f} images/s, {peer["peak_rss_mb"]:,.0f} MB'),
+            ('ratio', f'{result["ratio"]:.2f} ({low:.2f} to {high:.2f}) times as fast'),
+        ]
+    return '\n'.join(f'  {name:11} {text}' for name, text in lines)

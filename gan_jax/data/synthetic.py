@@ -1,0 +1,71 @@
+"""`synthetic`: images of random pixels, for benchmarks and to try a program without data."""
+
+import hashlib
+
+from ml_collections import ConfigDict
+import numpy as np
+
+from gan_jax.data.sources import Dataset
+from gan_jax.errors import UserError
+from gan_jax.types import Batch, DataSpec
+
+NUM_EXAMPLES = 10_000
+POOL = 512  # different images; the set repeats them
+NUM_CLASSES = 10
+
+
+def spec(config: ConfigDict) -> DataSpec:
+    """Colour images of `image_size` pixels a side, ten classes in turn.
+
+    Raises:
+      UserError: no size is given.
+    """
+    side = config.image_size
+    if side < 1:
+        raise UserError('config.data.image_size=0: the synthetic set needs a size, e.g. 64')
+    return DataSpec((side, side, 3), NUM_CLASSES, config.num_examples or NUM_EXAMPLES)
+
+
+def load(config: ConfigDict) -> Dataset:
+    """The set of `config.data`."""
+    if config.path:
+        raise UserError(f'config.data.path={config.path!r} must be empty for the synthetic set')
+    return make(spec(config), config.name, config.split)
+
+
+def make(like: DataSpec, name: str, split: str = 'train') -> Dataset:
+    """Random pixels of the shape and number of another set, under its name."""
+    return Dataset(
+        name=name,
+        split=split,
+        spec=like,
+        class_names=tuple(str(number) for number in range(like.num_classes)),
+        fingerprint=hashlib.sha256(repr(('synthetic', *like)).encode()).hexdigest(),
+        source=Generated(like),
+    )
+
+
+class Generated:
+    """The examples of a synthetic set by index."""
+
+    def __init__(self, like: DataSpec):
+        """Draws the pool, the same in every process."""
+        random = np.random.default_rng(0)
+        self._count, self._classes = like.num_examples, max(like.num_classes, 1)
+        self._pool = random.integers(0, 256, (min(POOL, self._count), *like.image_shape), np.uint8)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Batch:
+        """One example: uint8 [H, W, C] and an int32 scalar."""
+        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """The examples of int [n]: uint8 [n, H, W, C] and int32 [n]."""
+        labels = (indices % self._classes).astype(np.int32)
+        return Batch(self._pool[indices % len(self._pool)], labels)
+
+    def arrays(self) -> Batch:
+        """All of them: uint8 [N, H, W, C] and int32 [N]."""
+        return self.take(np.arange(self._count))
