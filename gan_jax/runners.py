@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 import numpy as np
 
+from gan_jax import memory
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, GanState, Metrics
 
@@ -139,11 +140,17 @@ def _vmap(mesh: Mesh, num_devices: int) -> Runner:
         body = jax.vmap(
             _steps(step, gather, mesh.devices.flat[0].platform),
             in_axes=(None, None, _BATCH_AXIS),
-            out_axes=None,
+            # One device averages nothing, so that its outputs are still mapped.
+            out_axes=None if num_devices > 1 else 0,
             axis_name=AXIS,
             axis_size=num_devices,
         )
-        return jax.jit(body, donate_argnums=0)
+
+        def run(state: GanState, data: Any, items: Any) -> tuple[GanState, Metrics]:
+            out = body(state, data, items)
+            return out if num_devices > 1 else jax.tree.map(lambda leaf: leaf[0], out)
+
+        return jax.jit(run, donate_argnums=0)
 
     return Runner(
         num_devices,
@@ -159,6 +166,16 @@ RUNNERS: dict[str, Callable[[Mesh, int], Runner]] = {
     'shard_map': _shard_map,
     'vmap': _vmap,
 }
+
+
+def compiled(call: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+    """The program of a runner's call for arguments of these shapes and places.
+
+    The memory that its compilation took is given back before it runs for the first time.
+    """
+    program = call.lower(*arguments).compile()
+    memory.give_back()
+    return program
 
 
 def count_devices(name: str, asked: int) -> int:

@@ -268,7 +268,8 @@ class Loop:
     def _dispatch(self, state: GanState, items: Any) -> tuple[GanState, Metrics]:
         if self._started is None:
             return self._call(state, self._data, items)
-        with self._run.recorder.paused():  # it compiles
+        with self._run.recorder.paused():
+            self._call = runners.compiled(self._call, state, self._data, items)
             result = jax.block_until_ready(self._call(state, self._data, items))
         seconds = time.perf_counter() - self._started
         self._run.progress.message(f'first step finished {seconds:.1f} s after the start')

@@ -7,9 +7,11 @@ import jax
 
 
 def prepare() -> None:
-    """Keeps compiled programs between processes, and libraries' chatter off the terminal."""
+    """Keeps compiled programs between processes, memory, and the terminal to what is ours."""
+    from gan_jax import memory
     from gan_jax.data.cache import cache_dir
 
+    memory.keep()
     if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
         jax.config.update('jax_compilation_cache_dir', str(cache_dir() / 'xla'))
     jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)

@@ -48,4 +48,4 @@ def form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> ModuleT
     if winograd.applies(window) and rows >= 256 and min(channels) >= 32:
         return winograd
     # Eigen has no bfloat16 convolutions, and starts slowly for few rows.
-    return direct if rows > 64 and batch.dtype == 'float32' else gemm
+    return direct if rows > 128 and batch.dtype == 'float32' else gemm

@@ -85,8 +85,15 @@ def up(small: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
 
 def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
     """See `bilinear.corr`."""
-    products = _pairwise(_dot(0, 0), _tile_planes(big, window), _small_planes(small))
+    left, right = _tile_planes(big, window), _small_planes(small)
+    # A product that sums over rows transposes its left factor: better the smaller of the two,
+    # unless there are so few rows that the result is larger than either.
+    rows, channels = left[0][0].shape
+    swapped = rows > channels
+    products = _pairwise(_dot(0, 0), *((right, left) if swapped else (left, right)))
     taps = jnp.stack([jnp.stack(row) for row in _transform(_G_T, products)])
+    if swapped:
+        taps = taps.swapaxes(2, 3)
     shape = 2, 2, 2, 2, big.shape[3], small.shape[3]
     kernel = taps.reshape(shape).transpose(0, 2, 1, 3, 4, 5).reshape(4, 4, *shape[4:])
     return kernel.astype(big.dtype)

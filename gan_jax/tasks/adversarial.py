@@ -219,7 +219,7 @@ class Game(NamedTuple):
         z = self.recipe.latent(self.keys(purpose))
 
         def forward(params: Any) -> tuple[jax.Array, Stats]:
-            return self._apply(gen, params, gen.batch_stats, z, 'generator')
+            return self._apply(gen, params, z, self._dropout_key('generator'))
 
         image, pullback, stats = jax.vjp(forward, gen.params, has_aux=True)
         return Generated(image, pullback, stats)
@@ -237,40 +237,56 @@ class Game(NamedTuple):
             image = image + self.noise_std * noise
         return image * scale + middle
 
-    def logits(
-        self, disc: NetState, params: Any, stats: Stats, image: jax.Array, purpose: str
-    ) -> tuple[jax.Array, Stats]:
-        """D(image), float32 [B], and D's statistics after the pass."""
-        return self._apply(disc, params, stats, image, purpose)
+    def logits(self, disc: NetState, params: Any, image: jax.Array, purpose: str) -> jax.Array:
+        """D(image), float32 [B]."""
+        return self._apply(disc, params, image, self._dropout_key(purpose))[0]
+
+    def logits_of_both(
+        self, disc: NetState, params: Any, real: jax.Array, fake: jax.Array
+    ) -> tuple[jax.Array, jax.Array, Stats]:
+        """D(real) and D(fake), float32 [B] each, and D's statistics after.
+
+        One pass, so that every kernel is read once, but batch norm takes the moments of each
+        batch apart; the running ones move by the mean of the two.
+        """
+        keys = jnp.stack([self._dropout_key(purpose) for purpose in ('real', 'fake')])
+        both = jax.vmap(lambda image, key: self._apply(disc, params, image, key))
+        logits, stats = both(jnp.stack([real, fake]), keys)
+        return logits[0], logits[1], jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), stats)
+
+    def _dropout_key(self, purpose: str) -> jax.Array:
+        return rng.purpose_key(self.key, 'dropout', purpose)
 
     def _apply(
-        self, net: NetState, params: Any, stats: Stats, x: jax.Array, purpose: str
+        self, net: NetState, params: Any, x: jax.Array, dropout_key: jax.Array
     ) -> tuple[jax.Array, Stats]:
         out, updated = net.apply_fn(
-            {'params': params, 'batch_stats': stats},
+            {'params': params, 'batch_stats': net.batch_stats},
             x,
             self.label,
             train=True,
             mutable=['batch_stats'],
-            rngs={'dropout': rng.purpose_key(self.key, 'dropout', purpose)},
+            rngs={'dropout': dropout_key},
         )
         return out, updated.get('batch_stats', {})
 
     def average(self, tree: Any) -> Any:
         """The mean over devices, all leaves in one collective."""
         axis_name = self.recipe.axis_name
-        return tree if axis_name is None else jax.lax.pmean(tree, axis_name)
+        # A collective of one device would still copy every leaf.
+        if axis_name is None or jax.lax.axis_size(axis_name) == 1:
+            return tree
+        return jax.lax.pmean(tree, axis_name)
 
 
 def update_disc(
     game: Game, disc: NetState, real: jax.Array, fake: jax.Array
 ) -> tuple[NetState, Metrics]:
-    """One update of the discriminator; real and fake pass separately, each with its statistics."""
+    """One update of the discriminator, on real and on generated images."""
     real, fake = game.view(real, 'real'), game.view(fake, 'fake')
 
     def objective(params: Any) -> tuple[jax.Array, tuple[Stats, dict[str, jax.Array]]]:
-        real_logits, stats = game.logits(disc, params, disc.batch_stats, real, 'real')
-        fake_logits, stats = game.logits(disc, params, stats, fake, 'fake')
+        real_logits, fake_logits, stats = game.logits_of_both(disc, params, real, fake)
         loss = jnp.mean(game.recipe.loss.disc(real_logits, fake_logits))
         metrics = {
             'loss_d': loss,
@@ -294,7 +310,7 @@ def _penalty(
     """The weighted sum of the recipe's penalties, a scalar."""
 
     def logits(image: jax.Array) -> jax.Array:
-        return game.logits(disc, params, disc.batch_stats, image, 'penalty')[0]
+        return game.logits(disc, params, image, 'penalty')
 
     total = jnp.zeros(())
     for number, (penalty, weight) in enumerate(game.recipe.penalties):
@@ -315,9 +331,9 @@ def update_gen(
 
     def objective(fake: jax.Array) -> jax.Array:
         fake = game.view(fake, 'fake')
-        fake_logits, _ = game.logits(disc, disc.params, disc.batch_stats, fake, 'gen')
+        fake_logits = game.logits(disc, disc.params, fake, 'gen')
         # Only a relativistic loss looks at these; for the others XLA drops the pass.
-        real_logits, _ = game.logits(disc, disc.params, disc.batch_stats, real, 'gen')
+        real_logits = game.logits(disc, disc.params, real, 'gen')
         return jnp.mean(game.recipe.loss.gen(real_logits, fake_logits))
 
     loss, fake_grad = jax.value_and_grad(objective)(generated.image)

@@ -99,7 +99,10 @@ def test_shared_latents_give_the_generator_the_images_the_discriminator_saw():
         recipe, state, batch = setting(share_latent=share)
         found.append(jax.jit(gradients(recipe, state, batch))())
     assert changed(found[0][0], found[1][0])
-    assert not changed(found[0][1], found[1][1])
+    # To rounding: they are two programs.
+    norm = float(optax.tree.norm(found[0][1]))
+    for a, b in zip(*(jax.tree.leaves(gradients[1]) for gradients in found), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6 * norm)
 
 
 def test_the_first_update_is_the_textbook_s():
