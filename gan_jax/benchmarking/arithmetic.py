@@ -3,15 +3,18 @@
 import math
 
 from jax.extend import core
+from jax.interpreters import partial_eval
 
 
 def flops(closed: core.ClosedJaxpr) -> int:
     """Operations of all products and convolutions in a program, a multiply-add counted as two.
 
     Elementwise work is left out, as is usual. Convolutions count every tap, those that fall
-    on padding included, and as they are written: not as a fast form computes them.
+    on padding included, and as they are written: not as a fast form computes them. What no
+    output depends on is left out, as compilers do.
     """
-    return _flops(closed.jaxpr)
+    needed, _ = partial_eval.dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outvars))
+    return _flops(needed)
 
 
 def _flops(jaxpr: core.Jaxpr) -> int:

@@ -1,0 +1,72 @@
+"""A benchmark from end to end, and its sweeps."""
+
+import json
+import math
+
+import pytest
+
+from gan_jax import benchmarking, cli, experiments
+from gan_jax.benchmarking import sweep
+from gan_jax.benchmarking.plan import Plan
+from gan_jax.errors import UserError
+
+
+def plan(name, **changes):
+    config = experiments.load(name)
+    with config.unlocked():
+        config.update_from_flattened_dict(changes)
+    return Plan(config, turns=2, calls=2)
+
+
+@pytest.mark.newest
+def test_the_figures_of_the_contract(tmp_path, capsys):
+    output = tmp_path / 'out.json'
+    code = cli.main(
+        ['benchmark', '--config=quickstart:smoke', '--batch_size=8', '--precision=bfloat16']
+        + ['--runner=vmap', '--steps=2', '--turns=2', f'--json={output}']
+    )
+    assert code == 0
+    found = json.loads(output.read_text())
+    wanted = {'device': 'cpu', 'device_count': 1, 'runner': 'vmap', 'precision': 'bfloat16'}
+    wanted |= {'data': 'real', 'batch_size': 8}
+    assert {name: found[name] for name in wanted} == wanted
+    positive = ('compile_s', 'images_per_s', 'flops_per_step', 'peak_rss_mb', 'product_gflops')
+    assert all(0 < found[name] < math.inf for name in positive)
+    step = found['step_ms']
+    assert 0 < step['p25'] <= step['median'] <= step['p75']
+    assert 0 <= found['input_wait_fraction'] <= 1
+    assert 'images/s' in capsys.readouterr().out
+
+
+def test_random_pixels_stand_in_for_data_that_are_not_there(tmp_path):
+    absent = plan('fc_gan_mnist:smoke', **{'data.name': 'mnist', 'data.path': str(tmp_path)})
+    assert benchmarking.measure(absent)['data'] == 'synthetic'
+
+
+def test_what_generated_images_would_not_mend_is_refused():
+    with pytest.raises(UserError, match='image_size'):
+        benchmarking.measure(plan('quickstart:smoke', **{'data.image_size': 64}))
+
+
+def test_sweeps_change_one_field_at_a_time():
+    start = plan('dcgan64')
+    batches = [point.config.batch_size for point in sweep.points(start, 'batch_size')]
+    assert batches == list(sweep.VALUES['batch_size'])
+    sizes = [point.config.data.image_size for point in sweep.points(start, 'image_size')]
+    assert sizes == [32, 64, 128]
+    devices = sweep.points(start, 'devices')
+    assert [point.config.devices for point in devices] == [point.devices for point in devices]
+    assert start.config.batch_size == 64
+
+
+def test_a_sweep_of_a_size_that_is_fixed_is_refused():
+    with pytest.raises(UserError, match='--sweep=image_size'):
+        sweep.points(plan('quickstart'), 'image_size')
+    with pytest.raises(UserError, match="--sweep=batchsize: did you mean 'batch_size'"):
+        sweep.fields('batchsize')
+
+
+def test_a_sweep_has_a_picture():
+    step = {'median': 2.0, 'p25': 1.0, 'p75': 3.0}
+    rows = [{'field': 'devices', 'value': n, 'step_ms': step} for n in (1, 2)]
+    assert sweep.plot(rows).startswith(b'\x89PNG')

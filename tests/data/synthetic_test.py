@@ -1,0 +1,45 @@
+"""Random pixels by index: the same everywhere, of any shape."""
+
+from ml_collections import ConfigDict
+import numpy as np
+import pytest
+
+from gan_jax import config as base
+from gan_jax import data
+from gan_jax.data import synthetic
+from gan_jax.errors import UserError
+from gan_jax.types import DataSpec
+
+
+def section(**changes) -> ConfigDict:
+    config = base.default().data
+    config.update({'name': 'synthetic', 'image_size': 32, **changes})
+    return config
+
+
+def test_examples_do_not_depend_on_how_they_are_read():
+    dataset = data.load(section(num_examples=1_000))
+    assert dataset.spec == DataSpec((32, 32, 3), 10, 1_000)
+    whole = dataset.arrays()
+    indices = np.array([999, 0, 512])
+    for part, leaf in zip(dataset.source.take(indices), whole, strict=True):
+        np.testing.assert_array_equal(part, leaf[indices])
+    assert dataset.source[999].label == whole.label[999]
+    assert whole.image.dtype == np.uint8 and whole.label.dtype == np.int32
+    assert dataset.fingerprint == data.load(section(num_examples=1_000)).fingerprint
+    assert dataset.fingerprint != data.load(section()).fingerprint
+
+
+def test_it_stands_in_for_another_set():
+    like = DataSpec((28, 28, 1), 0, 7)
+    dataset = synthetic.make(like, 'mnist')
+    assert dataset.arrays().image.shape == (7, 28, 28, 1) and not dataset.class_names
+
+
+def test_a_size_is_needed_here_and_refused_where_there_is_one():
+    with pytest.raises(UserError, match='config.data.image_size=0: the synthetic set needs'):
+        data.load(section(image_size=0))
+    with pytest.raises(UserError, match='config.data.image_size=32: the images of mnist5k'):
+        data.load(section(name='mnist5k'))
+    with pytest.raises(UserError, match='must be empty'):
+        data.load(section(path='/somewhere'))

@@ -1,0 +1,39 @@
+"""Temporaries stay with the process between steps."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource
+from gan_jax import memory
+memory.keep()
+import jax, jax.numpy as jnp
+x = jnp.ones((2048, 2048))
+step = jax.jit(lambda x: (x @ (x @ x)) @ x)  # temporaries of 16 MB
+for _ in range(3):
+    step(x).block_until_ready()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(4):
+    step(x).block_until_ready()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 4)
+"""
+
+
+def faults(**env) -> int:
+    """Page faults of one step."""
+    environment = os.environ | {'JAX_NUM_CPU_DEVICES': '1'} | env
+    done = subprocess.run(
+        [sys.executable, '-c', PROGRAM], env=environment, capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='the C library is not glibc')
+def test_steps_take_no_fresh_pages_unless_the_environment_says_so():
+    page = os.sysconf('SC_PAGE_SIZE')
+    assert faults(GAN_JAX_MALLOC='system') > (16 << 20) // page
+    assert faults() < (1 << 20) // page
