@@ -1,4 +1,4 @@
-"""Other frameworks' side of a comparison: programs in `benchmarks/`, never imported here."""
+"""The other side of a comparison: programs in `benchmarks/`, never imported here."""
 
 from collections.abc import Mapping
 import contextlib
@@ -21,7 +21,7 @@ GENERATED = 256  # images that stand in for those that are not at hand
 
 
 class Peer(NamedTuple):
-    """A framework to compare with.
+    """Something to compare with.
 
     Attributes:
       module: what must be installed.
@@ -42,7 +42,8 @@ PEERS: Mapping[str, Peer] = {
         "pip install 'gan-jax[bench]'",
         'torch_peer.py',
         ('eager', 'channels_last', 'compile', 'compile_channels_last'),
-    )
+    ),
+    'plain': Peer('jax', 'pip install gan-jax', 'plain_peer.py', ("XLA's convolutions",)),
 }
 
 
@@ -92,7 +93,11 @@ def fastest(
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     np.save(scratch / 'images.npy', _generated(plan) if images is None else images)
     command = [sys.executable, str(folder() / peer.program)]
-    request = {'config': plan.config.to_dict(), 'images': str(scratch / 'images.npy')}
+    request = {
+        'config': plan.config.to_dict(),
+        'generated': images is None,
+        'images': str(scratch / 'images.npy'),
+    }
     outcomes, workers = {}, {}
     for variant in peer.variants:
         try:

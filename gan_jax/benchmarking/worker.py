@@ -76,7 +76,11 @@ class Stepper:
             if pending is not None:
                 ends.append(_end(pending))
             pending = metrics
-        ends.append(_end(pending))
+            if metrics['loss_g'].is_ready():  # the call itself waited, as it does on a CPU
+                ends.append(_end(pending))
+                pending = None
+        if pending is not None:
+            ends.append(_end(pending))
         return {
             'step_s': [(b - a) / self._stride for a, b in zip(ends, ends[1:], strict=False)],
             'wait_s': wait,

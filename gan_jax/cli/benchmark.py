@@ -29,7 +29,7 @@ def define(values: flags.FlagValues) -> None:
     for name, text in (
         ('runner', "pmap, shard_map or vmap, in place of the experiment's"),
         ('precision', "float32 or bfloat16, in place of the experiment's"),
-        ('peer', 'torch: also measure PyTorch, its fastest way of running'),
+        ('peer', 'torch: also PyTorch, as fast as it gets; plain: also our step on plain lax'),
         (
             'sweep',
             'batch_size,image_size,devices or some of them: how cost grows; a .png by --json',

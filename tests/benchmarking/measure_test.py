@@ -38,6 +38,14 @@ def test_the_figures_of_the_contract(tmp_path, capsys):
     assert 'images/s' in capsys.readouterr().out
 
 
+def test_a_peer_is_measured_beside_us():
+    found = benchmarking.measure(plan('dcgan64:smoke')._replace(peer='plain'))
+    peer = found['peer']
+    assert peer['flops_per_step'] == found['flops_per_step'] and len(found['ratios']) == 2
+    assert min(found['ratios']) <= found['ratio'] <= max(found['ratios'])
+    assert list(peer['variants']) == [peer['variant']]
+
+
 def test_random_pixels_stand_in_for_data_that_are_not_there(tmp_path):
     absent = plan('fc_gan_mnist:smoke', **{'data.name': 'mnist', 'data.path': str(tmp_path)})
     assert benchmarking.measure(absent)['data'] == 'synthetic'

@@ -30,7 +30,7 @@ def test_a_peer_that_is_not_installed_is_refused_with_the_remedy(monkeypatch):
 
 
 def test_an_unknown_peer_is_refused():
-    with pytest.raises(UserError, match='--peer=tensorflow: choose from torch'):
+    with pytest.raises(UserError, match='--peer=tensorflow: choose from plain, torch'):
         peers.find('tensorflow')
 
 

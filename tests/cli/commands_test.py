@@ -108,7 +108,7 @@ MISTAKES = {
     'benchmark batch': (['benchmark', '--batch_size=0'], 'batch_size=0: must be at least 1'),
     'benchmark turns': (['benchmark', '--turns=0'], '--turns=0: must be at least 1'),
     'benchmark runner': (['benchmark', '--runner=pmpa'], "config.runner=pmpa: did you mean 'pmap'"),
-    'benchmark peer': (['benchmark', '--peer=keras'], '--peer=keras: choose from torch'),
+    'benchmark peer': (['benchmark', '--peer=keras'], '--peer=keras: choose from plain, torch'),
     'benchmark file': (['benchmark', '--json=out.txt'], '--json=out.txt: must end with .json'),
     'sheet': (['data', '--output=sheet.jpg'], '--output=sheet.jpg: must end with .png'),
 }

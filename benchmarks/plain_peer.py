@@ -1,0 +1,11 @@
+"""gan_jax's own step with XLA's convolutions: a worker of `gan-jax benchmark --peer=plain`.
+
+What plain Flax layers would give: everything is the same but the forms of `gan_jax.ops`.
+"""
+
+from gan_jax.benchmarking import worker
+from gan_jax.ops import cpu, plain
+
+if __name__ == '__main__':
+    cpu.form = lambda *_: plain
+    worker.main()
