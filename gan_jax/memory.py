@@ -19,7 +19,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of mallopt(3)
 
 def keep() -> None:
     """To be called before JAX makes its client; does nothing where the C library is not glibc."""
-    if os.environ.get('GAN_JAX_MALLOC') == 'system' or platform.libc_ver()[0] != 'glibc':
+    if not _wanted():
         return
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_MAX, 0)
@@ -29,5 +29,9 @@ def keep() -> None:
 
 def give_back() -> None:
     """Returns what is free now: after compilation that is hundreds of megabytes."""
-    if platform.libc_ver()[0] == 'glibc':
+    if _wanted():
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _wanted() -> bool:
+    return os.environ.get('GAN_JAX_MALLOC') != 'system' and platform.libc_ver()[0] == 'glibc'

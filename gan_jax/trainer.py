@@ -249,6 +249,8 @@ class Loop:
                 state, metrics = self._dispatch(state, items)
                 pending.flush()
                 pending.put(step, metrics, wait)
+                if metrics['loss_g'].is_ready():  # on a CPU the call itself waits
+                    pending.flush()
                 step += stride
                 if _due(step, config.sample_every, stride):
                     pending.flush()

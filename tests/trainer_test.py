@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, runs, trained, trainer
+from gan_jax import checkpoints, runners, runs, trained, trainer
 from gan_jax.errors import UserError
 from tests import disks, gans
 
@@ -250,6 +250,27 @@ def test_overwriting_with_what_cannot_run_deletes_nothing(changes, finished, tmp
     with pytest.raises(UserError):
         train(tiny(**changes), workdir, overwrite=True)
     assert digest(workdir) == digest(finished)
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+def test_no_log_line_counts_a_call_without_its_time(stride, tmp_path, monkeypatch):
+    """Every line next to a sample and a checkpoint, and a step that cannot be faster."""
+    compiled = runners.compiled
+
+    def slow(*arguments):
+        program = compiled(*arguments)
+
+        def call(*arguments):
+            time.sleep(0.05 * stride)
+            return jax.block_until_ready(program(*arguments))
+
+        return call
+
+    monkeypatch.setattr(runners, 'compiled', slow)
+    train(tiny(steps_per_call=stride, log_every=2, save_every=2, sample_every=2), tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+    rates = [row['images_per_s'] for row in rows if row['images_per_s'] is not None]
+    assert rates and max(rates) < 8 / 0.05
 
 
 def test_two_processes_never_train_in_one_folder(tmp_path):

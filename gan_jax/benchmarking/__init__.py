@@ -8,13 +8,15 @@ import contextlib
 import statistics
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data
+from gan_jax import data, tasks
 from gan_jax.benchmarking import peers, processes
 from gan_jax.benchmarking.plan import Plan
 from gan_jax.benchmarking.processes import Worker
+from gan_jax.data import order
 from gan_jax.errors import UserError
 
 
@@ -32,7 +34,9 @@ def measure(plan: Plan) -> dict[str, Any]:
     Raises:
       UserError: what the config asks for cannot be done, or the peer is not installed.
     """
-    config, images = plan.config, _images(plan.config)
+    config = plan.config
+    _refuse_what_cannot_run(config)
+    images = _images(config)
     env = processes.environment()
     if plan.devices:
         env['JAX_NUM_CPU_DEVICES'] = str(plan.devices)
@@ -40,13 +44,13 @@ def measure(plan: Plan) -> dict[str, Any]:
         rival = peers.fastest(plan, images, env, stack) if plan.peer else None
         own = stack.enter_context(processes.ours(config.to_dict(), images is None, env))
         turns = _take_turns([own] + ([rival.worker] if rival else []), plan)
-        products = own.order('product', precision=config.precision)['flops_per_s']
         result = {
             'runner': config.runner,
             'data': 'synthetic' if images is None else 'real',
             **_summary(own, turns[0], config),
-            'product_gflops': products / 1e9,
         }
+        products = own.order('product', precision=config.precision)
+        result['product_gflops'] = products['flops_per_s'] / 1e9
         if rival:
             result['peer'] = _summary(rival.worker, turns[1], config) | rival.facts
             result['ratios'] = [
@@ -57,16 +61,22 @@ def measure(plan: Plan) -> dict[str, Any]:
     return result
 
 
+def _refuse_what_cannot_run(config: ConfigDict) -> None:
+    spec = data.entry(config.data).spec(config.data)
+    jax.eval_shape(tasks.make(config, spec, axis_name=None).init)
+    order.DataOrder(spec.num_examples, config.batch_size, config.seed, config.disc_steps)
+
+
 def _images(config: ConfigDict) -> np.ndarray | None:
-    """Real images of the config's data, uint8 [N, H, W, C]; None where they are not at hand."""
+    """The images of the config's data, uint8 [N, H, W, C]; None where they are not at hand."""
     if config.data.name == 'synthetic':
         return None
     try:
-        dataset = data.load(config.data)
+        return data.load(config.data).arrays().image
     except UserError:
-        data.entry(config.data).spec(config.data)  # raises what generated images do not mend
+        if config.data.path:  # whoever names a place wants what is there
+            raise
         return None
-    return dataset.source.take(np.arange(min(len(dataset.source), 1024))).image
 
 
 def _take_turns(workers: list[Worker], plan: Plan) -> list[list[dict[str, Any]]]:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from gan_jax import data, runners
 from gan_jax.benchmarking import measure
 from gan_jax.benchmarking.plan import Plan
 from gan_jax.errors import UserError, nearest
@@ -37,7 +38,7 @@ def points(plan: Plan, field: str) -> list[Plan]:
     Raises:
       UserError: the config's data or nets have one size only.
     """
-    if field == 'image_size' and not plan.config.data.image_size:
+    if field == 'image_size' and not data.entry(plan.config.data).sized:
         raise UserError(
             f'--sweep=image_size: the images of {plan.config.data.name} have one size; take a'
             ' config of another set, such as --config=dcgan64'
@@ -46,8 +47,12 @@ def points(plan: Plan, field: str) -> list[Plan]:
 
 
 def _reachable(config: ConfigDict, field: str) -> list[int]:
-    if field != 'devices':
+    if field == 'image_size':
         return list(VALUES[field])
+    if field == 'batch_size':
+        most = data.entry(config.data).spec(config.data).num_examples
+        count = runners.count_devices(config.runner, config.devices)
+        return [size for size in VALUES[field] if size <= most and not size % count]
     simulated = jax.default_backend() == 'cpu'
     most = max(VALUES['devices']) if simulated else jax.local_device_count()
     return [count for count in VALUES['devices'] if count <= most and not config.batch_size % count]
@@ -69,15 +74,15 @@ def _point(plan: Plan, field: str, value: int) -> Plan:
 
 def run(plan: Plan, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Measures each point, {'field', 'value', and what `measure` returns}, as they finish."""
-    for field in names:
-        for point in points(plan, field):
-            config = point.config
-            sizes = {
-                'batch_size': config.batch_size,
-                'image_size': config.data.image_size,
-                'devices': config.devices,
-            }
-            yield {'field': field, 'value': sizes[field], **measure(point)}
+    every = [(field, point) for field in names for point in points(plan, field)]
+    for field, point in every:
+        config = point.config
+        sizes = {
+            'batch_size': config.batch_size,
+            'image_size': config.data.image_size,
+            'devices': config.devices,
+        }
+        yield {'field': field, 'value': sizes[field], **measure(point)}
 
 
 def plot(results: Sequence[Mapping[str, Any]]) -> bytes:

@@ -66,13 +66,18 @@ def main(invocation: Invocation) -> None:
         for result in sweep.run(plan, names):
             print(f'{result["field"]}={result["value"]}\n{table(result)}', flush=True)
             results['sweep'].append(result)
-    else:
-        results |= benchmarking.measure(plan)
-        print(table(results))
+            if output:  # each as it is there: a later one may fail
+                files.replace(output, _text(results))
+                files.replace(output.with_suffix('.png'), sweep.plot(results['sweep']))
+        return
+    results |= benchmarking.measure(plan)
+    print(table(results))
     if output:
-        files.replace(output, json.dumps(results, indent=2) + '\n')
-        if names:
-            files.replace(output.with_suffix('.png'), sweep.plot(results['sweep']))
+        files.replace(output, _text(results))
+
+
+def _text(results: dict[str, Any]) -> str:
+    return json.dumps(results, indent=2) + '\n'
 
 
 def _changed(invocation: Invocation) -> Any:

@@ -348,7 +348,8 @@ def _norm(tree: Any) -> jax.Array:
 
     As inner products: squares would be shared with Adam's second moments, and so written out.
     """
-    return jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(tree)))
+    exact = jax.lax.Precision.HIGHEST
+    return jnp.sqrt(sum(jnp.vdot(x, x, precision=exact) for x in jax.tree.leaves(tree)))
 
 
 def update_ema(ema: Any, variables: Any, decay: float, step: jax.Array) -> Any:

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from gan_jax import benchmarking, cli, experiments
+from gan_jax import benchmarking, cli, data, experiments
 from gan_jax.benchmarking import sweep
 from gan_jax.benchmarking.plan import Plan
 from gan_jax.errors import UserError
@@ -46,9 +46,23 @@ def test_a_peer_is_measured_beside_us():
     assert list(peer['variants']) == [peer['variant']]
 
 
-def test_random_pixels_stand_in_for_data_that_are_not_there(tmp_path):
-    absent = plan('fc_gan_mnist:smoke', **{'data.name': 'mnist', 'data.path': str(tmp_path)})
-    assert benchmarking.measure(absent)['data'] == 'synthetic'
+def test_random_pixels_stand_in_for_data_that_are_not_there(tmp_path, monkeypatch):
+    def absent(config):
+        raise UserError('no network')
+
+    entry = data.DATASETS['mnist']._replace(load=absent)
+    monkeypatch.setattr(data, 'DATASETS', {**data.DATASETS, 'mnist': entry})
+    without = plan('fc_gan_mnist:smoke', **{'data.name': 'mnist'})
+    assert benchmarking.measure(without)['data'] == 'synthetic'
+    with pytest.raises(UserError, match='no network'):
+        benchmarking.measure(plan('fc_gan_mnist:smoke', **{'data.name': 'mnist', 'data.path': 'x'}))
+
+
+def test_what_cannot_run_is_refused_before_anything_is_measured():
+    with pytest.raises(UserError, match='squares of 32, 64 or 128 pixels'):
+        benchmarking.measure(plan('dcgan64', **{'data.image_size': 48})._replace(peer='plain'))
+    with pytest.raises(UserError, match='256'):
+        benchmarking.measure(plan('dcgan64:smoke', batch_size=256))
 
 
 def test_what_generated_images_would_not_mend_is_refused():
@@ -57,7 +71,7 @@ def test_what_generated_images_would_not_mend_is_refused():
 
 
 def test_sweeps_change_one_field_at_a_time():
-    start = plan('dcgan64')
+    start = plan('dcgan64', devices=1)
     batches = [point.config.batch_size for point in sweep.points(start, 'batch_size')]
     assert batches == list(sweep.VALUES['batch_size'])
     sizes = [point.config.data.image_size for point in sweep.points(start, 'image_size')]
