@@ -6,14 +6,13 @@ import traceback
 
 from ml_collections import ConfigDict
 
+from gan_jax import files
 from gan_jax.errors import UserError, nearest
 
 
 def folder() -> Path:
-    """Where the bundled experiments are: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / 'configs'
-    return installed if installed.is_dir() else package.parent / 'configs'
+    """Where the bundled experiments are."""
+    return files.carried('configs')
 
 
 def names() -> list[str]:

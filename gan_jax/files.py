@@ -1,7 +1,14 @@
-"""Writing a file so that a reader finds the old one or the new one, never a part."""
+"""Files: written so that a reader finds the old one or the new one, and the package's own."""
 
 import os
 from pathlib import Path
+
+
+def carried(name: str) -> Path:
+    """A folder that the wheel carries: in an installed package, else beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / name
+    return installed if installed.is_dir() else package.parent / name
 
 
 def replace(path: Path, content: bytes | str) -> None:

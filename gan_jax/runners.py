@@ -178,6 +178,11 @@ def compiled(call: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     return program
 
 
+def has_ended(outputs: Any) -> bool:
+    """Whether a call's outputs are computed; on a CPU that runs synchronously, always."""
+    return all(leaf.is_ready() for leaf in jax.tree.leaves(outputs))
+
+
 def count_devices(name: str, asked: int) -> int:
     """How many devices the runner `name` will use; `asked` 0 takes all (one, for vmap).
 

@@ -249,8 +249,6 @@ class Loop:
                 state, metrics = self._dispatch(state, items)
                 pending.flush()
                 pending.put(step, metrics, wait)
-                if metrics['loss_g'].is_ready():  # on a CPU the call itself waits
-                    pending.flush()
                 step += stride
                 if _due(step, config.sample_every, stride):
                     pending.flush()
@@ -296,8 +294,13 @@ class Pending:
         self._call: tuple[int, Metrics, float] | None = None
 
     def put(self, step: int, metrics: Metrics, wait: float) -> None:
-        """Keeps the metrics [steps_per_call] of the call that started at `step`."""
+        """Keeps the metrics [steps_per_call] of the call that started at `step`.
+
+        They are recorded at once if it has ended already, as it has where dispatch waits.
+        """
         self._call = step, metrics, wait
+        if runners.has_ended(metrics):
+            self.flush()
 
     def flush(self) -> None:
         """Records the kept call, waiting for it if it must.

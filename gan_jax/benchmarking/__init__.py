@@ -35,13 +35,14 @@ def measure(plan: Plan) -> dict[str, Any]:
       UserError: what the config asks for cannot be done, or the peer is not installed.
     """
     config = plan.config
+    peer = peers.find(plan.peer) if plan.peer else None
     _refuse_what_cannot_run(config)
     images = _images(config)
     env = processes.environment()
-    if plan.devices:
-        env['JAX_NUM_CPU_DEVICES'] = str(plan.devices)
+    if config.devices and jax.default_backend() == 'cpu':
+        env['JAX_NUM_CPU_DEVICES'] = str(config.devices)
     with contextlib.ExitStack() as stack:
-        rival = peers.fastest(plan, images, env, stack) if plan.peer else None
+        rival = peers.fastest(peer, plan, images, env, stack) if peer else None
         own = stack.enter_context(processes.ours(config.to_dict(), images is None, env))
         turns = _take_turns([own] + ([rival.worker] if rival else []), plan)
         result = {

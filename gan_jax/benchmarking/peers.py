@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gan_jax import data
+from gan_jax import data, files
 from gan_jax.benchmarking.plan import Plan
 from gan_jax.benchmarking.processes import Worker, WorkerError
 from gan_jax.data import synthetic
@@ -36,6 +36,11 @@ class Peer(NamedTuple):
     program: str
     variants: tuple[str, ...]
 
+    @property
+    def path(self) -> Path:
+        """Where the program is."""
+        return files.carried('benchmarks') / self.program
+
 
 PEERS: Mapping[str, Peer] = {
     'torch': Peer(
@@ -55,13 +60,6 @@ class Rival(NamedTuple):
     facts: dict[str, Any]
 
 
-def folder() -> Path:
-    """Where the programs are: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / 'benchmarks'
-    return installed if installed.is_dir() else package.parent / 'benchmarks'
-
-
 def find(name: str) -> Peer:
     """A peer by its name.
 
@@ -79,11 +77,16 @@ def find(name: str) -> Peer:
 
 
 def fastest(
-    plan: Plan, images: np.ndarray | None, env: Mapping[str, str], stack: contextlib.ExitStack
+    peer: Peer,
+    plan: Plan,
+    images: np.ndarray | None,
+    env: Mapping[str, str],
+    stack: contextlib.ExitStack,
 ) -> Rival:
-    """Tries each variant of the plan's peer alone, and keeps the fastest one.
+    """Tries each variant of a peer alone, and keeps the fastest one.
 
     Args:
+      peer: as found by `find`.
       plan: what is measured.
       images: uint8 [N, H, W, C] to train on; None: random pixels.
       env: on top of this process's environment.
@@ -92,10 +95,9 @@ def fastest(
     Raises:
       UserError: the peer has no such nets or losses, or none of its variants runs.
     """
-    peer = find(plan.peer)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     np.save(scratch / 'images.npy', _generated(plan) if images is None else images)
-    command = [sys.executable, str(folder() / peer.program)]
+    command = [sys.executable, str(peer.path)]
     request = {
         'config': plan.config.to_dict(),
         'generated': images is None,

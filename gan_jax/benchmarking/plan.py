@@ -13,11 +13,9 @@ class Plan(NamedTuple):
       turns: of each side.
       calls: of the step in a turn.
       peer: a key of `peers.PEERS`, '' for none.
-      devices: simulated CPU devices to run on, 0 for the real ones.
     """
 
     config: ConfigDict
     turns: int
     calls: int
     peer: str = ''
-    devices: int = 0

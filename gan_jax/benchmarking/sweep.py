@@ -7,11 +7,13 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from gan_jax import config as config_lib
 from gan_jax import data, runners
 from gan_jax.benchmarking import measure
 from gan_jax.benchmarking.plan import Plan
 from gan_jax.errors import UserError, nearest
 
+_PATHS = {'image_size': 'data.image_size'}  # of fields that are not at the top of a config
 VALUES: Mapping[str, Sequence[int]] = {
     'batch_size': (1, 4, 16, 64, 256),
     'image_size': (32, 64, 128),
@@ -60,15 +62,10 @@ def _reachable(config: ConfigDict, field: str) -> list[int]:
 
 def _point(plan: Plan, field: str, value: int) -> Plan:
     config = plan.config.copy_and_resolve_references()
-    if field == 'devices':
-        config.devices = value
-        return plan._replace(config=config, devices=value if jax.default_backend() == 'cpu' else 0)
     if field == 'image_size':
         config.data.name = 'synthetic'
         config.data.path = ''
-        config.data.image_size = value
-    else:
-        config.batch_size = value
+    config.update_from_flattened_dict({_PATHS.get(field, field): value})
     return plan._replace(config=config)
 
 
@@ -76,13 +73,8 @@ def run(plan: Plan, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Measures each point, {'field', 'value', and what `measure` returns}, as they finish."""
     every = [(field, point) for field in names for point in points(plan, field)]
     for field, point in every:
-        config = point.config
-        sizes = {
-            'batch_size': config.batch_size,
-            'image_size': config.data.image_size,
-            'devices': config.devices,
-        }
-        yield {'field': field, 'value': sizes[field], **measure(point)}
+        value = config_lib.get(point.config, _PATHS.get(field, field))
+        yield {'field': field, 'value': value, **measure(point)}
 
 
 def plot(results: Sequence[Mapping[str, Any]]) -> bytes:

@@ -80,7 +80,7 @@ class Stepper:
             if pending is not None:
                 ends.append(_end(pending))
             pending = metrics
-            if metrics['loss_g'].is_ready():  # the call itself waited, as it does on a CPU
+            if runners.has_ended(metrics):
                 ends.append(_end(pending))
                 pending = None
         if pending is not None:

@@ -5,7 +5,9 @@ Uses the experiment's data where they are at hand, else random pixels of their s
 """
 
 import json
+import os
 from pathlib import Path
+import platform
 import signal
 import sys
 from typing import Any
@@ -43,7 +45,7 @@ def main(invocation: Invocation) -> None:
     """Measures, prints, writes."""
     from gan_jax import benchmarking, files
     from gan_jax import config as config_lib
-    from gan_jax.benchmarking import peers, sweep
+    from gan_jax.benchmarking import sweep
     from gan_jax.benchmarking.plan import Plan
     from gan_jax.cli import outputs, startup
 
@@ -52,8 +54,6 @@ def main(invocation: Invocation) -> None:
     for name in ('steps', 'turns'):
         if values[name].value < 1:
             raise UserError(f'--{name}={values[name].value}: must be at least 1')
-    if values.peer:
-        peers.find(values.peer)
     names = sweep.fields(values.sweep)
     startup.prepare()
     config = _changed(invocation)
@@ -91,9 +91,6 @@ def _changed(invocation: Invocation) -> Any:
 
 def cpu_name() -> str:
     """The processor's model and the number of its cores, as far as the system tells."""
-    import os
-    import platform
-
     info = Path('/proc/cpuinfo')
     lines = info.read_text().splitlines() if info.exists() else []
     models = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]

@@ -77,7 +77,7 @@ def test_sweeps_change_one_field_at_a_time():
     sizes = [point.config.data.image_size for point in sweep.points(start, 'image_size')]
     assert sizes == [32, 64, 128]
     devices = sweep.points(start, 'devices')
-    assert [point.config.devices for point in devices] == [point.devices for point in devices]
+    assert [point.config.devices for point in devices] == list(sweep.VALUES['devices'])
     assert start.config.batch_size == 64
 
 

@@ -16,8 +16,7 @@ from tests import gans
 @pytest.fixture(scope='module')
 def torch_peer():
     pytest.importorskip('torch', reason='torch is not installed')
-    path = peers.folder() / peers.PEERS['torch'].program
-    spec = importlib.util.spec_from_file_location('torch_peer', path)
+    spec = importlib.util.spec_from_file_location('torch_peer', peers.PEERS['torch'].path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
