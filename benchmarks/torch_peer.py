@@ -212,6 +212,8 @@ def check(config: dict) -> None:
         'augment': bool(config['augment']),
         'instance_noise.std': bool(config['instance_noise']['std']),
         'gen.ema_decay': bool(config['gen']['ema_decay']),
+        'data.flip': config['data']['flip'],
+        'data.jitter': bool(config['data']['jitter']),
         'conditional': config['conditional'],
         'label_smoothing': bool(config['label_smoothing']),
         'gen.optimizer.name': config['gen']['optimizer']['name'] != 'adam',

@@ -41,15 +41,7 @@ def default() -> ConfigDict:
     config.batch_size = 64  # global; divisible by the number of devices
     config.disc_steps = 1  # discriminator updates, each on new images, per generator update
 
-    config.data = ConfigDict()
-    config.data.name = 'mnist5k'  # key of gan_jax.data.DATASETS
-    config.data.path = ''  # where the set is; '' is its usual place
-    config.data.split = 'train'
-    config.data.image_size = 0  # pixels a side, for sets whose images have no size of their own
-    config.data.num_examples = 0  # use a random subset of so many images; 0: all
-    config.data.subset_seed = 0  # which subset
-    config.data.feed = 'auto'  # resident | stream | auto: resident up to 1 GB
-
+    config.data = _data()
     config.gen = ConfigDict()
     # The name of a network, and its fields in gan_jax.nets.NETS.
     config.gen.net = ConfigDict(dict(name='dcgan'))
@@ -91,11 +83,35 @@ def default() -> ConfigDict:
     return config
 
 
+def _data() -> ConfigDict:
+    return ConfigDict(
+        dict(
+            name='mnist5k',  # key of gan_jax.data.DATASETS
+            path='',  # where the set is; '' is its usual place
+            split='train',  # folder, pairs: train, test (see held_out) or all
+            image_size=0,  # pixels a side, for sets whose images have no size of their own
+            crop=0,  # source pixels a side of the centred square that is kept; 0: all it can
+            held_out=0.0,  # share of the images that split 'test' has and 'train' has not
+            flip=False,  # show each image, or its mirror image, at random
+            jitter=0,  # store images so many pixels larger, and show random crops of them
+            attribute='',  # of celeb_a: the one whose presence is the label
+            input='',  # of pairs: grey | canny | left | right | folder; see data/pairs.py
+            input_path='',  # of pairs whose input is a folder: where it is
+            canny=(100, 200),  # of pairs: gradients that start and end an edge
+            num_examples=0,  # use a random subset of so many images; 0: all
+            subset_seed=0,  # which subset
+            feed='auto',  # resident | stream | auto: resident up to 1 GB
+        )
+    )
+
+
 def smoke(config: ConfigDict) -> ConfigDict:
     """The same code paths in seconds, without a network: five checkpoints and every file."""
     config.data.name = data.DATASETS[config.data.name].stand_in
     config.data.path = ''
+    config.data.attribute = config.data.input_path = ''
     config.data.num_examples = 200
+    config.data.held_out = 0.0
     for role in ('gen', 'disc'):
         if 'width' in nets.fields(config[role].net.name, role):
             config[role].net.width = 8
@@ -154,6 +170,7 @@ _AT_LEAST = {
         1,
     ),
     **dict.fromkeys(('devices', 'seed', 'data.num_examples', 'data.image_size'), 0),
+    **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter'), 0),
     **dict.fromkeys(('instance_noise.std', 'instance_noise.decay_steps', 'label_smoothing'), 0),
     **dict.fromkeys(('gen.ema_decay', *(f'penalties.{name}' for name in penalties.PENALTIES)), 0),
     **{
@@ -164,7 +181,13 @@ _AT_LEAST = {
 }
 
 _BELOW = {
-    **{'label_smoothing': 1, 'gen.ema_decay': 1, 'seed': 2**32, 'latent_dim': 2**20},
+    **{
+        'label_smoothing': 1,
+        'gen.ema_decay': 1,
+        'seed': 2**32,
+        'latent_dim': 2**20,
+        'data.held_out': 1,
+    },
     **{f'{role}.optimizer.{b}': 1 for role in ('gen', 'disc') for b in ('b1', 'b2')},
 }
 

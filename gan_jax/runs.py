@@ -28,7 +28,7 @@ CONTENT = (
 # None of these changes what a step computes, so a resumed run may have others.
 MAY_CHANGE = frozenset(
     ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
-    + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.feed')
+    + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.input_path', 'data.feed')
 )
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 

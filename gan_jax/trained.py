@@ -32,7 +32,7 @@ def load(workdir: Path, step: int = 0) -> Trained:
     if facts is None:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
     shape = tuple(facts['image_shape'])
-    spec = DataSpec(shape, facts['num_classes'], facts['num_examples'])
+    spec = DataSpec(shape, facts['num_classes'], facts['num_examples'], facts.get('panels', 1))
     task = tasks.make(config, spec, axis_name=None)
     like = jax.eval_shape(task.init)
     with contextlib.closing(Checkpoints(Path(workdir) / 'checkpoints', config.keep)) as saved:

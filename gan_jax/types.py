@@ -67,14 +67,16 @@ class DataSpec(NamedTuple):
     """What a task must know of a data set: no files, no arrays.
 
     Attributes:
-      image_shape: (H, W, C).
+      image_shape: (H, W, C) of what training sees, all panels together.
       num_classes: 0 where the set has no labels.
       num_examples: images in the set.
+      panels: images side by side in each: 2 for pairs, the input on the left.
     """
 
     image_shape: tuple[int, int, int]
     num_classes: int
     num_examples: int
+    panels: int = 1
 
 
 class Sampler(NamedTuple):

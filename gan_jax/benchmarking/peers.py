@@ -123,4 +123,4 @@ def fastest(
 
 def _generated(plan: Plan) -> np.ndarray:
     spec = data.entry(plan.config.data).spec(plan.config.data)
-    return synthetic.make(spec, plan.config.data.name).arrays().image
+    return synthetic.make(spec, plan.config.data).arrays().image

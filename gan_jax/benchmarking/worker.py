@@ -144,7 +144,7 @@ def load(config: ConfigDict, generated: bool) -> data.Dataset:
     """The config's data, or random pixels in their place."""
     if not generated:
         return data.load(config.data)
-    return synthetic.make(data.entry(config.data).spec(config.data), config.data.name)
+    return synthetic.make(data.entry(config.data).spec(config.data), config.data)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax.data import mnist, mnist5k, synthetic
+from gan_jax.data import folder, mnist, mnist5k, synthetic
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
@@ -30,24 +30,35 @@ class Entry(NamedTuple):
 DATASETS: Mapping[str, Entry] = {
     'mnist': Entry(mnist.load, mnist.spec, sized=False, stand_in='mnist5k'),
     'mnist5k': Entry(mnist5k.load, mnist5k.spec, sized=False, stand_in='mnist5k'),
+    'folder': Entry(folder.load, folder.spec, sized=True, stand_in='synthetic'),
     'synthetic': Entry(synthetic.load, synthetic.spec, sized=True, stand_in='synthetic'),
 }
+
+
+# Fields that mean something to these sets only.
+_OWNERS = {'attribute': ('celeb_a',), 'input': ('pairs', 'synthetic'), 'input_path': ('pairs',)}
 
 
 def entry(config: ConfigDict) -> Entry:
     """What `config.data` names.
 
     Raises:
-      UserError: an unknown set, or a size for one that has its own.
+      UserError: an unknown set, or a field that has no meaning for this one.
     """
     if config.name not in DATASETS:
         raise UserError(f'config.data.name={config.name}: {nearest(config.name, DATASETS)}')
     found = DATASETS[config.name]
-    if config.image_size and not found.sized:
-        raise UserError(
-            f'config.data.image_size={config.image_size}: the images of {config.name} have a size'
-            ' of their own; leave it 0'
-        )
+    for field in ('image_size', 'crop', 'jitter', 'held_out'):
+        if config[field] and not found.sized:
+            raise UserError(
+                f'config.data.{field}={config[field]}: the images of {config.name} are taken as'
+                ' they are; leave it 0'
+            )
+    for field, owners in _OWNERS.items():
+        if config[field] and config.name not in owners:
+            raise UserError(
+                f'config.data.{field}={config[field]} is for config.data.name={owners[0]} only'
+            )
     return found
 
 

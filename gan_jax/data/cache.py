@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.data import duplicates
 from gan_jax.errors import UserError
 from gan_jax.types import Batch
 
@@ -31,6 +32,11 @@ def cache_dir() -> Path:
         return Path(own)
     shared = os.environ.get('XDG_CACHE_HOME')
     return (Path(shared) if shared else Path.home() / '.cache') / 'gan_jax'
+
+
+def set_folder(key: str) -> Path:
+    """Where the set `key` is prepared."""
+    return cache_dir() / 'tfds' / key
 
 
 @contextlib.contextmanager
@@ -80,6 +86,7 @@ class Decoded(NamedTuple):
       class_names: empty where the set has no classes.
       labels: int32 [N].
       digests: uint8 [N, 32], sha256 of each image and its label.
+      hashes: uint64 [N], `duplicates.perceptual_hash` of each image.
     """
 
     folder: Path
@@ -87,6 +94,7 @@ class Decoded(NamedTuple):
     class_names: tuple[str, ...]
     labels: np.ndarray
     digests: np.ndarray
+    hashes: np.ndarray
 
     def images(self) -> np.ndarray | None:
         """uint8 [N, H, W, C], or None where the set is above `RESIDENT_LIMIT`.
@@ -120,10 +128,12 @@ def read_decoded(folder: Path) -> Decoded | None:
         shape, names = tuple(shape), tuple(names)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(folder / 'meta.json') from error
-    labels, digests = (_load(folder / name) for name in ('labels.npy', 'digests.npy'))
+    labels, digests, hashes = (
+        _load(folder / f'{name}.npy') for name in ('labels', 'digests', 'hashes')
+    )
     if fingerprint(shape, digests) != whole:
         raise _damaged(folder / 'digests.npy')
-    return Decoded(folder, shape, names, labels, digests)
+    return Decoded(folder, shape, names, labels, digests, hashes)
 
 
 def _load(path: Path) -> np.ndarray:
@@ -170,7 +180,7 @@ def write_decoded(
 
 def _fill(folder: Path, batches: Iterable[Batch], shape: tuple[int, ...]) -> np.ndarray:
     """Writes the arrays; returns the digests."""
-    labels, digests = [], []
+    labels, digests, hashes = [], [], []
     with contextlib.ExitStack() as stack:
         pixels = None
         if np.prod(shape, dtype=np.int64) <= RESIDENT_LIMIT:
@@ -183,7 +193,9 @@ def _fill(folder: Path, batches: Iterable[Batch], shape: tuple[int, ...]) -> np.
                 pixels.write(batch.image.tobytes())
             labels.append(batch.label)
             digests.append(example_digests(batch))
+            hashes.append([duplicates.perceptual_hash(image) for image in batch.image])
     np.save(folder / 'labels.npy', np.concatenate(labels))
+    np.save(folder / 'hashes.npy', np.concatenate(hashes))
     digests = np.concatenate(digests)
     np.save(folder / 'digests.npy', digests)
     return digests

@@ -1,6 +1,6 @@
 """`mnist`: 60,000 training and 10,000 test digits, from a folder or downloaded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import errno
 import functools
 import gzip
@@ -14,7 +14,7 @@ import urllib.request
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data.sources import Dataset, find_tfds_copy, load_prepared
+from gan_jax.data.sources import Dataset, Prepared, find_tfds_copy, load_prepared
 from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
 
@@ -29,6 +29,7 @@ MD5 = {
     't10k-images-idx3-ubyte.gz': '9fb629c4189551a2d022fa330f9573f3',
     't10k-labels-idx1-ubyte.gz': 'ec29112dd5afa0611ce80d1b7f02629c',
 }
+DIGITS = tuple('0123456789')
 SPLITS = {'train': 'train', 'test': 't10k'}  # how the files of each split begin
 
 
@@ -52,16 +53,31 @@ def load(config: ConfigDict) -> Dataset:
     if config.path:
         folder = Path(config.path).expanduser()
         if copy := find_tfds_copy(folder, 'mnist'):
-            return load_prepared(config, copy.splits, copy.key, lambda: copy.folder)
+            return load_prepared(config, copy)
         check_folder(folder)
     # Files that pass the check are the same everywhere, so that one prepared set serves all.
-    return load_prepared(config, tuple(SPLITS), 'mnist-1', functools.partial(_prepare, folder))
+    prepare = functools.partial(_prepare, folder)
+    return load_prepared(config, Prepared('mnist-2', tuple(SPLITS), prepare))
 
 
 def _prepare(folder: Path | None) -> Path:
     from gan_jax.data import builders
 
-    return builders.prepare(builders.Mnist, folder=folder)
+    def splits(manager: 'tfds.download.DownloadManager') -> dict:
+        paths = {name: folder / name for name in MD5} if folder else download(manager)
+        return {split: lambda split=split: encoded(*read_split(paths, split)) for split in SPLITS}
+
+    return builders.prepare('mnist-2', builders.Contents((28, 28, 1), DIGITS, splits))
+
+
+def encoded(images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[bytes, int]]:
+    """Digits as PNG files with their labels, under a progress bar."""
+    from tqdm import tqdm
+
+    from gan_jax.data import builders
+
+    bar = tqdm(images, 'preparing', leave=False, disable=None)
+    return ((builders.encode(image), int(label)) for image, label in zip(bar, labels, strict=True))
 
 
 def check_folder(folder: Path) -> None:

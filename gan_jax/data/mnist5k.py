@@ -7,11 +7,10 @@ from pathlib import Path
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data.sources import Dataset, load_prepared
+from gan_jax.data import mnist
+from gan_jax.data.sources import Dataset, Prepared, load_prepared
 from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
-
-SPLITS = ('train',)
 
 
 def spec(config: ConfigDict) -> DataSpec:
@@ -30,13 +29,15 @@ def load(config: ConfigDict) -> Dataset:
             f'config.data.path={config.path!r} must be empty for mnist5k, which comes with a '
             'package; for digits of your own take --config.data.name=mnist.'
         )
-    return load_prepared(config, SPLITS, 'mnist5k-1', _prepare)
+    return load_prepared(config, Prepared('mnist5k-2', ('train',), _prepare))
 
 
 def _prepare() -> Path:
     from gan_jax.data import builders
 
-    return builders.prepare(builders.Mnist5k)
+    splits = {'train': lambda: mnist.encoded(*read())}
+    contents = builders.Contents((28, 28, 1), mnist.DIGITS, lambda manager: splits)
+    return builders.prepare('mnist5k-2', contents)
 
 
 def read() -> tuple[np.ndarray, np.ndarray]:

@@ -1,18 +1,19 @@
 """A data set as the rest of the program sees it, and the prepared files behind it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import dataclasses
 import functools
 import hashlib
 import json
 from pathlib import Path
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import cache
+from gan_jax.data import cache, views
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, DataSpec
 
@@ -160,33 +161,66 @@ class Dataset:
         return self.source.arrays()
 
 
+class Prepared(NamedTuple):
+    """A set as it is stored.
+
+    Attributes:
+      key: names the set's content, in letters fit for a file name.
+      splits: what the stored set has.
+      prepare: prepares the set if need be; returns the folder with its dataset_info.json.
+    """
+
+    key: str
+    splits: Sequence[str]
+    prepare: Callable[[], Path]
+
+
+class Part(NamedTuple):
+    """A split that is not stored as one, but chosen from a stored one.
+
+    Attributes:
+      stored: the split it is chosen from.
+      choose: (what is known of that) -> int64 [n], ascending; None: all of it.
+    """
+
+    stored: str
+    choose: Callable[[cache.Decoded], np.ndarray] | None
+
+
 def load_prepared(
-    config: ConfigDict, splits: Sequence[str], key: str, prepare: Callable[[], Path]
+    config: ConfigDict,
+    prepared: Prepared,
+    parts: Mapping[str, Part] = MappingProxyType({}),
+    panels: int = 1,
 ) -> Dataset:
     """The part of a prepared set that the config asks for.
 
     Args:
       config: the run's `config.data`.
-      splits: what the set has.
-      key: names the set's content, in letters fit for a file name.
-      prepare: prepares the set if need be; returns the folder with its dataset_info.json.
+      prepared: the set.
+      parts: the splits a config may name, by name; empty: those that are stored.
+      panels: images side by side in each.
 
     Raises:
       UserError: a split that the set does not have, more examples than it has, a cache that
         cannot be written.
     """
-    if config.split not in splits:
+    names = tuple(parts) or prepared.splits
+    if config.split not in names:
         raise UserError(
             f'config.data.split={config.split!r} is not in {config.name}; '
-            f'it has {" and ".join(splits)}.'
+            f'it has {" and ".join(names)}.'
         )
-    records = Records(prepare, config.split)
-    decoded = _decode_once(records, key, config.split)
-    indices = subset(config, len(decoded.labels))
+    stored, choose = parts.get(config.split, Part(config.split, None))
+    records = Records(prepared.prepare, stored)
+    decoded = _decode_once(records, prepared.key, stored)
+    members = choose(decoded) if choose else np.arange(len(decoded.labels))
+    indices = members[subset(config, len(members))]
+    shape = views.seen_shape(config, decoded.image_shape, panels)
     return Dataset(
         name=config.name,
         split=config.split,
-        spec=DataSpec(decoded.image_shape, len(decoded.class_names), len(indices)),
+        spec=DataSpec(shape, len(decoded.class_names), len(indices), panels),
         class_names=decoded.class_names,
         fingerprint=cache.fingerprint(decoded.image_shape, decoded.digests[indices]),
         source=Examples(records, decoded, indices),
@@ -217,7 +251,7 @@ def subset(config: ConfigDict, count: int) -> np.ndarray:
 
 
 def _decode_once(records: Records, key: str, split: str) -> cache.Decoded:
-    folder = cache.cache_dir() / 'decoded' / key / split
+    folder = cache.cache_dir() / 'decoded-2' / key / split
     if (decoded := cache.read_decoded(folder)) is not None:
         return decoded
     from tqdm import tqdm
@@ -238,23 +272,15 @@ def _chunks(records: Records, indices: np.ndarray) -> Iterator[Batch]:
         yield records.take(indices[start : start + CHUNK])
 
 
-@dataclasses.dataclass(frozen=True)
-class TfdsCopy:
+def find_tfds_copy(path: Path, name: str) -> Prepared | None:
     """A set that tensorflow-datasets itself prepared as ArrayRecord, in the user's own folder.
 
-    Attributes:
-      folder: the one with dataset_info.json.
-      splits: the splits that it has.
-      key: changes with the folder's place, names, sizes and times.
-    """
+    Args:
+      path: its version's folder, or the data_dir above it.
+      name: of the set.
 
-    folder: Path
-    splits: tuple[str, ...]
-    key: str
-
-
-def find_tfds_copy(path: Path, name: str) -> TfdsCopy | None:
-    """The prepared set `name` at `path`: its version's folder, or the data_dir above it.
+    Returns:
+      the set, whose key changes with the folder's place, names, sizes and times.
 
     Raises:
       UserError: it was prepared in another format than ArrayRecord.
@@ -272,7 +298,7 @@ def find_tfds_copy(path: Path, name: str) -> TfdsCopy | None:
             f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()."
         )
     splits = tuple(split['name'] for split in info['splits'])
-    return TfdsCopy(folder, splits, f'{name}-{_state(folder)}')
+    return Prepared(f'{name}-{_state(folder)}', splits, lambda: folder)
 
 
 def _version(folder: Path) -> tuple[int, ...]:

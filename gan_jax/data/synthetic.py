@@ -5,6 +5,7 @@ import hashlib
 from ml_collections import ConfigDict
 import numpy as np
 
+from gan_jax.data import views
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, DataSpec
@@ -15,7 +16,7 @@ NUM_CLASSES = 10
 
 
 def spec(config: ConfigDict) -> DataSpec:
-    """Colour images of `image_size` pixels a side, ten classes in turn.
+    """Colour images of `image_size` pixels a side, two side by side for pairs; ten classes in turn.
 
     Raises:
       UserError: no size is given.
@@ -23,36 +24,38 @@ def spec(config: ConfigDict) -> DataSpec:
     side = config.image_size
     if side < 1:
         raise UserError('config.data.image_size=0: the synthetic set needs a size, e.g. 64')
-    return DataSpec((side, side, 3), NUM_CLASSES, config.num_examples or NUM_EXAMPLES)
+    panels = 2 if config.input else 1
+    count = config.num_examples or NUM_EXAMPLES
+    return DataSpec((side, panels * side, 3), NUM_CLASSES, count, panels)
 
 
 def load(config: ConfigDict) -> Dataset:
     """The set of `config.data`."""
     if config.path:
         raise UserError(f'config.data.path={config.path!r} must be empty for the synthetic set')
-    return make(spec(config), config.name, config.split)
+    return make(spec(config), config)
 
 
-def make(like: DataSpec, name: str, split: str = 'train') -> Dataset:
-    """Random pixels of the shape and number of another set, under its name."""
+def make(like: DataSpec, config: ConfigDict) -> Dataset:
+    """Random pixels of the shape and number of the set that `config.data` names, as it."""
     return Dataset(
-        name=name,
-        split=split,
+        name=config.name,
+        split=config.split,
         spec=like,
         class_names=tuple(str(number) for number in range(like.num_classes)),
         fingerprint=hashlib.sha256(repr(('synthetic', *like)).encode()).hexdigest(),
-        source=Generated(like),
+        source=Generated(like, views.stored_shape(config, like)),
     )
 
 
 class Generated:
     """The examples of a synthetic set by index."""
 
-    def __init__(self, like: DataSpec):
-        """Draws the pool, the same in every process."""
+    def __init__(self, like: DataSpec, shape: tuple[int, int, int]):
+        """Draws the pool of images of a shape, the same in every process."""
         random = np.random.default_rng(0)
         self._count, self._classes = like.num_examples, max(like.num_classes, 1)
-        self._pool = random.integers(0, 256, (min(POOL, self._count), *like.image_shape), np.uint8)
+        self._pool = random.integers(0, 256, (min(POOL, self._count), *shape), np.uint8)
 
     def __len__(self) -> int:
         return self._count

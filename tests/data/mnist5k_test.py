@@ -9,6 +9,7 @@ import pytest
 from gan_jax import data
 from gan_jax.data import mnist, mnist5k
 from gan_jax.errors import UserError
+from gan_jax.types import DataSpec
 
 REAL = Path(__file__).parents[3] / 'shared' / 'data' / 'mnist'
 
@@ -20,7 +21,7 @@ def config(make_config):
 
 def test_has_500_digits_of_each_class(config):
     dataset = data.load(config)
-    assert dataset.spec == ((28, 28, 1), 10, 5000)
+    assert dataset.spec == DataSpec((28, 28, 1), 10, 5000)
     images, labels = dataset.arrays()
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(np.bincount(labels), 500)

@@ -1,0 +1,180 @@
+"""A user's images where they lie: in a folder with folders in it, or in a .zip of one."""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path, PurePosixPath
+import stat
+import threading
+import zipfile
+
+from gan_jax.data.decode import SUFFIXES, Unreadable
+from gan_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Album:
+    """Image files by index, in the order of their names; any thread may read.
+
+    Attributes:
+      path: the folder or .zip.
+      names: of the files, relative to it, with slashes, sorted.
+      state: 16 hex digits that differ when a file's name, size or time does.
+      ignored: files and folders that were passed over, 'NAME: why'.
+    """
+
+    path: Path
+    names: Sequence[str]
+    state: str
+    ignored: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, index: int) -> bytes:
+        """The content of a file.
+
+        Raises:
+          Unreadable: the system does not give it.
+        """
+        try:
+            return (self.path / self.names[index]).read_bytes()
+        except OSError as error:
+            raise Unreadable(error.strerror or str(error)) from error
+
+
+class ZippedAlbum(Album):
+    """The same in a .zip, which is never unpacked."""
+
+    def read(self, index: int) -> bytes:
+        """The content of a member."""
+        try:
+            return self._members().read(self.names[index])
+        except Exception as error:  # zipfile, zlib and the system raise what they like
+            raise Unreadable(str(error) or repr(error)) from error
+
+    def _members(self) -> zipfile.ZipFile:
+        # One for each thread: they would take turns on the lock of a common one.
+        local = self.__dict__.setdefault('_local', threading.local())
+        if not hasattr(local, 'file'):
+            local.file = zipfile.ZipFile(self.path)
+        return local.file
+
+
+def find(path: Path, field: str = 'config.data.path') -> Album:
+    """The images in a folder, or in a .zip of one, however deep.
+
+    Names that begin with a dot are passed over in silence, as are files whose suffix is not
+    an image's. Links are followed; a folder that was already seen is not entered again.
+
+    Args:
+      path: the folder or the .zip.
+      field: what the user gave it by, for messages.
+
+    Raises:
+      UserError: there is no such folder, it cannot be read, or it holds no image.
+    """
+    path = path.expanduser()
+    if not path.exists():
+        raise UserError(f'{field}={path} does not exist: give a folder of images, or a .zip of one')
+    album = _unzipped(path, field) if path.is_file() else _folder(path)
+    if not album.names:
+        why = f' ({"; ".join(album.ignored[:3])})' if album.ignored else ''
+        kinds = ', '.join(sorted(SUFFIXES))
+        raise UserError(f'{field}={path} holds no images{why}: they must end in {kinds}')
+    return album
+
+
+def classes(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
+    """Classes from sub-folders: the names of the classes, and the class of each file.
+
+    There are classes if all files lie in sub-folders, two or more: the outermost ones, sorted.
+    """
+    heads = [PurePosixPath(name).parts for name in names]
+    outer = sorted({parts[0] for parts in heads})
+    if len(outer) < 2 or any(len(parts) < 2 for parts in heads):
+        return (), [0] * len(names)
+    number = {name: index for index, name in enumerate(outer)}
+    return tuple(outer), [number[parts[0]] for parts in heads]
+
+
+def shown(name: str) -> str:
+    """A file's name as text that can be printed, whatever its bytes are."""
+    return os.fsencode(name).decode('utf-8', 'replace')
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name is taken for an image."""
+    return not name.startswith('.') and PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def _folder(path: Path) -> Album:
+    ignored: list[str] = []
+    found = sorted(_walk(path, ignored))
+    state = _state(path, found)
+    return Album(path, tuple(name for name, _, _ in found), state, tuple(ignored))
+
+
+def _walk(root: Path, ignored: list[str]) -> Iterator[tuple[str, int, int]]:
+    """Name, bytes and time of each image below `root`."""
+
+    def refused(error: OSError) -> None:
+        ignored.append(f'{shown(str(error.filename))}: {error.strerror}')
+
+    seen = set()
+    for folder, folders, files in os.walk(root, onerror=refused, followlinks=True):
+        here = os.stat(folder)
+        if (here.st_dev, here.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        inside = Path(folder).relative_to(root)
+        for file in filter(is_image, files):
+            name = (inside / file).as_posix()
+            try:
+                status = os.stat(os.path.join(folder, file))
+            except OSError as error:  # a link that leads nowhere, or in a circle
+                ignored.append(f'{shown(name)}: {error.strerror}')
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield name, status.st_size, status.st_mtime_ns
+            else:
+                ignored.append(f'{shown(name)}: not a regular file')
+
+
+def _unzipped(path: Path, field: str) -> Album:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f'{field}={path} is neither a folder nor a whole .zip ({error}): give one of them'
+        ) from error
+    outside = [info for info in members if _leaves(info.filename)]
+    ignored = [f'{shown(info.filename)}: leads out of the archive' for info in outside]
+    found = sorted(
+        (info.filename, info.file_size, info.CRC)
+        for info in members
+        if not _leaves(info.filename) and _is_visible_image(info.filename)
+    )
+    return ZippedAlbum(path, tuple(name for name, _, _ in found), _state(path, found), ignored)
+
+
+def _leaves(name: str) -> bool:
+    return name.startswith(('/', '\\')) or '..' in name.replace('\\', '/').split('/')
+
+
+def _is_visible_image(name: str) -> bool:
+    *folders, file = PurePosixPath(name).parts
+    hidden = any(folder.startswith('.') or folder == '__MACOSX' for folder in folders)
+    return not hidden and is_image(file)
+
+
+def _state(path: Path, found: Sequence[tuple[str, int, int]]) -> str:
+    digest = hashlib.sha256(os.fsencode(path.resolve()))
+    for name, *numbers in found:
+        digest.update(os.fsencode(name) + json.dumps(numbers).encode() + b'\0')
+    return digest.hexdigest()[:16]

@@ -1,0 +1,195 @@
+"""Prepared sets of a user's own image files: decoded, cut and resized once, in parallel."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+import csv
+import functools
+import hashlib
+import io
+from pathlib import Path
+import sys
+from typing import Any
+
+from ml_collections import ConfigDict
+import numpy as np
+
+from gan_jax import files
+from gan_jax.data import cache, duplicates, parallel
+from gan_jax.data.album import shown
+from gan_jax.data.decode import Unreadable
+from gan_jax.data.sources import Dataset, Part, Prepared, load_prepared
+from gan_jax.errors import UserError
+
+STORED = 'every'  # the split that is prepared; those a config may name are chosen from it
+LISTED = 'files.csv'  # beside a prepared set: what became of each file
+NAMED = 3  # files that a message names
+VERSION = 1  # of how an image is decoded, cut and resized
+
+Make = Callable[[int], tuple[np.ndarray, int]]
+
+
+def side(config: ConfigDict) -> int:
+    """Pixels a side of each stored image: what training sees, and the jitter.
+
+    Raises:
+      UserError: `config.data` gives no size.
+    """
+    if config.image_size < 1:
+        raise UserError(
+            f'config.data.image_size=0: the set {config.name} needs a size, e.g. 64, to which its'
+            ' images are cut and resized'
+        )
+    return config.image_size + config.jitter
+
+
+def load(
+    config: ConfigDict,
+    *,
+    state: Sequence[Any],
+    names: Sequence[str],
+    class_names: Sequence[str],
+    make: Make,
+    splits: Mapping[str, str] | None = None,
+    panels: int = 1,
+    left_out: Sequence[str] = (),
+) -> Dataset:
+    """The set that a config asks for, prepared from image files unless it is.
+
+    Args:
+      config: the run's `config.data`.
+      state: all that decides what is prepared; of strings and numbers.
+      names: of the images, each once, for messages and the list of files.
+      class_names: empty where there are no classes.
+      make: index -> uint8 [side, panels * side, 3] and its class; called by threads.
+      splits: the split of each name, besides 'all'; None: 'train' and 'test' by
+        `config.held_out`.
+      panels: images side by side in each.
+      left_out: files that are not among `names`, 'NAME: why'.
+    """
+    size = side(config)
+    text = repr((VERSION, size, panels, tuple(class_names), *state))
+    key = f'{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}'
+    preparation = functools.partial(
+        _prepare, key, (size, panels * size, 3), names, tuple(class_names), make, left_out
+    )
+    parts = _held_out(config) if splits is None else _official(key, splits)
+    return load_prepared(config, Prepared(key, (STORED,), preparation), parts, panels)
+
+
+def _official(key: str, splits: Mapping[str, str]) -> dict[str, Part]:
+    """The splits that a set comes with."""
+
+    def choose(wanted: str, decoded: cache.Decoded) -> np.ndarray:
+        names = stored_names(key)
+        return np.array([i for i, name in enumerate(names) if splits.get(name) == wanted], int)
+
+    named = sorted(set(splits.values()))
+    parts = {name: Part(STORED, functools.partial(choose, name)) for name in named}
+    return parts | {'all': Part(STORED, None)}
+
+
+def _held_out(config: ConfigDict) -> dict[str, Part]:
+    def choose(test: bool, decoded: cache.Decoded) -> np.ndarray:
+        out = duplicates.held_out(decoded.digests, decoded.hashes, config.held_out)
+        chosen = np.flatnonzero(out == test)
+        if not len(chosen):
+            raise UserError(
+                f'config.data.split={config.split}: of {len(out)} images none is in it at'
+                f' config.data.held_out={config.held_out}; choose another share'
+            )
+        return chosen
+
+    return {
+        'train': Part(STORED, functools.partial(choose, False)),
+        'test': Part(STORED, functools.partial(choose, True)),
+        'all': Part(STORED, None),
+    }
+
+
+def stored_names(key: str) -> list[str]:
+    """The file of each image of a prepared set, in order."""
+    with _account(key).open(newline='', encoding='utf-8') as file:
+        return [row['file'] for row in csv.DictReader(file) if row['image']]
+
+
+def _account(key: str) -> Path:
+    return cache.set_folder(key) / LISTED
+
+
+def _prepare(
+    key: str,
+    shape: tuple[int, int, int],
+    names: Sequence[str],
+    class_names: tuple[str, ...],
+    make: Make,
+    left_out: Sequence[str],
+) -> Path:
+    from gan_jax.data import builders
+
+    work = _Preparation(names, make, left_out, _account(key))
+    return builders.prepare(
+        key, builders.Contents(shape, class_names, lambda manager: {STORED: work.encoded})
+    )
+
+
+class _Preparation:
+    """Reads the images of a set, and keeps the account of their files."""
+
+    def __init__(self, names: Sequence[str], make: Make, left_out: Sequence[str], account: Path):
+        self._names, self._make = names, make
+        self._left_out = list(left_out)
+        self._account = account
+
+    def encoded(self) -> Iterator[tuple[bytes, int]]:
+        """PNG files and labels of the images that can be read, in order."""
+        from tqdm import tqdm
+
+        rows = []
+        every = parallel.ordered_map(self._attempt, range(len(self._names)))
+        for index, result in enumerate(
+            tqdm(every, 'preparing', len(self._names), unit='image', leave=False, disable=None)
+        ):
+            if isinstance(result, Unreadable):
+                self._left_out.append(f'{shown(self._names[index])}: {result}')
+            else:
+                rows.append(index)
+                yield result
+        self._report(rows)
+
+    def _attempt(self, index: int) -> tuple[bytes, int] | Unreadable:
+        from gan_jax.data import builders
+
+        try:
+            image, label = self._make(index)
+            return builders.encode(image), label
+        except Unreadable as error:
+            return error
+
+    def _report(self, used: Sequence[int]) -> None:
+        """Writes which file is which image, and says what was left out.
+
+        Raises:
+          UserError: nothing is left.
+        """
+        some = '; '.join(self._left_out[:NAMED])
+        more = len(self._left_out) - NAMED
+        some += f'; and {more} more' if more > 0 else ''
+        if not used:
+            raise UserError(
+                f'config.data.path: none of {len(self._names)} images can be used: {some}'
+            )
+        buffer = io.StringIO()
+        table = csv.writer(buffer, lineterminator='\n')
+        table.writerow(('file', 'image', 'why_not'))
+        table.writerows((shown(self._names[index]), row, '') for row, index in enumerate(used))
+        table.writerows(_parted(text) for text in self._left_out)
+        files.replace(self._account, buffer.getvalue())
+        if self._left_out:
+            print(
+                f'{len(self._left_out)} files were left out ({some}); all are in {self._account}',
+                file=sys.stderr,
+            )
+
+
+def _parted(text: str) -> tuple[str, str, str]:
+    name, _, why = text.rpartition(': ')
+    return name, '', why

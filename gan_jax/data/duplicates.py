@@ -1,0 +1,115 @@
+"""Images that are the same picture to the eye, and splits that keep them on one side."""
+
+from collections.abc import Sequence
+import functools
+
+import numpy as np
+
+SIDE = 32  # pixels a side of what is hashed
+NEAR = 6  # bits of 64 in which two hashes of one picture may differ
+
+
+def perceptual_hash(image: np.ndarray) -> np.uint64:
+    """64 bits that hardly change with size, compression and brightness: pHash.
+
+    The signs, around their median, of the 8x8 lowest frequencies but the mean of the grey
+    image at 32x32 (C. Zauner, Implementation and Benchmarking of Perceptual Image Hash
+    Functions, 2010).
+
+    Args:
+      image: uint8 [H, W, C], C = 1 or 3.
+    """
+    import cv2
+
+    grey = image if image.shape[-1] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(small.astype(np.float32))[:8, :8].ravel()
+    low[0] = 0  # the mean
+    bits = low > np.median(low)
+    return np.packbits(bits).view('>u8')[0].astype(np.uint64)
+
+
+def groups(hashes: np.ndarray, near: int = NEAR) -> np.ndarray:
+    """Which pictures belong together: chains of hashes that differ in at most `near` bits.
+
+    Args:
+      hashes: uint64 [N].
+      near: bits.
+
+    Returns:
+      int64 [N], the lowest index of each one's group.
+    """
+    parent = np.arange(len(hashes))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    for first, second in _near_pairs(hashes, near):
+        low, high = sorted((root(first), root(second)))
+        parent[high] = low
+    return np.array([root(index) for index in range(len(hashes))], np.int64)
+
+
+def _near_pairs(hashes: np.ndarray, near: int) -> set[tuple[int, int]]:
+    """Pairs of indices whose hashes differ in at most `near` bits.
+
+    Cut into `near + 1` bands, two such hashes are equal in at least one of them; only those
+    that are are compared.
+    """
+    pairs = set()
+    for mask in _bands(near + 1):
+        band = hashes & mask
+        order = np.argsort(band, kind='stable')
+        edges = np.flatnonzero(np.diff(band[order])) + 1
+        for bucket in np.split(order, edges):
+            pairs.update(_compared(hashes, bucket, near))
+    return pairs
+
+
+def _compared(hashes: np.ndarray, bucket: np.ndarray, near: int) -> Sequence[tuple[int, int]]:
+    found = []
+    for place, index in enumerate(bucket[:-1]):
+        others = bucket[place + 1 :]
+        close = others[np.bitwise_count(hashes[others] ^ hashes[index]) <= near]
+        found += [(int(index), int(other)) for other in close]
+        if len(close) == len(others):
+            break  # they all belong to this one, and so to each other
+    return found
+
+
+@functools.cache
+def _bands(count: int) -> tuple[np.uint64, ...]:
+    """64 bits cut into `count` runs."""
+    edges = [64 * place // count for place in range(count + 1)]
+    return tuple(
+        np.uint64((1 << high) - (1 << low)) for low, high in zip(edges, edges[1:], strict=False)
+    )
+
+
+def held_out(digests: np.ndarray, hashes: np.ndarray, fraction: float) -> np.ndarray:
+    """Which examples are held out: whole groups of near duplicates, by the hash of content.
+
+    An image is on the same side whatever else the set holds, unless a picture like it, with
+    a lower digest, decides for both.
+
+    Args:
+      digests: uint8 [N, 32], sha256 of each image.
+      hashes: uint64 [N], perceptual.
+      fraction: of the groups, about.
+
+    Returns:
+      bool [N].
+    """
+    group = groups(hashes)
+    heads = np.ascontiguousarray(digests[:, :8]).view('>u8').ravel().astype(np.uint64)
+    lowest = np.full(len(heads), np.iinfo(np.uint64).max)
+    np.minimum.at(lowest, group, heads)
+    # The lowest of n uniform numbers is small; hashed once more it is uniform.
+    mixed = lowest[group] * np.uint64(0x9E3779B97F4A7C15)
+    out = mixed < np.uint64(fraction * 2**64)
+    if set(group[out]) & set(group[~out]):
+        raise AssertionError('a group of near duplicates is on both sides')
+    return out

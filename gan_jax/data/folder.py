@@ -1,0 +1,54 @@
+"""`folder`: a folder of images of your own, or a .zip of one."""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+import numpy as np
+
+from gan_jax.data import album, albums, decode
+from gan_jax.data.sources import Dataset
+from gan_jax.errors import UserError
+from gan_jax.types import DataSpec
+
+ASSUMED = 500  # images of a folder that was not looked at
+
+
+def spec(config: ConfigDict) -> DataSpec:
+    """What a folder of the config's size would be; classes and counts are not known yet."""
+    albums.side(config)
+    shape = (config.image_size, config.image_size, 3)
+    return DataSpec(shape, 0, config.num_examples or ASSUMED)
+
+
+def load(config: ConfigDict) -> Dataset:
+    """The images below `config.path`, [size, size, 3], in the order of their names.
+
+    The centred square of each, `config.crop` pixels a side or as large as it can be, at
+    `config.image_size` (`decode.square`). Folders in the folder are classes if all images lie
+    in two or more of them (`album.classes`).
+
+    Args:
+      config: the run's `config.data`.
+
+    Raises:
+      UserError: there is no such folder, or no image in it that can be used.
+    """
+    if not config.path:
+        raise UserError('config.data.path is empty: give --config.data.path=FOLDER of your images')
+    found = album.find(Path(config.path))
+    size, crop = albums.side(config), config.crop
+
+    names, labels = album.classes(found.names)
+
+    def make(index: int) -> tuple[np.ndarray, int]:
+        image = decode.read(found.read(index), least_side=0 if crop else size)
+        return decode.square(image, size, crop), labels[index]
+
+    return albums.load(
+        config,
+        state=(found.state, crop),
+        names=found.names,
+        class_names=names,
+        make=make,
+        left_out=found.ignored,
+    )

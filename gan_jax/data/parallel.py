@@ -1,0 +1,34 @@
+"""Work on many files at once, in order, without holding them all."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+import itertools
+import os
+from typing import TypeVar
+
+T = TypeVar('T')
+U = TypeVar('U')
+
+AHEAD = 64  # results that may wait for each thread
+
+
+def ordered_map(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """`map` by a thread for each core; at most `AHEAD` results a thread are in memory.
+
+    Threads, because decoding and resizing release Python's lock. What `work` raises is raised
+    at its place in the order.
+    """
+    items = iter(items)
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    with ThreadPoolExecutor(threads, 'map') as pool:
+        waiting = deque(pool.submit(work, item) for item in itertools.islice(items, threads))
+        try:
+            while waiting:
+                first = waiting.popleft()
+                room = threads * AHEAD - len(waiting)
+                waiting.extend(pool.submit(work, item) for item in itertools.islice(items, room))
+                yield first.result()
+        finally:
+            for future in waiting:
+                future.cancel()

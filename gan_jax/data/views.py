@@ -1,0 +1,79 @@
+"""What training sees of a stored image: a random crop of it, or its mirror image.
+
+This is augmentation of the data set. What is done to real and generated images alike, so that
+the generator does not learn it, is `gan_jax.augment`.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from gan_jax import rng
+from gan_jax.types import Batch, DataSpec
+
+View = Callable[[jax.Array, Batch], Batch]
+
+
+def seen_shape(config: ConfigDict, stored: tuple[int, int, int], panels: int) -> tuple:
+    """(H, W, C) of what training sees of stored images (H, W, C).
+
+    Args:
+      config: the run's `config.data`.
+      stored: as prepared, `config.jitter` pixels larger each way, for each panel.
+      panels: images side by side.
+    """
+    height, width, channels = stored
+    return height - config.jitter, width - panels * config.jitter, channels
+
+
+def stored_shape(config: ConfigDict, spec: DataSpec) -> tuple[int, int, int]:
+    """(H, W, C) of the stored images of which training sees what `spec` says."""
+    height, width, channels = spec.image_shape
+    return height + config.jitter, width + spec.panels * config.jitter, channels
+
+
+def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | None:
+    """What `config.jitter` and `config.flip` ask for; None: nothing.
+
+    Every panel of an image gets the same crop and the same flip. What is drawn depends on the
+    key and the place in the global batch.
+
+    Args:
+      config: the run's `config.data`.
+      spec: of what training sees.
+      axis_name: the axis over which the batch is divided, None if it is not.
+
+    Returns:
+      (the step's key, batch with leaves [draws, B, ...]) -> the same, cropped and flipped.
+    """
+    flip, jitter = config.flip, config.jitter
+    if not (flip or jitter):
+        return None
+    height, width, _ = spec.image_shape
+    size = height, width // spec.panels
+
+    def one(image: jax.Array, key: jax.Array) -> jax.Array:
+        panels = jnp.stack(jnp.split(image, spec.panels, axis=1))
+        place, side = jax.random.split(key)
+        if jitter:
+            top, left = jax.random.randint(place, (2,), 0, jitter + 1)
+            panels = jax.lax.dynamic_slice(
+                panels, (0, top, left, 0), (spec.panels, *size, image.shape[-1])
+            )
+        if flip:
+            mirrored = jax.random.bernoulli(side)
+            panels = jnp.where(mirrored, panels[:, :, ::-1], panels)
+        return jnp.concatenate(list(panels), axis=1)
+
+    def view(key: jax.Array, batch: Batch) -> Batch:
+        draws, count = batch.image.shape[:2]
+        keys = [
+            rng.example_keys(rng.purpose_key(key, 'view', draw), count, axis_name)
+            for draw in range(draws)
+        ]
+        image = jnp.stack([jax.vmap(one)(x, k) for x, k in zip(batch.image, keys, strict=True)])
+        return batch._replace(image=image)
+
+    return view
