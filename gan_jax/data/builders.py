@@ -22,7 +22,6 @@ import tensorflow_datasets as tfds
 from gan_jax.data import cache
 from gan_jax.data.sources import INFO
 
-
 STORED = (cv2.IMWRITE_PNG_COMPRESSION, 0, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
 
 

@@ -77,5 +77,5 @@ def test_a_first_start_neither_imports_tensorflow_nor_prints_to_stdout(own_cache
     assert 'tensorflow' not in modules.split()
     assert len(fingerprint) == 64
     assert got.stderr.splitlines() == [
-        f'Preparing mnist5k in {own_cache}/tfds/gan_jax_mnist5k/1.0.0 (once)'
+        f'Preparing mnist5k-2 in {own_cache}/tfds/mnist5k-2/gan_jax/1.0.0 (once)'
     ]

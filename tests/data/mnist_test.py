@@ -16,6 +16,7 @@ import pytest
 from gan_jax import data
 from gan_jax.data import mnist
 from gan_jax.errors import UserError
+from gan_jax.types import DataSpec
 
 REAL = Path(__file__).parents[3] / 'shared' / 'data' / 'mnist'
 IMAGES = 'train-images-idx3-ubyte.gz'
@@ -53,7 +54,7 @@ def tfds_copy(small_mnist, tmp_path, config, make_config):
     """A data_dir laid out as tensorflow-datasets does: mnist/3.0.1/."""
     config.path = str(small_mnist)
     data.load(config)
-    [prepared] = (tmp_path / 'cache' / 'tfds').glob('gan_jax_mnist/*')
+    [prepared] = (tmp_path / 'cache' / 'tfds').glob('mnist-2/gan_jax/*')
     target = tmp_path / 'tensorflow_datasets' / 'mnist' / '3.0.1'
     shutil.copytree(prepared, target)
     return target
@@ -66,7 +67,7 @@ def test_reads_a_folder_of_idx_files(small_mnist, config):
         config.split = split
         dataset = data.load(config)
         images, labels = mnist.read_split(paths, split)
-        assert dataset.spec == ((28, 28, 1), 10, count)
+        assert dataset.spec == DataSpec((28, 28, 1), 10, count)
         assert dataset.class_names == tuple('0123456789')
         np.testing.assert_array_equal(dataset.arrays().image, images)
         np.testing.assert_array_equal(dataset.arrays().label, labels)
@@ -202,10 +203,10 @@ def test_a_kill_in_the_middle_of_preparing_leaves_nothing_that_looks_whole(
     environment = {**os.environ, 'PYTHONPATH': str(Path(data.__file__).parents[2])}
     died = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True)
     assert died.returncode == -9, died.stderr
-    assert list(own_cache.glob('tfds/*/incomplete.*'))
+    assert list(own_cache.glob('tfds/*/*/incomplete.*'))
     config.path = str(small_mnist)
     assert data.load(config).spec.num_examples == 40
-    assert not list(own_cache.glob('tfds/*/incomplete.*'))
+    assert not list(own_cache.glob('tfds/*/*/incomplete.*'))
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f'{REAL} is absent')
