@@ -5,6 +5,7 @@ import csv
 import functools
 import hashlib
 import io
+import itertools
 from pathlib import Path
 import sys
 from typing import Any
@@ -21,6 +22,7 @@ from gan_jax.errors import UserError
 
 STORED = 'every'  # the split that is prepared; those a config may name are chosen from it
 LISTED = 'files.csv'  # beside a prepared set: what became of each file
+CHUNK = 32  # images that a thread makes at once
 NAMED = 3  # files that a message names
 VERSION = 1  # of how an image is decoded, cut and resized
 
@@ -89,6 +91,8 @@ def _official(key: str, splits: Mapping[str, str]) -> dict[str, Part]:
 
 def _held_out(config: ConfigDict) -> dict[str, Part]:
     def choose(test: bool, decoded: cache.Decoded) -> np.ndarray:
+        if not config.held_out and not test:
+            return np.arange(len(decoded.labels))
         out = duplicates.held_out(decoded.digests, decoded.hashes, config.held_out)
         chosen = np.flatnonzero(out == test)
         if not len(chosen):
@@ -144,10 +148,12 @@ class _Preparation:
         from tqdm import tqdm
 
         rows = []
-        every = parallel.ordered_map(self._attempt, range(len(self._names)))
-        for index, result in enumerate(
-            tqdm(every, 'preparing', len(self._names), unit='image', leave=False, disable=None)
-        ):
+        count = len(self._names)
+        chunks = (range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
+        made = parallel.ordered_map(lambda chunk: [self._attempt(i) for i in chunk], chunks)
+        results = itertools.chain.from_iterable(made)
+        bar = tqdm(results, 'preparing', count, unit='image', leave=False, disable=None)
+        for index, result in enumerate(bar):
             if isinstance(result, Unreadable):
                 self._left_out.append(f'{shown(self._names[index])}: {result}')
             else:

@@ -1,7 +1,7 @@
 """The project's own tfds builder: ArrayRecord without TensorFlow.
 
 It yields encoded bytes (an array would need TensorFlow to encode) and keeps the order in which
-they are given (tfds's shuffler may hold a gigabyte, and the data order shuffles anyway).
+they are given (the data order shuffles).
 
 Importing this module imports tensorflow-datasets.
 """
@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import contextlib
 import errno
 import io
+import itertools
+import math
 import os
 from pathlib import Path
 import sys
+import tempfile
 from typing import NamedTuple
 
 import cv2
@@ -23,6 +26,10 @@ from gan_jax.data import cache
 from gan_jax.data.sources import INFO
 
 STORED = (cv2.IMWRITE_PNG_COMPRESSION, 0, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
+
+
+SHARD_BYTES = 2**28  # of pixels in a file
+CHUNK = 512  # examples between two updates of the set's description
 
 
 class Contents(NamedTuple):
@@ -62,6 +69,20 @@ class Images(tfds.core.GeneratorBasedBuilder):
             builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
         )
 
+    def write(self, manager: tfds.download.DownloadManager) -> None:
+        """Writes all splits to `data_dir`, holding a chunk of one in memory.
+
+        `download_and_prepare` would collect a gigabyte of each, and need TensorFlow for more.
+        """
+        Path(self.data_dir).mkdir(parents=True)
+        shard = max(SHARD_BYTES // math.prod(self._contents.image_shape), 1)
+        writer = tfds.core.SequentialWriter(self.info, shard, file_format='array_record')
+        for split, examples in self._split_generators(manager).items():
+            writer.initialize_splits([split])
+            while chunk := list(itertools.islice(examples, CHUNK)):
+                writer.add_examples({split: [example for _, example in chunk]})
+        writer.close_all()
+
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         splits = self._contents.splits(dl_manager)
         return {name: self._generate_examples(examples) for name, examples in splits.items()}
@@ -98,22 +119,32 @@ def prepare(key: str, contents: Contents) -> Path:
     with cache.locked(f'{key}.prepare'):
         if not (folder / INFO).exists():
             print(f'Preparing {key} in {folder} (once)', file=sys.stderr, flush=True)
-            cache.sweep(folder.parent)
-            _prepare(Images(contents, data_dir=home, file_format='array_record'))
+            cache.sweep(home)
+            _prepare(contents, folder)
     return folder
 
 
-def _prepare(builder: tfds.core.GeneratorBasedBuilder) -> None:
-    # tfds prints to stdout, which belongs to a command's results, and nests bars of its own.
-    tfds.disable_progress_bar()
+def _prepare(contents: Contents, folder: Path) -> None:
+    """Writes the set elsewhere, and moves it to `folder` when it is whole."""
+    home = folder.parents[1]
+    home.mkdir(parents=True, exist_ok=True)
+    tfds.disable_progress_bar()  # the sets have bars of their own
+    with tempfile.TemporaryDirectory(prefix=cache.DRAFT, dir=home) as draft:
+        manager = tfds.download.DownloadManager(download_dir=cache.set_folder('downloads'))
+        builder = Images(contents, data_dir=draft, file_format='array_record')
+        with contextlib.redirect_stdout(io.StringIO()), _full_disk():
+            builder.write(manager)
+        folder.parent.mkdir(exist_ok=True)
+        Path(builder.data_dir).rename(folder)
+
+
+@contextlib.contextmanager
+def _full_disk() -> Iterator[None]:
+    """array_record has no exception of its own for a full disk."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare(
-                download_dir=cache.set_folder('downloads'),
-                download_config=tfds.download.DownloadConfig(try_download_gcs=False),
-            )
+        yield
     except RuntimeError as error:
         full = os.strerror(errno.ENOSPC)
-        if full in str(error):  # array_record has no exception of its own for a full disk
+        if full in str(error):
             raise OSError(errno.ENOSPC, full) from error
         raise

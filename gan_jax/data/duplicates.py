@@ -8,25 +8,35 @@ import numpy as np
 SIDE = 32  # pixels a side of what is hashed
 NEAR = 6  # bits of 64 in which two hashes of one picture may differ
 
+# The eight lowest frequencies of the discrete cosine transform of `SIDE` values.
+_COSINES = np.cos(np.pi / SIDE * np.outer(np.arange(8), np.arange(SIDE) + 0.5)).astype(np.float32)
 
-def perceptual_hash(image: np.ndarray) -> np.uint64:
-    """64 bits that hardly change with size, compression and brightness: pHash.
+
+def perceptual_hashes(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+    """64 bits an image that hardly change with size, compression and brightness: pHash.
 
     The signs, around their median, of the 8x8 lowest frequencies but the mean of the grey
     image at 32x32 (C. Zauner, Implementation and Benchmarking of Perceptual Image Hash
     Functions, 2010).
 
     Args:
-      image: uint8 [H, W, C], C = 1 or 3.
+      images: uint8 [H, W, C] each, C = 1 or 3.
+
+    Returns:
+      uint64 [N].
     """
+    small = np.stack([_small(image) for image in images]).astype(np.float32)
+    low = (_COSINES @ small @ _COSINES.T).reshape(len(small), 64)
+    low[:, 0] = 0  # the mean
+    bits = low > np.median(low, axis=1, keepdims=True)
+    return np.packbits(bits, axis=1).view('>u8')[:, 0].astype(np.uint64)
+
+
+def _small(image: np.ndarray) -> np.ndarray:
     import cv2
 
     grey = image if image.shape[-1] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    low = cv2.dct(small.astype(np.float32))[:8, :8].ravel()
-    low[0] = 0  # the mean
-    bits = low > np.median(low)
-    return np.packbits(bits).view('>u8')[0].astype(np.uint64)
+    return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
 def groups(hashes: np.ndarray, near: int = NEAR) -> np.ndarray:

@@ -10,11 +10,8 @@ from typing import TypeVar
 T = TypeVar('T')
 U = TypeVar('U')
 
-AHEAD = 64  # results that may wait for each thread
-
-
-def ordered_map(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """`map` by a thread for each core; at most `AHEAD` results a thread are in memory.
+def ordered_map(work: Callable[[T], U], items: Iterable[T], ahead: int = 4) -> Iterator[U]:
+    """`map` by a thread for each core; at most `ahead` results a thread wait in memory.
 
     Threads, because decoding and resizing release Python's lock. What `work` raises is raised
     at its place in the order.
@@ -26,7 +23,7 @@ def ordered_map(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
         try:
             while waiting:
                 first = waiting.popleft()
-                room = threads * AHEAD - len(waiting)
+                room = threads * ahead - len(waiting)
                 waiting.extend(pool.submit(work, item) for item in itertools.islice(items, room))
                 yield first.result()
         finally:
