@@ -48,10 +48,13 @@ LAYERS = {
     'brownlee up 7': (14, 7, 4, 2, 1, 128, 128, (50,)),
     'brownlee up 14': (28, 14, 4, 2, 1, 128, 128, (50,)),
     'unet 32-16': (32, 16, 4, 2, 1, 256, 512, (1,)),
+    'unet up 16': (32, 16, 4, 2, 1, 256, 1024, (1,)),
     'unet 16-8': (16, 8, 4, 2, 1, 512, 512, (1, 4)),
+    'unet 16-8 many': (16, 8, 4, 2, 1, 512, 512, (16,)),
     'unet up 8': (16, 8, 4, 2, 1, 512, 1024, (1, 4)),
     'unet 4-2': (4, 2, 4, 2, 1, 512, 512, (1, 4)),
     'unet 2-1': (2, 1, 4, 2, 1, 512, 512, (1, 4)),
+    'patch 256-128': (256, 128, 4, 2, 1, 6, 64, (1,)),
     'patch 32-31': (32, 31, 4, 1, 1, 256, 512, (1, 4)),
     'patch 16-15': (16, 15, 4, 1, 1, 256, 512, (1, 4)),
     'patch logits': (31, 30, 4, 1, 1, 512, 1, (1, 4)),
@@ -109,7 +112,8 @@ def _rows(name: str) -> Iterator[tuple[str, ...]]:
             }
             times = _medians({'': functools.partial(jax.jit(jnp.dot), side, side), **calls})
             work = batch * small**2 * taps**2 * channels[0] * channels[1] / 1024**3
-            chosen = cpu.form(window, operands[0], tuple(channels)).__name__
+            choose = cpu.corr_form if kind == 'corr' else cpu.form
+            chosen = choose(window, operands[0], tuple(channels)).__name__
             cells = {form: f'{"*" if form == chosen else ""}{ms:.2f}' for form, ms in times.items()}
             cells[''] = f'{work * times[""]:.2f}'
             yield name, str(batch), kind, *[cells.get(column, '') for column in _COLUMNS]
