@@ -325,7 +325,7 @@ def test_unet_is_pytorchs_with_the_same_weights():
     other = Torch(variables['params'])
     expected = other.unet(other.image(x)).permute(0, 2, 3, 1).numpy()
     actual, _ = train_pass(net, variables, x)
-    np.testing.assert_allclose(actual, expected, atol=2e-5)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 def test_patch_is_pytorchs_with_the_same_weights():

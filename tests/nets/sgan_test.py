@@ -175,31 +175,37 @@ def test_book_discriminator_is_pytorchs_with_the_same_weights():
     torch = pytest.importorskip('torch')
     from torch import nn
 
-    net = sgan.Discriminator(image_shape=MNIST, num_classes=10, width=4)
-    x = np.random.default_rng(0).standard_normal((3, *MNIST), dtype=np.float32)
-    params = init(net, x)['params']
+    net = sgan.Discriminator(image_shape=MNIST, num_classes=10, width=4, dropout=0.0)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, *MNIST), dtype=np.float32)
+    variables = init(net, x)
+    # Biases and scales that are not zero and one, so that one in the wrong place shows.
+    params = variables['params'] = jax.tree.map(
+        lambda p: p + rng.standard_normal(p.shape, np.float32) / 10 if p.ndim == 1 else p,
+        variables['params'],
+    )
     pad = nn.ZeroPad2d((0, 1, 0, 1))  # TensorFlow's 'SAME' of even sides
     norms = [nn.BatchNorm2d(width, eps=1e-3) for width in (8, 16)]
     convs = [nn.Conv2d(1, 4, 3, 2), nn.Conv2d(4, 8, 3, 2), nn.Conv2d(8, 16, 3, 2, 1)]
-    hidden = [
+    dense = nn.Linear(256, 10)
+    hidden = nn.Sequential(
         *(pad, convs[0], nn.LeakyReLU(0.01)),
         *(pad, convs[1], norms[0], nn.LeakyReLU(0.01)),
         *(convs[2], norms[1], nn.LeakyReLU(0.01)),
-    ]
+    )
     with torch.no_grad():
         for number, conv in enumerate(convs):
-            kernel = np.array(params[f'Conv_{number}']['kernel']).transpose(3, 2, 0, 1)
-            conv.weight.copy_(torch.from_numpy(kernel.copy()))
-            conv.bias.zero_()
-        maps = nn.Sequential(*hidden).train()(torch.from_numpy(x).permute(0, 3, 1, 2))
-        features = maps.permute(0, 2, 3, 1).reshape(3, -1).numpy()
-    rngs = {'dropout': jax.random.key(0)}
-    (_, actual), _ = net.apply(
-        {'params': params, 'batch_stats': init(net, x)['batch_stats']},
-        x,
-        train=True,
-        return_features=True,
-        mutable=['batch_stats'],
-        rngs=rngs,
-    )
-    np.testing.assert_allclose(actual, features, atol=1e-5)
+            ours = params[f'Conv_{number}']
+            conv.weight.copy_(torch.tensor(np.transpose(ours['kernel'], (3, 2, 0, 1)).copy()))
+            conv.bias.copy_(torch.tensor(np.array(ours['bias'])))
+        for number, norm in enumerate(norms):
+            ours = params[f'BatchNorm_{number}']
+            norm.weight.copy_(torch.tensor(np.array(ours['scale'])))
+            norm.bias.copy_(torch.tensor(np.array(ours['bias'])))
+        dense.weight.copy_(torch.tensor(np.array(params['Dense_0']['kernel']).T.copy()))
+        dense.bias.copy_(torch.tensor(np.array(params['Dense_0']['bias'])))
+        maps = hidden.train()(torch.tensor(x).permute(0, 3, 1, 2))
+        features = maps.permute(0, 2, 3, 1).reshape(3, -1)
+        expected = dense(features).numpy(), features.numpy()
+    for ours, theirs in zip(features_pass(net, variables, x), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
