@@ -15,6 +15,7 @@ import time
 from absl import app, flags
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gan_jax.ops import cpu, direct, gemm, mirror, winograd
 from gan_jax.ops.windows import Axis, Window
@@ -37,10 +38,27 @@ LAYERS = {
     'dcgan_mnist 14-5': (14, 5, 5, 2, 0, 64, 128, (64, 32)),
     'mnist_gan 28-14': (28, 14, 4, 2, 1, 1, 64, (64,)),
     'mnist_gan 14-7': (14, 7, 4, 2, 1, 64, 128, (64,)),
-    'sgan 3x3 s2': (14, 7, 3, 2, 0, 64, 128, (32,)),
-    'sgan 3x3 s1': (14, 14, 3, 1, 1, 64, 128, (32,)),
-    'patch 4x4 s1': (32, 31, 4, 1, 1, 256, 512, (1,)),
-    'patch logits': (31, 30, 4, 1, 1, 512, 1, (1,)),
+    'sgan 28-14': (28, 14, 3, 2, 0, 1, 32, (32,)),
+    'sgan 14-7': (14, 7, 3, 2, 0, 32, 64, (32,)),
+    'sgan 7-4': (7, 4, 3, 2, 1, 64, 128, (32,)),
+    'sgan up 7': (14, 7, 3, 2, 0, 128, 256, (32,)),
+    'sgan up 14 s1': (14, 14, 3, 1, 1, 64, 128, (32, 8)),
+    'brownlee 14-7': (14, 7, 3, 2, 0, 128, 128, (50,)),
+    'brownlee 7-4': (7, 4, 3, 2, 1, 128, 128, (50,)),
+    'brownlee up 7': (14, 7, 4, 2, 1, 128, 128, (50,)),
+    'brownlee up 14': (28, 14, 4, 2, 1, 128, 128, (50,)),
+    'unet 32-16': (32, 16, 4, 2, 1, 256, 512, (1,)),
+    'unet up 16': (32, 16, 4, 2, 1, 256, 1024, (1,)),
+    'unet 16-8': (16, 8, 4, 2, 1, 512, 512, (1, 4)),
+    'unet 16-8 many': (16, 8, 4, 2, 1, 512, 512, (16,)),
+    'unet up 8': (16, 8, 4, 2, 1, 512, 1024, (1, 4)),
+    'unet 4-2': (4, 2, 4, 2, 1, 512, 512, (1, 4)),
+    'unet 2-1': (2, 1, 4, 2, 1, 512, 512, (1, 4)),
+    'patch 256-128': (256, 128, 4, 2, 1, 6, 64, (1,)),
+    'patch 32-31': (32, 31, 4, 1, 1, 256, 512, (1, 4)),
+    'patch 16-15': (16, 15, 4, 1, 1, 256, 512, (1, 4)),
+    'patch logits': (31, 30, 4, 1, 1, 512, 1, (1, 4)),
+    'pixel': (256, 256, 1, 1, 0, 64, 128, (1,)),
     '7x7 s1': (28, 28, 7, 1, 3, 128, 1, (32,)),
 }
 
@@ -55,8 +73,9 @@ def _operands(window: Window, batch: int, channels: tuple[int, int]) -> dict[str
         small=(batch, window.rows.small, window.cols.small, channels[1]),
         kernel=(*window.taps, *channels),
     )
+    rng = np.random.default_rng(0)
     x = {
-        name: jax.random.normal(jax.random.key(0), shape, _PRECISION.value)
+        name: jnp.asarray(rng.standard_normal(shape, np.float32), _PRECISION.value)
         for name, shape in shapes.items()
     }
     return {
@@ -93,7 +112,8 @@ def _rows(name: str) -> Iterator[tuple[str, ...]]:
             }
             times = _medians({'': functools.partial(jax.jit(jnp.dot), side, side), **calls})
             work = batch * small**2 * taps**2 * channels[0] * channels[1] / 1024**3
-            chosen = cpu.form(window, operands[0], tuple(channels)).__name__
+            choose = cpu.corr_form if kind == 'corr' else cpu.form
+            chosen = choose(window, operands[0], tuple(channels)).__name__
             cells = {form: f'{"*" if form == chosen else ""}{ms:.2f}' for form, ms in times.items()}
             cells[''] = f'{work * times[""]:.2f}'
             yield name, str(batch), kind, *[cells.get(column, '') for column in _COLUMNS]

@@ -1,6 +1,6 @@
 """Generators and discriminators by name, and how a config becomes one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 import dataclasses
 from typing import Any
 
@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.nets import dcgan, dcgan_mnist, mlp, mnist_gan
-from gan_jax.nets.layers import Net
+from gan_jax.nets import dcgan, dcgan_mnist, mlp, mnist_gan, patch, sgan, unet
+from gan_jax.nets.layers import Kind, Net
 from gan_jax.types import Pair
 
 NETS: dict[str, Pair[type[Net]]] = {
@@ -17,6 +17,10 @@ NETS: dict[str, Pair[type[Net]]] = {
     'mnist_gan': Pair(mnist_gan.Generator, mnist_gan.Discriminator),
     'dcgan_mnist': Pair(dcgan_mnist.Generator, dcgan_mnist.Discriminator),
     'dcgan': Pair(dcgan.Generator, dcgan.Discriminator),
+    'sgan': Pair(sgan.Generator, sgan.Discriminator),
+    'sgan_brownlee': Pair(sgan.BrownleeGenerator, sgan.BrownleeDiscriminator),
+    'sgan_matching': Pair(sgan.MatchingGenerator, sgan.MatchingDiscriminator),
+    'pix2pix': Pair(unet.Generator, patch.Discriminator),
 }
 
 # Fields of every net come from the data set and the run, not from the net's own section.
@@ -43,6 +47,7 @@ def build(
     role: str,
     net: Mapping[str, Any],
     *,
+    kind: Kind | None = None,
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
     dtype: DTypeLike = jnp.float32,
@@ -55,6 +60,7 @@ def build(
       role: 'gen' or 'disc'.
       net: `config.gen.net` or `config.disc.net`: `name`, a key of `NETS`, and any of that
         net's own fields.
+      kind: what the caller can use; None: any.
       image_shape: (H, W, C).
       num_classes: 0 for an unconditional net.
       dtype: of the arithmetic: float32 or bfloat16.
@@ -65,20 +71,16 @@ def build(
       The Linen module.
 
     Raises:
-      UserError: for an unknown net, an unknown field, a value a field cannot take, or an
-        image size that the net cannot make.
+      UserError: for an unknown net, one of another kind, an unknown field, a value a field
+        cannot take, or an image size or a number of classes that is not for this net.
     """
     section = f'config.{role}.net'
     name = net['name']
-    defaults = fields(name, role)
-    values = {field: value for field, value in net.items() if field != 'name'}
-    for field, value in values.items():
-        if field not in defaults:
-            hint = nearest(field, defaults)
-            raise UserError(f'{section}.{field} is not a field of the net {name}; {hint}')
-        values[field] = _checked(f'{section}.{field}', value, defaults[field])
+    values = _own_fields(section, role, net)
+    _check_kind(section, name, role, kind)
     _check_size(section, name, role, image_shape)
-    return getattr(NETS[name], role)(
+    _check_classes(section, name, role, num_classes)
+    module = getattr(NETS[name], role)(
         image_shape=tuple(image_shape),
         num_classes=num_classes,
         dtype=dtype,
@@ -86,22 +88,66 @@ def build(
         batch_norm=batch_norm,
         **values,
     )
+    if misfit := module.misfit():
+        raise UserError(f'{section}.{misfit}')
+    return module
+
+
+def _own_fields(section: str, role: str, net: Mapping[str, Any]) -> dict[str, Any]:
+    """What the section sets of the net's own fields, checked and in their types."""
+    name = net['name']
+    defaults = fields(name, role)
+    options = getattr(NETS[name], role).options
+    values = {field: value for field, value in net.items() if field != 'name'}
+    for field, value in values.items():
+        if field not in defaults:
+            hint = nearest(field, defaults)
+            raise UserError(f'{section}.{field} is not a field of the net {name}; {hint}')
+        values[field] = _checked(f'{section}.{field}', value, defaults[field], options.get(field))
+    return values
+
+
+def _of_kind(role: str, kind: Kind) -> dict[str, type[Net]]:
+    nets = {name: getattr(pair, role) for name, pair in NETS.items()}
+    return {name: net for name, net in nets.items() if net.kind is kind}
+
+
+def _check_kind(section: str, name: str, role: str, kind: Kind | None) -> None:
+    own = getattr(NETS[name], role).kind
+    if kind not in (None, own):
+        raise UserError(
+            f'{section}.name={name} {own.value}, and this config.task needs a net that'
+            f' {kind.value}: {", ".join(_of_kind(role, kind))}'
+        )
+
+
+def _check_classes(section: str, name: str, role: str, num_classes: int) -> None:
+    if getattr(NETS[name], role).kind is Kind.CLASSES and num_classes < 2:
+        raise UserError(
+            f'{section}.name={name} tells at least 2 classes apart, and the images of'
+            f' config.data have {num_classes or "none"}'
+        )
 
 
 def _check_size(section: str, name: str, role: str, image_shape: tuple[int, int, int]) -> None:
-    if getattr(NETS[name], role).supports(image_shape):
+    net = getattr(NETS[name], role)
+    if net.supports(image_shape):
         return
-    able = [other for other, pair in NETS.items() if getattr(pair, role).supports(image_shape)]
+    alike = _of_kind(role, net.kind).items()
+    able = [other for other, candidate in alike if candidate.supports(image_shape)]
     height, width, _ = image_shape
     raise UserError(
-        f'{section}.name={name} takes {getattr(NETS[name], role).sizes}, and the images of '
-        f'config.data are {height}x{width}; nets for these: {", ".join(able)}'
+        f'{section}.name={name} takes {net.sizes}, and the images of config.data are'
+        f' {height}x{width}; nets for these: {", ".join(able) or "none"}'
     )
 
 
-def _checked(path: str, value: Any, default: Any) -> Any:
+def _checked(path: str, value: Any, default: Any, options: Collection[Any] | None) -> Any:
     """`value` as the type of `default`, or a UserError that names the config field."""
     match default:
+        case _ if options is not None:
+            valid = type(value) is type(default) and value in options
+            expected = ' or '.join(map(repr, options))
         case bool():
             valid, expected = isinstance(value, bool), 'True or False'
         case int():
@@ -113,7 +159,7 @@ def _checked(path: str, value: Any, default: Any) -> Any:
             valid = isinstance(value, tuple | list) and all(map(_is_size, value))
             expected = f'whole numbers from 1, such as {default}'
         case _:
-            valid, expected = value in ('batch', 'none'), "'batch' or 'none'"
+            raise TypeError(f'{path}: no rule for {default!r}; state its options in the net')
     if not valid:
         raise UserError(f'{path}={value!r} must be {expected}')
     return type(default)(value)

@@ -51,6 +51,7 @@ class Generator(_Net):
         every halving of the size.
     """
 
+    kind: ClassVar[layers.Kind] = layers.Kind.LATENT
     pixel_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     @nn.compact
@@ -84,6 +85,8 @@ class Discriminator(_Net):
 
     norm: str = 'batch'
     spectral_norm: bool = False
+
+    kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:

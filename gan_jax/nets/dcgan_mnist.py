@@ -35,6 +35,7 @@ class Generator(_Net):
         many, the first dense layer 16 times.
     """
 
+    kind: ClassVar[layers.Kind] = layers.Kind.LATENT
     pixel_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     @nn.compact
@@ -71,6 +72,8 @@ class Discriminator(_Net):
 
     dropout: float = 0.5
     spectral_norm: bool = False
+
+    kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:

@@ -4,10 +4,12 @@ Parameters are float32. `dtype` is the type of the arithmetic, float32 or bfloat
 statistics of batch norm and the power iteration of spectral norm are float32 in any case.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+import enum
 from functools import partial
 import math
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import chex
 from flax import linen as nn
@@ -16,9 +18,8 @@ from jax import lax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from gan_jax import ops
+from gan_jax import ops, rng
 from gan_jax.ops import Padding
-from gan_jax.rng import example_keys
 
 Initializer = jax.nn.initializers.Initializer
 Shape = tuple[int, ...]
@@ -198,8 +199,59 @@ class BatchNorm(nn.BatchNorm):
     use_fast_variance: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        return super().__call__(x, use_running_average=not train)
+    def __call__(
+        self, x: jax.Array, *, train: bool, batch_moments: bool | None = None
+    ) -> jax.Array:
+        """Normalises the channels of [..., C].
+
+        Args:
+          x: the map.
+          train: whether the running moments move. They can only if `batch_stats` is mutable.
+          batch_moments: whether the batch's own moments are taken; None: in training.
+            Taken out of training, they make an example's output depend on the others.
+        """
+        if train or not batch_moments:
+            return super().__call__(x, use_running_average=not train)
+        # Flax takes the batch's moments only where it may also store them.
+        y = _standardized(x, tuple(range(x.ndim - 1)), self.epsilon, self.axis_name)
+        scale = self.param('scale', self.scale_init, (x.shape[-1],), self.param_dtype)
+        bias = self.param('bias', self.bias_init, (x.shape[-1],), self.param_dtype)
+        shape = (1,) * (x.ndim - 1) + (-1,)
+        return (y * scale.reshape(shape) + bias.reshape(shape)).astype(self.dtype)
+
+
+class InstanceNorm(nn.Module):
+    """Each channel of each example to mean 0 and variance 1 (arXiv:1607.08022).
+
+    As PyTorch's InstanceNorm2d is by default: no scale, no bias, no running moments.
+
+    Attributes:
+      epsilon: added to the variance.
+      dtype: of the result; moments are float32.
+    """
+
+    epsilon: float = 1e-5
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[N, H, W, C] -> [N, H, W, C]."""
+        chex.assert_rank(x, 4)
+        return _standardized(x, (1, 2), self.epsilon).astype(self.dtype)
+
+
+def _standardized(
+    x: jax.Array, axes: tuple[int, ...], epsilon: float, axis_name: str | None = None
+) -> jax.Array:
+    """(x - mean) / sqrt(variance + epsilon) over `axes`, and over devices; float32."""
+
+    def mean(values: jax.Array) -> jax.Array:
+        local = jnp.mean(values, axes, keepdims=True)
+        return local if axis_name is None else lax.pmean(local, axis_name)
+
+    x = x.astype(jnp.float32)
+    centred = x - mean(x)
+    return centred * lax.rsqrt(mean(jnp.square(centred)) + epsilon)
 
 
 class Dropout(nn.Module):
@@ -221,9 +273,29 @@ class Dropout(nn.Module):
         """Needs the rng 'dropout' if `train`; the axis need not exist in `init`."""
         if not train or self.rate == 0 or self.is_initializing():
             return x
-        keys = example_keys(self.make_rng('dropout'), len(x), self.axis_name)
+        keys = rng.example_keys(self.make_rng('dropout'), len(x), self.axis_name)
         draw = partial(jax.random.bernoulli, p=1 - self.rate, shape=(math.prod(x.shape[1:]),))
         return jnp.where(jax.vmap(draw)(keys).reshape(x.shape), x / (1 - self.rate), 0)
+
+
+class GaussianNoise(nn.Module):
+    """Adds N(0, std^2), drawn for each example from its index in the global batch.
+
+    Attributes:
+      std: standard deviation.
+      axis_name: the axis over which the batch is divided, None if it is not.
+    """
+
+    std: float
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Needs the rng 'dropout' if `train`; the axis need not exist in `init`."""
+        if not train or self.std == 0 or self.is_initializing():
+            return x
+        keys = rng.example_keys(self.make_rng('dropout'), len(x), self.axis_name)
+        return x + (self.std * rng.normal(keys, x.shape[1:])).astype(x.dtype)
 
 
 class Projection(nn.Module):
@@ -257,12 +329,26 @@ class Projection(nn.Module):
         return jnp.sum(embedding * features.astype(jnp.float32), axis=-1)
 
 
-class Net(nn.Module):
-    """What every generator and discriminator has.
+class Kind(enum.Enum):
+    """What a net is called with and what it returns; the value says so in messages.
 
-    A generator is called with z, float [N, latent_dim], and returns float32 images
-    [N, H, W, C] in `pixel_range`; a discriminator is called with such images and returns
-    float32 logits [N]. Both also take int32 labels [N], ignored if `num_classes` is 0.
+    Nets of `LATENT` and `LOGIT` also take int32 labels [N], ignored if `num_classes` is 0.
+    """
+
+    # z, float [N, latent_dim] -> float32 [N, H, W, C] in `pixel_range`
+    LATENT = 'makes images from a latent'
+    # such images -> float32 logits [N]
+    LOGIT = 'gives one logit an image'
+    # such images -> float32 logits [N, num_classes]
+    CLASSES = 'gives one logit a class'
+    # images [N, H, W, any] in [-1, 1] -> float32 [N, H, W, C] in `pixel_range`
+    TRANSLATION = 'makes images from images'
+    # images and what they were made from -> float32 logits [N, h, w]
+    PATCHES = 'gives one logit a patch'
+
+
+class Net(nn.Module):
+    """What every generator and discriminator has. What it maps to what is its `kind`.
 
     Attributes:
       image_shape: (H, W, C).
@@ -279,12 +365,19 @@ class Net(nn.Module):
     axis_name: str | None = None
     batch_norm: str = 'global'
 
+    kind: ClassVar[Kind]
     sizes: ClassVar[str] = 'any size'  # what `supports` accepts, for messages
+    # What a config may set a field to, where the type of its default does not say.
+    options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType({'norm': ('batch', 'none')})
 
     @staticmethod
     def supports(image_shape: tuple[int, int, int]) -> bool:
         """Whether the net can make, or judge, images of this shape."""
         return True
+
+    def misfit(self) -> str:
+        """Why the net's own fields do not suit its images, from the field on; '' if they do."""
+        return ''
 
     @property
     def norm_axis(self) -> str | None:
@@ -297,6 +390,24 @@ class Net(nn.Module):
         if not self.num_classes:
             return z
         return jnp.concatenate([z, _one_hot(label, self.num_classes).astype(z.dtype)], axis=-1)
+
+
+def norm(
+    net: Net, name: str, x: jax.Array, *, train: bool, batch_moments: bool | None = None
+) -> jax.Array:
+    """The normalisation of pix2pix's nets: 'batch', 'instance' or 'none'; called inside `net`."""
+    if name == 'none':
+        return x
+    if name == 'instance':
+        return InstanceNorm(epsilon=1e-5, dtype=net.dtype)(x)
+    layer = BatchNorm(
+        momentum=0.9,
+        epsilon=1e-5,
+        scale_init=scale_normal,
+        axis_name=net.norm_axis,
+        dtype=net.dtype,
+    )
+    return layer(x, train=train, batch_moments=batch_moments)
 
 
 def _kernel(layer: nn.Module, shape: tuple[int, ...]) -> jax.Array:

@@ -25,6 +25,7 @@ class Generator(layers.Net):
 
     hidden: tuple[int, ...] = (256, 512, 1024)
 
+    kind: ClassVar[layers.Kind] = layers.Kind.LATENT
     pixel_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     @nn.compact
@@ -56,6 +57,8 @@ class Discriminator(layers.Net):
 
     hidden: tuple[int, ...] = (512, 256)
     spectral_norm: bool = False
+
+    kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:

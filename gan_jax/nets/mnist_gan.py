@@ -41,6 +41,7 @@ class Generator(_Net):
         many, the first dense layer 16 times.
     """
 
+    kind: ClassVar[layers.Kind] = layers.Kind.LATENT
     pixel_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     @nn.compact
@@ -77,6 +78,8 @@ class Discriminator(_Net):
 
     norm: str = 'batch'
     spectral_norm: bool = False
+
+    kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:

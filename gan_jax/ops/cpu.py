@@ -25,7 +25,7 @@ def up(small: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
 
 def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
     """See `bilinear.corr`."""
-    return form(window, big, (big.shape[3], small.shape[3])).corr(big, small, window)
+    return corr_form(window, big, (big.shape[3], small.shape[3])).corr(big, small, window)
 
 
 def form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> ModuleType:
@@ -39,13 +39,25 @@ def form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> ModuleT
     """
     size = window.rows.small * window.cols.small
     rows = batch.shape[0] * size if isinstance(batch.shape[0], int) else size
-    # An image has too few channels for anything else, and one window needs no copies.
-    if channels[0] <= 4 or size == 1:
+    # An image, or two together, has too few channels for anything else, and neither one window
+    # nor one tap needs copies.
+    if channels[0] <= 6 or size == 1 or window.taps == (1, 1):
         return gemm
     if mirror.applies(window) and channels[1] <= 4:
         return mirror
-    # Its transforms of the kernel must be shared by many rows, those of the maps by channels.
-    if winograd.applies(window) and rows >= 256 and min(channels) >= 32:
-        return winograd
+    if winograd.applies(window) and min(channels) >= 32:
+        # Its transforms of the kernel must be shared by many rows, the more the larger it is.
+        return winograd if rows >= max(256, channels[0] * channels[1] // 512) else gemm
     # Eigen has no bfloat16 convolutions, and starts slowly for few rows.
     return direct if rows > 128 and batch.dtype == 'float32' else gemm
+
+
+def corr_form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> ModuleType:
+    """The same for `corr` alone.
+
+    There the small map is Eigen's kernel, which it slides over as many places as the layer's
+    kernel has taps: of stride 1, and for 3x3, one product of patches takes half the time.
+    """
+    chosen = form(window, batch, channels)
+    few_taps = window.strides == (1, 1) or max(window.taps) <= 3
+    return gemm if chosen is direct and few_taps else chosen

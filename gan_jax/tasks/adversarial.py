@@ -94,7 +94,8 @@ def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[
         batch_norm=config.batch_norm,
     )
     return Pair(
-        gen=build('gen', config.gen.net.to_dict()), disc=build('disc', config.disc.net.to_dict())
+        gen=build('gen', config.gen.net.to_dict(), kind=nets.Kind.LATENT),
+        disc=build('disc', config.disc.net.to_dict(), kind=nets.Kind.LOGIT),
     )
 
 

@@ -1,5 +1,8 @@
 """From a config's section to a net, and what a wrong section is told."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 import pytest
@@ -51,9 +54,8 @@ def test_fields_lists_what_a_config_may_set():
 def test_a_section_with_every_default_written_out_is_the_default_net(name, role):
     image_shape = (64, 64, 3)
     section = {'name': name, **nets.fields(name, role)}
-    assert nets.build(role, section, image_shape=image_shape) == nets.build(
-        role, {'name': name}, image_shape=image_shape
-    )
+    make = partial(nets.build, role, image_shape=image_shape, num_classes=10)
+    assert make(section) == make({'name': name})
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,14 @@ def test_a_section_with_every_default_written_out_is_the_default_net(name, role)
             {'name': 'mnist_gan', 'norm': 'layer'},
             "^config.disc.net.norm='layer' .*'batch' or 'none'",
         ),
+        (
+            {'name': 'pix2pix', 'norm': 'layer'},
+            "^config.disc.net.norm='layer' .*'batch' or 'instance' or 'none'",
+        ),
+        ({'name': 'pix2pix', 'n_layers': 6}, '^config.disc.net.n_layers=6 must be 0 or .* or 5$'),
+        ({'name': 'pix2pix', 'n_layers': True}, '^config.disc.net.n_layers=True must be 0 or 1'),
+        ({'name': 'pix2pix', 'n_layers': 4}, '^config.disc.net.n_layers=4 needs .* least 48 pix'),
+        ({'name': 'sgan'}, '^config.disc.net.name=sgan tells at least 2 classes apart'),
         ({'name': 'mlp', 'spectral_norm': 1}, '^config.disc.net.spectral_norm=1 must be True'),
     ],
 )
@@ -82,15 +92,59 @@ def test_mistakes_are_named_in_one_line(net, message):
 
 
 @pytest.mark.parametrize(
-    'name, image_shape, others',
+    'role, name, image_shape, others',
     [
-        ('dcgan', (28, 28, 1), 'mlp, mnist_gan, dcgan_mnist'),
-        ('dcgan', (64, 32, 3), 'mlp, mnist_gan, dcgan_mnist'),
-        ('mnist_gan', (30, 28, 1), 'mlp'),
-        ('dcgan_mnist', (28, 8, 1), 'mlp, mnist_gan'),
+        ('disc', 'dcgan', (28, 28, 1), 'mlp, mnist_gan, dcgan_mnist'),
+        ('disc', 'dcgan', (64, 32, 3), 'mlp, mnist_gan, dcgan_mnist'),
+        ('disc', 'mnist_gan', (30, 28, 1), 'mlp'),
+        ('disc', 'dcgan_mnist', (28, 8, 1), 'mlp, mnist_gan'),
+        ('disc', 'sgan', (30, 28, 1), 'sgan_matching'),
+        ('gen', 'dcgan', (30, 28, 1), 'mlp, sgan_matching'),
+        ('gen', 'dcgan_mnist', (28, 8, 1), 'mlp, mnist_gan, sgan, sgan_brownlee, sgan_matching'),
+        ('gen', 'pix2pix', (96, 96, 3), 'none'),
     ],
 )
-@pytest.mark.parametrize('role', ['gen', 'disc'])
-def test_image_sizes_a_net_cannot_make_are_refused(role, name, image_shape, others):
+def test_image_sizes_a_net_cannot_make_are_refused_and_nets_of_its_kind_named(
+    role, name, image_shape, others
+):
     with pytest.raises(UserError, match=f'^config.{role}.net.name={name} .*for these: {others}$'):
         build(role, image_shape, name=name)
+
+
+@pytest.mark.parametrize(
+    'role, name, kind, able',
+    [
+        ('gen', 'pix2pix', nets.Kind.LATENT, 'mlp, mnist_gan, .*, sgan_matching'),
+        ('gen', 'mlp', nets.Kind.TRANSLATION, 'pix2pix'),
+        ('disc', 'sgan', nets.Kind.LOGIT, 'mlp, mnist_gan, dcgan_mnist, dcgan'),
+        ('disc', 'pix2pix', nets.Kind.CLASSES, 'sgan, sgan_brownlee, sgan_matching'),
+        ('disc', 'mlp', nets.Kind.PATCHES, 'pix2pix'),
+    ],
+)
+def test_nets_of_another_kind_are_refused_and_those_of_the_right_one_named(role, name, kind, able):
+    message = f'^config.{role}.net.name={name} .* needs a net that {kind.value}: {able}$'
+    with pytest.raises(UserError, match=message) as error:
+        nets.build(role, {'name': name}, kind=kind, image_shape=(64, 64, 3), num_classes=10)
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('name', nets.NETS)
+def test_the_kind_of_a_net_is_what_it_takes_and_returns(name):
+    shape, image = (64, 64, 3), jax.ShapeDtypeStruct((2, 64, 64, 3), 'float32')
+    arguments = {
+        nets.Kind.LATENT: [jax.ShapeDtypeStruct((2, 9), 'float32')],
+        nets.Kind.PATCHES: [image, image],
+    }
+    outputs = {
+        nets.Kind.LOGIT: (2,),
+        nets.Kind.CLASSES: (2, 10),
+        nets.Kind.PATCHES: (2, 6, 6),
+    }
+    for role in ('gen', 'disc'):
+        net = nets.build(role, {'name': name}, image_shape=shape, num_classes=10)
+        label = [jnp.zeros(2, jnp.int32)] * (net.kind in (nets.Kind.LATENT, nets.Kind.LOGIT))
+        args = [*arguments.get(net.kind, [image]), *label]
+        out, _ = jax.eval_shape(
+            partial(net.init_with_output, train=False), jax.random.key(0), *args
+        )
+        assert (out.shape, out.dtype) == (outputs.get(net.kind, (2, *shape)), jnp.float32)

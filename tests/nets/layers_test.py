@@ -126,6 +126,68 @@ class TestBatchNorm:
         np.testing.assert_array_equal(updated['batch_stats']['mean'], 257)
         np.testing.assert_allclose(updated['batch_stats']['var'], 1, atol=0.01)
 
+    def test_takes_batch_moments_out_of_training_without_storing_them(self):
+        norm = layers.BatchNorm(momentum=0.9, epsilon=1e-5, scale_init=layers.scale_normal)
+        x = 3 + 2 * draw(0, 5, 4, 4, 2)
+        variables = norm.init(jax.random.key(0), x, train=False)
+        variables['params']['bias'] = jnp.array([1.0, -2.0])
+        expected, _ = norm.apply(variables, x, train=True, mutable=['batch_stats'])
+        actual = norm.apply(variables, x, train=False, batch_moments=True)
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+        shared = layers.BatchNorm(epsilon=1e-5, axis_name='data')
+        parts = jax.vmap(
+            lambda x: shared.apply(variables, x, train=False, batch_moments=True), axis_name='data'
+        )(x[:4].reshape(2, 2, 4, 4, 2))
+        whole = norm.apply(variables, x[:4], train=False, batch_moments=True)
+        np.testing.assert_allclose(parts.reshape(whole.shape), whole, rtol=1e-5, atol=1e-5)
+
+
+class TestInstanceNorm:
+    def test_normalises_every_channel_of_every_example(self):
+        x = draw(0, 3, 6, 5, 2) * jnp.arange(1, 4.0).reshape(3, 1, 1, 1) + 7
+        norm = layers.InstanceNorm()
+        assert norm.init(jax.random.key(0), x) == {}
+        y = norm.apply({}, x)
+        np.testing.assert_allclose(y.mean((1, 2)), 0, atol=1e-5)
+        np.testing.assert_allclose(y.std((1, 2)), 1, atol=1e-4)
+        np.testing.assert_allclose(norm.apply({}, x[1:2]), y[1:2], rtol=1e-5, atol=1e-6)
+
+    def test_is_pytorchs(self):
+        torch = pytest.importorskip('torch')
+        x = np.array(draw(0, 2, 4, 4, 3))
+        expected = torch.nn.InstanceNorm2d(3)(torch.from_numpy(x).permute(0, 3, 1, 2))
+        expected = expected.permute(0, 2, 3, 1).numpy()
+        np.testing.assert_allclose(layers.InstanceNorm().apply({}, x), expected, atol=1e-5)
+
+    def test_keeps_float32_moments_in_bfloat16(self):
+        x = jnp.full((1, 8, 8, 2), 256, jnp.bfloat16).at[:, ::2].set(258)
+        y = layers.InstanceNorm(dtype=jnp.bfloat16).apply({}, x)
+        assert y.dtype == jnp.bfloat16
+        np.testing.assert_allclose(jnp.abs(y.astype(jnp.float32)), 1, atol=0.01)
+
+
+class TestGaussianNoise:
+    def apply(self, x, axis_name=None, train=True):
+        noise = layers.GaussianNoise(0.3, axis_name)
+        return noise.apply({}, x, train=train, rngs={'dropout': jax.random.key(0)})
+
+    def test_has_its_deviation_and_another_draw_for_each_example(self):
+        noise = self.apply(jnp.zeros((50, 20, 10)))
+        assert float(noise.std()) == pytest.approx(0.3, rel=0.03)
+        assert float(noise.mean()) == pytest.approx(0, abs=0.01)
+        assert len(np.unique(noise[:, 0, 0])) == 50
+
+    def test_is_the_identity_out_of_training_and_needs_no_rng_in_init(self):
+        x = draw(0, 4, 5)
+        np.testing.assert_array_equal(self.apply(x, train=False), x)
+        noise = layers.GaussianNoise(0.3, axis_name='data')
+        assert noise.init(jax.random.key(0), x, train=True) == {}
+
+    def test_does_not_depend_on_the_devices_that_share_the_batch(self):
+        x = draw(0, 8, 3, 3, 2)
+        shared = jax.vmap(lambda x: self.apply(x, 'data'), axis_name='data')(split(x, 4))
+        np.testing.assert_allclose(shared.reshape(x.shape), self.apply(x), rtol=1e-6)
+
 
 class TestDropout:
     def apply(self, x, axis_name=None, key=0, **fields):

@@ -1,10 +1,12 @@
 """What XLA's CPU compiler makes of a training step."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import pytest
 
-from gan_jax import ops
+from gan_jax import nets, ops
 from gan_jax.tasks import adversarial
 from gan_jax.types import DataSpec
 from tests import gans
@@ -44,6 +46,34 @@ WGAN_GP = {'loss': 'wasserstein', 'penalties.gradient_penalty': 10.0}
 def test_no_convolution_of_a_step_is_of_the_slow_kind(net, spec):
     text = step(net, spec, **WGAN_GP)
     # Eigen computes none of these, and XLA's own loop is over ten times slower.
+    assert 'rhs_reversal' not in text
+    assert ' conditional(' not in text
+
+
+@pytest.mark.parametrize(
+    'role, name, side',
+    [('gen', 'sgan', 28), ('gen', 'sgan_brownlee', 28)]
+    + [('disc', 'sgan', 28), ('disc', 'sgan_brownlee', 28)]
+    + [('gen', 'pix2pix', 64), ('disc', 'pix2pix', 64)],
+)
+def test_no_convolution_of_a_nets_gradients_is_of_the_slow_kind(role, name, side):
+    image = jax.ShapeDtypeStruct((8, side, side, 1), 'float32')
+    args = {
+        nets.Kind.LATENT: (jax.ShapeDtypeStruct((8, 10), 'float32'),),
+        nets.Kind.PATCHES: (image, image),
+    }
+    section = {'name': name, 'width': 8}
+    net = nets.build(role, section, image_shape=image.shape[1:], num_classes=2 * (role == 'disc'))
+    args = args.get(net.kind, (image,))
+    variables = jax.eval_shape(partial(net.init, train=False), jax.random.key(0), *args)
+
+    def loss(params, stats, args):
+        scope, rngs = {'params': params, 'batch_stats': stats}, {'dropout': jax.random.key(0)}
+        out, _ = net.apply(scope, *args, train=True, mutable=['batch_stats'], rngs=rngs)
+        return jnp.sum(jnp.square(out))
+
+    stats = variables.get('batch_stats', {})
+    text = program(jax.grad(loss, (0, 2)), variables['params'], stats, args)
     assert 'rhs_reversal' not in text
     assert ' conditional(' not in text
 

@@ -12,6 +12,14 @@ from gan_jax.ops.windows import Axis, Window
 SHAPES = [(1, 1), (3, 1), (4, 1), (7, 1), (2, 2), (3, 2), (4, 2), (5, 2), (6, 3)]
 HALVING = Window(Axis(8, 4, 4, 2, 1), Axis(12, 6, 4, 2, 1))
 WHOLE = Window(Axis(4, 1, 4, 1, 0), Axis(3, 1, 3, 1, 0))
+RECIPES = {
+    'sgan, 3x3 s1': Window(Axis(6, 6, 3, 1, 1), Axis(4, 4, 3, 1, 1)),
+    'sgan, 7 to 4': Window(Axis(7, 4, 3, 2, 1), Axis(7, 4, 3, 2, 1)),
+    '7x7': Window(Axis(8, 8, 7, 1, 3), Axis(8, 8, 7, 1, 3)),
+    'unet, 2 to 1': Window(Axis(2, 1, 4, 2, 1), Axis(2, 1, 4, 2, 1)),
+    'patch, s1': Window(Axis(8, 7, 4, 1, 1), Axis(2, 1, 4, 1, 1)),
+    'pixel': Window(Axis(5, 5, 1, 1, 0), Axis(5, 5, 1, 1, 0)),
+}
 
 
 def random_axis(rng: np.random.Generator, taps: int, stride: int) -> Axis:
@@ -79,6 +87,12 @@ def test_forms_equal_lax_for_the_windows_some_are_made_for(window):
     assert max(errors.values()) < 1e-5, errors
 
 
+@pytest.mark.parametrize('name', RECIPES)
+def test_forms_equal_lax_for_the_windows_of_the_recipes(name):
+    errors = relative_errors(RECIPES[name])
+    assert max(errors.values()) < 1e-5, errors
+
+
 @pytest.mark.parametrize('window', [HALVING, random_window(3, 1)], ids=['halving', '3x3'])
 def test_bfloat16_rounds_operands_and_results_only(window):
     # A bfloat16 is within 2^-9 of the value; Winograd's sums of operands round a few times.
@@ -127,3 +141,23 @@ def test_the_choice_depends_on_the_shape_as_the_measurements_do():
     assert chosen(square(4, 1, 4, 1, 0), 64, (512, 100)) is gemm
     assert chosen(square(14, 7, 6, 2, 2), 32, (64, 128)) is direct
     assert chosen(square(31, 30, 4, 1, 1), 1, (512, 1)) is mirror
+    assert chosen(square(28, 28, 7, 1, 3), 32, (128, 1)) is mirror
+    assert chosen(square(256, 256, 1, 1, 0), 1, (64, 128)) is gemm
+    assert chosen(square(256, 128, 4, 2, 1), 1, (6, 64)) is gemm
+    # a U-Net's kernels of 512 and 1024 channels
+    assert chosen(square(16, 8, 4, 2, 1), 16, (512, 512)) is winograd
+    assert chosen(square(16, 8, 4, 2, 1), 4, (512, 512)) is gemm
+    assert chosen(square(32, 16, 4, 2, 1), 1, (256, 1024)) is gemm
+
+
+def test_weight_gradients_of_few_taps_or_stride_one_are_products():
+    small = jax.ShapeDtypeStruct((32, 1, 1, 1), jnp.float32)
+    for axis, expected in (
+        ((14, 7, 3, 2, 0), gemm),
+        ((14, 14, 3, 1, 1), gemm),
+        ((32, 31, 4, 1, 1), gemm),
+        ((14, 5, 5, 2, 0), direct),
+        ((14, 7, 6, 2, 2), direct),
+    ):
+        assert chosen(square(*axis), 32, (64, 128)) is direct
+        assert cpu.corr_form(square(*axis), small, (64, 128)) is expected

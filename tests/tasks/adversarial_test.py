@@ -4,11 +4,13 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 import numpy as np
 import optax
 import pytest
 
 from gan_jax import losses, penalties, rng
+from gan_jax.errors import UserError
 from gan_jax.tasks import adversarial
 from gan_jax.types import Pair
 from tests import gans
@@ -196,3 +198,11 @@ def test_samples_come_from_the_average_and_previews_from_fixed_latents():
     assert changed(first, preview(live))
     nets = state.nets._replace(gen=state.nets.gen.replace(params=live.ema['params']))
     np.testing.assert_array_equal(first, preview(state.replace(nets=nets)))
+
+
+@pytest.mark.parametrize('role, name', [('gen', 'pix2pix'), ('disc', 'sgan'), ('disc', 'pix2pix')])
+def test_nets_of_another_kind_are_refused(role, name):
+    config = gans.config('mlp')
+    config[role].net = ConfigDict({'name': name})
+    with pytest.raises(UserError, match=f'^config.{role}.net.name={name} .*: mlp, mnist_gan'):
+        adversarial.make(config, gans.MNIST_SPEC, axis_name=None)

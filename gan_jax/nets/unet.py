@@ -1,0 +1,111 @@
+"""pix2pix's generator (arXiv:1611.07004), study 3: a U-Net from an image to an image.
+
+At 256x256, three channels to three, with batch norm it has 54,413,955 parameters, those of
+junyanz's `unet_256`. Other sizes have a level less or more, and one layer of dropout
+less or more. Initialised as theirs: kernels from N(0, .02^2), batch-norm scales from
+N(1, .02^2).
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+import math
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax.nets import layers
+
+
+class Generator(layers.Net):
+    """4x4 convolutions of stride 2 down to a 1x1 map and back, joined at every size; tanh.
+
+    Attributes:
+      width: channels of the map of half the image's size (64 in the paper); they double
+        with every halving, up to eight times as many.
+      norm: 'batch', 'instance' or 'none'; only 'instance' gives its convolutions a bias.
+      dropout: probability of a zero after each of the first levels - 5 layers of the
+        decoder, as in the paper (junyanz has as many, one layer later).
+    """
+
+    width: int = 64
+    norm: str = 'batch'
+    dropout: float = 0.5
+
+    kind: ClassVar[layers.Kind] = layers.Kind.TRANSLATION
+    pixel_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    sizes: ClassVar[str] = 'squares of 64, 128, 256 or 512 pixels'
+    options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType(
+        {'norm': ('batch', 'instance', 'none')}
+    )
+
+    @staticmethod
+    def supports(image_shape: tuple[int, int, int]) -> bool:
+        """Squares of a power of two."""
+        height, width, _ = image_shape
+        return height == width and height in (64, 128, 256, 512)
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        train: bool,
+        batch_moments: bool | None = None,
+        dropout: bool | None = None,
+    ) -> jax.Array:
+        """The image made from x.
+
+        Out of training a net with batch norm has three ways to make it: with the running
+        moments (`train=False`); with the batch's own (`batch_moments=True`); and with dropout
+        besides (`dropout=True`), which is the paper's, whose batch is one image. In a larger
+        batch an image made with the batch's moments depends on the others.
+
+        Args:
+          x: float [N, H, W, any] in [-1, 1].
+          train: whether the running moments move.
+          batch_moments: whether batch norm takes the batch's moments; None: in training.
+          dropout: whether there is dropout, which needs the rng 'dropout'; None: in training.
+
+        Returns:
+          float32 [N, H, W, C] in [-1, 1].
+        """
+        chex.assert_shape(x, (None, *self.image_shape[:2], None))
+        normalize = partial(layers.norm, self, self.norm, train=train, batch_moments=batch_moments)
+        dropout = train if dropout is None else dropout
+        *skips, x = self._encode(x, normalize)
+        for number, skip in enumerate(reversed(skips)):
+            x = normalize(self._layer(layers.ConvTranspose, skip.shape[-1])(nn.relu(x)))
+            if number < len(skips) - 4:
+                x = layers.Dropout(self.dropout, self.axis_name)(x, train=dropout)
+            x = jnp.concatenate([skip, x], axis=-1)
+        last = self._layer(layers.ConvTranspose, self.image_shape[-1], use_bias=True)
+        return jnp.tanh(last(nn.relu(x)).astype(jnp.float32))
+
+    def _encode(self, x: jax.Array, normalize: Callable) -> list[jax.Array]:
+        """The maps of half the image's size down to 1x1, not yet activated."""
+        levels = int(math.log2(self.image_shape[0]))
+        maps = []
+        for level in range(levels):
+            if level:
+                x = layers.leaky_relu(0.2)(x)
+            x = self._layer(layers.Conv, self.width * min(2**level, 8))(x)
+            # Not the first, nor the bottleneck, whose channels have one element each.
+            if 0 < level < levels - 1:
+                x = normalize(x)
+            maps.append(x)
+        return maps
+
+    def _layer(self, kind: Callable, features: int, use_bias: bool | None = None) -> nn.Module:
+        return kind(
+            features,
+            kernel_size=4,
+            stride=2,
+            padding=1,
+            use_bias=self.norm == 'instance' if use_bias is None else use_bias,
+            kernel_init=layers.normal,
+            dtype=self.dtype,
+        )

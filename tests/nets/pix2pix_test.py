@@ -1,0 +1,338 @@
+"""U-Net and PatchGAN: counts, maps, what a logit sees, ways to translate, PyTorch."""
+
+from functools import partial
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.nets import patch, unet
+from tests.nets.nets_test import count, init, train_pass, variables_of
+
+SHAPE = (64, 64, 3)
+NORMS = pytest.mark.parametrize('norm', ['batch', 'instance', 'none'])
+
+
+def draw(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def generator(**fields) -> unet.Generator:
+    return unet.Generator(**{'image_shape': SHAPE, 'width': 2, **fields})
+
+
+def discriminator(**fields) -> patch.Discriminator:
+    return patch.Discriminator(**{'image_shape': SHAPE, 'width': 4, **fields})
+
+
+def translate(net, variables, x, seed=0, **mode):
+    """The output out of training."""
+    apply = partial(net.apply, train=False, rngs={'dropout': jax.random.key(seed)}, **mode)
+    return jax.jit(apply)(variables, x)
+
+
+@pytest.fixture(scope='module')
+def trained():
+    """A small U-Net whose running moments are not those of the images, and four images."""
+    net, x = generator(), draw(0, 4, *SHAPE)
+    variables = init(net, x)
+    _, moved = train_pass(net, variables, 2 * x)
+    return net, {**variables, **moved}, x
+
+
+class TestCounts:
+    def test_unet_256_is_the_recipes(self):
+        image = jnp.zeros((1, 256, 256, 3))
+        assert count(unet.Generator(image_shape=(256, 256, 3)), image) == 54_413_955
+
+    def test_other_sizes_have_a_level_of_the_widest_less_or_more(self):
+        # A level: 4x4 from 512 to 512 down, from 1024 to 512 up, two norms.
+        level = 16 * 512 * 512 + 16 * 1024 * 512 + 4 * 512
+        for side, levels in ((64, -2), (128, -1), (512, 1)):
+            net = unet.Generator(image_shape=(side, side, 3))
+            assert count(net, jnp.zeros((1, side, side, 3))) == 54_413_955 + levels * level
+
+    def test_channels_in_and_out_are_the_images_own(self):
+        net = unet.Generator(image_shape=(256, 256, 3))
+        assert count(net, jnp.zeros((1, 256, 256, 1))) == 54_413_955 - 2 * 16 * 64
+
+    def test_patch_70_is_the_recipes(self):
+        image = jnp.zeros((1, 256, 256, 3))
+        net = patch.Discriminator(image_shape=(256, 256, 3))
+        assert count(net, image, image) == 2_768_705
+
+    def test_only_instance_norm_gives_biases(self):
+        image = jnp.zeros((1, 256, 256, 3))
+        wide = 128 + 256 + 512
+        for norm, expected in (('instance', 2_768_705 - wide), ('none', 2_768_705 - 2 * wide)):
+            net = patch.Discriminator(image_shape=(256, 256, 3), norm=norm)
+            assert count(net, image, image) == expected
+
+
+class TestGenerator:
+    @pytest.mark.parametrize('side, norm', [(64, 'none'), (64, 'instance'), (128, 'batch')])
+    def test_makes_float32_images_in_its_range_of_any_channels(self, side, norm):
+        net = generator(image_shape=(side, side, 3), norm=norm)
+        x = draw(0, 2, side, side, 1)
+        variables = jax.tree.map(lambda v: 100 * v, init(net, x))
+        images, _ = train_pass(net, variables, x)
+        chex.assert_shape(images, (2, side, side, 3))
+        assert images.dtype == jnp.float32
+        assert -1 <= images.min() < -0.9 and 0.9 < images.max() <= 1
+
+    def test_maps_halve_to_one_pixel_and_double_back(self):
+        net = generator(image_shape=(256, 256, 3))
+        image = jax.ShapeDtypeStruct((1, 256, 256, 3), 'float32')
+
+        def capture(x):
+            variables = net.init(jax.random.key(0), x, train=False)
+            found = net.apply(variables, x, train=False, capture_intermediates=True)[1]
+            return found['intermediates']
+
+        maps = jax.eval_shape(capture, image)
+
+        def side(kind, i):
+            return maps[f'{kind}_{i}']['__call__'][0].shape[1:]
+
+        widths = [2, 4, 8, 16, 16, 16, 16, 16]
+        sides = [128, 64, 32, 16, 8, 4, 2, 1]
+        down = [(s, s, w) for s, w in zip(sides, widths, strict=True)]
+        assert [side('Conv', i) for i in range(8)] == down
+        up = [*down[-2::-1], (256, 256, 3)]
+        assert [side('ConvTranspose', i) for i in range(8)] == up
+        assert sum(name.startswith('Dropout') for name in maps) == 3
+        assert sum(name.startswith('BatchNorm') for name in maps) == 6 + 7
+
+    def test_checks_the_size_of_its_images(self):
+        with pytest.raises(AssertionError):
+            variables_of(generator(), jnp.zeros((1, 32, 32, 3)))
+
+    def test_every_input_pixel_reaches_the_image_through_the_bottleneck(self):
+        net, x = generator(norm='none', width=4), draw(0, 1, *SHAPE)
+        variables = init(net, x)
+        grad = jax.jit(jax.grad(lambda x: net.apply(variables, x, train=False)[0, 0, 0, 0]))(x)
+        assert bool((grad != 0).all())
+
+
+class TestModes:
+    def test_running_moments_make_each_image_alone(self, trained):
+        net, variables, x = trained
+        whole = translate(net, variables, x)
+        np.testing.assert_allclose(whole[:1], translate(net, variables, x[:1]), atol=1e-5)
+        np.testing.assert_array_equal(whole, translate(net, variables, x, seed=1))
+
+    def test_batch_moments_are_those_of_training_and_stored_nowhere(self, trained):
+        net, variables, x = trained
+        expected, _ = train_pass(net.clone(dropout=0.0), variables, x)
+        actual = translate(net, variables, x, batch_moments=True)
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
+        assert not np.allclose(actual, translate(net, variables, x), atol=1e-3)
+
+    def test_of_one_image_batch_moments_are_instance_norm(self, trained):
+        net, variables, x = trained
+        alone = translate(net, variables, x[:1], batch_moments=True)
+        together = translate(net, variables, x, batch_moments=True)
+        assert not np.allclose(alone, together[:1], atol=1e-3)
+        each = jax.vmap(lambda x: net.apply(variables, x[None], train=False, batch_moments=True))
+        np.testing.assert_allclose(jax.jit(each)(x)[0], alone, atol=1e-5)
+
+    def test_the_papers_mode_is_training_without_its_updates(self, trained):
+        net, variables, x = trained
+        expected, _ = train_pass(net, variables, x)  # with the key 3
+        mode = dict(batch_moments=True, dropout=True)
+        np.testing.assert_allclose(
+            translate(net, variables, x, seed=3, **mode), expected, atol=1e-5
+        )
+        assert not np.allclose(translate(net, variables, x, seed=4, **mode), expected, atol=1e-3)
+
+    def test_training_without_dropout(self, trained):
+        net, variables, x = trained
+        apply = partial(net.apply, variables, x, train=True, mutable=['batch_stats'])
+        expected = train_pass(net.clone(dropout=0.0), variables, x)
+        chex.assert_trees_all_close(jax.jit(partial(apply, dropout=False))(), expected, atol=1e-5)
+
+
+class TestDevices:
+    @NORMS
+    def test_training_pass_does_not_depend_on_the_devices_that_share_the_batch(self, norm):
+        net, x = generator(norm=norm), draw(0, 4, *SHAPE)
+        variables = init(net, x)
+        expected, stats = train_pass(net, variables, x)
+        shared = net.clone(axis_name='data')
+        actual, shared_stats = jax.vmap(
+            lambda x: train_pass(shared, variables, x), axis_name='data', out_axes=(0, None)
+        )(x.reshape(2, 2, *SHAPE))
+        np.testing.assert_allclose(actual.reshape(x.shape), expected, rtol=1e-3, atol=1e-4)
+        chex.assert_trees_all_close(shared_stats, stats, rtol=1e-3, atol=1e-4)
+
+    def test_batch_norm_per_device_takes_each_devices_own_moments(self):
+        net, x = discriminator(axis_name='data', batch_norm='per_device'), draw(0, 4, *SHAPE)
+        alone = net.clone(axis_name=None)
+        variables, halves = init(alone, x, x), x.reshape(2, 2, *SHAPE)
+        shared = jax.vmap(lambda x: train_pass(net, variables, x, x)[0], axis_name='data')(halves)
+        for logits, half in zip(shared, halves, strict=True):
+            expected, _ = train_pass(alone, variables, half, half)
+            np.testing.assert_allclose(logits, expected, atol=1e-5)
+
+
+class TestDiscriminator:
+    @pytest.mark.parametrize(
+        'n_layers, side', [(0, 256), (1, 126), (2, 62), (3, 30), (4, 14), (5, 6)]
+    )
+    def test_map_of_logits(self, n_layers, side):
+        net = discriminator(image_shape=(256, 256, 3), n_layers=n_layers)
+        x = jax.ShapeDtypeStruct((2, 256, 256, 3), 'float32')
+        condition = jax.ShapeDtypeStruct((2, 256, 256, 1), 'float32')
+        init_with_output = partial(net.init_with_output, train=False)
+        logits, _ = jax.eval_shape(init_with_output, jax.random.key(0), x, condition)
+        assert (logits.shape, logits.dtype) == ((2, side, side), jnp.float32)
+
+    @pytest.mark.parametrize(
+        'n_layers, field', [(0, 1), (1, 16), (2, 34), (3, 70), (4, 142), (5, 286)]
+    )
+    def test_a_logit_sees_its_patch_of_image_and_condition(self, n_layers, field):
+        side = 384 if n_layers == 5 else 256
+        net = discriminator(image_shape=(side, side, 1), n_layers=n_layers, width=2, norm='none')
+        x = draw(0, 1, side, side, 1)
+        variables = init(net, x, x)
+
+        @jax.jit
+        def support(x, condition):
+            def logit(x, condition):
+                logits = net.apply(variables, x, condition, train=False)
+                return logits[0, logits.shape[1] // 2, logits.shape[2] // 2]
+
+            return jax.grad(logit, (0, 1))(x, condition)
+
+        for grad in support(x, x):
+            rows, cols = np.nonzero(np.asarray(grad)[0, :, :, 0])
+            assert {np.ptp(rows) + 1, np.ptp(cols) + 1} == {field}
+            assert rows.min() > 0 and rows.max() < side - 1  # not cut off by the border
+
+    def test_condition_and_image_must_be_of_one_size(self):
+        x = jnp.zeros((2, *SHAPE))
+        for condition in (x[:1], x[:, :32]):
+            with pytest.raises(AssertionError):
+                variables_of(discriminator(), x, condition)
+
+    def test_small_images_for_many_layers_are_refused(self):
+        assert discriminator(n_layers=5).misfit().startswith('n_layers=5 needs')
+        for n_layers in range(5):
+            assert discriminator(n_layers=n_layers).misfit() == ''
+        net = discriminator(image_shape=(48, 48, 3), n_layers=4)
+        x = jax.ShapeDtypeStruct((1, 48, 48, 3), 'float32')
+        init_with_output = partial(net.init_with_output, train=False)
+        logits, _ = jax.eval_shape(init_with_output, jax.random.key(0), x, x)
+        assert net.misfit() == '' and logits.shape == (1, 1, 1)
+
+
+@pytest.mark.parametrize('norm', ['batch', 'instance'])
+@pytest.mark.parametrize('role', ['gen', 'disc'])
+def test_bfloat16_is_close_to_float32_and_differentiable(role, norm):
+    x = draw(0, 4, *SHAPE)
+    net, args = {'gen': (generator, (x,)), 'disc': (discriminator, (x, x))}[role]
+    net = net(norm=norm)
+    half = net.clone(dtype=jnp.bfloat16)
+    variables = init(net, *args)
+    chex.assert_trees_all_equal_shapes_and_dtypes(variables_of(half, *args), variables)
+
+    def total(params):
+        out, _ = train_pass(half, {**variables, 'params': params}, *args)
+        return jnp.sum(jnp.square(out)), out
+
+    grads, out_half = jax.grad(total, has_aux=True)(variables['params'])
+    out, _ = train_pass(net, variables, *args)
+    assert out_half.dtype == jnp.float32
+    np.testing.assert_allclose(out, out_half, atol=0.1 * float(jnp.abs(out).max()))
+    chex.assert_trees_all_equal_dtypes(grads, variables['params'])
+    chex.assert_tree_all_finite(grads)
+
+
+@pytest.mark.parametrize('role', ['gen', 'disc'])
+def test_initialised_as_junyanz_does(role):
+    x = jnp.zeros((1, *SHAPE))
+    net = {'gen': generator(width=16), 'disc': discriminator(width=32)}[role]
+    variables = init(net, *((x,) if role == 'gen' else (x, x)))
+    for path, leaf in jax.tree_util.tree_leaves_with_path(variables['params']):
+        mean, std = {'kernel': (0, 0.02), 'scale': (1, 0.02), 'bias': (0, 0)}[path[-1].key]
+        assert float(leaf.mean()) == pytest.approx(mean, abs=0.015)
+        assert float(leaf.std()) == pytest.approx(std, rel=0.4)
+
+
+class Torch:
+    """pix2pix's nets in PyTorch, with the weights of ours."""
+
+    def __init__(self, params):
+        self.torch = pytest.importorskip('torch')
+        self.params = params
+
+    def layer(self, kind: str, number: int, x, stride: int = 2):
+        """The `number`-th convolution or transposed one of the net."""
+        weights = self.params[f'{kind}_{number}']
+        # [kh, kw, big, small] -> [small, big, kh, kw], both of Conv2d and of ConvTranspose2d
+        kernel = self.tensor(np.transpose(weights['kernel'], (3, 2, 0, 1)))
+        bias = self.tensor(weights['bias']) if 'bias' in weights else None
+        functional = self.torch.nn.functional
+        function = {'Conv': functional.conv2d, 'ConvTranspose': functional.conv_transpose2d}[kind]
+        return function(x, kernel, bias, stride, 1)
+
+    def norm(self, number: int, x):
+        """The `number`-th batch norm, in training."""
+        weights = self.params[f'BatchNorm_{number}']
+        scale, bias = self.tensor(weights['scale']), self.tensor(weights['bias'])
+        return self.torch.nn.functional.batch_norm(x, None, None, scale, bias, True)
+
+    def tensor(self, x):
+        return self.torch.from_numpy(np.array(x))
+
+    def image(self, x):
+        return self.tensor(np.transpose(x, (0, 3, 1, 2)))
+
+    def unet(self, x, level: int = 0, levels: int = 6):
+        """The block of a level, as junyanz nests them: what it returns goes to the level above."""
+        relu, leaky = self.torch.relu, self.torch.nn.functional.leaky_relu
+        y = self.layer('Conv', level, x if level == 0 else leaky(x, 0.2))
+        last = levels - 1 - level
+        if last:
+            y = self.norm(level - 1, y) if level else y
+            y = self.unet(y, level + 1)
+        y = self.layer('ConvTranspose', last, relu(y))
+        if level == 0:
+            return self.torch.tanh(y)
+        # Norms are numbered along the net: levels - 2 of the encoder come first.
+        return self.torch.cat([x, self.norm(levels - 2 + last, y)], 1)
+
+    def patch(self, x, condition):
+        """Three layers of stride 2."""
+        leaky = self.torch.nn.functional.leaky_relu
+        y = leaky(self.layer('Conv', 0, self.torch.cat([condition, x], 1)), 0.2)
+        for number, stride in ((1, 2), (2, 2), (3, 1)):
+            y = leaky(self.norm(number - 1, self.layer('Conv', number, y, stride)), 0.2)
+        return self.layer('Conv', 4, y, 1)
+
+
+def with_biases(params):
+    """Biases that are not zero, so that one in the wrong place shows."""
+    return jax.tree.map(lambda p: p + 0.1 * draw(5, *p.shape) if p.ndim == 1 else 10 * p, params)
+
+
+def test_unet_is_pytorchs_with_the_same_weights():
+    net, x = generator(dropout=0.0), draw(0, 4, *SHAPE)
+    variables = init(net, x)
+    variables['params'] = with_biases(variables['params'])
+    other = Torch(variables['params'])
+    expected = other.unet(other.image(x)).permute(0, 2, 3, 1).numpy()
+    actual, _ = train_pass(net, variables, x)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_patch_is_pytorchs_with_the_same_weights():
+    net, x, condition = discriminator(), draw(0, 2, *SHAPE), draw(1, 2, 64, 64, 1)
+    variables = init(net, x, condition)
+    variables['params'] = with_biases(variables['params'])
+    other = Torch(variables['params'])
+    expected = other.patch(other.image(x), other.image(condition))[:, 0].numpy()
+    actual, _ = train_pass(net, variables, x, condition)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,211 @@
+"""The semi-supervised pairs: counts, classifiers and their features, noise, PyTorch."""
+
+from functools import partial
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.nets import build, sgan
+from tests.nets.nets_test import MNIST, count, init, sample, train_pass, variables_of
+
+SMALL = {
+    'sgan': {'width': 4},
+    'sgan_brownlee': {'width': 4},
+    'sgan_matching': {'hidden': (16, 8)},
+}
+NAMES = pytest.mark.parametrize('name', SMALL)
+
+
+def classifier(name, **fields):
+    """A small discriminator of three classes and eight images for it."""
+    net = build('disc', {'name': name, **SMALL[name]}, image_shape=MNIST, num_classes=3)
+    return net.clone(**fields), jax.random.normal(jax.random.key(7), (8, *MNIST))
+
+
+def features_pass(net, variables, x):
+    """Logits and features of a training pass."""
+    rngs = {'dropout': jax.random.key(3)}
+    apply = partial(net.apply, train=True, return_features=True, mutable=['batch_stats'], rngs=rngs)
+    return jax.jit(apply)(variables, x)[0]
+
+
+@pytest.mark.parametrize(
+    'name, gen, disc',
+    [
+        ('sgan', 1_636_737, 113_546),
+        ('sgan_brownlee', 1_164_289, 316_938),
+        # 100-500-500-784, biases of norms and the last; 784-...-10, a scale and a bias a unit
+        (
+            'sgan_matching',
+            101 * 500 + 501 * 500 + 501 * 784,
+            786 * 1000 + 1002 * 500 + 502 * 250 + 2 * 252 * 250 + 252 * 10,
+        ),
+    ],
+)
+def test_parameters_of_the_recipes(name, gen, disc):
+    net = build('gen', {'name': name}, image_shape=MNIST)
+    assert count(net, jnp.zeros((2, 100))) == gen
+    net = build('disc', {'name': name}, image_shape=MNIST, num_classes=10)
+    assert count(net, jnp.zeros((2, *MNIST))) == disc
+
+
+@NAMES
+def test_generators_make_float32_images_in_their_pixel_range(name):
+    net = build('gen', {'name': name, **SMALL[name]}, image_shape=MNIST)
+    z = jax.random.normal(jax.random.key(7), (8, 5))
+    variables = init(net, z)
+    images, _ = train_pass(net, jax.tree.map(lambda v: 100 * v, variables), z)
+    chex.assert_shape(images, (8, *MNIST))
+    assert images.dtype == jnp.float32
+    low, high = net.pixel_range
+    assert low <= images.min() < low + 0.01 and high - 0.01 < images.max() <= high
+
+
+@NAMES
+def test_labels_steer_conditional_generators(name):
+    net = build('gen', {'name': name, **SMALL[name]}, image_shape=MNIST, num_classes=3)
+    z = jax.random.normal(jax.random.key(7), (3, 5))
+    variables = init(net, z, jnp.zeros(3, jnp.int32))
+    first, second = (sample(net, variables, z, jnp.full(3, c)) for c in (0, 1))
+    assert bool((first != second).any())
+
+
+@NAMES
+def test_discriminators_give_float32_logits_of_the_classes(name):
+    net, x = classifier(name)
+    logits = sample(net, init(net, x), x)
+    chex.assert_shape(logits, (8, 3))
+    assert logits.dtype == jnp.float32
+    with pytest.raises(ValueError, match='at least 2 classes, not 1'):
+        variables_of(net.clone(num_classes=1), x)
+
+
+@pytest.mark.parametrize('name, size', [('sgan', 256), ('sgan_brownlee', 64), ('sgan_matching', 8)])
+def test_features_are_the_last_hidden_layer_of_the_same_pass(name, size):
+    net, x = classifier(name, dtype=jnp.bfloat16)
+    variables = init(net, x)
+    logits, features = features_pass(net, variables, x)
+    chex.assert_shape(features, (8, size))
+    assert features.dtype == jnp.float32
+    np.testing.assert_array_equal(logits, train_pass(net, variables, x)[0])
+
+
+@pytest.mark.parametrize('name', ['sgan', 'sgan_brownlee'])
+def test_features_are_those_before_dropout(name):
+    net, x = classifier(name)
+    variables = init(net, x)
+    logits, features = features_pass(net, variables, x)
+    plain, same = features_pass(net.clone(dropout=0.0), variables, x)
+    np.testing.assert_allclose(features, same, rtol=1e-5, atol=1e-6)
+    assert bool((logits != plain).all())
+
+
+@NAMES
+def test_training_pass_does_not_depend_on_the_devices_that_share_the_batch(name):
+    net, x = classifier(name)
+    variables = init(net, x)
+    expected, stats = train_pass(net, variables, x)
+    shared = net.clone(axis_name='data')
+    actual, shared_stats = jax.vmap(
+        lambda x: train_pass(shared, variables, x), axis_name='data', out_axes=(0, None)
+    )(x.reshape(4, 2, *MNIST))
+    np.testing.assert_allclose(actual.reshape(8, 3), expected, rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(shared_stats, stats, rtol=1e-4, atol=1e-6)
+
+
+def test_batch_norm_per_device_takes_each_devices_own_moments():
+    net, x = classifier('sgan', batch_norm='per_device', axis_name='data', dropout=0.0)
+    alone = net.clone(axis_name=None)
+    variables = init(alone, x)
+    halves = x.reshape(2, 4, *MNIST)
+    shared = jax.vmap(lambda x: train_pass(net, variables, x)[0], axis_name='data')(halves)
+    for logits, half in zip(shared, halves, strict=True):
+        np.testing.assert_allclose(logits, train_pass(alone, variables, half)[0], atol=1e-5)
+
+
+@NAMES
+def test_dropout_and_noise_change_with_the_key_and_only_in_training(name):
+    net, x = classifier(name)
+    variables = init(net, x)
+    np.testing.assert_array_equal(sample(net, variables, x), sample(net, variables, x))
+    first, second = (
+        net.apply(
+            variables,
+            x,
+            train=True,
+            mutable=['batch_stats'],
+            rngs={'dropout': jax.random.key(seed)},
+        )[0]
+        for seed in (0, 1)
+    )
+    assert bool((first != second).all())
+
+
+@NAMES
+def test_bfloat16_is_close_to_float32_and_differentiable(name):
+    net, x = classifier(name)
+    half = net.clone(dtype=jnp.bfloat16)
+    variables = init(net, x)
+    chex.assert_trees_all_equal_shapes_and_dtypes(variables_of(half, x), variables)
+
+    def total(params):
+        out, _ = train_pass(half, {**variables, 'params': params}, x)
+        return jnp.sum(jnp.square(out)), out
+
+    grads, out_half = jax.grad(total, has_aux=True)(variables['params'])
+    out, _ = train_pass(net, variables, x)
+    np.testing.assert_allclose(out, out_half, atol=0.1 * float(jnp.abs(out).max()))
+    chex.assert_trees_all_equal_dtypes(grads, variables['params'])
+    chex.assert_tree_all_finite(grads)
+
+
+def test_weight_norm_makes_a_kernels_length_its_scale():
+    net, x = classifier('sgan_matching')
+    variables = init(net, x)
+    longer = jax.tree.map(lambda p: 10 * p if p.ndim == 2 else p, variables)
+    np.testing.assert_allclose(
+        sample(net, longer, x), sample(net, variables, x), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_book_discriminator_is_pytorchs_with_the_same_weights():
+    torch = pytest.importorskip('torch')
+    from torch import nn
+
+    net = sgan.Discriminator(image_shape=MNIST, num_classes=10, width=4, dropout=0.0)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, *MNIST), dtype=np.float32)
+    variables = init(net, x)
+    # Biases and scales that are not zero and one, so that one in the wrong place shows.
+    params = variables['params'] = jax.tree.map(
+        lambda p: p + rng.standard_normal(p.shape, np.float32) / 10 if p.ndim == 1 else p,
+        variables['params'],
+    )
+    pad = nn.ZeroPad2d((0, 1, 0, 1))  # TensorFlow's 'SAME' of even sides
+    norms = [nn.BatchNorm2d(width, eps=1e-3) for width in (8, 16)]
+    convs = [nn.Conv2d(1, 4, 3, 2), nn.Conv2d(4, 8, 3, 2), nn.Conv2d(8, 16, 3, 2, 1)]
+    dense = nn.Linear(256, 10)
+    hidden = nn.Sequential(
+        *(pad, convs[0], nn.LeakyReLU(0.01)),
+        *(pad, convs[1], norms[0], nn.LeakyReLU(0.01)),
+        *(convs[2], norms[1], nn.LeakyReLU(0.01)),
+    )
+    with torch.no_grad():
+        for number, conv in enumerate(convs):
+            ours = params[f'Conv_{number}']
+            conv.weight.copy_(torch.tensor(np.transpose(ours['kernel'], (3, 2, 0, 1)).copy()))
+            conv.bias.copy_(torch.tensor(np.array(ours['bias'])))
+        for number, norm in enumerate(norms):
+            ours = params[f'BatchNorm_{number}']
+            norm.weight.copy_(torch.tensor(np.array(ours['scale'])))
+            norm.bias.copy_(torch.tensor(np.array(ours['bias'])))
+        dense.weight.copy_(torch.tensor(np.array(params['Dense_0']['kernel']).T.copy()))
+        dense.bias.copy_(torch.tensor(np.array(params['Dense_0']['bias'])))
+        maps = hidden.train()(torch.tensor(x).permute(0, 3, 1, 2))
+        features = maps.permute(0, 2, 3, 1).reshape(3, -1)
+        expected = dense(features).numpy(), features.numpy()
+    for ours, theirs in zip(features_pass(net, variables, x), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
