@@ -10,6 +10,8 @@ import stat
 import threading
 import zipfile
 
+import numpy as np
+
 from gan_jax.data.decode import SUFFIXES, Unreadable
 from gan_jax.errors import UserError
 
@@ -40,7 +42,8 @@ class Album:
           Unreadable: the system does not give it.
         """
         try:
-            return (self.path / self.names[index]).read_bytes()
+            with open(os.path.join(self.path, self.names[index]), 'rb') as file:
+                return file.read()
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from error
 
@@ -87,17 +90,17 @@ def find(path: Path, field: str = 'config.data.path') -> Album:
     return album
 
 
-def classes(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
-    """Classes from sub-folders: the names of the classes, and the class of each file.
+def classes(names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Classes from sub-folders: the names of the classes, and int32 [N], the class of each file.
 
     There are classes if all files lie in sub-folders, two or more: the outermost ones, sorted.
     """
-    heads = [PurePosixPath(name).parts for name in names]
-    outer = sorted({parts[0] for parts in heads})
-    if len(outer) < 2 or any(len(parts) < 2 for parts in heads):
-        return (), [0] * len(names)
+    outer = sorted({name.partition('/')[0] for name in names})
+    if len(outer) < 2 or not all('/' in name for name in names):
+        return (), np.zeros(len(names), np.int32)
     number = {name: index for index, name in enumerate(outer)}
-    return tuple(outer), [number[parts[0]] for parts in heads]
+    heads = (number[name.partition('/')[0]] for name in names)
+    return tuple(outer), np.fromiter(heads, np.int32, len(names))
 
 
 def shown(name: str) -> str:

@@ -147,9 +147,22 @@ def _damaged(path: Path) -> UserError:
     return UserError(f'{path} is damaged: delete {path.parent}, it will be made anew.')
 
 
+class Accounted(NamedTuple):
+    """A part of a split, uint8 [n, H, W, C] and int32 [n], and what `Decoded` keeps of it."""
+
+    batch: Batch
+    digests: np.ndarray
+    hashes: np.ndarray
+
+
+def account(batch: Batch) -> Accounted:
+    """Computes what is kept of a part of a split."""
+    return Accounted(batch, example_digests(batch), duplicates.perceptual_hashes(batch.image))
+
+
 def write_decoded(
     folder: Path,
-    batches: Iterable[Batch],
+    parts: Iterable[Accounted],
     count: int,
     image_shape: Sequence[int],
     class_names: Sequence[str],
@@ -158,7 +171,7 @@ def write_decoded(
 
     Args:
       folder: where to; it does not exist yet.
-      batches: the split in order, uint8 [n, H, W, C] and int32 [n]; one at a time is in memory.
+      parts: the split in order; one at a time is in memory.
       count: images in all.
       image_shape: (H, W, C).
       class_names: empty where the set has no classes.
@@ -166,7 +179,7 @@ def write_decoded(
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder.parent))
     try:
-        digests = _fill(draft, batches, (count, *image_shape))
+        digests = _fill(draft, parts, (count, *image_shape))
         meta = dict(
             image_shape=tuple(image_shape),
             class_names=tuple(class_names),
@@ -178,7 +191,7 @@ def write_decoded(
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _fill(folder: Path, batches: Iterable[Batch], shape: tuple[int, ...]) -> np.ndarray:
+def _fill(folder: Path, parts: Iterable[Accounted], shape: tuple[int, ...]) -> np.ndarray:
     """Writes the arrays; returns the digests."""
     labels, digests, hashes = [], [], []
     with contextlib.ExitStack() as stack:
@@ -188,12 +201,12 @@ def _fill(folder: Path, batches: Iterable[Batch], shape: tuple[int, ...]) -> np.
             pixels = stack.enter_context((folder / 'images.npy').open('wb'))
             header = dict(descr='|u1', fortran_order=False, shape=shape)
             np.lib.format.write_array_header_1_0(pixels, header)
-        for batch in batches:
+        for part in parts:
             if pixels is not None:
-                pixels.write(batch.image.tobytes())
-            labels.append(batch.label)
-            digests.append(example_digests(batch))
-            hashes.append(duplicates.perceptual_hashes(batch.image))
+                pixels.write(part.batch.image.tobytes())
+            labels.append(part.batch.label)
+            digests.append(part.digests)
+            hashes.append(part.hashes)
     np.save(folder / 'labels.npy', np.concatenate(labels))
     np.save(folder / 'hashes.npy', np.concatenate(hashes))
     digests = np.concatenate(digests)

@@ -4,10 +4,11 @@ import io
 import math
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 SUFFIXES = frozenset(('.jpg', '.jpeg', '.jfif', '.png', '.webp', '.bmp', '.gif'))
 MAX_PIXELS = 200_000_000  # more is refused before it is decoded; a phone's photo has up to 2e8
+ORIENTATION = ExifTags.Base.Orientation
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 
 # The check in `_open` replaces Pillow's, which only warns up to twice its own limit.
@@ -38,7 +39,9 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
                 factor = 2 * least_side / min(image.size)
                 image.draft(None, tuple(math.ceil(side * factor) for side in image.size))
             image.load()
-            return _rgb(ImageOps.exif_transpose(image))
+            if image.getexif().get(ORIENTATION, 1) != 1:
+                ImageOps.exif_transpose(image, in_place=True)
+            return _rgb(image)
     except Unreadable:
         raise
     except Exception as error:  # the decoders raise whatever they meet
@@ -68,7 +71,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = image.convert('RGBA')
         paper = Image.new('RGBA', image.size, BACKGROUND)
         image = Image.alpha_composite(paper, image)
-    return image.convert('RGB')
+    return image if image.mode == 'RGB' else image.convert('RGB')
 
 
 def square(image: Image.Image, side: int, crop: int = 0) -> np.ndarray:
@@ -83,6 +86,8 @@ def square(image: Image.Image, side: int, crop: int = 0) -> np.ndarray:
       uint8 [side, side, 3].
     """
     width, height = image.size
+    if width == height == side and not crop:
+        return np.asarray(image)
     cut = min(crop or width, width, height)
     left, top = (width - cut) / 2, (height - cut) / 2
     box = (left, top, left + cut, top + cut)

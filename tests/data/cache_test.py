@@ -19,7 +19,7 @@ def examples(count):
 
 def write(folder, batch):
     halves = [Batch(*(leaf[:3] for leaf in batch)), Batch(*(leaf[3:] for leaf in batch))]
-    cache.write_decoded(folder, halves, len(batch.label), SHAPE, ('a', 'b'))
+    cache.write_decoded(folder, map(cache.account, halves), len(batch.label), SHAPE, ('a', 'b'))
 
 
 def test_cache_dir_prefers_its_own_variable(monkeypatch, tmp_path):
