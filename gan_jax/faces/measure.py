@@ -15,13 +15,9 @@ import cv2
 import numpy as np
 
 from gan_jax.errors import UserError
-from gan_jax.faces.detector import Detector, Face, make_detector
+from gan_jax.faces.detector import Detector, Face, make_detector, suppress
 
 RIGHT_IOU = 0.4
-
-_PHOTOS = flags.DEFINE_string('photos', None, 'The folder of the photos.')
-_BOXES = flags.DEFINE_string('boxes', None, 'Their faces: a CSV of file,cx,cy,w,h in 0..1.')
-_DETECTOR = flags.DEFINE_string('detector', 'cat_face', 'Which detector.')
 
 
 class Photo(NamedTuple):
@@ -154,13 +150,37 @@ def report(photos: Sequence[Photo], detectors: Mapping[str, Callable]) -> str:
     return '\n'.join(lines)
 
 
+def cascades() -> Detector:
+    """OpenCV's two cascades of cat faces, as they come: what the net is compared with."""
+    kinds = ('', '_extended')
+    files = (f'{cv2.data.haarcascades}haarcascade_frontalcatface{kind}.xml' for kind in kinds)
+    finders = [cv2.CascadeClassifier(file) for file in files]
+
+    def detect(image: np.ndarray) -> list[Face]:
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        faces = []
+        for finder in finders:
+            found = finder.detectMultiScale3(grey, 1.1, 3, outputRejectLevels=True)
+            for box, weight in zip(found[0], found[2], strict=True):
+                faces.append(Face(*map(float, box), float(weight), 0.0))
+        return suppress(faces)
+
+    return detect
+
+
 def main(argv: Sequence[str]) -> None:
     """Prints the table."""
     del argv
-    photos = read_photos(Path(_PHOTOS.value), Path(_BOXES.value))
-    print(report(photos, {_DETECTOR.value: make_detector(_DETECTOR.value)}))
+    values = flags.FLAGS
+    photos = read_photos(Path(values.photos), Path(values.boxes))
+    detectors = {values.detector: make_detector(values.detector), 'cascades alone': cascades()}
+    print(report(photos, detectors))
 
 
 if __name__ == '__main__':
-    flags.mark_flags_as_required(['photos', 'boxes'])
+    flags.DEFINE_string('photos', None, 'the folder of the photos', required=True)
+    flags.DEFINE_string(
+        'boxes', None, 'their faces: a CSV of file,cx,cy,w,h in 0..1', required=True
+    )
+    flags.DEFINE_string('detector', 'cat_face', 'which detector')
     app.run(main)
