@@ -9,8 +9,9 @@ faces/portraits128 and facades (no cats).
 
 Two nets are trained on one half of the tuning photos each. Each finds the faces of the other
 half, from which the threshold is chosen; where both find the same faces in a photo without
-boxes, that photo joins the training of the net that ships. About half an hour on two cores. The nets of the halves stay beside the output, as
-`.fold0.onnx` and `.fold1.onnx`, and are not trained again where they exist.
+boxes, that photo joins the training of the net that ships. About half an hour on two cores.
+The nets of the halves stay beside the output, as `.fold0.onnx` and `.fold1.onnx`, and are not
+trained again where they exist.
 """
 
 import argparse
