@@ -272,12 +272,13 @@ def _decode_once(records: Records, key: str, split: str) -> cache.Decoded:
     with cache.locked(f'{key}.decode'):
         cache.sweep(folder.parent)
         if not folder.exists():
-            count = len(records)
-            chunks = _chunks(records, np.arange(count))
+            chunks = _chunks(records, np.arange(len(records)))
             bar = tqdm(chunks, 'checking', leave=False, disable=None)
             parts = parallel.ordered_map(lambda chunk: cache.account(records.take(chunk)), bar)
             shape, names = records.image_shape, records.class_names
-            cache.write_decoded(folder, parts, count, shape, names)
+            with cache.DecodedWriter(folder, shape, names) as writer:
+                for part in parts:
+                    writer.add(part)
     return cache.read_decoded(folder)
 
 
