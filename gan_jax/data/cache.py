@@ -86,7 +86,7 @@ class Decoded(NamedTuple):
       class_names: empty where the set has no classes.
       labels: int32 [N].
       digests: uint8 [N, 32], sha256 of each image and its label.
-      hashes: uint64 [N], `duplicates.perceptual_hashes` of the images.
+      hashes: uint64 [N], `duplicates.perceptual_hashes` of the images' last panels.
     """
 
     folder: Path
@@ -193,7 +193,7 @@ def _fill(folder: Path, batches: Iterable[Batch], shape: tuple[int, ...]) -> np.
                 pixels.write(batch.image.tobytes())
             labels.append(batch.label)
             digests.append(example_digests(batch))
-            hashes.append(duplicates.perceptual_hashes(batch.image))
+            hashes.append(duplicates.perceptual_hashes(duplicates.photos(batch.image)))
     np.save(folder / 'labels.npy', np.concatenate(labels))
     np.save(folder / 'hashes.npy', np.concatenate(hashes))
     digests = np.concatenate(digests)

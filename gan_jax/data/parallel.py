@@ -10,6 +10,7 @@ from typing import TypeVar
 T = TypeVar('T')
 U = TypeVar('U')
 
+
 def ordered_map(work: Callable[[T], U], items: Iterable[T], ahead: int = 4) -> Iterator[U]:
     """`map` by a thread for each core; at most `ahead` results a thread wait in memory.
 

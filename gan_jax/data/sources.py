@@ -147,6 +147,8 @@ class Dataset:
       class_names: empty where the set has no classes.
       fingerprint: 64 hex digits, of count, shape, pixels and labels.
       source: the examples by index.
+      facts: for a person, of how the set came about: `left_out`, how many files, `account`, the
+        table that names them, and `splits`, name -> images; {} where there is no more to know.
     """
 
     name: str
@@ -155,6 +157,7 @@ class Dataset:
     class_names: tuple[str, ...]
     fingerprint: str
     source: Source
+    facts: Callable[[], Mapping[str, Any]] = dict
 
     def arrays(self) -> Batch:
         """The whole set: uint8 [N, H, W, C] and int32 [N]."""
