@@ -101,13 +101,10 @@ class Task(NamedTuple):
       step: (state, batch) -> (state, metrics). Leaves of `batch` are
         [disc_steps, B / devices, ...]; per device, collectives over the task's axis.
       preview: (state) -> uint8 [N, H, W, C], always the same inputs.
-      inspect: (batch of [N, ...]) -> uint8 [M, H, W, C], real images as the discriminator
-        sees them, for a person to look at; augmentation and noise are drawn as in step 0.
       sampler: None if its generator does not start from a latent.
     """
 
     init: Callable[[], GanState]
     step: Callable[[GanState, Batch], tuple[GanState, Metrics]]
     preview: Callable[[GanState], jax.Array]
-    inspect: Callable[[Batch], jax.Array]
     sampler: Sampler | None

@@ -1,6 +1,7 @@
 """Shows what the trainer will see: a sheet of the first batches as the discriminator gets them.
 
-Prints the number of images, their size, classes, duplicates and fingerprint.
+Prints the number of images, their size, classes, duplicates, fingerprint, and of a set of
+your own what was left out and how it is split. A pair is shown as one cell.
 """
 
 import itertools
@@ -12,7 +13,8 @@ from gan_jax.cli.flags import Invocation
 
 DEFAULT_CONFIG = 'quickstart'
 SHOWN = 100  # images on the sheet
-COLUMNS = 10
+COLUMNS = 10  # of panels
+NAMED = 12  # classes that are printed
 
 
 def define(values: flags.FlagValues) -> None:
@@ -36,10 +38,9 @@ def main(invocation: Invocation) -> None:
     config = invocation.config
     config_lib.validate(config)
     dataset = data.load(config.data)
-    task = tasks.make(config, dataset.spec, axis_name=None)
     feed = feeds.make_feed(dataset, config)
     for name, value in sheet.summarise(dataset).items():
-        print(f'{name:12} {_text(value)}')
+        print(f'{name.replace("_", " "):16} {_text(value)}')
 
     def first_batches() -> Batch:
         steps = -(-SHOWN // (config.batch_size * config.disc_steps))
@@ -48,12 +49,15 @@ def main(invocation: Invocation) -> None:
         flat = [jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch) for batch in batches]
         return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:SHOWN], *flat)
 
-    seen = np.asarray(jax.jit(task.inspect)(first_batches()))
-    images.write_png(Path(output), images.tile(seen, COLUMNS))
+    inspect = jax.jit(lambda batch: tasks.inspect(config, dataset.spec, batch))
+    seen = np.asarray(inspect(first_batches()))
+    images.write_png(Path(output), images.tile(seen, COLUMNS // dataset.spec.panels))
     print(f'wrote {output}: the first {len(seen)} images as the discriminator sees them')
 
 
 def _text(value: object) -> str:
     if isinstance(value, dict):
-        return ', '.join(f'{name}: {count}' for name, count in value.items()) or 'none'
+        named = [f'{name}: {count}' for name, count in list(value.items())[:NAMED]]
+        more = [f'and {len(value) - NAMED} more'] if len(value) > NAMED else []
+        return ', '.join(named + more) or 'none'
     return f'{value:.4f}' if isinstance(value, float) else str(value)

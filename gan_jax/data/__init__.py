@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax.data import folder, mnist, mnist5k, synthetic
+from gan_jax.data import celeb_a, folder, mnist, mnist5k, pairs, synthetic
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
@@ -31,6 +31,8 @@ DATASETS: Mapping[str, Entry] = {
     'mnist': Entry(mnist.load, mnist.spec, sized=False, stand_in='mnist5k'),
     'mnist5k': Entry(mnist5k.load, mnist5k.spec, sized=False, stand_in='mnist5k'),
     'folder': Entry(folder.load, folder.spec, sized=True, stand_in='synthetic'),
+    'pairs': Entry(pairs.load, pairs.spec, sized=True, stand_in='synthetic'),
+    'celeb_a': Entry(celeb_a.load, celeb_a.spec, sized=True, stand_in='synthetic'),
     'synthetic': Entry(synthetic.load, synthetic.spec, sized=True, stand_in='synthetic'),
 }
 

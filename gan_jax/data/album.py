@@ -8,12 +8,25 @@ import os
 from pathlib import Path, PurePosixPath
 import stat
 import threading
+from typing import NamedTuple
 import zipfile
 
 import numpy as np
 
 from gan_jax.data.decode import SUFFIXES, Unreadable
 from gan_jax.errors import UserError
+
+MAX_BYTES = 2**30  # a larger file is refused before it is read; 200 megapixels have 0.6e9 bytes
+
+
+class LeftOut(NamedTuple):
+    """A file that is not used."""
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f'{shown(self.name)}: {self.why}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +37,13 @@ class Album:
       path: the folder or .zip.
       names: of the files, relative to it, with slashes, sorted.
       state: 16 hex digits that differ when a file's name, size or time does.
-      ignored: files and folders that were passed over, 'NAME: why'.
+      ignored: files and folders that were passed over.
     """
 
     path: Path
     names: Sequence[str]
     state: str
-    ignored: Sequence[str]
+    ignored: Sequence[LeftOut]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -39,10 +52,12 @@ class Album:
         """The content of a file.
 
         Raises:
-          Unreadable: the system does not give it.
+          Unreadable: the system does not give it, or it is larger than `MAX_BYTES`.
         """
+        path = os.path.join(self.path, self.names[index])
         try:
-            with open(os.path.join(self.path, self.names[index]), 'rb') as file:
+            with open(path, 'rb') as file:
+                _check_bytes(os.fstat(file.fileno()).st_size)
                 return file.read()
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from error
@@ -54,7 +69,11 @@ class ZippedAlbum(Album):
     def read(self, index: int) -> bytes:
         """The content of a member."""
         try:
-            return self._members().read(self.names[index])
+            members = self._members()
+            _check_bytes(members.getinfo(self.names[index]).file_size)
+            return members.read(self.names[index])
+        except Unreadable:
+            raise
         except Exception as error:  # zipfile, zlib and the system raise what they like
             raise Unreadable(str(error) or repr(error)) from error
 
@@ -64,6 +83,11 @@ class ZippedAlbum(Album):
         if not hasattr(local, 'file'):
             local.file = zipfile.ZipFile(self.path)
         return local.file
+
+
+def _check_bytes(count: int) -> None:
+    if count > MAX_BYTES:
+        raise Unreadable(f'{count:,} bytes; at most {MAX_BYTES:,} are read')
 
 
 def find(path: Path, field: str = 'config.data.path') -> Album:
@@ -79,15 +103,31 @@ def find(path: Path, field: str = 'config.data.path') -> Album:
     Raises:
       UserError: there is no such folder, it cannot be read, or it holds no image.
     """
-    path = path.expanduser()
-    if not path.exists():
-        raise UserError(f'{field}={path} does not exist: give a folder of images, or a .zip of one')
+    path = existing(path, field)
     album = _unzipped(path, field) if path.is_file() else _folder(path)
     if not album.names:
-        why = f' ({"; ".join(album.ignored[:3])})' if album.ignored else ''
+        why = f' ({"; ".join(map(str, album.ignored[:3]))})' if album.ignored else ''
         kinds = ', '.join(sorted(SUFFIXES))
         raise UserError(f'{field}={path} holds no images{why}: they must end in {kinds}')
     return album
+
+
+def existing(path: Path, field: str) -> Path:
+    """The path of a folder or a .zip of images, with ~ resolved.
+
+    Raises:
+      UserError: there is none, or the system does not say.
+    """
+    try:
+        path = path.expanduser()
+        path.stat()
+    except (OSError, RuntimeError, ValueError) as error:
+        why = getattr(error, 'strerror', None) or str(error)
+        raise UserError(
+            f'{field}={shown(str(path))} cannot be opened ({why}): give a folder of images, or a'
+            ' .zip of one'
+        ) from error
+    return path
 
 
 def classes(names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -104,8 +144,9 @@ def classes(names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def shown(name: str) -> str:
-    """A file's name as text that can be printed, whatever its bytes are."""
-    return os.fsencode(name).decode('utf-8', 'replace')
+    """A file's name as one line of text that can be printed, whatever its bytes are."""
+    text = os.fsencode(name).decode('utf-8', 'replace')
+    return ''.join(letter if ord(letter) > 31 else '?' for letter in text)
 
 
 def is_image(name: str) -> bool:
@@ -114,17 +155,17 @@ def is_image(name: str) -> bool:
 
 
 def _folder(path: Path) -> Album:
-    ignored: list[str] = []
+    ignored: list[LeftOut] = []
     found = sorted(_walk(path, ignored))
     state = _state(path, found)
     return Album(path, tuple(name for name, _, _ in found), state, tuple(ignored))
 
 
-def _walk(root: Path, ignored: list[str]) -> Iterator[tuple[str, int, int]]:
+def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
     """Name, bytes and time of each image below `root`."""
 
     def refused(error: OSError) -> None:
-        ignored.append(f'{shown(str(error.filename))}: {error.strerror}')
+        ignored.append(LeftOut(os.path.relpath(error.filename, root), error.strerror))
 
     seen = set()
     for folder, folders, files in os.walk(root, onerror=refused, followlinks=True):
@@ -140,12 +181,12 @@ def _walk(root: Path, ignored: list[str]) -> Iterator[tuple[str, int, int]]:
             try:
                 status = os.stat(os.path.join(folder, file))
             except OSError as error:  # a link that leads nowhere, or in a circle
-                ignored.append(f'{shown(name)}: {error.strerror}')
+                ignored.append(LeftOut(name, error.strerror))
                 continue
             if stat.S_ISREG(status.st_mode):
                 yield name, status.st_size, status.st_mtime_ns
             else:
-                ignored.append(f'{shown(name)}: not a regular file')
+                ignored.append(LeftOut(name, 'not a regular file'))
 
 
 def _unzipped(path: Path, field: str) -> Album:
@@ -157,11 +198,14 @@ def _unzipped(path: Path, field: str) -> Album:
             f'{field}={path} is neither a folder nor a whole .zip ({error}): give one of them'
         ) from error
     outside = [info for info in members if _leaves(info.filename)]
-    ignored = [f'{shown(info.filename)}: leads out of the archive' for info in outside]
+    ignored = [LeftOut(info.filename, 'leads out of the archive') for info in outside]
+    # By name, because an archive may hold a name twice; the last one is read.
     found = sorted(
-        (info.filename, info.file_size, info.CRC)
-        for info in members
-        if not _leaves(info.filename) and _is_visible_image(info.filename)
+        {
+            info.filename: (info.filename, info.file_size, info.CRC)
+            for info in members
+            if not _leaves(info.filename) and _is_visible_image(info.filename)
+        }.values()
     )
     return ZippedAlbum(path, tuple(name for name, _, _ in found), _state(path, found), ignored)
 

@@ -1,24 +1,26 @@
 """Prepared sets of a user's own image files: decoded, cut and resized once, in parallel."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import csv
+import dataclasses
 import functools
 import hashlib
 import io
-import itertools
 from pathlib import Path
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import files
 from gan_jax.data import cache, duplicates, parallel
-from gan_jax.data.album import shown
+from gan_jax.data.album import LeftOut, shown
 from gan_jax.data.decode import Unreadable
 from gan_jax.data.sources import Dataset, Part, Prepared, load_prepared
 from gan_jax.errors import UserError
+from gan_jax.types import Batch
 
 STORED = 'every'  # the split that is prepared; those a config may name are chosen from it
 LISTED = 'files.csv'  # beside a prepared set: what became of each file
@@ -52,7 +54,7 @@ def load(
     make: Make,
     splits: Mapping[str, str] | None = None,
     panels: int = 1,
-    left_out: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> Dataset:
     """The set that a config asks for, prepared from image files unless it is.
 
@@ -65,7 +67,10 @@ def load(
       splits: the split of each name, besides 'all'; None: 'train' and 'test' by
         `config.held_out`.
       panels: images side by side in each.
-      left_out: files that are not among `names`, 'NAME: why'.
+      left_out: files that are not among `names`.
+
+    Raises:
+      UserError: no image can be used, none is in the split, or fewer than are asked for.
     """
     size = side(config)
     text = repr((VERSION, size, panels, tuple(class_names), *state))
@@ -73,33 +78,34 @@ def load(
     preparation = functools.partial(
         _prepare, key, (size, panels * size, 3), names, tuple(class_names), make, left_out
     )
-    parts = _held_out(config) if splits is None else _official(key, splits)
-    return load_prepared(config, Prepared(key, (STORED,), preparation), parts, panels)
+    parts = _held_out(config, key) if splits is None else _official(config, key, splits)
+    dataset = load_prepared(config, Prepared(key, (STORED,), preparation), parts, panels)
+    return dataclasses.replace(dataset, facts=lambda: _facts(config, key, splits))
 
 
-def _official(key: str, splits: Mapping[str, str]) -> dict[str, Part]:
+def _official(config: ConfigDict, key: str, splits: Mapping[str, str]) -> dict[str, Part]:
     """The splits that a set comes with."""
+    split_of = {shown(name): split for name, split in splits.items()}
 
     def choose(wanted: str, decoded: cache.Decoded) -> np.ndarray:
         names = stored_names(key)
-        return np.array([i for i, name in enumerate(names) if splits.get(name) == wanted], int)
+        return _some(config, np.array([split_of.get(name) == wanted for name in names]))
 
     named = sorted(set(splits.values()))
     parts = {name: Part(STORED, functools.partial(choose, name)) for name in named}
     return parts | {'all': Part(STORED, None)}
 
 
-def _held_out(config: ConfigDict) -> dict[str, Part]:
+def _held_out(config: ConfigDict, key: str) -> dict[str, Part]:
+    """'train' and 'test' by `config.held_out`, and 'all'."""
+
     def choose(test: bool, decoded: cache.Decoded) -> np.ndarray:
         if not config.held_out and not test:
             return np.arange(len(decoded.labels))
-        out = duplicates.held_out(decoded.digests, decoded.hashes, config.held_out)
-        chosen = np.flatnonzero(out == test)
-        if not len(chosen):
-            raise UserError(
-                f'config.data.split={config.split}: of {len(out)} images none is in it at'
-                f' config.data.held_out={config.held_out}; choose another share'
-            )
+        group = duplicates.groups(decoded.hashes)
+        out = duplicates.held_out(decoded.digests, group, config.held_out)
+        chosen = _some(config, out == test)
+        _write_split(_split_file(config, key), stored_names(key), decoded.digests, group, out)
         return chosen
 
     return {
@@ -109,10 +115,67 @@ def _held_out(config: ConfigDict) -> dict[str, Part]:
     }
 
 
+def _some(config: ConfigDict, member: np.ndarray) -> np.ndarray:
+    """The indices of the members of a split: bool [N] to int64 [n], n > 0."""
+    if not member.any():
+        share = '' if config.held_out else '; set config.data.held_out to the share of the test set'
+        raise UserError(
+            f'config.data.split={config.split}: none of {len(member)} images is in it at'
+            f' config.data.held_out={config.held_out:g}{share}'
+        )
+    return np.flatnonzero(member)
+
+
+def _split_file(config: ConfigDict, key: str) -> Path:
+    return cache.set_folder(key) / f'split-{config.held_out:g}.csv'
+
+
+def _write_split(
+    path: Path, names: Sequence[str], digests: np.ndarray, group: np.ndarray, out: np.ndarray
+) -> None:
+    """Writes, unless it is there, which image is on which side, and which it is there with."""
+    if path.exists():
+        return
+    sides = np.where(out, 'test', 'train')
+    content = (bytes(digest).hex() for digest in digests)
+    rows = zip(names, sides, content, map(int, group), strict=True)
+    files.replace(path, _table(('file', 'split', 'sha256', 'group'), rows))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator='\n')
+    table.writerow(head)
+    table.writerows(rows)
+    return buffer.getvalue()
+
+
+def _facts(config: ConfigDict, key: str, splits: Mapping[str, str] | None) -> dict[str, Any]:
+    """What a person wants to know of how the set came about; see `Dataset.facts`."""
+    rows = _rows(_account(key))
+    used = [row['file'] for row in rows if row['image']]
+    facts = dict(left_out=len(rows) - len(used), account=str(_account(key)))
+    if splits is not None:
+        split_of = {shown(name): split for name, split in splits.items()}
+        return facts | {'splits': dict(Counter(split_of.get(name) for name in used))}
+    if config.held_out and (table := _split_file(config, key)).exists():
+        facts |= {'splits': dict(Counter(row['split'] for row in _rows(table)))}
+    return facts
+
+
 def stored_names(key: str) -> list[str]:
     """The file of each image of a prepared set, in order."""
-    with _account(key).open(newline='', encoding='utf-8') as file:
-        return [row['file'] for row in csv.DictReader(file) if row['image']]
+    return [row['file'] for row in _rows(_account(key)) if row['image']]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline='', encoding='utf-8') as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise UserError(
+            f'{path} cannot be read ({error.strerror}): delete its folder, it will be made anew'
+        ) from error
 
 
 def _account(key: str) -> Path:
@@ -125,77 +188,95 @@ def _prepare(
     names: Sequence[str],
     class_names: tuple[str, ...],
     make: Make,
-    left_out: Sequence[str],
+    left_out: Sequence[LeftOut],
 ) -> Path:
     from gan_jax.data import builders
 
-    work = _Preparation(names, make, left_out, _account(key))
+    work = _Preparation(key, shape, names, class_names, make, left_out)
     return builders.prepare(
         key, builders.Contents(shape, class_names, lambda manager: {STORED: work.encoded})
     )
 
 
+class _Made(NamedTuple):
+    """An image of the set: uint8 [H, W, 3], its class, and the PNG file of it."""
+
+    image: np.ndarray
+    label: int
+    png: bytes
+
+
+@dataclasses.dataclass
 class _Preparation:
     """Reads the images of a set, and keeps the account of their files."""
 
-    def __init__(self, names: Sequence[str], make: Make, left_out: Sequence[str], account: Path):
-        self._names, self._make = names, make
-        self._left_out = list(left_out)
-        self._account = account
+    key: str
+    shape: tuple[int, int, int]
+    names: Sequence[str]
+    class_names: tuple[str, ...]
+    make: Make
+    left_out: Sequence[LeftOut]
 
     def encoded(self) -> Iterator[tuple[bytes, int]]:
-        """PNG files and labels of the images that can be read, in order."""
+        """PNG files and labels of the images that can be read, in order.
+
+        The decoded copy is written on the way, so that nothing is read twice.
+        """
+        used, left_out = [], list(self.left_out)
+        folder = cache.decoded_folder(self.key, STORED)
+        with cache.DecodedWriter(folder, self.shape, self.class_names) as writer:
+            for chunk, results in self._chunks():
+                made = [result for result in results if isinstance(result, _Made)]
+                if made:
+                    pixels = np.stack([result.image for result in made])
+                    labels = np.array([result.label for result in made], np.int32)
+                    writer.add(cache.account(Batch(pixels, labels)))
+                yield from ((result.png, result.label) for result in made)
+                for index, result in zip(chunk, results, strict=True):
+                    if isinstance(result, _Made):
+                        used.append(index)
+                    else:
+                        left_out.append(LeftOut(self.names[index], str(result)))
+            self._report(used, left_out)
+
+    def _chunks(self) -> Iterator[tuple[range, list[_Made | Unreadable]]]:
         from tqdm import tqdm
 
-        rows = []
-        count = len(self._names)
-        chunks = (range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
-        made = parallel.ordered_map(lambda chunk: [self._attempt(i) for i in chunk], chunks)
-        results = itertools.chain.from_iterable(made)
-        bar = tqdm(results, 'preparing', count, unit='image', leave=False, disable=None)
-        for index, result in enumerate(bar):
-            if isinstance(result, Unreadable):
-                self._left_out.append(f'{shown(self._names[index])}: {result}')
-            else:
-                rows.append(index)
-                yield result
-        self._report(rows)
+        count = len(self.names)
+        chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+        made = parallel.ordered_map(lambda chunk: list(map(self._attempt, chunk)), chunks)
+        with tqdm(None, 'preparing', count, unit='image', leave=False, disable=None) as bar:
+            for chunk, results in zip(chunks, made, strict=True):
+                yield chunk, results
+                bar.update(len(chunk))
 
-    def _attempt(self, index: int) -> tuple[bytes, int] | Unreadable:
+    def _attempt(self, index: int) -> _Made | Unreadable:
         from gan_jax.data import builders
 
         try:
-            image, label = self._make(index)
-            return builders.encode(image), label
+            image, label = self.make(index)
+            return _Made(image, int(label), builders.encode(image))
         except Unreadable as error:
             return error
 
-    def _report(self, used: Sequence[int]) -> None:
+    def _report(self, used: Sequence[int], left_out: Sequence[LeftOut]) -> None:
         """Writes which file is which image, and says what was left out.
 
         Raises:
           UserError: nothing is left.
         """
-        some = '; '.join(self._left_out[:NAMED])
-        more = len(self._left_out) - NAMED
+        account = _account(self.key)
+        some = '; '.join(map(str, left_out[:NAMED]))
+        more = len(left_out) - NAMED
         some += f'; and {more} more' if more > 0 else ''
         if not used:
-            raise UserError(
-                f'config.data.path: none of {len(self._names)} images can be used: {some}'
-            )
-        buffer = io.StringIO()
-        table = csv.writer(buffer, lineterminator='\n')
-        table.writerow(('file', 'image', 'why_not'))
-        table.writerows((shown(self._names[index]), row, '') for row, index in enumerate(used))
-        table.writerows(_parted(text) for text in self._left_out)
-        files.replace(self._account, buffer.getvalue())
-        if self._left_out:
+            count = len(self.names)
+            raise UserError(f'config.data.path: none of {count} images can be used: {some}')
+        rows = [(shown(self.names[index]), row, '') for row, index in enumerate(used)]
+        rows += [(shown(name), '', why) for name, why in left_out]
+        files.replace(account, _table(('file', 'image', 'why_not'), rows))
+        if left_out:
             print(
-                f'{len(self._left_out)} files were left out ({some}); all are in {self._account}',
+                f'{len(left_out)} left out ({some}); all are listed in {account}',
                 file=sys.stderr,
             )
-
-
-def _parted(text: str) -> tuple[str, str, str]:
-    name, _, why = text.rpartition(': ')
-    return name, '', why

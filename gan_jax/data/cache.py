@@ -40,6 +40,11 @@ def set_folder(key: str) -> Path:
     return cache_dir() / 'tfds' / key
 
 
+def decoded_folder(key: str, split: str) -> Path:
+    """Where the decoded copy of a split is."""
+    return cache_dir() / 'decoded-2' / key / split
+
+
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
     """Holds the cache's lock `name`, so that two runs do not prepare the same set.
@@ -87,7 +92,7 @@ class Decoded(NamedTuple):
       class_names: empty where the set has no classes.
       labels: int32 [N].
       digests: uint8 [N, 32], sha256 of each image and its label.
-      hashes: uint64 [N], `duplicates.perceptual_hashes` of the images.
+      hashes: uint64 [N], `duplicates.perceptual_hashes` of the images' last panels.
     """
 
     folder: Path
@@ -158,7 +163,8 @@ class Accounted(NamedTuple):
 
 def account(batch: Batch) -> Accounted:
     """Computes what is kept of a part of a split."""
-    return Accounted(batch, example_digests(batch), duplicates.perceptual_hashes(batch.image))
+    hashes = duplicates.perceptual_hashes(duplicates.photos(batch.image))
+    return Accounted(batch, example_digests(batch), hashes)
 
 
 class DecodedWriter:

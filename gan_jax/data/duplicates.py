@@ -6,7 +6,13 @@ import functools
 import numpy as np
 
 SIDE = 32  # pixels a side of what is hashed
-NEAR = 6  # bits of 64 in which two hashes of one picture may differ
+
+# Bits of 64 in which two hashes of one picture may differ; they differ in an even number.
+# Measured on about 330 of 1,584 photos (cats, facades, portraits) at 64x64: copies as JPEG of
+# quality 30 to 90 or resized by 0.5 to 1.5 differ in 2 at most; of those brightened by 1.3,
+# 94 to 98 % in 6 at most; shots of a burst in 2 to 12. Other pictures begin at 8 (two facades
+# in the same black frame), 10 (portraits) and 12 (cats). A mirror image is another picture.
+NEAR = 6
 
 # The eight lowest frequencies of the discrete cosine transform of `SIDE` values.
 _COSINES = np.cos(np.pi / SIDE * np.outer(np.arange(8), np.arange(SIDE) + 0.5)).astype(np.float32)
@@ -30,6 +36,18 @@ def perceptual_hashes(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     low[:, 0] = 0  # the mean
     bits = low > np.median(low, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view('>u8')[:, 0].astype(np.uint64)
+
+
+def photos(images: np.ndarray) -> np.ndarray:
+    """The last panel of each image, by which pairs are compared: their input is made from it.
+
+    Args:
+      images: [N, H, P * H, C], of P square panels.
+
+    Returns:
+      [N, H, H, C].
+    """
+    return images[:, :, -images.shape[1] :]
 
 
 def _small(image: np.ndarray) -> np.ndarray:
@@ -99,7 +117,7 @@ def _bands(count: int) -> tuple[np.uint64, ...]:
     )
 
 
-def held_out(digests: np.ndarray, hashes: np.ndarray, fraction: float) -> np.ndarray:
+def held_out(digests: np.ndarray, group: np.ndarray, fraction: float) -> np.ndarray:
     """Which examples are held out: whole groups of near duplicates, by the hash of content.
 
     An image is on the same side whatever else the set holds, unless a picture like it, with
@@ -107,13 +125,12 @@ def held_out(digests: np.ndarray, hashes: np.ndarray, fraction: float) -> np.nda
 
     Args:
       digests: uint8 [N, 32], sha256 of each image.
-      hashes: uint64 [N], perceptual.
+      group: int64 [N], of `groups`.
       fraction: of the groups, about.
 
     Returns:
       bool [N].
     """
-    group = groups(hashes)
     heads = np.ascontiguousarray(digests[:, :8]).view('>u8').ravel().astype(np.uint64)
     lowest = np.full(len(heads), np.iinfo(np.uint64).max)
     np.minimum.at(lowest, group, heads)

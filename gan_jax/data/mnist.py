@@ -7,13 +7,12 @@ import gzip
 import hashlib
 from pathlib import Path
 import shutil
-import threading
 from typing import TYPE_CHECKING
-import urllib.request
 
 from ml_collections import ConfigDict
 import numpy as np
 
+from gan_jax.data import downloads
 from gan_jax.data.sources import Dataset, Prepared, find_tfds_copy, load_prepared
 from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 URL = 'https://storage.googleapis.com/cvdf-datasets/mnist/'
-TIMEOUT_S = 10.0  # for the mirror to answer
+TIMEOUT_S = downloads.TIMEOUT_S
 MD5 = {
     'train-images-idx3-ubyte.gz': 'f68b3c2dcbeaaa9fbdd348bbdeb94873',
     'train-labels-idx1-ubyte.gz': 'd53e105ee54ea40749a09fcbcd1e9432',
@@ -118,9 +117,8 @@ def download(manager: 'tfds.download.DownloadManager') -> dict[str, Path]:
     Raises:
       UserError: the mirror does not answer, or sends something else.
     """
-    # The manager tries ten times and has no timeout: ask first whether anybody is there.
-    _check_mirror(URL + next(iter(MD5)))
     try:
+        downloads.check(URL + next(iter(MD5)), TIMEOUT_S)
         found = manager.download({name: URL + name for name in MD5})
     except Exception as error:  # whatever requests, urllib3 and tfds raise
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -134,29 +132,9 @@ def download(manager: 'tfds.download.DownloadManager') -> dict[str, Path]:
     return paths
 
 
-def _check_mirror(url: str) -> None:
-    errors = [TimeoutError(f'no answer in {TIMEOUT_S:g} s')]
-
-    def ask() -> None:
-        try:
-            request = urllib.request.Request(url, method='HEAD')
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S):
-                errors.clear()
-        except Exception as error:  # the thread's outcome, raised below
-            errors[:] = [error]
-
-    # In a thread, because looking up a name heeds no timeout.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(TIMEOUT_S)
-    for error in errors:
-        raise _no_download(error) from error
-
-
 def _no_download(error: Exception) -> UserError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return UserError(
-        f'MNIST cannot be downloaded from {URL} ({reason}): put its four IDX .gz files in a folder '
-        'and pass --config.data.path=FOLDER, or take --config.data.name=mnist5k, which needs no '
-        'network.'
+        f'MNIST cannot be downloaded from {URL} ({downloads.reason(error)}): put its four IDX .gz '
+        'files in a folder and pass --config.data.path=FOLDER, or take '
+        '--config.data.name=mnist5k, which needs no network.'
     )

@@ -1,37 +1,65 @@
 """What there is to know of a data set before training on it."""
 
+from collections import Counter
+from collections.abc import Iterator
 import hashlib
 from typing import Any
 
 import numpy as np
 
-from gan_jax.data.sources import Dataset
+from gan_jax.data import duplicates
+from gan_jax.data.sources import CHUNK, Dataset
+from gan_jax.types import Batch
 
 
 def summarise(dataset: Dataset) -> dict[str, Any]:
-    """Facts about a data set, fit for JSON.
+    """Facts about a data set, fit for JSON; a chunk of it at a time is in memory.
 
     Args:
-      dataset: any that fits in memory.
+      dataset: any.
 
     Returns:
-      name, split, images (how many), shape [H, W, C], classes (name -> images, {} without
-      labels), duplicates (images whose pixels occurred before), mean and std of all pixels
-      in [0, 1], fingerprint.
+      name, split, images (how many), shape [H, W, C] and panels as training sees them, classes
+      (name -> images, {} without labels), duplicates (images whose pixels occurred before),
+      mean and std of all pixels in [0, 1], fingerprint. Of a user's own images also
+      near_duplicates (images in groups that look alike, groups, images in the largest; of pairs
+      the photos are compared) and what `dataset.facts` says.
     """
-    images, labels = dataset.arrays()
-    levels = np.bincount(images.ravel(), minlength=256)
+    facts = dict(dataset.facts())
+    levels = np.zeros(256, np.int64)
+    classes = np.zeros(len(dataset.class_names), np.int64)
+    digests: set[bytes] = set()
+    hashes = []
+    for batch in _chunks(dataset):
+        levels += np.bincount(batch.image.ravel(), minlength=256)
+        classes += np.bincount(batch.label, minlength=len(classes))[: len(classes)]
+        digests.update(hashlib.sha256(image).digest() for image in batch.image)
+        if facts:
+            hashes.append(duplicates.perceptual_hashes(duplicates.photos(batch.image)))
     mean = float(levels @ np.arange(256) / levels.sum() / 255)
     square = float(levels @ np.arange(256) ** 2 / levels.sum() / 255**2)
-    counts = np.bincount(labels, minlength=len(dataset.class_names))
     return dict(
         name=dataset.name,
         split=dataset.split,
-        images=len(images),
+        images=len(dataset.source),
         shape=list(dataset.spec.image_shape),
-        classes=dict(zip(dataset.class_names, map(int, counts), strict=False)),
-        duplicates=len(images) - len({hashlib.sha256(image).digest() for image in images}),
+        panels=dataset.spec.panels,
+        classes=dict(zip(dataset.class_names, map(int, classes), strict=True)),
+        duplicates=len(dataset.source) - len(digests),
+        **(dict(near_duplicates=_alike(np.concatenate(hashes))) if facts else {}),
         mean=mean,
         std=float(np.sqrt(square - mean**2)),
+        **facts,
         fingerprint=dataset.fingerprint,
     )
+
+
+def _chunks(dataset: Dataset) -> Iterator[Batch]:
+    count = len(dataset.source)
+    for start in range(0, count, CHUNK):
+        yield dataset.source.take(np.arange(start, min(start + CHUNK, count)))
+
+
+def _alike(hashes: np.ndarray) -> dict[str, int]:
+    sizes = [size for size in Counter(duplicates.groups(hashes).tolist()).values() if size > 1]
+    return dict(images=sum(sizes), groups=len(sizes), largest=max(sizes, default=0))

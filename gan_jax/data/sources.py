@@ -160,6 +160,8 @@ class Dataset:
       class_names: empty where the set has no classes.
       fingerprint: 64 hex digits, of count, shape, pixels and labels.
       source: the examples by index.
+      facts: for a person, of how the set came about: `left_out`, how many files, `account`, the
+        table that names them, and `splits`, name -> images; {} where there is no more to know.
     """
 
     name: str
@@ -168,6 +170,7 @@ class Dataset:
     class_names: tuple[str, ...]
     fingerprint: str
     source: Source
+    facts: Callable[[], Mapping[str, Any]] = dict
 
     def arrays(self) -> Batch:
         """The whole set: uint8 [N, H, W, C] and int32 [N]."""
@@ -264,15 +267,16 @@ def subset(config: ConfigDict, count: int) -> np.ndarray:
 
 
 def _decode_once(records: Records, key: str, split: str) -> cache.Decoded:
-    folder = cache.cache_dir() / 'decoded-2' / key / split
+    folder = cache.decoded_folder(key, split)
     if (decoded := cache.read_decoded(folder)) is not None:
         return decoded
     from tqdm import tqdm
 
     with cache.locked(f'{key}.decode'):
         cache.sweep(folder.parent)
+        count = len(records)  # prepares the set, which may leave the decoded copy
         if not folder.exists():
-            chunks = _chunks(records, np.arange(len(records)))
+            chunks = _chunks(records, np.arange(count))
             bar = tqdm(chunks, 'checking', leave=False, disable=None)
             parts = parallel.ordered_map(lambda chunk: cache.account(records.take(chunk)), bar)
             shape, names = records.image_shape, records.class_names

@@ -1,6 +1,7 @@
 """What one training step does, for each kind of GAN."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,21 @@ from gan_jax.data import views
 from gan_jax.tasks import adversarial
 from gan_jax.types import Batch, DataSpec, GanState, Metrics, Task
 
-TASKS: dict[str, Callable[..., Task]] = {'adversarial': adversarial.make}
+
+class Kind(NamedTuple):
+    """A kind of GAN.
+
+    Attributes:
+      make: (config, spec, axis_name=) -> Task.
+      inspect: (config, batch of [N, ...]) -> uint8 [M, H, W, C], real images as the
+        discriminator sees them, drawn as in step 0; it needs no networks.
+    """
+
+    make: Callable[..., Task]
+    inspect: Callable[[ConfigDict, Batch], jax.Array]
+
+
+TASKS: Mapping[str, Kind] = {'adversarial': Kind(adversarial.make, adversarial.inspect)}
 
 
 def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
@@ -25,7 +40,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     Raises:
       UserError: the config's networks do not exist or cannot make such images.
     """
-    task = TASKS[config.task](config, spec, axis_name=axis_name)
+    task = TASKS[config.task].make(config, spec, axis_name=axis_name)
     view = views.make(config.data, spec, axis_name)
     return task if view is None else _with_view(task, view, config.seed)
 
@@ -36,10 +51,24 @@ def _with_view(task: Task, view: views.View, seed: int) -> Task:
     def step(state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
         return task.step(state, view(rng.step_key(seed, state.step, state.rollbacks), batch))
 
-    def inspect(batch: Batch) -> jax.Array:
-        zero = jnp.zeros((), jnp.int32)
-        draw = jax.tree.map(lambda leaf: leaf[None], batch)
-        draw = view(rng.step_key(seed, zero, zero), draw)
-        return task.inspect(jax.tree.map(lambda leaf: leaf[0], draw))
+    return task._replace(step=step)
 
-    return task._replace(step=step, inspect=inspect)
+
+def inspect(config: ConfigDict, spec: DataSpec, batch: Batch) -> jax.Array:
+    """Real images as the discriminator sees them in step 0, for a person to look at.
+
+    Args:
+      config: the run's config; its networks need not exist.
+      spec: of what training sees.
+      batch: as stored, [N, ...].
+
+    Returns:
+      uint8 [M, H, W, C].
+    """
+    if view := views.make(config.data, spec, None):
+        zero = jnp.zeros((), jnp.int32)
+        draws = jax.tree.map(lambda leaf: leaf[None], batch)
+        batch = jax.tree.map(
+            lambda leaf: leaf[0], view(rng.step_key(config.seed, zero, zero), draws)
+        )
+    return TASKS[config.task].inspect(config, batch)

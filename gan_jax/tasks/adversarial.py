@@ -57,7 +57,6 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
         preview=functools.partial(preview, sampler, config.seed, config.num_samples),
-        inspect=functools.partial(inspect, recipe),
         sampler=sampler,
     )
 
@@ -232,10 +231,12 @@ class Game(NamedTuple):
         """
         low, high = self.recipe.nets.gen.pixel_range
         scale, middle = (high - low) / 2, (high + low) / 2
-        image = self.recipe.augment((image - middle) / scale, self.keys('augment', purpose))
-        if self.noise_std is not None:
-            noise = rng.normal(self.keys('noise', purpose), image.shape[1:])
-            image = image + self.noise_std * noise
+        image = disturb(
+            (image - middle) / scale,
+            self.recipe.augment,
+            self.noise_std,
+            lambda use: self.keys(use, purpose),
+        )
         return image * scale + middle
 
     def logits(self, disc: NetState, params: Any, image: jax.Array, purpose: str) -> jax.Array:
@@ -278,6 +279,19 @@ class Game(NamedTuple):
         if axis_name is None or jax.lax.axis_size(axis_name) == 1:
             return tree
         return jax.lax.pmean(tree, axis_name)
+
+
+def disturb(
+    image: jax.Array,
+    augmentation: augment.Augmentation,
+    noise_std: jax.Array | float | None,
+    keys: Callable[[str], jax.Array],
+) -> jax.Array:
+    """Augments images in [-1, 1], float32 [B, H, W, C], and adds noise; keys: use -> [B]."""
+    image = augmentation(image, keys('augment'))
+    if noise_std is not None:
+        image = image + noise_std * rng.normal(keys('noise'), image.shape[1:])
+    return image
 
 
 def update_disc(
@@ -390,12 +404,15 @@ def preview(sampler: Sampler, seed: int, count: int, state: GanState) -> jax.Arr
     return sampler.generate(state, z, label)
 
 
-def inspect(recipe: Recipe, batch: Batch) -> jax.Array:
+def inspect(config: ConfigDict, batch: Batch) -> jax.Array:
     """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8."""
-    recipe = recipe._replace(axis_name=None)
     zero = jnp.zeros((), jnp.int32)
-    key = rng.purpose_key(rng.step_key(recipe.seed, zero, zero), 'disc', 0)
-    game = Game(recipe, key, batch.label, recipe.noise_std and recipe.noise_std(zero))
-    pixel_range = recipe.nets.gen.pixel_range
-    view = game.view(images.normalise(batch.image, pixel_range), 'real')
-    return images.to_uint8(view, pixel_range)
+    key = rng.purpose_key(rng.step_key(config.seed, zero, zero), 'disc', 0)
+    noise_std = _noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps)
+
+    def keys(use: str) -> jax.Array:
+        return rng.example_keys(rng.purpose_key(key, use, 'real'), len(batch.label), None)
+
+    pixels = images.normalise(batch.image, (-1, 1))
+    seen = disturb(pixels, augment.make(config.augment), noise_std and noise_std(zero), keys)
+    return images.to_uint8(seen, (-1, 1))

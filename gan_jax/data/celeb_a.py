@@ -1,0 +1,335 @@
+"""`celeb_a`: 202,599 aligned faces of celebrities with forty attributes (Liu et al. 2015)."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+import errno
+import functools
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+import zipfile
+
+from ml_collections import ConfigDict
+import numpy as np
+from PIL import Image
+
+from gan_jax.data import album, albums, cache, decode, downloads, sources
+from gan_jax.data.album import LeftOut
+from gan_jax.data.sources import Dataset
+from gan_jax.errors import UserError, nearest
+from gan_jax.types import DataSpec
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+COUNTS = {'train': 162_770, 'validation': 19_867, 'test': 19_962, 'all': 202_599}
+SPLITS = dict(zip('012', COUNTS, strict=False))  # as the partition file has them
+IMAGES, PARTITION, ATTRIBUTES = (
+    'img_align_celeba.zip',
+    'list_eval_partition.txt',
+    'list_attr_celeba.txt',
+)
+HOME = 'https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html'
+URL = 'https://drive.google.com/uc?export=download&id='
+FILES = {  # name -> place in Google Drive and sha256, as tensorflow-datasets has them
+    IMAGES: (
+        '0B7EVK8r0v71pZjFTYXZWM3FlRnM',
+        '46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74',
+    ),
+    PARTITION: (
+        '0B7EVK8r0v71pY0NSMzRuSXJEVkk',
+        'fc955bcb3ef8fbdf7d5640d9a8693a8431b5f2ee291a5c1449a1549e7e073fe7',
+    ),
+    ATTRIBUTES: (
+        '0B7EVK8r0v71pblRyaVFSWGxPY0U',
+        'f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0',
+    ),
+}
+
+
+def spec(config: ConfigDict) -> DataSpec:
+    """Shapes and counts of the set, known without its files."""
+    albums.side(config)
+    whole = COUNTS.get(config.split, COUNTS['all'])
+    shape = (config.image_size, config.image_size, 3)
+    return DataSpec(shape, 2 if config.attribute else 0, config.num_examples or whole)
+
+
+def load(config: ConfigDict) -> Dataset:
+    """CelebA, [size, size, 3]; splits train, validation and test as published, and all.
+
+    Of each image, 178x218, the centred square of `config.crop` pixels is kept. 0, the default,
+    takes all 178x178: within a pixel what `Resize(64)` and `CenterCrop(64)` of PyTorch's DCGAN
+    example keep. Others in use: 140, 128, and 108 (the DCGAN paper's code), the face alone.
+
+    Args:
+      config: the run's `config.data`. Its `path` is a folder with `img_align_celeba.zip` or
+        what it unpacks to, and the text files; or that .zip, the text files beside or in it; or
+        a copy that tensorflow-datasets prepared as ArrayRecord; '' downloads them. With
+        `attribute`, e.g. Smiling, the labels are 0 without it and 1 with it.
+
+    Raises:
+      UserError: a file is missing, the attribute does not exist, no image can be used, or
+        there is no network.
+    """
+    size, crop = albums.side(config), config.crop
+    if config.held_out:
+        raise UserError(
+            f'config.data.held_out={config.held_out:g}: celeb_a has splits of its own; leave it 0'
+        )
+    path = album.existing(Path(config.path), 'config.data.path') if config.path else downloaded()
+    copy = sources.find_tfds_copy(path, 'celeb_a') if path.is_dir() else None
+    faces = _prepared(copy, config.attribute) if copy else _official(path, config.attribute)
+
+    def make(index: int) -> tuple[np.ndarray, int]:
+        image, label = faces.read(index, 0 if crop else size)
+        return decode.square(image, size, crop), label
+
+    return albums.load(
+        config,
+        state=(*faces.state, crop, config.attribute),
+        names=faces.names,
+        class_names=(f'not {config.attribute}', config.attribute) if config.attribute else (),
+        make=make,
+        splits=dict(zip(faces.names, faces.splits, strict=True)),
+        left_out=faces.left_out,
+    )
+
+
+class Faces(NamedTuple):
+    """The images of a copy of CelebA.
+
+    Attributes:
+      names, splits: of each image.
+      read: (index, least side as for `decode.read`) -> the image and its label, 0 without an
+        attribute.
+      state: strings that differ when the files do.
+      left_out: files that are not among them.
+    """
+
+    names: Sequence[str]
+    splits: Sequence[str]
+    read: Callable[[int, int], tuple[Image.Image, int]]
+    state: Sequence[str]
+    left_out: Sequence[LeftOut]
+
+
+def _official(path: Path, attribute: str) -> Faces:
+    """From the files as they are published."""
+    found = album.find(_images(path))
+    text = _Texts(path, found.path)
+    left_out = [*found.ignored]
+    partition = _partition(text.lines(PARTITION), left_out)
+    labels = _labels(text.lines(ATTRIBUTES), attribute, left_out) if attribute else None
+    rows: dict[str, int] = {}
+    for index, name in enumerate(found.names):
+        file = PurePosixPath(name).name
+        if why := _unusable(file, rows, partition, labels):
+            left_out.append(LeftOut(name, why))
+        else:
+            rows[file] = index
+    known = {PurePosixPath(name).name for name in found.names}
+    missing = (file for file in partition if file not in known)
+    left_out += [
+        LeftOut(file, f'{PARTITION} lists it, but there is no such image') for file in missing
+    ]
+    label_of = [labels[file] if labels else 0 for file in rows]
+    place_of = list(rows.values())
+
+    def read(index: int, least_side: int) -> tuple[Image.Image, int]:
+        return decode.read(found.read(place_of[index]), least_side), label_of[index]
+
+    listed = hashlib.sha256(repr((list(rows), label_of)).encode()).hexdigest()
+    parts = [partition[file] for file in rows]
+    return Faces(list(rows), parts, read, (found.state, listed), left_out)
+
+
+def _unusable(
+    file: str,
+    rows: Mapping[str, int],
+    partition: Mapping[str, str],
+    labels: Mapping[str, int] | None,
+) -> str:
+    """Why an image cannot be used; '' if it can."""
+    if file in rows:
+        return 'another image has its name'
+    if file not in partition:
+        return f'{PARTITION} does not list it'
+    if labels is not None and file not in labels:
+        return f'{ATTRIBUTES} does not list it'
+    return ''
+
+
+def _images(path: Path) -> Path:
+    """Where the images are, of a .zip or a folder as the user names it."""
+    if path.is_file():
+        return path
+    for place in (path, path / 'Img'):
+        for name in (IMAGES, 'img_align_celeba'):
+            if (place / name).exists():
+                return place / name
+    return path
+
+
+class _Texts:
+    """The text files: beside the images, in their folder, or in the .zip."""
+
+    def __init__(self, path: Path, images: Path):
+        self._path = path
+        self._images = images
+        top = path.parent if path.is_file() else path
+        self._folders = [
+            folder / inner
+            for folder in dict.fromkeys((top, images.parent, images, images.parent.parent))
+            for inner in ('', 'Anno', 'Eval')
+        ]
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a file, without empty ones.
+
+        Raises:
+          UserError: it is missing or cannot be read.
+        """
+        try:
+            content = self._content(name)
+        except OSError as error:
+            raise UserError(
+                f'{name} (config.data.path) cannot be read: {error.strerror}'
+            ) from error
+        if content is None:
+            raise UserError(
+                f'{name} is missing (config.data.path={self._path}): put it beside {IMAGES}; it'
+                f' comes with CelebA, {HOME}'
+            )
+        return [line for line in content.decode('utf-8', 'replace').splitlines() if line.strip()]
+
+    def _content(self, name: str) -> bytes | None:
+        for folder in self._folders:
+            if (folder / name).is_file():
+                return (folder / name).read_bytes()
+        if self._images.is_file():
+            with zipfile.ZipFile(self._images) as archive:
+                for member in archive.namelist():
+                    if PurePosixPath(member).name == name:
+                        return archive.read(member)
+        return None
+
+
+def _partition(lines: Iterable[str], left_out: list[LeftOut]) -> dict[str, str]:
+    """The split of each file."""
+    splits = {}
+    for number, line in enumerate(lines, 1):
+        match line.split():
+            case [file, ('0' | '1' | '2') as part]:
+                splits[file] = SPLITS[part]
+            case words:
+                left_out.append(_malformed(words[0], PARTITION, number))
+    return splits
+
+
+def _labels(lines: Sequence[str], attribute: str, left_out: list[LeftOut]) -> dict[str, int]:
+    """Whether each file has the attribute: 0 or 1.
+
+    Raises:
+      UserError: there is no such attribute.
+    """
+    attributes = lines[1].split() if len(lines) > 1 else []
+    if attribute not in attributes:
+        known = nearest(attribute, attributes) if attributes else f'{ATTRIBUTES} names none'
+        raise UserError(f'config.data.attribute={attribute}: {known}')
+    column = attributes.index(attribute)
+    count = lines[0].strip()
+    if count != str(len(lines) - 2):
+        why = f'its first line says {count!r} images, it lists {len(lines) - 2}'
+        left_out.append(LeftOut(ATTRIBUTES, why))
+    labels = {}
+    for number, line in enumerate(lines[2:], 3):
+        file, *values = line.split()
+        if len(values) == len(attributes) and values[column] in ('1', '-1'):
+            labels[file] = int(values[column] == '1')
+        else:
+            left_out.append(_malformed(file, ATTRIBUTES, number))
+    return labels
+
+
+def _malformed(name: str, file: str, number: int) -> LeftOut:
+    return LeftOut(name, f'line {number} of {file} is malformed')
+
+
+def _prepared(copy: sources.Prepared, attribute: str) -> Faces:
+    """From a copy that tensorflow-datasets prepared."""
+    folder = copy.prepare()
+    splits = json.loads((folder / sources.INFO).read_text())['splits']
+    counts = {split['name']: sum(map(int, split['shardLengths'])) for split in splits}
+    places = [(split, row) for split, count in counts.items() for row in range(count)]
+    lock = threading.Lock()
+
+    @functools.cache
+    def opened() -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        import tensorflow_datasets as tfds
+
+        builder = tfds.builder_from_directory(folder, file_format='array_record')
+        attributes = list(builder.info.features['attributes'])
+        if attribute and attribute not in attributes:
+            raise UserError(f'config.data.attribute={attribute}: {nearest(attribute, attributes)}')
+        return {split: builder.as_data_source(split) for split in counts}
+
+    def read(index: int, least_side: int) -> tuple[Image.Image, int]:
+        split, row = places[index]
+        with lock:
+            source = opened()[split]
+        example = source[row]
+        label = int(example['attributes'][attribute]) if attribute else 0
+        return Image.fromarray(example['image']), label
+
+    names = [f'{split}/{row}' for split, row in places]
+    return Faces(names, [split for split, _ in places], read, (copy.key,), ())
+
+
+def downloaded() -> Path:
+    """The folder in the cache with the three files, downloaded by tfds's manager if need be.
+
+    Raises:
+      UserError: Google Drive does not answer, or sends something else, as it often does.
+    """
+    folder = cache.set_folder('celeb_a-official')
+    with cache.locked('celeb_a.download'):
+        if all((folder / name).is_file() for name in FILES):
+            return folder
+        import tensorflow_datasets as tfds
+
+        manager = tfds.download.DownloadManager(download_dir=cache.set_folder('downloads'))
+        paths = download(manager)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, path in paths.items():
+            path.replace(folder / name)
+            shutil.rmtree(path.parent, ignore_errors=True)
+    return folder
+
+
+def download(manager: 'tfds.download.DownloadManager') -> dict[str, Path]:
+    """Downloads the three files: name -> path.
+
+    Raises:
+      UserError: see `downloaded`.
+    """
+    try:
+        downloads.check(URL + FILES[PARTITION][0], downloads.TIMEOUT_S)
+        found = manager.download({name: URL + place for name, (place, _) in FILES.items()})
+        paths = {name: Path(path) for name, path in found.items()}
+        for name, path in paths.items():
+            with path.open('rb') as file:
+                digest = hashlib.file_digest(file, 'sha256').hexdigest()
+            if digest != FILES[name][1]:
+                path.unlink()  # the manager would offer it again
+                raise ValueError(f'Google Drive sent something else than {name}')
+    except Exception as error:  # whatever requests, urllib3 and tfds raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        raise UserError(
+            f'CelebA cannot be downloaded ({downloads.reason(error)}): put {", ".join(FILES)} from'
+            f' {HOME} in a folder and give --config.data.path=FOLDER'
+        ) from error
+    return paths
