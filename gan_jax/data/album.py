@@ -1,9 +1,9 @@
 """A user's images where they lie: in a folder with folders in it, or in a .zip of one."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import hashlib
-import json
 import os
 from pathlib import Path, PurePosixPath
 import stat
@@ -156,9 +156,8 @@ def is_image(name: str) -> bool:
 
 def _folder(path: Path) -> Album:
     ignored: list[LeftOut] = []
-    found = sorted(_walk(path, ignored))
-    state = _state(path, found)
-    return Album(path, tuple(name for name, _, _ in found), state, tuple(ignored))
+    names, state = _in_order(path, _walk(path, ignored))
+    return Album(path, names, state, tuple(ignored))
 
 
 def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
@@ -200,14 +199,13 @@ def _unzipped(path: Path, field: str) -> Album:
     outside = [info for info in members if _leaves(info.filename)]
     ignored = [LeftOut(info.filename, 'leads out of the archive') for info in outside]
     # By name, because an archive may hold a name twice; the last one is read.
-    found = sorted(
-        {
-            info.filename: (info.filename, info.file_size, info.CRC)
-            for info in members
-            if not _leaves(info.filename) and _is_visible_image(info.filename)
-        }.values()
-    )
-    return ZippedAlbum(path, tuple(name for name, _, _ in found), _state(path, found), ignored)
+    found = {
+        info.filename: (info.filename, info.file_size, info.CRC)
+        for info in members
+        if not _leaves(info.filename) and _is_visible_image(info.filename)
+    }.values()
+    names, state = _in_order(path, found)
+    return ZippedAlbum(path, names, state, tuple(ignored))
 
 
 def _leaves(name: str) -> bool:
@@ -220,8 +218,16 @@ def _is_visible_image(name: str) -> bool:
     return not hidden and is_image(file)
 
 
-def _state(path: Path, found: Sequence[tuple[str, int, int]]) -> str:
+def _in_order(path: Path, found: Iterable[tuple[str, int, int]]) -> tuple[tuple[str, ...], str]:
+    """The names in order, and 16 hex digits of the path, the names and the numbers of each."""
+    # Numbers in arrays: as objects those of a large album would take more memory than its names.
+    names, numbers = [], array('q')
+    for name, *pair in found:
+        names.append(name)
+        numbers.extend(pair)
+    order = sorted(range(len(names)), key=names.__getitem__)
     digest = hashlib.sha256(os.fsencode(path.resolve()))
-    for name, *numbers in found:
-        digest.update(os.fsencode(name) + json.dumps(numbers).encode() + b'\0')
-    return digest.hexdigest()[:16]
+    for index in order:
+        digest.update(os.fsencode(names[index]) + b'\0')
+        digest.update(numbers[2 * index : 2 * index + 2].tobytes())
+    return tuple(names[index] for index in order), digest.hexdigest()[:16]

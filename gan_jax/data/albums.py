@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import io
+import itertools
 from pathlib import Path
 import sys
 from typing import Any, NamedTuple
@@ -142,12 +143,15 @@ def _write_split(
     files.replace(path, _table(('file', 'split', 'sha256', 'group'), rows))
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    table = csv.writer(buffer, lineterminator='\n')
-    table.writerow(head)
-    table.writerows(rows)
-    return buffer.getvalue()
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """A CSV file, in UTF-8."""
+    buffer = io.BytesIO()  # StringIO takes four bytes a letter
+    with io.TextIOWrapper(buffer, 'utf-8', newline='') as text:
+        table = csv.writer(text, lineterminator='\n')
+        table.writerow(head)
+        table.writerows(rows)
+        text.flush()
+        return buffer.getvalue()
 
 
 def _facts(config: ConfigDict, key: str, splits: Mapping[str, str] | None) -> dict[str, Any]:
@@ -224,7 +228,7 @@ class _Preparation:
         """
         used, left_out = [], list(self.left_out)
         folder = cache.decoded_folder(self.key, STORED)
-        with cache.DecodedWriter(folder, self.shape, self.class_names) as writer:
+        with cache.DecodedWriter(folder, len(self.names), self.shape, self.class_names) as writer:
             for chunk, results in self._chunks():
                 made = [result for result in results if isinstance(result, _Made)]
                 if made:
@@ -272,9 +276,10 @@ class _Preparation:
         if not used:
             count = len(self.names)
             raise UserError(f'config.data.path: none of {count} images can be used: {some}')
-        rows = [(shown(self.names[index]), row, '') for row, index in enumerate(used)]
-        rows += [(shown(name), '', why) for name, why in left_out]
-        files.replace(account, _table(('file', 'image', 'why_not'), rows))
+        rows = ((shown(self.names[index]), row, '') for row, index in enumerate(used))
+        others = ((shown(name), '', why) for name, why in left_out)
+        table = _table(('file', 'image', 'why_not'), itertools.chain(rows, others))
+        files.replace(account, table)
         if left_out:
             print(
                 f'{len(left_out)} left out ({some}); all are listed in {account}',

@@ -174,9 +174,19 @@ class DecodedWriter:
     it is there already.
     """
 
-    def __init__(self, folder: Path, image_shape: Sequence[int], class_names: Sequence[str]):
-        """Takes where to write, (H, W, C), and the classes, empty where there are none."""
+    def __init__(
+        self, folder: Path, most: int, image_shape: Sequence[int], class_names: Sequence[str]
+    ):
+        """Says what will be written.
+
+        Args:
+          folder: where to.
+          most: images that it will have, or a few less; of too many, no pixels are kept.
+          image_shape: (H, W, C).
+          class_names: empty where there are no classes.
+        """
         self._folder = folder
+        self._resident = most * math.prod(image_shape) <= RESIDENT_LIMIT
         self._shape, self._names = tuple(image_shape), tuple(class_names)
         self._kept: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._count = 0
@@ -192,7 +202,7 @@ class DecodedWriter:
     def add(self, part: Accounted) -> None:
         """Writes the next part of the split."""
         self._count += len(part.batch.label)
-        if self._is_resident():
+        if self._resident:
             self._pixels.write(part.batch.image.tobytes())
         self._kept.append((np.asarray(part.batch.label, np.int32), part.digests, part.hashes))
 
@@ -208,7 +218,7 @@ class DecodedWriter:
             shutil.rmtree(self._draft, ignore_errors=True)
 
     def _finish(self) -> None:
-        if not self._is_resident():
+        if not self._resident:
             (self._draft / 'images.npy').unlink()
         labels, digests, hashes = map(np.concatenate, zip(*self._kept, strict=True))
         for name, array in dict(labels=labels, digests=digests, hashes=hashes).items():
@@ -222,9 +232,6 @@ class DecodedWriter:
         if not self._folder.exists():
             self._draft.rename(self._folder)
 
-    def _is_resident(self) -> bool:
-        return self._count * math.prod(self._shape) <= RESIDENT_LIMIT
-
     def _write_header(self) -> None:
         # NumPy leaves room in it for the count to grow.
         shape = (self._count, *self._shape)
@@ -236,8 +243,8 @@ def example_digests(batch: Batch) -> np.ndarray:
     """sha256 of each example's pixels and label, uint8 [N, 32]."""
     labels = np.asarray(batch.label, '<i4')
     digests = [
-        hashlib.sha256(image.tobytes() + label.tobytes()).digest()
-        for image, label in zip(batch.image, labels, strict=True)
+        hashlib.sha256(b''.join((image.data, label.data))).digest()
+        for image, label in zip(np.ascontiguousarray(batch.image), labels, strict=True)
     ]
     return np.frombuffer(b''.join(digests), np.uint8).reshape(len(labels), -1)
 

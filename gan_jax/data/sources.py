@@ -280,7 +280,7 @@ def _decode_once(records: Records, key: str, split: str) -> cache.Decoded:
             bar = tqdm(chunks, 'checking', leave=False, disable=None)
             parts = parallel.ordered_map(lambda chunk: cache.account(records.take(chunk)), bar)
             shape, names = records.image_shape, records.class_names
-            with cache.DecodedWriter(folder, shape, names) as writer:
+            with cache.DecodedWriter(folder, count, shape, names) as writer:
                 for part in parts:
                     writer.add(part)
     return cache.read_decoded(folder)

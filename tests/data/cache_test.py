@@ -19,7 +19,7 @@ def examples(count):
 
 def write(folder, batch):
     halves = [Batch(*(leaf[:3] for leaf in batch)), Batch(*(leaf[3:] for leaf in batch))]
-    with cache.DecodedWriter(folder, SHAPE, ('a', 'b')) as writer:
+    with cache.DecodedWriter(folder, len(batch.label), SHAPE, ('a', 'b')) as writer:
         for half in halves:
             writer.add(cache.account(half))
 
@@ -55,7 +55,7 @@ def test_large_sets_are_kept_without_their_pixels(tmp_path, monkeypatch):
 def test_a_failed_write_leaves_nothing(tmp_path):
     with (
         pytest.raises(OSError, match='disk gone'),
-        cache.DecodedWriter(tmp_path / 'a', SHAPE, ()) as writer,
+        cache.DecodedWriter(tmp_path / 'a', 5, SHAPE, ()) as writer,
     ):
         writer.add(cache.account(examples(3)))
         raise OSError('disk gone')
