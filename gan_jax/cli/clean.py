@@ -66,7 +66,7 @@ def main(invocation: Invocation) -> None:
 
             summary = pipeline.run(photos, detect, settings, verdicts, output, seen)
     except OSError as error:
-        raise UserError(f'--output={output}: cannot be written ({error.strerror})') from error
+        raise UserError(f'--output={output}: cannot be written ({error.strerror or error})') from error
     _report(summary, output, values, time.perf_counter() - started)
 
 

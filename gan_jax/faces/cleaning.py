@@ -101,8 +101,9 @@ def examine(
         decision = REJECTED if verdict == REJECTED else NO_FACE
         return [(Row(file, decision, _by_hand(verdict)), _thumbnail(image))]
     squares = [crops.around(face, *full) for face in faces] or [crops.centred(*full)]
+    forced = squares[: verdict == KEPT]
     wide = [s for s, f in zip(squares, faces, strict=False) if _longer(f) >= settings.min_face]
-    pixels = _fine_enough(content, image, full, wide, settings.size)
+    pixels = _fine_enough(content, image, full, forced + wide, settings.size)
     cut = [crops.cut(pixels, s.scaled(pixels.shape[1] / full[0]), settings.size) for s in squares]
     judged = []
     for place, (square, crop) in enumerate(zip(squares, cut, strict=True)):

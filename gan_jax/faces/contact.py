@@ -62,17 +62,18 @@ def sheet(pictures: Sequence[Picture]) -> np.ndarray:
     """
     kept = [picture for picture in pictures if picture.decision == KEPT]
     dropped = [picture for picture in pictures if picture.decision != KEPT]
-    sides = [_side(kept, 'kept'), _side(dropped, 'dropped')]
+    lines = 1 + max(len({picture.label for picture in side}) for side in (kept, dropped))
+    sides = [_side(kept, 'kept', lines), _side(dropped, 'dropped', lines)]
     height = max(len(side) for side in sides)
     gap = np.full((height, GAP, 3), images.PAPER, np.uint8)
     return np.hstack([_padded(sides[0], height), gap, _padded(sides[1], height)])
 
 
-def _side(pictures: Sequence[Picture], title: str) -> np.ndarray:
+def _side(pictures: Sequence[Picture], title: str, lines: int) -> np.ndarray:
     count = min(len(pictures), SHOWN)
     chosen = [pictures[place * len(pictures) // count] for place in range(count)]
     entries = Counter(picture.label for picture in pictures)
-    head = _legend(f'{title} {len(pictures):,}, shown {count}', entries)
+    head = _legend(f'{title} {len(pictures):,}, shown {count}', entries, lines)
     if not chosen:
         return head
     grid = images.tile(np.stack([_framed(picture) for picture in chosen]), COLUMNS)
@@ -90,15 +91,14 @@ def _framed(picture: Picture) -> np.ndarray:
     return framed
 
 
-def _legend(title: str, entries: Counter[str]) -> np.ndarray:
+def _legend(title: str, entries: Counter[str], lines: int) -> np.ndarray:
     """The title, and a line for each colour that occurs, in the colour."""
     width = COLUMNS * (CELL + 2 * FRAME + 2) + 2
-    image = Image.new('RGB', (width, (len(COLOURS) - 1) * LINE), (images.PAPER,) * 3)
+    image = Image.new('RGB', (width, lines * LINE + 4), (images.PAPER,) * 3)
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(LINE - 4)
     draw.text((2, 0), title, (0, 0, 0), font)
-    shown = [label for label in COLOURS if entries[label]]
-    for line, label in enumerate(shown, 1):
+    for line, label in enumerate((label for label in COLOURS if entries[label]), 1):
         top = line * LINE
         draw.rectangle((2, top + 3, 14, top + 15), COLOURS[label])
         draw.text((22, top), f'{label} {entries[label]:,}', COLOURS[label], font)

@@ -61,10 +61,10 @@ def start(output: Path, settings: dict[str, Any]) -> Path:
     return drafts
 
 
-def _folders(album: Album) -> set[Path]:
-    """The folders that the images lie in, links followed, and the album's own."""
-    inside = {Path(name).parent for name in album.names} if album.path.is_dir() else set()
+def _folders(album: Album) -> list[Path]:
+    """The album's own folder, or .zip, and those that its images lie in, links followed."""
     top = album.path.resolve()
-    if not album.path.is_dir():
-        return {top}
-    return {top} | {(top / folder).resolve() for folder in inside}
+    if not top.is_dir():
+        return [top]
+    inside = {Path(name).parent for name in album.names}
+    return [top, *sorted({(top / folder).resolve() for folder in inside})]
