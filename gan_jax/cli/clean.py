@@ -8,10 +8,14 @@ import os
 from pathlib import Path
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from gan_jax.cli.flags import Invocation
+
+if TYPE_CHECKING:  # a command's libraries are loaded when it runs
+    from gan_jax.faces.pipeline import Summary
 
 REQUIRED = ('input', 'output')
 NAMED = 3  # unreadable files that the summary names
@@ -66,7 +70,9 @@ def main(invocation: Invocation) -> None:
 
             summary = pipeline.run(photos, detect, settings, verdicts, output, seen)
     except OSError as error:
-        raise UserError(f'--output={output}: cannot be written ({error.strerror or error})') from error
+        raise UserError(
+            f'--output={output}: cannot be written ({error.strerror or error})'
+        ) from error
     _report(summary, output, values, time.perf_counter() - started)
 
 
@@ -76,7 +82,7 @@ def _asked(values: flags.FlagValues, keep: tuple[str, ...], reject: tuple[str, .
     return {name: values[name].value for name in names} | dict(keep=keep, reject=reject)
 
 
-def _report(summary, output: Path, values: flags.FlagValues, seconds: float) -> None:
+def _report(summary: 'Summary', output: Path, values: flags.FlagValues, seconds: float) -> None:
     rate = summary.photos / seconds
     print(f'{summary.photos:,} photos in {seconds:.1f} s ({rate:.1f} photos/s)')
     for decision, count in summary.decisions.items():

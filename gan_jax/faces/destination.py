@@ -40,9 +40,9 @@ def check(output: Path, album: Album, overwrite: bool) -> None:
             f'--output={output} holds files that this command did not make: name a new folder'
         )
     if not overwrite:
+        what = 'a cleaned album' if (output / REPORT).is_file() else 'an unfinished one'
         raise UserError(
-            f'--output={output} holds a cleaned album: name another folder, or replace it with'
-            ' --overwrite'
+            f'--output={output} holds {what}: name another folder, or replace it with --overwrite'
         )
 
 

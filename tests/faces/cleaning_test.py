@@ -5,6 +5,7 @@ import csv
 import hashlib
 import os
 from pathlib import Path
+import zipfile
 
 import cv2
 import numpy as np
@@ -164,6 +165,11 @@ def test_names_are_never_shared():
     assert max(map(len, made)) < 255
 
 
+def test_a_crop_does_not_take_the_place_of_a_folder():
+    names = Names(['a.jpg', 'a.png/b.jpg'])
+    assert [names.crop(0, 0), names.crop(1, 0)] == ['a_jpg.png', 'a.png/b.png']
+
+
 @pytest.fixture
 def source(tmp_path):
     """An album with every kind of file."""
@@ -303,6 +309,17 @@ def test_an_album_without_faces_is_reported_all_the_same(tmp_path):
     (source / 'a.png').write_bytes(discs.encoded(discs.photo(discs=[])))
     assert clean(source, tmp_path / 'out').decisions['no_face'] == 1
     assert [row['decision'] for row in table(tmp_path / 'out')] == ['no_face']
+
+
+def test_a_zip_is_an_album_too(tmp_path):
+    path = tmp_path / 'photos.zip'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('deep/cat.png', discs.encoded(discs.photo()))
+        archive.writestr('../out.png', discs.encoded(discs.photo()))
+    clean(path, tmp_path / 'out')
+    rows = [(row['file'], row['decision']) for row in table(tmp_path / 'out')]
+    assert rows == [('deep/cat.png', 'kept'), ('../out.png', 'unreadable')]
+    assert (tmp_path / 'out' / 'crops' / 'deep' / 'cat.png').exists()
 
 
 def refused(source, output, message, **options):
