@@ -10,6 +10,7 @@ SUFFIXES = frozenset(('.jpg', '.jpeg', '.jfif', '.png', '.webp', '.bmp', '.gif')
 MAX_PIXELS = 200_000_000  # more is refused before it is decoded; a phone's photo has up to 2e8
 ORIENTATION = ExifTags.Base.Orientation
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
+LYING = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 # The check in `_open` replaces Pillow's, which only warns up to twice its own limit.
 Image.MAX_IMAGE_PIXELS = None
@@ -33,15 +34,27 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
     Raises:
       Unreadable: it cannot be decoded, or has more than `MAX_PIXELS`.
     """
+    return read_with_size(content, least_side)[0]
+
+
+def read_with_size(content: bytes, least_side: int = 0) -> tuple[Image.Image, tuple[int, int]]:
+    """`read`, and the width and height that the upright image has at its full size."""
     try:
         with _open(content) as image:
+            full = image.size
             if least_side:
                 factor = 2 * least_side / min(image.size)
                 image.draft(None, tuple(math.ceil(side * factor) for side in image.size))
             image.load()
+<<<<<<< HEAD
             if image.getexif().get(ORIENTATION, 1) != 1:
                 ImageOps.exif_transpose(image, in_place=True)
             return _rgb(image)
+=======
+            turned = image.getexif().get(ExifTags.Base.Orientation) in LYING
+            upright = _rgb(ImageOps.exif_transpose(image))
+            return upright, full[::-1] if turned else full
+>>>>>>> clean
     except Unreadable:
         raise
     except Exception as error:  # the decoders raise whatever they meet
