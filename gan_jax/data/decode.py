@@ -8,7 +8,6 @@ from PIL import ExifTags, Image, ImageOps
 
 SUFFIXES = frozenset(('.jpg', '.jpeg', '.jfif', '.png', '.webp', '.bmp', '.gif'))
 MAX_PIXELS = 200_000_000  # more is refused before it is decoded; a phone's photo has up to 2e8
-ORIENTATION = ExifTags.Base.Orientation
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 LYING = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
@@ -46,15 +45,10 @@ def read_with_size(content: bytes, least_side: int = 0) -> tuple[Image.Image, tu
                 factor = 2 * least_side / min(image.size)
                 image.draft(None, tuple(math.ceil(side * factor) for side in image.size))
             image.load()
-<<<<<<< HEAD
-            if image.getexif().get(ORIENTATION, 1) != 1:
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            if orientation != 1:
                 ImageOps.exif_transpose(image, in_place=True)
-            return _rgb(image)
-=======
-            turned = image.getexif().get(ExifTags.Base.Orientation) in LYING
-            upright = _rgb(ImageOps.exif_transpose(image))
-            return upright, full[::-1] if turned else full
->>>>>>> clean
+            return _rgb(image), full[::-1] if orientation in LYING else full
     except Unreadable:
         raise
     except Exception as error:  # the decoders raise whatever they meet
