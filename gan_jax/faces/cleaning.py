@@ -158,7 +158,7 @@ def _judged(
         decision, why = TOO_SMALL, f'{_longer(face):.1f} of {settings.min_face:g} pixels'
     elif sharp < settings.min_sharpness:
         decision, why = BLURRED, f'sharpness {sharp:.3f} of {settings.min_sharpness:g}'
-    alike = duplicates.perceptual_hash(crop)
+    alike = duplicates.perceptual_hashes([crop])[0]
     return Row(file, decision, why, face, square, sharp, alike, by_hand=verdict == KEPT)
 
 

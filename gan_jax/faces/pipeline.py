@@ -117,7 +117,7 @@ def _write(album: Album, rows: Sequence[Row], settings: Settings, output: Path) 
         if name:
             (output / name).parent.mkdir(parents=True, exist_ok=True)
             draft.rename(output / name)
-    left_out = [_parted(text) for text in album.ignored]
+    left_out = [(shown(name), why) for name, why in album.ignored]
     details = _details(album, rows, outputs, settings)
     details += [(name, UNREADABLE, '', why, '', '', '', '') for name, why in left_out]
     _table(output / destination.DETAILS, DETAILS, details)
@@ -182,14 +182,9 @@ def _table(path: Path, columns: Sequence[str], rows: Sequence[tuple]) -> None:
 
 def _summary(album: Album, rows: Sequence[Row], settings: Settings) -> Summary:
     bad = [f'{shown(album.names[r.file])}: {r.why}' for r in rows if r.decision == UNREADABLE]
-    bad += album.ignored
+    bad += map(str, album.ignored)
     count = Counter(row.decision for row in rows)
     count[UNREADABLE] = len(bad)
     small = sum(row.decision == KEPT and row.enlarged(settings.size) > 1 for row in rows)
     decisions = {decision: count[decision] for decision in cleaning.DECISIONS}
     return Summary(len(album) + len(album.ignored), decisions, small, bad)
-
-
-def _parted(text: str) -> tuple[str, str]:
-    name, _, why = text.rpartition(': ')
-    return name, why

@@ -61,7 +61,7 @@ def test_mistakes_are_one_line(photos, tmp_path, capsys):
     given, output = f'--input={photos}', f'--output={tmp_path}/out'
     assert 'clean needs --input' in fails(capsys, output)
     assert 'clean needs --output' in fails(capsys, given)
-    assert '--input=none does not exist' in fails(capsys, '--input=none', output)
+    assert '--input=none cannot be opened' in fails(capsys, '--input=none', output)
     assert 'detector=dog' in fails(capsys, given, output, '--detector=dog')
     assert 'size=4' in fails(capsys, given, output, '--size=4')
     assert 'min_face=-1' in fails(capsys, given, output, '--min_face=-1')
