@@ -20,7 +20,8 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
 
     Returns:
       name, split, images (how many), shape [H, W, C] and panels as training sees them, classes
-      (name -> images, {} without labels), duplicates (images whose pixels occurred before), mean and std of all pixels in [0, 1], fingerprint. Of a user's own images also
+      (name -> images, {} without labels), duplicates (images whose pixels occurred before),
+      mean and std of all pixels in [0, 1], fingerprint. Of a user's own images also
       near_duplicates (images in groups that look alike, groups, images in the largest; of pairs
       the photos are compared) and what `dataset.facts` says.
     """
