@@ -73,6 +73,8 @@ def load(
     Raises:
       UserError: no image can be used, none is in the split, or fewer than are asked for.
     """
+    if not names:
+        raise _nothing_left(0, left_out)
     size = side(config)
     text = repr((VERSION, size, panels, tuple(class_names), *state))
     key = f'{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}'
@@ -269,19 +271,22 @@ class _Preparation:
         Raises:
           UserError: nothing is left.
         """
-        account = _account(self.key)
-        some = '; '.join(map(str, left_out[:NAMED]))
-        more = len(left_out) - NAMED
-        some += f'; and {more} more' if more > 0 else ''
         if not used:
-            count = len(self.names)
-            raise UserError(f'config.data.path: none of {count} images can be used: {some}')
+            raise _nothing_left(len(self.names), left_out)
+        account = _account(self.key)
         rows = ((shown(self.names[index]), row, '') for row, index in enumerate(used))
         others = ((shown(name), '', why) for name, why in left_out)
         table = _table(('file', 'image', 'why_not'), itertools.chain(rows, others))
         files.replace(account, table)
         if left_out:
-            print(
-                f'{len(left_out)} left out ({some}); all are listed in {account}',
-                file=sys.stderr,
-            )
+            some = f'{len(left_out)} left out ({_some_of(left_out)})'
+            print(f'{some}; all are listed in {account}', file=sys.stderr)
+
+
+def _nothing_left(count: int, left_out: Sequence[LeftOut]) -> UserError:
+    return UserError(f'config.data.path: none of {count} images can be used: {_some_of(left_out)}')
+
+
+def _some_of(left_out: Sequence[LeftOut]) -> str:
+    more = len(left_out) - NAMED
+    return '; '.join(map(str, left_out[:NAMED])) + (f'; and {more} more' if more > 0 else '')

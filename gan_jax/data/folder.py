@@ -35,9 +35,8 @@ def load(config: ConfigDict) -> Dataset:
     """
     if not config.path:
         raise UserError('config.data.path is empty: give --config.data.path=FOLDER of your images')
-    found = album.find(Path(config.path))
     size, crop = albums.side(config), config.crop
-
+    found = album.find(Path(config.path))
     names, labels = album.classes(found.names)
 
     def make(index: int) -> tuple[np.ndarray, int]:

@@ -45,8 +45,8 @@ def load(config: ConfigDict) -> Dataset:
       UserError: a field that does not fit, no such folder, or no pair that can be used.
     """
     _check(config)
-    photos = album.find(Path(config.path))
     size, crop = albums.side(config), config.crop
+    photos = album.find(Path(config.path))
 
     def panel(found: Album, index: int) -> np.ndarray:
         image = decode.read(found.read(index), least_side=0 if crop else size)

@@ -277,3 +277,32 @@ def test_data_shows_what_the_discriminator_sees(tmp_path, capsys):
     assert grid.shape == (302, 302)
     # Cutout leaves the middle of the range, grey, which MNIST itself hardly has.
     assert np.mean((grid == 127) | (grid == 128)) > 0.1
+
+
+def test_data_shows_pairs_whatever_the_networks_take(tmp_path, capsys):
+    for number in range(40):
+        folder = tmp_path / 'album' / f'class {number % 20:02}'
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (5, 5, 3), np.uint8)
+        Image.fromarray(pixels).resize((40, 30)).save(folder / f'{number}.png')
+    output = tmp_path / 'sheet.png'
+    flags = [f'--config.data.path={tmp_path}/album', '--config.data.image_size=16']
+    flags += ['--config.data.jitter=2', '--config.data.flip=true', f'--output={output}']
+    pairs = ['--config.data.name=pairs', '--config.data.input=grey', '--config.data.held_out=0.2']
+    assert cli.main(['data', '--config=quickstart', *pairs, *flags]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r'shape +\[16, 32, 3\]\n', text) and re.search(r'splits +t\w+: \d+, t', text)
+    grid = pixels_of_colour(output)
+    assert grid.shape == (20 * 18 + 2, 5 * 34 + 2, 3)
+    first = grid[2:18, 2:34]
+    assert (first[:, :16] == first[:, :16, :1]).all()  # grey beside colour, of the same crop
+    luma = first[:, 16:] @ [0.299, 0.587, 0.114]
+    assert np.abs(luma - first[:, :16, 0]).max() <= 1
+    assert cli.main(['data', '--config=quickstart', '--config.data.name=folder', *flags]) == 0
+    assert 'class 11: 2, and 8 more\n' in capsys.readouterr().out
+
+
+def pixels_of_colour(path):
+    """A picture as int [H, W, 3]."""
+    with Image.open(path) as image:
+        return np.asarray(image, int)

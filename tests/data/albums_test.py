@@ -1,0 +1,148 @@
+"""Splits of a user's images: by content, near duplicates on one side, written down."""
+
+import csv
+import io
+
+import numpy as np
+from PIL import ImageEnhance
+import pytest
+
+from gan_jax import data
+from gan_jax.data import cache, decode, duplicates
+from gan_jax.errors import UserError
+from tests.data.photos import album, encoded, photo
+
+
+@pytest.fixture
+def config(make_config, own_cache, tmp_path):
+    made = make_config(name='folder', image_size=16, path=str(tmp_path / 'set'), held_out=0.25)
+    return made.data
+
+
+def load(config, split):
+    config.split = split
+    return data.load(config)
+
+
+def contents(dataset):
+    return {image.tobytes() for image in dataset.arrays().image}
+
+
+def manifest(config, own_cache):
+    [path] = own_cache.glob(f'tfds/{config.name}-*/split-{config.held_out:g}.csv')
+    return path, list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def test_train_and_test_are_disjoint_and_all_is_both(config, tmp_path):
+    album(tmp_path / 'set', 60)
+    train, test, both = (load(config, split) for split in ('train', 'test', 'all'))
+    assert not contents(train) & contents(test)
+    assert contents(train) | contents(test) == contents(both)
+    assert 5 <= test.spec.num_examples <= 25
+    assert train.facts()['splits'] == {
+        'train': train.spec.num_examples, 'test': test.spec.num_examples,
+    }  # fmt: skip
+
+
+def test_near_duplicates_are_on_one_side(config, tmp_path, own_cache):
+    folder = album(tmp_path / 'set', 40)
+    for number in range(40):  # compressed, made smaller, brightened
+        image = photo(number)
+        small = image.resize((48, 40))
+        light = ImageEnhance.Brightness(image).enhance(0.8)
+        (folder / f'{number:03} a.jpg').write_bytes(encoded(image, quality=30))
+        (folder / f'{number:03} b.png').write_bytes(encoded(small, 'PNG'))
+        (folder / f'x{number:03}.webp').write_bytes(encoded(light, 'WEBP'))
+    load(config, 'test')
+    _, rows = manifest(config, own_cache)
+    assert len(rows) == 160
+    side, group = {}, {}
+    for row in rows:
+        picture = row['file'].lstrip('x')[:3]
+        side.setdefault(picture, set()).add(row['split'])
+        group.setdefault(picture, set()).add(row['group'])
+    assert all(len(found) == 1 for found in side.values())
+    assert all(len(found) == 1 for found in group.values())
+    assert len(set(map(str, group.values()))) == 40
+    assert {'train', 'test'} == set().union(*side.values())
+
+
+def test_mirror_images_are_other_pictures(config, tmp_path, own_cache):
+    folder = album(tmp_path / 'set', 2)
+    (folder / 'mirror.jpg').write_bytes(encoded(photo(0).transpose(0)))
+    load(config, 'all').arrays()
+    config.held_out = 0.5
+    load(config, 'train')
+    assert len({row['group'] for row in manifest(config, own_cache)[1]}) == 3
+
+
+def test_the_manifest_says_what_the_trainer_gets_and_is_written_once(config, tmp_path, own_cache):
+    album(tmp_path / 'set', 30)
+    test = load(config, 'test')
+    path, rows = manifest(config, own_cache)
+    digests = cache.example_digests(test.arrays())
+    listed = [row['sha256'] for row in rows if row['split'] == 'test']
+    assert listed == [bytes(digest).hex() for digest in digests]
+    assert [row['file'] for row in rows] == [f'{number:03}.jpg' for number in range(30)]
+    before = path.stat().st_mtime_ns
+    load(config, 'train')
+    assert path.stat().st_mtime_ns == before
+    config.held_out = 0.5
+    load(config, 'train')
+    assert len(list(path.parent.glob('split-*.csv'))) == 2
+
+
+def test_an_image_keeps_its_side_when_others_come(config, tmp_path):
+    album(tmp_path / 'set', 30)
+    before = contents(load(config, 'test'))
+    album(tmp_path / 'set', 45)
+    after = load(config, 'test')
+    assert before <= contents(after) and after.spec.num_examples >= len(before)
+
+
+def test_a_group_on_both_sides_is_an_error():
+    group = np.array([0, 0, 2, 3, 3])
+    duplicates.check_apart(group, np.array([True, True, False, False, False]))
+    with pytest.raises(AssertionError, match='near duplicates is on both sides'):
+        duplicates.check_apart(group, np.array([True, True, False, False, True]))
+
+
+def test_a_split_that_is_empty_says_how_to_fill_it(config, tmp_path):
+    album(tmp_path / 'set', 3)
+    config.held_out = 0.0
+    assert load(config, 'train').spec.num_examples == 3
+    with pytest.raises(UserError, match='none of 3 images .*held_out=0; set config.data.held_out'):
+        load(config, 'test')
+    with pytest.raises(UserError, match="config.data.split='validation' .* train and test and all"):
+        load(config, 'validation')
+
+
+def test_a_subset_is_of_the_split(config, tmp_path):
+    album(tmp_path / 'set', 30)
+    train = contents(load(config, 'train'))
+    config.num_examples = 5
+    assert contents(load(config, 'train')) < train
+    config.num_examples = 30
+    with pytest.raises(UserError, match='config.data.num_examples=30 must lie in 0..'):
+        load(config, 'train')
+
+
+def test_a_lost_account_names_what_to_delete(config, tmp_path, own_cache):
+    album(tmp_path / 'set', 3)
+    config.held_out = 0.5
+    load(config, 'all')
+    [account] = own_cache.glob('tfds/folder-*/files.csv')
+    account.unlink()
+    with pytest.raises(UserError, match='files.csv cannot be read .*delete its folder'):
+        load(config, 'train')
+
+
+def test_errors_of_making_an_image_are_not_swallowed(config, tmp_path, monkeypatch):
+    album(tmp_path / 'set', 3)
+
+    def broken(*args):
+        raise UserError('config.data.x=1: one line')
+
+    monkeypatch.setattr(decode, 'square', broken)
+    with pytest.raises(UserError, match='^config.data.x=1: one line$'):
+        load(config, 'all')

@@ -1,0 +1,211 @@
+import itertools
+import os
+import shutil
+import zipfile
+
+import jax
+import numpy as np
+from PIL import Image
+import pytest
+
+from gan_jax import data
+from gan_jax.data import albums, decode, feeds
+from gan_jax.errors import UserError
+from tests.data.decode_test import bomb
+from tests.data.photos import album, encoded, listing, photo
+
+
+@pytest.fixture
+def config(make_config, own_cache, tmp_path):
+    return make_config(name='folder', image_size=16, path=str(tmp_path / 'set'))
+
+
+def test_images_are_the_centred_squares_in_order_of_their_names(config, tmp_path):
+    album(tmp_path / 'set', 5)
+    dataset = data.load(config.data)
+    assert dataset.spec == ((16, 16, 3), 0, 5, 1) and dataset.class_names == ()
+    for index, image in enumerate(dataset.arrays().image):
+        content = (tmp_path / f'set/{index:03}.jpg').read_bytes()
+        expected = decode.square(decode.read(content, least_side=16), 16)
+        np.testing.assert_array_equal(image, expected)
+
+
+def test_folders_are_classes(config, tmp_path):
+    for number, name in enumerate(['cat', 'dog']):
+        album(tmp_path / 'set' / name, 3, first=10 * number)
+    dataset = data.load(config.data)
+    assert dataset.class_names == ('cat', 'dog') and dataset.spec.num_classes == 2
+    assert dataset.arrays().label.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_crop_and_jitter_change_what_is_stored(config, tmp_path):
+    album(tmp_path / 'set', 2)
+    whole = data.load(config.data).arrays().image
+    config.data.crop = 40
+    cut = data.load(config.data).arrays().image
+    content = (tmp_path / 'set/000.jpg').read_bytes()
+    np.testing.assert_array_equal(cut[0], decode.square(decode.read(content), 16, 40))
+    config.data.jitter = 4
+    dataset = data.load(config.data)
+    assert dataset.spec.image_shape == (16, 16, 3)
+    assert dataset.arrays().image.shape == (2, 20, 20, 3)
+    assert not np.array_equal(whole, cut)
+
+
+def test_a_zip_is_as_good_as_the_folder(config, tmp_path):
+    album(tmp_path / 'set', 4)
+    from_folder = data.load(config.data)
+    shutil.make_archive(str(tmp_path / 'photos'), 'zip', tmp_path / 'set')
+    config.data.path = str(tmp_path / 'photos.zip')
+    assert data.load(config.data).fingerprint == from_folder.fingerprint
+
+
+def test_a_second_start_decodes_nothing_and_a_changed_folder_is_noticed(
+    config, tmp_path, monkeypatch
+):
+    album(tmp_path / 'set', 4)
+    first = data.load(config.data)
+    read, calls = decode.read, []
+    monkeypatch.setattr(decode, 'read', lambda *args, **kw: calls.append(1) or read(*args, **kw))
+    assert data.load(config.data).fingerprint == first.fingerprint and not calls
+    (tmp_path / 'set/001.jpg').write_bytes(encoded(photo(77)))
+    assert data.load(config.data).fingerprint != first.fingerprint and len(calls) == 4
+
+
+def spoil(folder):
+    """One of every file that cannot be used; the names of those that are reported."""
+    whole = encoded(photo(5))
+    contents = {
+        'empty.jpg': b'',
+        'text.png': b'no pixels',
+        'truncated.jpg': whole[: len(whole) // 2],
+        'bomb.png': bomb(15_000),
+        'cut.gif': encoded(photo(6), 'GIF')[:500],
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    os.mkfifo(folder / 'pipe.jpg')
+    (folder / 'loop.jpg').symlink_to(folder / 'loop.jpg')
+    (folder / 'up').symlink_to(folder)
+    with open(os.fsencode(folder) + b'/\xff\xfe.jpg', 'wb') as file:
+        file.write(b'x')
+    return [*contents, 'pipe.jpg', 'loop.jpg', '\ufffd\ufffd.jpg']
+
+
+def test_what_cannot_be_used_is_named_and_counted_and_the_rest_is_used(config, tmp_path, capsys):
+    folder = album(tmp_path / 'set', 6)
+    bad = spoil(folder)
+    before = listing(folder)
+    dataset = data.load(config.data)
+    assert dataset.spec.num_examples == 6
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith(f'{len(bad)} left out (')
+    facts = dataset.facts()
+    assert facts['left_out'] == len(bad)
+    rows = albums._rows(albums.Path(facts['account']))
+    assert sorted(row['file'] for row in rows if not row['image']) == sorted(bad)
+    assert all(row['why_not'] for row in rows if not row['image'])
+    why = {row['file']: row['why_not'] for row in rows}
+    assert why['empty.jpg'] == 'the file is empty' and why['text.png'] == 'not an image'
+    assert '15000x15000 pixels' in why['bomb.png'] and 'pipe' not in why['000.jpg']
+    assert listing(folder) == before
+
+
+def test_nothing_is_written_outside_the_cache(config, tmp_path, monkeypatch):
+    album(tmp_path / 'set', 3)
+    (tmp_path / 'home').mkdir()
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    monkeypatch.chdir(tmp_path / 'home')
+    config.data.held_out = 0.5
+    data.load(config.data)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['cache', 'home', 'set']
+    assert not list((tmp_path / 'home').iterdir())
+
+
+@pytest.mark.parametrize('case', ['nothing readable', 'empty', 'missing', 'no path', 'no size'])
+def test_an_error_only_when_nothing_is_left(config, tmp_path, case):
+    (tmp_path / 'set').mkdir()
+    if case == 'nothing readable':
+        spoil(tmp_path / 'set')
+    expected = {
+        'nothing readable': 'none of 6 images can be used: .*loop.jpg.* and 5 more$',
+        'empty': 'holds no images',
+        'missing': 'cannot be opened .No such file',
+        'no path': 'config.data.path is empty: give --config.data.path=FOLDER',
+        'no size': 'config.data.image_size=0: the set folder needs a size, e.g. 64',
+    }[case]
+    config.data.path = {'missing': '/no/such', 'no path': ''}.get(case, config.data.path)
+    config.data.image_size = 0 if case == 'no size' else 16
+    for _ in range(2):  # a failed preparation leaves nothing that a second start would trust
+        with pytest.raises(UserError, match=expected) as caught:
+            data.load(config.data)
+        assert '\n' not in str(caught.value)
+
+
+def test_a_zip_that_leads_outside_is_used_without_that(config, tmp_path, capsys):
+    content = encoded(photo(0))
+    path = tmp_path / 'set.zip'
+    with zipfile.ZipFile(path, 'w') as file:
+        for name in ('a.jpg', '../b.jpg', '/c.jpg'):
+            file.writestr(name, content)
+    config.data.path = str(path)
+    assert data.load(config.data).spec.num_examples == 1
+    assert '2 left out' in capsys.readouterr().err
+    assert not (tmp_path / 'b.jpg').exists()
+
+
+def test_three_images_and_a_batch_of_64_is_one_line(config, tmp_path):
+    album(tmp_path / 'set', 3)
+    config.batch_size = 64
+    with pytest.raises(UserError, match='64') as caught:
+        feeds.make_feed(data.load(config.data), config)
+    assert '3 ' in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_the_feeds_agree_on_a_folder_and_resume_where_they_were(config, tmp_path):
+    album(tmp_path / 'set', 20)
+    config.batch_size = 6
+    dataset = data.load(config.data)
+
+    def batches(kind, first, count):
+        config.data.feed = kind
+        feed = feeds.make_feed(dataset, config)
+        items = feed.items(first)
+        found = [jax.device_get(feed.gather(feed.data, x)) for x in itertools.islice(items, count)]
+        items.close() if hasattr(items, 'close') else None
+        return found
+
+    resident, stream = batches('resident', 0, 100), batches('stream', 0, 100)
+    for one, other in zip(resident, stream, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+    # Batch 2 ends in the middle of an epoch of 20: batch 3 goes on with what was not seen.
+    for one, other in zip(batches('stream', 3, 4), resident[3:7], strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+    epoch = np.concatenate([batch.image[0] for batch in resident[:4]])[:20]
+    assert len({image.tobytes() for image in epoch}) == 20
+
+
+def test_every_kind_of_file_in_one_folder(config, tmp_path):
+    folder = tmp_path / 'set' / 'снимки'
+    folder.mkdir(parents=True)
+    for kind in ('jpeg', 'png', 'webp', 'bmp', 'gif'):
+        for mode in ('RGB', 'L'):
+            image = photo(1, (64, 64)).convert(mode)
+            (folder / f'{mode} {kind}.{kind}').write_bytes(encoded(image, kind))
+    (folder / 'p.png').write_bytes(encoded(photo(1, (64, 64)).quantize(256), 'PNG'))
+    (folder / 'cmyk.jpg').write_bytes(encoded(photo(1, (64, 64)).convert('CMYK')))
+    images = data.load(config.data).arrays().image.astype(int)
+    assert len(images) == 12
+    colour = decode.square(photo(1, (64, 64)), 16)
+    names = [name.rsplit('/')[-1] for name in sorted(p.name for p in folder.iterdir())]
+    for name, image in zip(names, images, strict=True):
+        expected = colour
+        if name.startswith('L '):
+            expected = decode.square(photo(1, (64, 64)).convert('L').convert('RGB'), 16)
+        assert np.abs(image - expected).mean() < 12, name
+
+
+def test_the_background_of_transparent_pictures_is_white(config, tmp_path):
+    (tmp_path / 'set').mkdir()
+    Image.new('RGBA', (20, 20), (9, 9, 9, 0)).save(tmp_path / 'set/clear.png')
+    assert (data.load(config.data).arrays().image == 255).all()
