@@ -9,6 +9,7 @@ from gan_jax.errors import UserError, nearest
 COMMANDS = {
     'train': 'train, or resume what is in the workdir',
     'data': 'show what the trainer will see',
+    'clean': 'photos of cats or people into face-centred crops',
     'sample': 'images from a trained generator: a grid, single files, or a walk',
     'digest': 'sha256 of a saved training state',
     'benchmark': 'how fast an experiment trains, also beside PyTorch',

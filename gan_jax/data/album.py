@@ -1,15 +1,17 @@
 """A user's images where they lie: in a folder with folders in it, or in a .zip of one."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import hashlib
-import json
 import os
 from pathlib import Path, PurePosixPath
 import stat
 import threading
 from typing import NamedTuple
 import zipfile
+
+import numpy as np
 
 from gan_jax.data.decode import SUFFIXES, Unreadable
 from gan_jax.errors import UserError
@@ -52,10 +54,11 @@ class Album:
         Raises:
           Unreadable: the system does not give it, or it is larger than `MAX_BYTES`.
         """
-        path = self.path / self.names[index]
+        path = os.path.join(self.path, self.names[index])
         try:
-            _check_bytes(path.stat().st_size)
-            return path.read_bytes()
+            with open(path, 'rb') as file:
+                _check_bytes(os.fstat(file.fileno()).st_size)
+                return file.read()
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from error
 
@@ -127,17 +130,17 @@ def existing(path: Path, field: str) -> Path:
     return path
 
 
-def classes(names: Sequence[str]) -> tuple[tuple[str, ...], list[int]]:
-    """Classes from sub-folders: the names of the classes, and the class of each file.
+def classes(names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Classes from sub-folders: the names of the classes, and int32 [N], the class of each file.
 
     There are classes if all files lie in sub-folders, two or more: the outermost ones, sorted.
     """
-    heads = [PurePosixPath(name).parts for name in names]
-    outer = sorted({parts[0] for parts in heads})
-    if len(outer) < 2 or any(len(parts) < 2 for parts in heads):
-        return (), [0] * len(names)
+    outer = sorted({name.partition('/')[0] for name in names})
+    if len(outer) < 2 or not all('/' in name for name in names):
+        return (), np.zeros(len(names), np.int32)
     number = {name: index for index, name in enumerate(outer)}
-    return tuple(outer), [number[parts[0]] for parts in heads]
+    heads = (number[name.partition('/')[0]] for name in names)
+    return tuple(outer), np.fromiter(heads, np.int32, len(names))
 
 
 def shown(name: str) -> str:
@@ -153,9 +156,8 @@ def is_image(name: str) -> bool:
 
 def _folder(path: Path) -> Album:
     ignored: list[LeftOut] = []
-    found = sorted(_walk(path, ignored))
-    state = _state(path, found)
-    return Album(path, tuple(name for name, _, _ in found), state, tuple(ignored))
+    names, state = _in_order(path, _walk(path, ignored))
+    return Album(path, names, state, tuple(ignored))
 
 
 def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
@@ -197,14 +199,13 @@ def _unzipped(path: Path, field: str) -> Album:
     outside = [info for info in members if _leaves(info.filename)]
     ignored = [LeftOut(info.filename, 'leads out of the archive') for info in outside]
     # By name, because an archive may hold a name twice; the last one is read.
-    found = sorted(
-        {
-            info.filename: (info.filename, info.file_size, info.CRC)
-            for info in members
-            if not _leaves(info.filename) and _is_visible_image(info.filename)
-        }.values()
-    )
-    return ZippedAlbum(path, tuple(name for name, _, _ in found), _state(path, found), ignored)
+    found = {
+        info.filename: (info.filename, info.file_size, info.CRC)
+        for info in members
+        if not _leaves(info.filename) and _is_visible_image(info.filename)
+    }.values()
+    names, state = _in_order(path, found)
+    return ZippedAlbum(path, names, state, tuple(ignored))
 
 
 def _leaves(name: str) -> bool:
@@ -217,8 +218,16 @@ def _is_visible_image(name: str) -> bool:
     return not hidden and is_image(file)
 
 
-def _state(path: Path, found: Sequence[tuple[str, int, int]]) -> str:
+def _in_order(path: Path, found: Iterable[tuple[str, int, int]]) -> tuple[tuple[str, ...], str]:
+    """The names in order, and 16 hex digits of the path, the names and the numbers of each."""
+    # Numbers in arrays: as objects those of a large album would take more memory than its names.
+    names, numbers = [], array('q')
+    for name, *pair in found:
+        names.append(name)
+        numbers.extend(pair)
+    order = sorted(range(len(names)), key=names.__getitem__)
     digest = hashlib.sha256(os.fsencode(path.resolve()))
-    for name, *numbers in found:
-        digest.update(os.fsencode(name) + json.dumps(numbers).encode() + b'\0')
-    return digest.hexdigest()[:16]
+    for index in order:
+        digest.update(os.fsencode(names[index]) + b'\0')
+        digest.update(numbers[2 * index : 2 * index + 2].tobytes())
+    return tuple(names[index] for index in order), digest.hexdigest()[:16]

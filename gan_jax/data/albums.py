@@ -10,7 +10,7 @@ import io
 import itertools
 from pathlib import Path
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 import numpy as np
@@ -21,6 +21,7 @@ from gan_jax.data.album import LeftOut, shown
 from gan_jax.data.decode import Unreadable
 from gan_jax.data.sources import Dataset, Part, Prepared, load_prepared
 from gan_jax.errors import UserError
+from gan_jax.types import Batch
 
 STORED = 'every'  # the split that is prepared; those a config may name are chosen from it
 LISTED = 'files.csv'  # beside a prepared set: what became of each file
@@ -144,12 +145,15 @@ def _write_split(
     files.replace(path, _table(('file', 'split', 'sha256', 'group'), rows))
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    table = csv.writer(buffer, lineterminator='\n')
-    table.writerow(head)
-    table.writerows(rows)
-    return buffer.getvalue()
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """A CSV file, in UTF-8."""
+    buffer = io.BytesIO()  # StringIO takes four bytes a letter
+    with io.TextIOWrapper(buffer, 'utf-8', newline='') as text:
+        table = csv.writer(text, lineterminator='\n')
+        table.writerow(head)
+        table.writerows(rows)
+        text.flush()
+        return buffer.getvalue()
 
 
 def _facts(config: ConfigDict, key: str, splits: Mapping[str, str] | None) -> dict[str, Any]:
@@ -194,63 +198,89 @@ def _prepare(
 ) -> Path:
     from gan_jax.data import builders
 
-    work = _Preparation(names, make, left_out, _account(key))
+    work = _Preparation(key, shape, names, class_names, make, left_out)
     return builders.prepare(
         key, builders.Contents(shape, class_names, lambda manager: {STORED: work.encoded})
     )
 
 
+class _Made(NamedTuple):
+    """An image of the set: uint8 [H, W, 3], its class, and the PNG file of it."""
+
+    image: np.ndarray
+    label: int
+    png: bytes
+
+
+@dataclasses.dataclass
 class _Preparation:
     """Reads the images of a set, and keeps the account of their files."""
 
-    def __init__(
-        self, names: Sequence[str], make: Make, left_out: Sequence[LeftOut], account: Path
-    ):
-        self._names, self._make = names, make
-        self._left_out = list(left_out)
-        self._account = account
+    key: str
+    shape: tuple[int, int, int]
+    names: Sequence[str]
+    class_names: tuple[str, ...]
+    make: Make
+    left_out: Sequence[LeftOut]
 
     def encoded(self) -> Iterator[tuple[bytes, int]]:
-        """PNG files and labels of the images that can be read, in order."""
+        """PNG files and labels of the images that can be read, in order.
+
+        The decoded copy is written on the way, so that nothing is read twice.
+        """
+        used, left_out = [], list(self.left_out)
+        folder = cache.decoded_folder(self.key, STORED)
+        with cache.DecodedWriter(folder, len(self.names), self.shape, self.class_names) as writer:
+            for chunk, results in self._chunks():
+                made = [result for result in results if isinstance(result, _Made)]
+                if made:
+                    pixels = np.stack([result.image for result in made])
+                    labels = np.array([result.label for result in made], np.int32)
+                    writer.add(cache.account(Batch(pixels, labels)))
+                yield from ((result.png, result.label) for result in made)
+                for index, result in zip(chunk, results, strict=True):
+                    if isinstance(result, _Made):
+                        used.append(index)
+                    else:
+                        left_out.append(LeftOut(self.names[index], str(result)))
+            self._report(used, left_out)
+
+    def _chunks(self) -> Iterator[tuple[range, list[_Made | Unreadable]]]:
         from tqdm import tqdm
 
-        rows = []
-        count = len(self._names)
-        chunks = (range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK))
-        made = parallel.ordered_map(lambda chunk: [self._attempt(i) for i in chunk], chunks)
-        results = itertools.chain.from_iterable(made)
-        bar = tqdm(results, 'preparing', count, unit='image', leave=False, disable=None)
-        for index, result in enumerate(bar):
-            if isinstance(result, Unreadable):
-                self._left_out.append(LeftOut(self._names[index], str(result)))
-            else:
-                rows.append(index)
-                yield result
-        self._report(rows)
+        count = len(self.names)
+        chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+        made = parallel.ordered_map(lambda chunk: list(map(self._attempt, chunk)), chunks)
+        with tqdm(None, 'preparing', count, unit='image', leave=False, disable=None) as bar:
+            for chunk, results in zip(chunks, made, strict=True):
+                yield chunk, results
+                bar.update(len(chunk))
 
-    def _attempt(self, index: int) -> tuple[bytes, int] | Unreadable:
+    def _attempt(self, index: int) -> _Made | Unreadable:
         from gan_jax.data import builders
 
         try:
-            image, label = self._make(index)
-            return builders.encode(image), label
+            image, label = self.make(index)
+            return _Made(image, int(label), builders.encode(image))
         except Unreadable as error:
             return error
 
-    def _report(self, used: Sequence[int]) -> None:
+    def _report(self, used: Sequence[int], left_out: Sequence[LeftOut]) -> None:
         """Writes which file is which image, and says what was left out.
 
         Raises:
           UserError: nothing is left.
         """
         if not used:
-            raise _nothing_left(len(self._names), self._left_out)
-        rows = [(shown(self._names[index]), row, '') for row, index in enumerate(used)]
-        rows += [(shown(name), '', why) for name, why in self._left_out]
-        files.replace(self._account, _table(('file', 'image', 'why_not'), rows))
-        if self._left_out:
-            some = f'{len(self._left_out)} left out ({_some_of(self._left_out)})'
-            print(f'{some}; all are listed in {self._account}', file=sys.stderr)
+            raise _nothing_left(len(self.names), left_out)
+        account = _account(self.key)
+        rows = ((shown(self.names[index]), row, '') for row, index in enumerate(used))
+        others = ((shown(name), '', why) for name, why in left_out)
+        table = _table(('file', 'image', 'why_not'), itertools.chain(rows, others))
+        files.replace(account, table)
+        if left_out:
+            some = f'{len(left_out)} left out ({_some_of(left_out)})'
+            print(f'{some}; all are listed in {account}', file=sys.stderr)
 
 
 def _nothing_left(count: int, left_out: Sequence[LeftOut]) -> UserError:

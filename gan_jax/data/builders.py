@@ -18,9 +18,12 @@ import sys
 import tempfile
 from typing import NamedTuple
 
+from array_record.python import array_record_module
 import cv2
 import numpy as np
 import tensorflow_datasets as tfds
+from tensorflow_datasets.proto import tf_example_generated_pb2 as tf_example
+from tensorflow_datasets.proto import tf_feature_generated_pb2 as tf_feature
 
 from gan_jax.data import cache
 from gan_jax.data.sources import INFO
@@ -29,7 +32,6 @@ STORED = (cv2.IMWRITE_PNG_COMPRESSION, 0, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PN
 
 
 SHARD_BYTES = 2**28  # of pixels in a file
-CHUNK = 512  # examples between two updates of the set's description
 
 
 class Contents(NamedTuple):
@@ -70,18 +72,41 @@ class Images(tfds.core.GeneratorBasedBuilder):
         )
 
     def write(self, manager: tfds.download.DownloadManager) -> None:
-        """Writes all splits to `data_dir`, holding a chunk of one in memory.
+        """Writes all splits to `data_dir`, one example at a time.
 
-        `download_and_prepare` would collect a gigabyte of each, and need TensorFlow for more.
+        `download_and_prepare` would collect a gigabyte of each split and need TensorFlow for
+        more; it and `tfds.core.SequentialWriter` pack each record, which takes longer than all
+        else.
         """
         Path(self.data_dir).mkdir(parents=True)
+        splits = self._split_generators(manager)
+        infos = [self._write_split(name, examples) for name, examples in splits.items()]
+        self.info.set_splits(tfds.core.SplitDict(infos))
+        self.info.write_to_directory(self.data_dir)
+
+    def _write_split(self, name: str, examples: Iterator) -> tfds.core.SplitInfo:
+        template = tfds.core.ShardedFileTemplate(
+            data_dir=self.data_path,
+            dataset_name=self.name,
+            split=name,
+            filetype_suffix='array_record',
+            template='{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}',
+        )
         shard = max(SHARD_BYTES // math.prod(self._contents.image_shape), 1)
-        writer = tfds.core.SequentialWriter(self.info, shard, file_format='array_record')
-        for split, examples in self._split_generators(manager).items():
-            writer.initialize_splits([split])
-            while chunk := list(itertools.islice(examples, CHUNK)):
-                writer.add_examples({split: [example for _, example in chunk]})
-        writer.close_all()
+        lengths, size = [], 0
+        while chunk := list(itertools.islice(examples, 1)):
+            path = template.sharded_filepath(shard_index=len(lengths), num_shards=None)
+            writer = array_record_module.ArrayRecordWriter(str(path), 'group_size:1,uncompressed')
+            lengths.append(0)
+            for _, example in itertools.chain(chunk, itertools.islice(examples, shard - 1)):
+                record = _record(example)
+                writer.write(record)
+                size += len(record)
+                lengths[-1] += 1
+            writer.close()
+        return tfds.core.SplitInfo(
+            name=name, shard_lengths=lengths, num_bytes=size, filename_template=template
+        )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         splits = self._contents.splits(dl_manager)
@@ -92,6 +117,17 @@ class Images(tfds.core.GeneratorBasedBuilder):
         for index, (encoded, label) in enumerate(examples()):
             features = {'image': io.BytesIO(encoded)}
             yield index, features | ({'label': int(label)} if labelled else {})
+
+
+def _record(example: dict) -> bytes:
+    """What tfds's `serialize_example` would return, in an eighth of the time."""
+    image = tf_feature.BytesList(value=[example['image'].getvalue()])
+    feature = {'image': tf_feature.Feature(bytes_list=image)}
+    if 'label' in example:
+        label = tf_feature.Int64List(value=[example['label']])
+        feature['label'] = tf_feature.Feature(int64_list=label)
+    features = tf_feature.Features(feature=feature)
+    return tf_example.Example(features=features).SerializeToString(deterministic=True)
 
 
 def encode(image: np.ndarray) -> bytes:

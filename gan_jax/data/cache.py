@@ -4,17 +4,18 @@ A set is prepared once as ArrayRecord. Its pixels are also kept decoded, as plai
 files, which load in milliseconds without tensorflow-datasets.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 import shutil
 import tempfile
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -37,6 +38,11 @@ def cache_dir() -> Path:
 def set_folder(key: str) -> Path:
     """Where the set `key` is prepared."""
     return cache_dir() / 'tfds' / key
+
+
+def decoded_folder(key: str, split: str) -> Path:
+    """Where the decoded copy of a split is."""
+    return cache_dir() / 'decoded-2' / key / split
 
 
 @contextlib.contextmanager
@@ -147,66 +153,98 @@ def _damaged(path: Path) -> UserError:
     return UserError(f'{path} is damaged: delete {path.parent}, it will be made anew.')
 
 
-def write_decoded(
-    folder: Path,
-    batches: Iterable[Batch],
-    count: int,
-    image_shape: Sequence[int],
-    class_names: Sequence[str],
-) -> None:
-    """Writes a split decoded. The folder appears when it is complete, never before.
+class Accounted(NamedTuple):
+    """A part of a split, uint8 [n, H, W, C] and int32 [n], and what `Decoded` keeps of it."""
 
-    Args:
-      folder: where to; it does not exist yet.
-      batches: the split in order, uint8 [n, H, W, C] and int32 [n]; one at a time is in memory.
-      count: images in all.
-      image_shape: (H, W, C).
-      class_names: empty where the set has no classes.
+    batch: Batch
+    digests: np.ndarray
+    hashes: np.ndarray
+
+
+def account(batch: Batch) -> Accounted:
+    """Computes what is kept of a part of a split."""
+    hashes = duplicates.perceptual_hashes(duplicates.photos(batch.image))
+    return Accounted(batch, example_digests(batch), hashes)
+
+
+class DecodedWriter:
+    """Writes a split decoded; a context manager.
+
+    The folder appears at the end of the context, complete, and not at all after an error or if
+    it is there already.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder.parent))
-    try:
-        digests = _fill(draft, batches, (count, *image_shape))
+
+    def __init__(
+        self, folder: Path, most: int, image_shape: Sequence[int], class_names: Sequence[str]
+    ):
+        """Says what will be written.
+
+        Args:
+          folder: where to.
+          most: images that it will have, or a few less; of too many, no pixels are kept.
+          image_shape: (H, W, C).
+          class_names: empty where there are no classes.
+        """
+        self._folder = folder
+        self._resident = most * math.prod(image_shape) <= RESIDENT_LIMIT
+        self._shape, self._names = tuple(image_shape), tuple(class_names)
+        self._kept: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        self._draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=self._folder.parent))
+        # Not a memory map: on a full disk that ends in a bus error, a write in an OSError.
+        self._pixels = (self._draft / 'images.npy').open('wb')
+        self._write_header()
+        return self
+
+    def add(self, part: Accounted) -> None:
+        """Writes the next part of the split."""
+        self._count += len(part.batch.label)
+        if self._resident:
+            self._pixels.write(part.batch.image.tobytes())
+        self._kept.append((np.asarray(part.batch.label, np.int32), part.digests, part.hashes))
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        try:
+            self._pixels.seek(0)
+            self._write_header()  # with the count, which is known now
+            self._pixels.close()
+            if kind is None and self._count:
+                self._finish()
+        finally:
+            self._pixels.close()
+            shutil.rmtree(self._draft, ignore_errors=True)
+
+    def _finish(self) -> None:
+        if not self._resident:
+            (self._draft / 'images.npy').unlink()
+        labels, digests, hashes = map(np.concatenate, zip(*self._kept, strict=True))
+        for name, array in dict(labels=labels, digests=digests, hashes=hashes).items():
+            np.save(self._draft / f'{name}.npy', array)
         meta = dict(
-            image_shape=tuple(image_shape),
-            class_names=tuple(class_names),
-            fingerprint=fingerprint(image_shape, digests),
+            image_shape=self._shape,
+            class_names=self._names,
+            fingerprint=fingerprint(self._shape, digests),
         )
-        (draft / 'meta.json').write_text(json.dumps(meta))
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        (self._draft / 'meta.json').write_text(json.dumps(meta))
+        if not self._folder.exists():
+            self._draft.rename(self._folder)
 
-
-def _fill(folder: Path, batches: Iterable[Batch], shape: tuple[int, ...]) -> np.ndarray:
-    """Writes the arrays; returns the digests."""
-    labels, digests, hashes = [], [], []
-    with contextlib.ExitStack() as stack:
-        pixels = None
-        if np.prod(shape, dtype=np.int64) <= RESIDENT_LIMIT:
-            # Not a memory map: on a full disk that ends in a bus error, a write in an OSError.
-            pixels = stack.enter_context((folder / 'images.npy').open('wb'))
-            header = dict(descr='|u1', fortran_order=False, shape=shape)
-            np.lib.format.write_array_header_1_0(pixels, header)
-        for batch in batches:
-            if pixels is not None:
-                pixels.write(batch.image.tobytes())
-            labels.append(batch.label)
-            digests.append(example_digests(batch))
-            hashes.append(duplicates.perceptual_hashes(duplicates.photos(batch.image)))
-    np.save(folder / 'labels.npy', np.concatenate(labels))
-    np.save(folder / 'hashes.npy', np.concatenate(hashes))
-    digests = np.concatenate(digests)
-    np.save(folder / 'digests.npy', digests)
-    return digests
+    def _write_header(self) -> None:
+        # NumPy leaves room in it for the count to grow.
+        shape = (self._count, *self._shape)
+        header = dict(descr='|u1', fortran_order=False, shape=shape)
+        np.lib.format.write_array_header_1_0(self._pixels, header)
 
 
 def example_digests(batch: Batch) -> np.ndarray:
     """sha256 of each example's pixels and label, uint8 [N, 32]."""
     labels = np.asarray(batch.label, '<i4')
     digests = [
-        hashlib.sha256(image.tobytes() + label.tobytes()).digest()
-        for image, label in zip(batch.image, labels, strict=True)
+        hashlib.sha256(b''.join((image.data, label.data))).digest()
+        for image, label in zip(np.ascontiguousarray(batch.image), labels, strict=True)
     ]
     return np.frombuffer(b''.join(digests), np.uint8).reshape(len(labels), -1)
 

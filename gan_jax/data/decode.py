@@ -4,11 +4,12 @@ import io
 import math
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 SUFFIXES = frozenset(('.jpg', '.jpeg', '.jfif', '.png', '.webp', '.bmp', '.gif'))
 MAX_PIXELS = 200_000_000  # more is refused before it is decoded; a phone's photo has up to 2e8
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
+LYING = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 # The check in `_open` replaces Pillow's, which only warns up to twice its own limit.
 Image.MAX_IMAGE_PIXELS = None
@@ -32,13 +33,22 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
     Raises:
       Unreadable: it cannot be decoded, or has more than `MAX_PIXELS`.
     """
+    return read_with_size(content, least_side)[0]
+
+
+def read_with_size(content: bytes, least_side: int = 0) -> tuple[Image.Image, tuple[int, int]]:
+    """`read`, and the width and height that the upright image has at its full size."""
     try:
         with _open(content) as image:
+            full = image.size
             if least_side:
                 factor = 2 * least_side / min(image.size)
                 image.draft(None, tuple(math.ceil(side * factor) for side in image.size))
             image.load()
-            return _rgb(ImageOps.exif_transpose(image))
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            if orientation != 1:
+                ImageOps.exif_transpose(image, in_place=True)
+            return _rgb(image), full[::-1] if orientation in LYING else full
     except Unreadable:
         raise
     except Exception as error:  # the decoders raise whatever they meet
@@ -68,7 +78,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = image.convert('RGBA')
         paper = Image.new('RGBA', image.size, BACKGROUND)
         image = Image.alpha_composite(paper, image)
-    return image.convert('RGB')
+    return image if image.mode == 'RGB' else image.convert('RGB')
 
 
 def square(image: Image.Image, side: int, crop: int = 0) -> np.ndarray:
@@ -83,6 +93,8 @@ def square(image: Image.Image, side: int, crop: int = 0) -> np.ndarray:
       uint8 [side, side, 3].
     """
     width, height = image.size
+    if width == height == side and not crop:
+        return np.asarray(image)
     cut = min(crop or width, width, height)
     left, top = (width - cut) / 2, (height - cut) / 2
     box = (left, top, left + cut, top + cut)

@@ -19,7 +19,9 @@ def examples(count):
 
 def write(folder, batch):
     halves = [Batch(*(leaf[:3] for leaf in batch)), Batch(*(leaf[3:] for leaf in batch))]
-    cache.write_decoded(folder, halves, len(batch.label), SHAPE, ('a', 'b'))
+    with cache.DecodedWriter(folder, len(batch.label), SHAPE, ('a', 'b')) as writer:
+        for half in halves:
+            writer.add(cache.account(half))
 
 
 def test_cache_dir_prefers_its_own_variable(monkeypatch, tmp_path):
@@ -51,12 +53,12 @@ def test_large_sets_are_kept_without_their_pixels(tmp_path, monkeypatch):
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
-    def failing():
-        yield examples(3)
+    with (
+        pytest.raises(OSError, match='disk gone'),
+        cache.DecodedWriter(tmp_path / 'a', 5, SHAPE, ()) as writer,
+    ):
+        writer.add(cache.account(examples(3)))
         raise OSError('disk gone')
-
-    with pytest.raises(OSError, match='disk gone'):
-        cache.write_decoded(tmp_path / 'a', failing(), 5, SHAPE, ())
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,1 @@
+"""Photos of animals or people into face-centred crops, fit for a GAN."""

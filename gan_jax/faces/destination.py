@@ -1,0 +1,70 @@
+"""The folder that a cleaned album is written to: checked before any work, filled in order."""
+
+import json
+from pathlib import Path
+import shutil
+from typing import Any
+
+from gan_jax import files
+from gan_jax.data.album import Album
+from gan_jax.errors import UserError
+
+MARK = 'clean.json'  # written first: what was asked for, and that the folder is ours
+REPORT = 'report.csv'  # written last: a folder that has it is complete
+DETAILS, CONTACT, CROPS = 'details.csv', 'contact.png', 'crops'
+DRAFTS = '.drafts'
+
+
+def check(output: Path, album: Album, overwrite: bool) -> None:
+    """Refuses an output that would touch the source, or what others made.
+
+    Raises:
+      UserError: it lies in the input or the input in it, it is no folder, it holds something
+        that was not made here, or a cleaned album and `overwrite` is not given.
+    """
+    place = output.resolve()
+    for folder in _folders(album):
+        if place == folder or folder in place.parents:
+            raise UserError(
+                f'--output={output} is inside --input={album.path}, which is never changed: name'
+                ' a folder outside of it'
+            )
+        if place in folder.parents:
+            raise UserError(f'--output={output} holds --input={album.path}: name another folder')
+    if output.exists() and not output.is_dir():
+        raise UserError(f'--output={output} is a file: name a folder')
+    if not output.is_dir() or not any(output.iterdir()):
+        return
+    if not (output / MARK).is_file():
+        raise UserError(
+            f'--output={output} holds files that this command did not make: name a new folder'
+        )
+    if not overwrite:
+        what = 'a cleaned album' if (output / REPORT).is_file() else 'an unfinished one'
+        raise UserError(
+            f'--output={output} holds {what}: name another folder, or replace it with --overwrite'
+        )
+
+
+def start(output: Path, settings: dict[str, Any]) -> Path:
+    """Empties the folder of an earlier album, and marks it; where drafts go."""
+    for name in (REPORT, DETAILS, CONTACT):
+        (output / name).unlink(missing_ok=True)
+    for name in (CROPS, DRAFTS):
+        if (output / name).is_symlink():
+            (output / name).unlink()
+        elif (output / name).exists():
+            shutil.rmtree(output / name)
+    files.replace(output / MARK, json.dumps(settings, indent=2) + '\n')
+    drafts = output / DRAFTS
+    drafts.mkdir()
+    return drafts
+
+
+def _folders(album: Album) -> list[Path]:
+    """The album's own folder, or .zip, and those that its images lie in, links followed."""
+    top = album.path.resolve()
+    if not top.is_dir():
+        return [top]
+    inside = {Path(name).parent for name in album.names}
+    return [top, *sorted({(top / folder).resolve() for folder in inside})]
