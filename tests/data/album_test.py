@@ -171,10 +171,8 @@ def test_half_a_zip_is_refused_and_a_damaged_member_is_unreadable(tmp_path):
 
 
 def test_a_name_that_a_zip_holds_twice_is_one_image(tmp_path):
-    with (
-        pytest.warns(UserWarning, match='Duplicate name'),
-        zipfile.ZipFile(tmp_path / 'set.zip', 'w') as file,
-    ):
+    path = tmp_path / 'set.zip'
+    with pytest.warns(UserWarning, match='Duplicate name'), zipfile.ZipFile(path, 'w') as file:
         file.writestr('a.jpg', b'old')
         file.writestr('a.jpg', CONTENT)
     found = album.find(path)
