@@ -1,5 +1,6 @@
 """Prepared sets of a user's own image files: decoded, cut and resized once, in parallel."""
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import csv
@@ -228,7 +229,7 @@ class _Preparation:
 
         The decoded copy is written on the way, so that nothing is read twice.
         """
-        used, left_out = [], list(self.left_out)
+        used, left_out = array('q'), list(self.left_out)
         folder = cache.decoded_folder(self.key, STORED)
         with cache.DecodedWriter(folder, len(self.names), self.shape, self.class_names) as writer:
             for chunk, results in self._chunks():

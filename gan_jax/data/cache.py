@@ -188,7 +188,9 @@ class DecodedWriter:
         self._folder = folder
         self._resident = most * math.prod(image_shape) <= RESIDENT_LIMIT
         self._shape, self._names = tuple(image_shape), tuple(class_names)
-        self._kept: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._labels = np.empty(most, np.int32)
+        self._digests = np.empty((most, 32), np.uint8)
+        self._hashes = np.empty(most, np.uint64)
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -201,10 +203,13 @@ class DecodedWriter:
 
     def add(self, part: Accounted) -> None:
         """Writes the next part of the split."""
-        self._count += len(part.batch.label)
+        place = slice(self._count, self._count + len(part.batch.label))
+        self._count = place.stop
         if self._resident:
-            self._pixels.write(part.batch.image.tobytes())
-        self._kept.append((np.asarray(part.batch.label, np.int32), part.digests, part.hashes))
+            self._pixels.write(np.ascontiguousarray(part.batch.image))
+        self._labels[place] = part.batch.label
+        self._digests[place] = part.digests
+        self._hashes[place] = part.hashes
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         try:
@@ -220,13 +225,13 @@ class DecodedWriter:
     def _finish(self) -> None:
         if not self._resident:
             (self._draft / 'images.npy').unlink()
-        labels, digests, hashes = map(np.concatenate, zip(*self._kept, strict=True))
-        for name, array in dict(labels=labels, digests=digests, hashes=hashes).items():
-            np.save(self._draft / f'{name}.npy', array)
+        kept = dict(labels=self._labels, digests=self._digests, hashes=self._hashes)
+        for name, array in kept.items():
+            np.save(self._draft / f'{name}.npy', array[: self._count])
         meta = dict(
             image_shape=self._shape,
             class_names=self._names,
-            fingerprint=fingerprint(self._shape, digests),
+            fingerprint=fingerprint(self._shape, self._digests[: self._count]),
         )
         (self._draft / 'meta.json').write_text(json.dumps(meta))
         if not self._folder.exists():
@@ -260,4 +265,6 @@ def fingerprint(image_shape: Sequence[int], digests: np.ndarray) -> str:
       64 hex digits.
     """
     head = json.dumps([len(digests), *map(int, image_shape)])
-    return hashlib.sha256(head.encode() + np.ascontiguousarray(digests).tobytes()).hexdigest()
+    whole = hashlib.sha256(head.encode())
+    whole.update(np.ascontiguousarray(digests))
+    return whole.hexdigest()
