@@ -69,6 +69,7 @@ def main(invocation: Invocation) -> None:
                 progress.update(done, dict(images_per_s=rate))
 
             summary = pipeline.run(photos, detect, settings, verdicts, output, seen)
+        destination.mark(output, _asked(values, keep, reject))
     except OSError as error:
         raise UserError(
             f'--output={output}: cannot be written ({error.strerror or error})'
@@ -94,7 +95,13 @@ def _report(summary: 'Summary', output: Path, values: flags.FlagValues, seconds:
     if len(summary.unreadable) > NAMED:
         print(f'and {len(summary.unreadable) - NAMED} more unreadable files', file=sys.stderr)
     print(f'wrote {output}: crops{os.sep}, report.csv, details.csv, contact.png')
-    if summary.decisions['kept']:
+    if not summary.decisions['kept']:
+        print(
+            f'no face was kept: see {output}/report.csv; --detector=face looks for people,'
+            ' --min_face and --min_sharpness set what is too small or blurred',
+            file=sys.stderr,
+        )
+    else:
         size = f' --config.data.image_size={values.size}' if values.size != 64 else ''
         print(f'to train: python train.py --config=dcgan_cats64 --config.data.path={output}/crops'
               + size)  # fmt: skip

@@ -134,12 +134,15 @@ def classes(names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
     """Classes from sub-folders: the names of the classes, and int32 [N], the class of each file.
 
     There are classes if all files lie in sub-folders, two or more: the outermost ones, sorted.
+    A folder that holds all others, as in a .zip of one, does not count.
     """
-    outer = sorted({name.partition('/')[0] for name in names})
-    if len(outer) < 2 or not all('/' in name for name in names):
+    common = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ''
+    start = len(common) + 1 if common else 0
+    outer = sorted({name[start:].partition('/')[0] for name in names})
+    if len(outer) < 2 or not all('/' in name[start:] for name in names):
         return (), np.zeros(len(names), np.int32)
     number = {name: index for index, name in enumerate(outer)}
-    heads = (number[name.partition('/')[0]] for name in names)
+    heads = (number[name[start:].partition('/')[0]] for name in names)
     return tuple(outer), np.fromiter(heads, np.int32, len(names))
 
 
@@ -192,7 +195,9 @@ def _unzipped(path: Path, field: str) -> Album:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
-    except (OSError, zipfile.BadZipFile) as error:
+    except PermissionError as error:
+        raise UserError(f'{field}={path} may not be read: change its permissions') from error
+    except Exception as error:  # zipfile raises what a damaged directory makes it meet
         raise UserError(
             f'{field}={path} is neither a folder nor a whole .zip ({error}): give one of them'
         ) from error
@@ -213,7 +218,10 @@ def _leaves(name: str) -> bool:
 
 
 def _is_visible_image(name: str) -> bool:
-    *folders, file = PurePosixPath(name).parts
+    parts = PurePosixPath(name).parts
+    if not parts:
+        return False
+    *folders, file = parts
     hidden = any(folder.startswith('.') or folder == '__MACOSX' for folder in folders)
     return not hidden and is_image(file)
 

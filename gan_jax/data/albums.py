@@ -285,7 +285,10 @@ class _Preparation:
 
 
 def _nothing_left(count: int, left_out: Sequence[LeftOut]) -> UserError:
-    return UserError(f'config.data.path: none of {count} images can be used: {_some_of(left_out)}')
+    return UserError(
+        f'config.data.path: none of {count:,} images can be used ({_some_of(left_out)}); give whole'
+        ' image files'
+    )
 
 
 def _some_of(left_out: Sequence[LeftOut]) -> str:

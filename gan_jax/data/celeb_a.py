@@ -194,9 +194,10 @@ class _Texts:
         """
         try:
             content = self._content(name)
-        except OSError as error:
+        except Exception as error:  # zipfile, zlib and the system raise what they like
             raise UserError(
-                f'{name} (config.data.path) cannot be read: {error.strerror}'
+                f'{name} (config.data.path={self._path}) cannot be read ({error}): put a whole copy'
+                f' of it beside {IMAGES}'
             ) from error
         if content is None:
             raise UserError(

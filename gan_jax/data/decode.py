@@ -7,6 +7,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 SUFFIXES = frozenset(('.jpg', '.jpeg', '.jfif', '.png', '.webp', '.bmp', '.gif'))
+FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'GIF')  # others may start programs
 MAX_PIXELS = 200_000_000  # more is refused before it is decoded; a phone's photo has up to 2e8
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 LYING = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
@@ -59,7 +60,7 @@ def _open(content: bytes) -> Image.Image:
     if not content:
         raise Unreadable('the file is empty')
     try:
-        image = Image.open(io.BytesIO(content))
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.UnidentifiedImageError:
         raise Unreadable('not an image') from None
     width, height = image.size
@@ -76,8 +77,9 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = Image.fromarray((pixels.astype(np.uint32) * 255 // 65535).astype(np.uint8))
     if 'A' in image.getbands() or 'transparency' in image.info:
         image = image.convert('RGBA')
-        paper = Image.new('RGBA', image.size, BACKGROUND)
-        image = Image.alpha_composite(paper, image)
+        paper = Image.new('RGB', image.size, BACKGROUND)
+        paper.paste(image, mask=image.getchannel('A'))
+        return paper
     return image if image.mode == 'RGB' else image.convert('RGB')
 
 

@@ -98,8 +98,15 @@ def _made(photo: Make, function: inputs.Input) -> Make:
 
 
 def _both(panel: Callable[[Album, int], np.ndarray], *sides: tuple[Album, Sequence[int]]) -> Make:
+    def one(found: Album, index: int) -> np.ndarray:
+        try:
+            return panel(found, index)
+        except decode.Unreadable as error:
+            name = shown(str(found.path / found.names[index]))
+            raise decode.Unreadable(f'{name}: {error}') from error
+
     def make(index: int) -> np.ndarray:
-        return np.concatenate([panel(found, rows[index]) for found, rows in sides], axis=1)
+        return np.concatenate([one(found, rows[index]) for found, rows in sides], axis=1)
 
     return make
 

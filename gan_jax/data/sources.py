@@ -310,14 +310,19 @@ def find_tfds_copy(path: Path, name: str) -> Prepared | None:
     if not folders:
         return None
     folder = folders[-1].resolve()
-    info = json.loads((folder / INFO).read_text())
-    formats = [info.get('fileFormat'), *info.get('alternativeFileFormats', ())]
+    try:
+        info = json.loads((folder / INFO).read_text())
+        formats = [info.get('fileFormat'), *info.get('alternativeFileFormats', ())]
+        splits = tuple(split['name'] for split in info['splits'])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(
+            f'config.data.path: {folder / INFO} is damaged ({error!r}): restore or delete it'
+        ) from error
     if 'array_record' not in formats:
         raise UserError(
             f'config.data.path: {folder} holds {formats[0]} files; prepare it with '
             f"tfds.builder({name!r}, file_format='array_record').download_and_prepare()."
         )
-    splits = tuple(split['name'] for split in info['splits'])
     return Prepared(f'{name}-{_state(folder)}', splits, lambda: folder)
 
 

@@ -47,18 +47,32 @@ def check(output: Path, album: Album, overwrite: bool) -> None:
 
 
 def start(output: Path, settings: dict[str, Any]) -> Path:
-    """Empties the folder of an earlier album, and marks it; where drafts go."""
-    for name in (REPORT, DETAILS, CONTACT):
-        (output / name).unlink(missing_ok=True)
-    for name in (CROPS, DRAFTS):
-        if (output / name).is_symlink():
-            (output / name).unlink()
-        elif (output / name).exists():
-            shutil.rmtree(output / name)
-    files.replace(output / MARK, json.dumps(settings, indent=2) + '\n')
+    """Marks the folder; where drafts go. An earlier album stays until there is another."""
+    if not (output / MARK).exists():
+        mark(output, settings)
     drafts = output / DRAFTS
+    _remove(drafts)
     drafts.mkdir()
     return drafts
+
+
+def mark(output: Path, settings: dict[str, Any]) -> None:
+    """Says what was asked for, and that the folder is ours."""
+    files.replace(output / MARK, json.dumps(settings, indent=2) + '\n')
+
+
+def empty(output: Path) -> None:
+    """Removes an earlier album, its report first: what is left is never taken for whole."""
+    for name in (REPORT, DETAILS, CONTACT):
+        (output / name).unlink(missing_ok=True)
+    _remove(output / CROPS)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
 
 
 def _folders(album: Album) -> list[Path]:

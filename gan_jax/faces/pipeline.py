@@ -110,6 +110,7 @@ def _write(album: Album, rows: Sequence[Row], settings: Settings, output: Path) 
         for row, draft in zip(rows, drafts, strict=True)
         if row.decision != UNREADABLE
     ]
+    destination.empty(output)
     images.write_png(output / destination.CONTACT, contact.sheet(pictures))
     outputs = _outputs(album, rows)
     (output / destination.CROPS).mkdir()

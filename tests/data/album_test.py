@@ -211,3 +211,23 @@ def test_threads_share_a_zip(tmp_path):
     contents = {f'{n:03}.jpg': np.random.default_rng(n).bytes(20_000) for n in range(50)}
     found = album.find(archive(tmp_path / 'set.zip', contents))
     assert list(parallel.ordered_map(found.read, range(50))) == list(contents.values())
+
+
+def test_a_damaged_directory_of_a_zip_is_one_line(tmp_path):
+    path = tmp_path / 'set.zip'
+    with zipfile.ZipFile(path, 'w') as file:
+        file.writestr('é.jpg', CONTENT)
+    content = path.read_bytes()
+    start = content.index(b'PK\x01\x02')
+    for place, value in ((start + 6, 200), (start + 46, 0xFF)):  # version needed; the name
+        damaged = bytearray(content)
+        damaged[place] = value
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match='neither a folder nor a whole .zip') as caught:
+            album.find(path)
+        assert '\n' not in str(caught.value)
+
+
+def test_a_folder_that_holds_all_the_others_is_no_class():
+    names, labels = album.classes(['cats/a/x.jpg', 'cats/b/y.jpg'])
+    assert names == ('a', 'b') and labels.tolist() == [0, 1]

@@ -128,7 +128,7 @@ def test_an_error_only_when_nothing_is_left(config, tmp_path, case):
     if case == 'nothing readable':
         spoil(tmp_path / 'set')
     expected = {
-        'nothing readable': 'none of 6 images can be used: .*loop.jpg.* and 5 more$',
+        'nothing readable': 'none of 6 images can be used .*loop.jpg.* and 5 more.; give whole',
         'empty': 'holds no images',
         'missing': 'cannot be opened .No such file',
         'no path': 'config.data.path is empty: give --config.data.path=FOLDER',

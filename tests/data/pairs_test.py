@@ -169,7 +169,7 @@ def test_folders_without_a_common_name(config, tmp_path):
     album(tmp_path / 'photos', 2)
     (album(tmp_path / 'drawn', 1) / '000.jpg').rename(tmp_path / 'drawn/x.jpg')
     config.update(input='folder', input_path=str(tmp_path / 'drawn'))
-    with pytest.raises(UserError, match='can be used: 000.jpg: no input has its name; '):
+    with pytest.raises(UserError, match='can be used .000.jpg: no input has its name; '):
         data.load(config)
 
 
