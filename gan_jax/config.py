@@ -187,6 +187,8 @@ _BELOW = {
         'seed': 2**32,
         'latent_dim': 2**20,
         'data.held_out': 1,
+        'data.image_size': 8_193,
+        'data.jitter': 1_025,
     },
     **{f'{role}.optimizer.{b}': 1 for role in ('gen', 'disc') for b in ('b1', 'b2')},
 }
