@@ -164,7 +164,7 @@ def _folder(path: Path) -> Album:
 
 
 def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
-    """Name, bytes and time of each image below `root`."""
+    """Name, bytes and time of each image below `root`; time is -1 where it may not be read."""
 
     def refused(error: OSError) -> None:
         ignored.append(LeftOut(os.path.relpath(error.filename, root), error.strerror))
@@ -180,13 +180,16 @@ def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
         inside = Path(folder).relative_to(root)
         for file in filter(is_image, files):
             name = (inside / file).as_posix()
+            path = os.path.join(folder, file)
             try:
-                status = os.stat(os.path.join(folder, file))
+                status = os.stat(path)
             except OSError as error:  # a link that leads nowhere, or in a circle
                 ignored.append(LeftOut(name, error.strerror))
                 continue
             if stat.S_ISREG(status.st_mode):
-                yield name, status.st_size, status.st_mtime_ns
+                # A file that may be read from now on is a change, which its time does not tell.
+                readable = os.access(path, os.R_OK)
+                yield name, status.st_size, status.st_mtime_ns if readable else -1
             else:
                 ignored.append(LeftOut(name, 'not a regular file'))
 

@@ -231,3 +231,10 @@ def test_a_damaged_directory_of_a_zip_is_one_line(tmp_path):
 def test_a_folder_that_holds_all_the_others_is_no_class():
     names, labels = album.classes(['cats/a/x.jpg', 'cats/b/y.jpg'])
     assert names == ('a', 'b') and labels.tolist() == [0, 1]
+
+
+def test_a_file_that_may_be_read_again_is_a_change(tmp_path, monkeypatch):
+    write_album(tmp_path, 3)
+    before = album.find(tmp_path).state
+    monkeypatch.setattr(os, 'access', lambda path, mode: not str(path).endswith('1.jpg'))
+    assert album.find(tmp_path).state != before
