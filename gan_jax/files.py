@@ -1,7 +1,11 @@
 """Files: written so that a reader finds the old one or the new one, and the package's own."""
 
+from collections.abc import Iterable, Sequence
+import csv
+import io
 import os
 from pathlib import Path
+from typing import Any
 
 
 def carried(name: str) -> Path:
@@ -24,3 +28,14 @@ def replace(path: Path, content: bytes | str) -> None:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """A CSV file, in UTF-8."""
+    buffer = io.BytesIO()  # StringIO takes four bytes a letter
+    with io.TextIOWrapper(buffer, 'utf-8', newline='') as text:
+        writer = csv.writer(text, lineterminator='\n')
+        writer.writerow(head)
+        writer.writerows(rows)
+        text.flush()
+        return buffer.getvalue()

@@ -2,12 +2,11 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import csv
 import dataclasses
 import functools
 import hashlib
-import io
 import itertools
 from pathlib import Path
 import sys
@@ -143,18 +142,7 @@ def _write_split(
     sides = np.where(out, 'test', 'train')
     content = (bytes(digest).hex() for digest in digests)
     rows = zip(names, sides, content, map(int, group), strict=True)
-    files.replace(path, _table(('file', 'split', 'sha256', 'group'), rows))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """A CSV file, in UTF-8."""
-    buffer = io.BytesIO()  # StringIO takes four bytes a letter
-    with io.TextIOWrapper(buffer, 'utf-8', newline='') as text:
-        table = csv.writer(text, lineterminator='\n')
-        table.writerow(head)
-        table.writerows(rows)
-        text.flush()
-        return buffer.getvalue()
+    files.replace(path, files.table(('file', 'split', 'sha256', 'group'), rows))
 
 
 def _facts(config: ConfigDict, key: str, splits: Mapping[str, str] | None) -> dict[str, Any]:
@@ -277,7 +265,7 @@ class _Preparation:
         account = _account(self.key)
         rows = ((shown(self.names[index]), row, '') for row, index in enumerate(used))
         others = ((shown(name), '', why) for name, why in left_out)
-        table = _table(('file', 'image', 'why_not'), itertools.chain(rows, others))
+        table = files.table(('file', 'image', 'why_not'), itertools.chain(rows, others))
         files.replace(account, table)
         if left_out:
             some = f'{len(left_out)} left out ({_some_of(left_out)})'

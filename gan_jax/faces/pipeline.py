@@ -2,10 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-import csv
 import dataclasses
 import functools
-import io
 from pathlib import Path
 import shutil
 
@@ -121,10 +119,10 @@ def _write(album: Album, rows: Sequence[Row], settings: Settings, output: Path) 
     left_out = [(shown(name), why) for name, why in album.ignored]
     details = _details(album, rows, outputs, settings)
     details += [(name, UNREADABLE, '', why, '', '', '', '') for name, why in left_out]
-    _table(output / destination.DETAILS, DETAILS, details)
+    files.replace(output / destination.DETAILS, files.table(DETAILS, details))
     report = _report(album, rows, outputs)
     report += [(name, UNREADABLE, *[''] * 6) for name, _ in left_out]
-    _table(output / destination.REPORT, COLUMNS, report)
+    files.replace(output / destination.REPORT, files.table(COLUMNS, report))
     return _summary(album, rows, settings)
 
 
@@ -171,14 +169,6 @@ def _details(
         name = shown(album.names[row.file])
         table.append((name, row.decision, shown(output), why, *figures))
     return table
-
-
-def _table(path: Path, columns: Sequence[str], rows: Sequence[tuple]) -> None:
-    buffer = io.StringIO()
-    table = csv.writer(buffer, lineterminator='\n')
-    table.writerow(columns)
-    table.writerows(rows)
-    files.replace(path, buffer.getvalue())
 
 
 def _summary(album: Album, rows: Sequence[Row], settings: Settings) -> Summary:
