@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from gan_jax.errors import UserError
-from gan_jax.faces.detector import Detector, Face, make_detector, suppress
+from gan_jax.faces.detector import Detector, Face, make_detector, overlap, suppress
 
 RIGHT_IOU = 0.4
 
@@ -89,14 +89,6 @@ def read_rgb(path: Path) -> np.ndarray:
     return np.ascontiguousarray(image[..., ::-1])
 
 
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes of centre x, centre y, width, height."""
-    low = np.maximum(a[:2] - a[2:] / 2, b[:2] - b[2:] / 2)
-    high = np.minimum(a[:2] + a[2:] / 2, b[:2] + b[2:] / 2)
-    both = np.prod(np.maximum(high - low, 0))
-    return float(both / (np.prod(a[2:]) + np.prod(b[2:]) - both))
-
-
 def count(faces: Sequence[Face], boxes: np.ndarray, size: tuple[int, int]) -> Counts:
     """Compares one photo's faces with the truth.
 
@@ -108,18 +100,26 @@ def count(faces: Sequence[Face], boxes: np.ndarray, size: tuple[int, int]) -> Co
       boxes: [N, 4], relative.
       size: the photo's height and width.
     """
-    scale = np.array([size[1], size[0]] * 2)
-    left = [box * scale for box in boxes]
+    left = [_true_face(box * np.array([size[1], size[0]] * 2)) for box in boxes]
     right = 0
     for face in faces:
-        found = np.array([face.x, face.y, face.width, face.height])
-        found[:2] += found[2:] / 2
-        inside = [b for b in left if (np.abs(found - b)[:2] <= b[2:] / 2).all()]
-        best = max(inside, key=lambda box: iou(found, box), default=None)
-        if best is not None and iou(found, best) >= RIGHT_IOU:
-            left = [box for box in left if box is not best]
+        inside = [true for true in left if _is_centred_in(face, true)]
+        best = max(inside, key=lambda true: overlap(face, true), default=None)
+        if best is not None and overlap(face, best) >= RIGHT_IOU:
+            left = [true for true in left if true is not best]
             right += 1
     return Counts(len(boxes), len(faces), right)
+
+
+def _true_face(box: np.ndarray) -> Face:
+    """From centre x, centre y, width, height in pixels."""
+    x, y, width, height = box.tolist()
+    return Face(x - width / 2, y - height / 2, width, height, 1.0, 0.0)
+
+
+def _is_centred_in(face: Face, true: Face) -> bool:
+    x, y = face.x + face.width / 2, face.y + face.height / 2
+    return true.x <= x <= true.x + true.width and true.y <= y <= true.y + true.height
 
 
 def total(counts: Iterable[Counts]) -> Counts:
