@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import jax
 from jax import lax
+from jax.experimental.layout import Layout, with_layout_constraint
 import jax.numpy as jnp
 
 from gan_jax.ops.windows import Axis, Window
@@ -89,8 +90,10 @@ def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
     # A product that sums over rows transposes its left factor: better the smaller of the two,
     # unless there are so few rows that the result is larger than either.
     rows, channels = left[0][0].shape
-    swapped = rows > channels
-    products = _pairwise(_dot(0, 0), *((right, left) if swapped else (left, right)))
+    narrow = big.dtype != jnp.float32
+    swapped = narrow or rows > channels
+    product = _dot_transposed if narrow else _dot(0, 0)
+    products = _pairwise(product, *((right, left) if swapped else (left, right)))
     taps = jnp.stack([jnp.stack(row) for row in _transform(_G_T, products)])
     if swapped:
         taps = taps.swapaxes(2, 3)
@@ -111,6 +114,16 @@ def _dot(left: int, right: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
         return lax.dot_general(x, y, numbers, preferred_element_type=jnp.float32)
 
     return dot
+
+
+def _dot_transposed(x: jax.Array, y: jax.Array) -> jax.Array:
+    """x^T y, with x^T written out.
+
+    XLA's bfloat16 products sum over the left factor's last axis only; for another one it
+    converts both factors to float32, and takes twice the time.
+    """
+    x = with_layout_constraint(x.T, Layout(major_to_minor=(0, 1)))
+    return _dot(1, 0)(x, y)
 
 
 def _pairwise(
@@ -134,17 +147,18 @@ def _sum(terms: list[tuple[int, jax.Array]]) -> jax.Array:
 
 
 def _transform(matrix: tuple[tuple[int, ...], ...], planes: Planes) -> Planes:
-    """M planes M^T."""
+    """M planes M^T, summed in float32 and rounded once."""
 
     def entry(row: tuple[int, ...], col: tuple[int, ...]) -> jax.Array:
-        return _sum(
+        total = _sum(
             [
-                (row[i] * col[j], plane)
+                (row[i] * col[j], plane.astype(jnp.float32))
                 for i, line in enumerate(planes)
                 for j, plane in enumerate(line)
                 if row[i] and col[j]
             ]
         )
+        return total.astype(planes[0][0].dtype)
 
     return [[entry(row, col) for col in matrix] for row in matrix]
 
@@ -161,7 +175,7 @@ def _tile_planes(big: jax.Array, window: Window) -> Planes:
         [x[:, i : i + 2 * height - 1 : 2, j : j + 2 * width - 1 : 2] for j in range(3)]
         for i in range(3)
     ]
-    return [[u.reshape(-1, u.shape[3]) for u in row] for row in _transform(_B_T, d)]
+    return _matrices(_transform(_B_T, d))
 
 
 def _kernel_planes(kernel: jax.Array) -> Planes:
@@ -174,8 +188,13 @@ def _kernel_planes(kernel: jax.Array) -> Planes:
 
 def _small_planes(small: jax.Array) -> Planes:
     """A y A^T: three by three planes [N T_h T_w, C_small]."""
-    planes = _transform(_A, [[small[:, i::2, j::2] for j in range(2)] for i in range(2)])
-    return [[plane.reshape(-1, small.shape[3]) for plane in row] for row in planes]
+    y = [[small[:, i::2, j::2] for j in range(2)] for i in range(2)]
+    return _matrices(_transform(_A, y))
+
+
+def _matrices(planes: Planes) -> Planes:
+    """A row for each tile."""
+    return [[plane.reshape(-1, plane.shape[3]) for plane in row] for row in planes]
 
 
 def _block(m: Planes, row: _BigRows, col: _BigRows) -> jax.Array:
