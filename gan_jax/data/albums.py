@@ -65,9 +65,9 @@ def load(
       state: all that decides what is prepared; of strings and numbers.
       names: of the images, each once, for messages and the list of files.
       class_names: empty where there are no classes.
-      item: index -> what `make` must know of an image.
-      make: item -> uint8 [side, panels * side, 3] and its class; called by threads, or in
-        processes: both can be pickled.
+      item: index -> what `make` must know of an image; can be pickled.
+      make: item -> uint8 [side, panels * side, 3] and its class; can be pickled, and is called
+        by threads or in processes.
       splits: the split of each name, besides 'all'; None: 'train' and 'test' by
         `config.held_out`.
       panels: images side by side in each.
@@ -198,7 +198,7 @@ def _prepare(
 
 
 def make_square(files: Files, side: int, crop: int, item: tuple[str, int]) -> tuple:
-    """The centred square of a file, and its class: the last step of a `Make`.
+    """The centred square of a file, and its class; a `Make` once all but the item is given.
 
     Args:
       files: what it is read from.
@@ -294,8 +294,8 @@ class _Preparation:
         except parallel.Died as error:
             first, last = (shown(self.names[index]) for index in (chunk[0], chunk[-1]))
             raise UserError(
-                f'{first} to {last}: the process that decoded them ended ({error}): make room in'
-                ' memory; if it is always there, take out the file that ends it'
+                f'{first} to {last}: the process that decoded them ended ({error}): free memory, or'
+                ' take out the file that ends it every time'
             ) from error
 
     def _report(self, used: Sequence[int], left_out: Sequence[LeftOut]) -> None:

@@ -90,15 +90,17 @@ class Images(tfds.core.GeneratorBasedBuilder):
         shard = max(SHARD_BYTES // math.prod(self._contents.image_shape), 1)
         records = (_record(example) for _, example in examples)
         lengths, size = [], 0
-        for first in records:
-            path = template.sharded_filepath(shard_index=len(lengths), num_shards=None)
-            writer = array_record_module.ArrayRecordWriter(str(path), 'group_size:1,uncompressed')
-            lengths.append(0)
-            for record in itertools.chain([first], itertools.islice(records, shard - 1)):
-                writer.write(record)
-                size += len(record)
-                lengths[-1] += 1
-            writer.close()
+        with contextlib.closing(examples):  # and what makes them, if this fails
+            for first in records:
+                path = template.sharded_filepath(shard_index=len(lengths), num_shards=None)
+                options = 'group_size:1,uncompressed'
+                writer = array_record_module.ArrayRecordWriter(str(path), options)
+                lengths.append(0)
+                for record in itertools.chain([first], itertools.islice(records, shard - 1)):
+                    writer.write(record)
+                    size += len(record)
+                    lengths[-1] += 1
+                writer.close()
         return tfds.core.SplitInfo(
             name=name, shard_lengths=lengths, num_bytes=size, filename_template=template
         )

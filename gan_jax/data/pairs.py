@@ -58,9 +58,8 @@ def load(config: ConfigDict) -> Dataset:
         names = [photos.names[index] for index, _ in matched]
         left_out = [*photos.ignored, *partners.ignored, *unmatched]
         state.append(partners.state)
-        item = [
-            (partners.names[other], photos.names[index]) for index, other in matched
-        ].__getitem__
+        both = [(partners.names[other], photos.names[index]) for index, other in matched]
+        item = both.__getitem__
         make = functools.partial(_both, (partners.files, photos.files), size, crop)
     else:
         make = functools.partial(_halves, photos.files, size, crop, config.input == 'left')

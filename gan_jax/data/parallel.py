@@ -22,6 +22,7 @@ U = TypeVar('U')
 
 SHORT_S = 0.05  # work for which threads wait for Python's lock: 32 small images take 0.01
 LONG_S = 1.0  # work in all that is worth processes: they take a third of a second to start
+MOST = 16  # processes: more would wait for who writes the images, at 0.08 ms each
 PIPE_BYTES = 2**20  # a process goes on when its result is in the pipe, read or not
 
 
@@ -70,7 +71,7 @@ def portable_map(work: Callable[[T], U], items: Iterable[T], count: int) -> Iter
     yield from results
     left = seconds * (count - len(results))
     if cores() > 1 and seconds < SHORT_S and left >= LONG_S:
-        with Processes(work, cores()) as processes:
+        with Processes(work, min(cores(), MOST)) as processes:
             yield from ordered_map(processes, items)
     else:
         yield from ordered_map(work, items)
@@ -96,16 +97,21 @@ class Processes:
     """
 
     def __init__(self, work: Callable[[T], U], count: int):
-        """Starts `count` processes; nothing waits until they are ready."""
-        self._all = []
+        """Takes the work, and how many processes are to do it."""
+        self._work, self._count = work, count
         self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
-        try:
-            for _ in range(count):
-                self._all.append(_Process(work))
-                self._idle.put(self._all[-1])
-        except BaseException:
-            self.__exit__()
-            raise
+
+    def __enter__(self) -> Self:
+        """Starts them; nothing waits until they are ready."""
+        with contextlib.ExitStack() as stack:
+            for _ in range(self._count):
+                process = stack.enter_context(contextlib.closing(_Process(self._work)))
+                self._idle.put(process)
+            self._started = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._started.close()
 
     def __call__(self, item: Any) -> Any:
         """The result of `work`, from the first process that has nothing to do.
@@ -118,13 +124,6 @@ class Processes:
             return process(item)
         finally:
             self._idle.put(process)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for process in self._all:
-            process.close()
 
 
 # What a process runs. It finds its modules where this one does, and not in the current folder.
