@@ -17,7 +17,8 @@ import numpy as np
 
 from gan_jax import memory
 from gan_jax.errors import UserError
-from gan_jax.types import Batch, GanState, Metrics
+from gan_jax.states import GanState
+from gan_jax.types import Batch, Metrics
 
 AXIS = 'data'
 _BATCH_AXIS = 2  # of items [steps_per_call, draws, B, ...]

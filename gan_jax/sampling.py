@@ -11,7 +11,8 @@ import numpy as np
 
 from gan_jax import files, images
 from gan_jax.errors import UserError
-from gan_jax.types import GanState, Sampler
+from gan_jax.states import GanState
+from gan_jax.types import Sampler
 
 CHUNK = 64  # images in one call, so that memory does not grow with their number
 STOPS = 4  # latents that a walk visits before it is back where it began

@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 from gan_jax import runs, tasks
 from gan_jax.checkpoints import Checkpoints
 from gan_jax.errors import UserError
-from gan_jax.types import DataSpec, GanState, Task
+from gan_jax.states import GanState
+from gan_jax.types import DataSpec, Task
 
 
 class Trained(NamedTuple):

@@ -24,7 +24,8 @@ from gan_jax.errors import UserError
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
 from gan_jax.recorder import Recorder
-from gan_jax.types import GanState, Metrics, Task
+from gan_jax.states import GanState
+from gan_jax.types import Metrics, Task
 
 MAX_ROLLBACKS = 5
 

@@ -1,13 +1,19 @@
-"""The records that travel between modules: networks in pairs, the training state, a batch."""
+"""The records that travel between modules: networks in pairs, a batch, a kind of GAN.
+
+Importing this module does not import JAX: processes that decode images need not wait for it.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from flax import struct
-from flax.training import train_state
-import jax
+if TYPE_CHECKING:
+    import jax
 
-Metrics = Mapping[str, jax.Array]  # float32 scalars by name
+    from gan_jax.states import GanState
+
+Metrics = Mapping[str, 'jax.Array']  # float32 scalars by name
 T = TypeVar('T')
 
 
@@ -16,39 +22,6 @@ class Pair(NamedTuple, Generic[T]):
 
     gen: T
     disc: T
-
-
-class NetState(train_state.TrainState):
-    """A TrainState with the network's running statistics.
-
-    `batch_stats` holds what the network updates in its forward pass: the running
-    moments of batch norm and the power iteration of spectral norm ({} without either).
-    """
-
-    batch_stats: Any
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        """What `apply_fn` takes as its first argument."""
-        return {'params': self.params, 'batch_stats': self.batch_stats}
-
-
-@struct.dataclass
-class GanState:
-    """The whole training state: what a checkpoint holds and a digest covers.
-
-    Attributes:
-      step: int32 scalar, the number of generator updates made.
-      rollbacks: int32 scalar, how often the run went back to a checkpoint after a
-        non-finite loss; it enters every random key, so that the same NaN is not met again.
-      nets: the two networks' states.
-      ema: exponential moving average of the generator's variables, {} if it is off.
-    """
-
-    step: jax.Array
-    rollbacks: jax.Array
-    nets: Pair[NetState]
-    ema: Any
 
 
 class Batch(NamedTuple):

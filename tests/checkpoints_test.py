@@ -21,7 +21,7 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import types
+from gan_jax import states, types
 import gan_jax.checkpoints
 from gan_jax.checkpoints import Checkpoints
 from gan_jax.digests import digest
@@ -32,30 +32,30 @@ pytestmark = pytest.mark.newest
 META = {'config': 'abc', 'losses': [0.5, 1.25], 'seen': {'images': 640}}
 
 
-def make_net(key: jax.Array, net: nn.Module, tx: optax.GradientTransformation) -> types.NetState:
+def make_net(key: jax.Array, net: nn.Module, tx: optax.GradientTransformation) -> states.NetState:
     params = net.init(key, jnp.ones((1, 3)))['params']
-    return types.NetState.create(apply_fn=net.apply, params=params, tx=tx, batch_stats={})
+    return states.NetState.create(apply_fn=net.apply, params=params, tx=tx, batch_stats={})
 
 
 @functools.cache
-def make_init(width: int) -> Callable[[int], types.GanState]:
+def make_init(width: int) -> Callable[[int], states.GanState]:
     nets = types.Pair(nn.Dense(width), nn.Dense(width, param_dtype=jnp.bfloat16))
     tx = optax.chain(optax.clip(1.0), optax.adam(1e-3))
 
-    def init(seed: jax.Array) -> types.GanState:
+    def init(seed: jax.Array) -> states.GanState:
         keys = types.Pair(*jax.random.split(jax.random.key(seed)))
         pair = types.Pair(*(make_net(key, net, tx) for key, net in zip(keys, nets, strict=True)))
-        return types.GanState(seed.astype(jnp.int32), jnp.int32(0), pair, ema={})
+        return states.GanState(seed.astype(jnp.int32), jnp.int32(0), pair, ema={})
 
     return jax.jit(init)
 
 
-def make_state(seed: int = 0, width: int = 5) -> types.GanState:
+def make_state(seed: int = 0, width: int = 5) -> states.GanState:
     """A small GanState with empty nodes, bfloat16, and a weakly typed step in each net."""
     return make_init(width)(seed)
 
 
-def replicated(tree: types.GanState, devices: int) -> types.GanState:
+def replicated(tree: states.GanState, devices: int) -> states.GanState:
     mesh = jax.make_mesh(
         (devices,),
         ('data',),
@@ -65,7 +65,7 @@ def replicated(tree: types.GanState, devices: int) -> types.GanState:
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
-def types_of(tree: types.GanState) -> list[tuple]:
+def types_of(tree: states.GanState) -> list[tuple]:
     return [
         (leaf.dtype, leaf.shape, leaf.weak_type, leaf.sharding, leaf.committed)
         for leaf in jax.tree.leaves(tree)

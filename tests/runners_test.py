@@ -9,8 +9,9 @@ import pytest
 
 from gan_jax import runners
 from gan_jax.errors import UserError
+from gan_jax.states import NetState
 from gan_jax.tasks import adversarial
-from gan_jax.types import NetState, Pair
+from gan_jax.types import Pair
 from tests import gans
 
 CASES = {

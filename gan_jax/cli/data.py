@@ -33,9 +33,11 @@ def main(invocation: Invocation) -> None:
     from gan_jax.data import feeds, sheet
     from gan_jax.types import Batch
 
+    config = invocation.config
+    for field in ('path', 'input_path'):
+        outputs.apart(invocation.flags.output, config.data[field], f'config.data.{field}')
     output = outputs.file(invocation.flags.output, '.png')
     startup.prepare()
-    config = invocation.config
     config_lib.validate(config)
     dataset = data.load(config.data)
     feed = feeds.make_feed(dataset, config)

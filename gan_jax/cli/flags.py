@@ -4,6 +4,7 @@ absl exits with code 1 and two lines, and ml_collections with a traceback; here 
 become a `UserError` that names the flag and the nearest right one.
 """
 
+import math
 import re
 import textwrap
 from types import ModuleType
@@ -72,6 +73,9 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         raise UserError(f'no flag --{error.flagname} in {name}: {known}') from None
     except absl_flags.Error as error:
         raise _explained(error) from None
+    for flag in values:
+        if isinstance(value := values[flag].value, float) and not math.isfinite(value):
+            raise UserError(f'--{flag}={value}: must be a finite number')  # above any bound
     for flag in getattr(command, 'REQUIRED', ()):
         if not values[flag].value:
             raise UserError(f'{name} needs --{flag}: {values[flag].help}')

@@ -21,6 +21,25 @@ def file(path: str, *suffixes: str, flag: str = '--output') -> Path:
     return result
 
 
+def apart(path: str, source: str, field: str, *, flag: str = '--output') -> None:
+    """Refuses a file in a folder that is read, of which it would change the content.
+
+    Args:
+      path: of the file.
+      source: the folder; '' for none.
+      field: what the user gave it by.
+
+    Raises:
+      UserError: the file would be in it, however deep.
+    """
+    home = Path(os.path.expanduser(source)).resolve()
+    if source and home in Path(path).resolve().parents:
+        raise UserError(
+            f'{flag}={path} is inside {field}={source}, which is never changed: name a file'
+            ' outside of it'
+        )
+
+
 def folder(path: str, *, flag: str = '--output') -> Path:
     """The path of a folder that is made if it is missing.
 

@@ -30,48 +30,38 @@ class LeftOut(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Album:
-    """Image files by index, in the order of their names; any thread may read.
+class Files:
+    """The files of a folder by name; any thread may read, and any process that gets a copy.
 
     Attributes:
-      path: the folder or .zip.
-      names: of the files, relative to it, with slashes, sorted.
-      state: 16 hex digits that differ when a file's name, size or time does.
-      ignored: files and folders that were passed over.
+      path: the folder.
     """
 
     path: Path
-    names: Sequence[str]
-    state: str
-    ignored: Sequence[LeftOut]
 
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def read(self, index: int) -> bytes:
-        """The content of a file.
+    def read(self, name: str) -> bytes:
+        """The content of a file, by its name relative to the folder.
 
         Raises:
           Unreadable: the system does not give it, or it is larger than `MAX_BYTES`.
         """
-        path = os.path.join(self.path, self.names[index])
         try:
-            with open(path, 'rb') as file:
+            with open(os.path.join(self.path, name), 'rb') as file:
                 _check_bytes(os.fstat(file.fileno()).st_size)
                 return file.read()
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from error
 
 
-class ZippedAlbum(Album):
+class ZippedFiles(Files):
     """The same in a .zip, which is never unpacked."""
 
-    def read(self, index: int) -> bytes:
+    def read(self, name: str) -> bytes:
         """The content of a member."""
         try:
             members = self._members()
-            _check_bytes(members.getinfo(self.names[index]).file_size)
-            return members.read(self.names[index])
+            _check_bytes(members.getinfo(name).file_size)
+            return members.read(name)
         except Unreadable:
             raise
         except Exception as error:  # zipfile, zlib and the system raise what they like
@@ -83,6 +73,38 @@ class ZippedAlbum(Album):
         if not hasattr(local, 'file'):
             local.file = zipfile.ZipFile(self.path)
         return local.file
+
+    def __reduce__(self) -> tuple:
+        return ZippedFiles, (self.path,)  # a copy opens the .zip for itself
+
+
+@dataclasses.dataclass(frozen=True)
+class Album:
+    """Image files in the order of their names.
+
+    Attributes:
+      files: what they are read from.
+      names: of the files, relative to it, with slashes, sorted.
+      state: 16 hex digits that differ when a file's name, size or time does.
+      ignored: files and folders that were passed over.
+    """
+
+    files: Files
+    names: Sequence[str]
+    state: str
+    ignored: Sequence[LeftOut]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def path(self) -> Path:
+        """The folder or .zip."""
+        return self.files.path
+
+    def read(self, index: int) -> bytes:
+        """The content of a file; see `Files.read`."""
+        return self.files.read(self.names[index])
 
 
 def _check_bytes(count: int) -> None:
@@ -160,7 +182,7 @@ def is_image(name: str) -> bool:
 def _folder(path: Path) -> Album:
     ignored: list[LeftOut] = []
     names, state = _in_order(path, _walk(path, ignored))
-    return Album(path, names, state, tuple(ignored))
+    return Album(Files(path), names, state, tuple(ignored))
 
 
 def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
@@ -213,7 +235,7 @@ def _unzipped(path: Path, field: str) -> Album:
         if not _leaves(info.filename) and _is_visible_image(info.filename)
     }.values()
     names, state = _in_order(path, found)
-    return ZippedAlbum(path, names, state, tuple(ignored))
+    return Album(ZippedFiles(path), names, state, tuple(ignored))
 
 
 def _leaves(name: str) -> bool:

@@ -16,8 +16,8 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import files
-from gan_jax.data import cache, duplicates, parallel
-from gan_jax.data.album import LeftOut, shown
+from gan_jax.data import cache, decode, duplicates, parallel, png
+from gan_jax.data.album import Files, LeftOut, shown
 from gan_jax.data.decode import Unreadable
 from gan_jax.data.sources import Dataset, Part, Prepared, load_prepared
 from gan_jax.errors import UserError
@@ -25,11 +25,11 @@ from gan_jax.types import Batch
 
 STORED = 'every'  # the split that is prepared; those a config may name are chosen from it
 LISTED = 'files.csv'  # beside a prepared set: what became of each file
-CHUNK = 32  # images that a thread makes at once
+CHUNK = 32  # images that are made at once
 NAMED = 3  # files that a message names
 VERSION = 1  # of how an image is decoded, cut and resized
 
-Make = Callable[[int], tuple[np.ndarray, int]]
+Make = Callable[[Any], tuple[np.ndarray, int]]
 
 
 def side(config: ConfigDict) -> int:
@@ -52,6 +52,7 @@ def load(
     state: Sequence[Any],
     names: Sequence[str],
     class_names: Sequence[str],
+    item: Callable[[int], Any],
     make: Make,
     splits: Mapping[str, str] | None = None,
     panels: int = 1,
@@ -64,7 +65,9 @@ def load(
       state: all that decides what is prepared; of strings and numbers.
       names: of the images, each once, for messages and the list of files.
       class_names: empty where there are no classes.
-      make: index -> uint8 [side, panels * side, 3] and its class; called by threads.
+      item: index -> what `make` must know of an image; can be pickled.
+      make: item -> uint8 [side, panels * side, 3] and its class; can be pickled, and is called
+        by threads or in processes.
       splits: the split of each name, besides 'all'; None: 'train' and 'test' by
         `config.held_out`.
       panels: images side by side in each.
@@ -79,7 +82,7 @@ def load(
     text = repr((VERSION, size, panels, tuple(class_names), *state))
     key = f'{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}'
     preparation = functools.partial(
-        _prepare, key, (size, panels * size, 3), names, tuple(class_names), make, left_out
+        _prepare, key, (size, panels * size, 3), names, tuple(class_names), item, make, left_out
     )
     parts = _held_out(config, key) if splits is None else _official(config, key, splits)
     dataset = load_prepared(config, Prepared(key, (STORED,), preparation), parts, panels)
@@ -182,23 +185,61 @@ def _prepare(
     shape: tuple[int, int, int],
     names: Sequence[str],
     class_names: tuple[str, ...],
+    item: Callable[[int], Any],
     make: Make,
     left_out: Sequence[LeftOut],
 ) -> Path:
     from gan_jax.data import builders
 
-    work = _Preparation(key, shape, names, class_names, make, left_out)
+    work = _Preparation(key, shape, names, class_names, item, make, left_out)
     return builders.prepare(
         key, builders.Contents(shape, class_names, lambda manager: {STORED: work.encoded})
     )
 
 
-class _Made(NamedTuple):
-    """An image of the set: uint8 [H, W, 3], its class, and the PNG file of it."""
+def make_square(files: Files, side: int, crop: int, item: tuple[str, int]) -> tuple:
+    """The centred square of a file, and its class; a `Make` once all but the item is given.
 
-    image: np.ndarray
-    label: int
-    png: bytes
+    Args:
+      files: what it is read from.
+      side: of the result, in pixels.
+      crop: see `decode.square`.
+      item: the file's name and class.
+
+    Raises:
+      Unreadable: it is no image.
+    """
+    name, label = item
+    return decode.read_square(files.read(name), side, crop), label
+
+
+class _Made(NamedTuple):
+    """What became of a run of files.
+
+    Attributes:
+      part: the images that could be made; None if there are none.
+      pngs: the PNG file of each.
+      failed: place in the run -> why there is no image.
+    """
+
+    part: cache.Accounted | None
+    pngs: Sequence[bytes]
+    failed: Mapping[int, str]
+
+
+def _make_all(make: Make, items: Sequence[Any]) -> _Made:
+    """All that costs time, so that a process can do it."""
+    made, failed = [], {}
+    for place, item in enumerate(items):
+        try:
+            made.append(make(item))
+        except Unreadable as error:
+            failed[place] = str(error)
+    if not made:
+        return _Made(None, (), failed)
+    images, labels = zip(*made, strict=True)
+    part = cache.account(Batch(np.stack(images), np.array(labels, np.int32)))
+    return _Made(part, [png.encode(image) for image in images], failed)
 
 
 @dataclasses.dataclass
@@ -209,6 +250,7 @@ class _Preparation:
     shape: tuple[int, int, int]
     names: Sequence[str]
     class_names: tuple[str, ...]
+    item: Callable[[int], Any]
     make: Make
     left_out: Sequence[LeftOut]
 
@@ -220,39 +262,41 @@ class _Preparation:
         used, left_out = array('q'), list(self.left_out)
         folder = cache.decoded_folder(self.key, STORED)
         with cache.DecodedWriter(folder, len(self.names), self.shape, self.class_names) as writer:
-            for chunk, results in self._chunks():
-                made = [result for result in results if isinstance(result, _Made)]
-                if made:
-                    pixels = np.stack([result.image for result in made])
-                    labels = np.array([result.label for result in made], np.int32)
-                    writer.add(cache.account(Batch(pixels, labels)))
-                yield from ((result.png, result.label) for result in made)
-                for index, result in zip(chunk, results, strict=True):
-                    if isinstance(result, _Made):
-                        used.append(index)
+            for chunk, made in self._chunks():
+                if made.part:
+                    writer.add(made.part)
+                    yield from zip(made.pngs, made.part.batch.label.tolist(), strict=True)
+                for place, index in enumerate(chunk):
+                    if place in made.failed:
+                        left_out.append(LeftOut(self.names[index], made.failed[place]))
                     else:
-                        left_out.append(LeftOut(self.names[index], str(result)))
+                        used.append(index)
             self._report(used, left_out)
 
-    def _chunks(self) -> Iterator[tuple[range, list[_Made | Unreadable]]]:
+    def _chunks(self) -> Iterator[tuple[range, _Made]]:
         from tqdm import tqdm
 
         count = len(self.names)
         chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-        made = parallel.ordered_map(lambda chunk: list(map(self._attempt, chunk)), chunks)
+        made = parallel.portable_map(
+            functools.partial(_make_all, self.make),
+            (list(map(self.item, chunk)) for chunk in chunks),
+            len(chunks),
+        )
         with tqdm(None, 'preparing', count, unit='image', leave=False, disable=None) as bar:
-            for chunk, results in zip(chunks, made, strict=True):
-                yield chunk, results
+            for chunk in chunks:
+                yield chunk, self._next(made, chunk)
                 bar.update(len(chunk))
 
-    def _attempt(self, index: int) -> _Made | Unreadable:
-        from gan_jax.data import builders
-
+    def _next(self, made: Iterator[_Made], chunk: range) -> _Made:
         try:
-            image, label = self.make(index)
-            return _Made(image, int(label), builders.encode(image))
-        except Unreadable as error:
-            return error
+            return next(made)
+        except parallel.Died as error:
+            first, last = (shown(self.names[index]) for index in (chunk[0], chunk[-1]))
+            raise UserError(
+                f'{first} to {last}: the process that decoded them ended ({error}): free memory, or'
+                ' take out the file that ends it every time'
+            ) from error
 
     def _report(self, used: Sequence[int], left_out: Sequence[LeftOut]) -> None:
         """Writes which file is which image, and says what was left out.

@@ -81,18 +81,18 @@ def load(config: ConfigDict) -> Dataset:
         )
     path = album.existing(Path(config.path), 'config.data.path') if config.path else downloaded()
     copy = sources.find_tfds_copy(path, 'celeb_a') if path.is_dir() else None
-    faces = _prepared(copy, config.attribute) if copy else _official(path, config.attribute)
-
-    def make(index: int) -> tuple[np.ndarray, int]:
-        image, label = faces.read(index, 0 if crop else size)
-        return decode.square(image, size, crop), label
-
+    square = size, crop
+    if copy:
+        faces = _prepared(copy, config.attribute, *square)
+    else:
+        faces = _official(path, config.attribute, *square)
     return albums.load(
         config,
         state=(*faces.state, crop, config.attribute),
         names=faces.names,
         class_names=(f'not {config.attribute}', config.attribute) if config.attribute else (),
-        make=make,
+        item=faces.item,
+        make=faces.make,
         splits=dict(zip(faces.names, faces.splits, strict=True)),
         left_out=faces.left_out,
     )
@@ -103,20 +103,20 @@ class Faces(NamedTuple):
 
     Attributes:
       names, splits: of each image.
-      read: (index, least side as for `decode.read`) -> the image and its label, 0 without an
-        attribute.
+      item, make: see `albums.load`; the class is 0 without an attribute.
       state: strings that differ when the files do.
       left_out: files that are not among them.
     """
 
     names: Sequence[str]
     splits: Sequence[str]
-    read: Callable[[int, int], tuple[Image.Image, int]]
+    item: Callable[[int], Any]
+    make: albums.Make
     state: Sequence[str]
     left_out: Sequence[LeftOut]
 
 
-def _official(path: Path, attribute: str) -> Faces:
+def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:
     """From the files as they are published."""
     found = album.find(_images(path))
     text = _Texts(path, found.path)
@@ -138,12 +138,13 @@ def _official(path: Path, attribute: str) -> Faces:
     label_of = [labels[file] if labels else 0 for file in rows]
     place_of = list(rows.values())
 
-    def read(index: int, least_side: int) -> tuple[Image.Image, int]:
-        return decode.read(found.read(place_of[index]), least_side), label_of[index]
+    def item(index: int) -> tuple[str, int]:
+        return found.names[place_of[index]], label_of[index]
 
+    make = functools.partial(albums.make_square, found.files, size, crop)
     listed = hashlib.sha256(repr((list(rows), label_of)).encode()).hexdigest()
     parts = [partition[file] for file in rows]
-    return Faces(list(rows), parts, read, (found.state, listed), left_out)
+    return Faces(list(rows), parts, item, make, (found.state, listed), left_out)
 
 
 def _unusable(
@@ -259,34 +260,45 @@ def _malformed(name: str, file: str, number: int) -> LeftOut:
     return LeftOut(name, f'line {number} of {file} is malformed')
 
 
-def _prepared(copy: sources.Prepared, attribute: str) -> Faces:
+def _prepared(copy: sources.Prepared, attribute: str, size: int, crop: int) -> Faces:
     """From a copy that tensorflow-datasets prepared."""
     folder = copy.prepare()
     splits = json.loads((folder / sources.INFO).read_text())['splits']
     counts = {split['name']: sum(map(int, split['shardLengths'])) for split in splits}
     places = [(split, row) for split, count in counts.items() for row in range(count)]
-    lock = threading.Lock()
+    names = [f'{split}/{row}' for split, row in places]
+    make = _Copy(folder, attribute, size, crop)
+    return Faces(names, [split for split, _ in places], places.__getitem__, make, (copy.key,), ())
 
-    @functools.cache
-    def opened() -> Mapping[str, Sequence[Mapping[str, Any]]]:
+
+class _Copy:
+    """Makes the images of such a copy; every process opens it for itself."""
+
+    def __init__(self, folder: Path, attribute: str, size: int, crop: int):
+        self._given = folder, attribute, size, crop
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple:
+        return _Copy, self._given
+
+    def __call__(self, place: tuple[str, int]) -> tuple[np.ndarray, int]:
+        (split, row), (_, attribute, size, crop) = place, self._given
+        with self._lock:
+            source = self._opened[split]
+        example = source[row]
+        label = int(example['attributes'][attribute]) if attribute else 0
+        return decode.square(Image.fromarray(example['image']), size, crop), label
+
+    @functools.cached_property
+    def _opened(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         import tensorflow_datasets as tfds
 
+        folder, attribute, *_ = self._given
         builder = tfds.builder_from_directory(folder, file_format='array_record')
         attributes = list(builder.info.features['attributes'])
         if attribute and attribute not in attributes:
             raise UserError(f'config.data.attribute={attribute}: {nearest(attribute, attributes)}')
-        return {split: builder.as_data_source(split) for split in counts}
-
-    def read(index: int, least_side: int) -> tuple[Image.Image, int]:
-        split, row = places[index]
-        with lock:
-            source = opened()[split]
-        example = source[row]
-        label = int(example['attributes'][attribute]) if attribute else 0
-        return Image.fromarray(example['image']), label
-
-    names = [f'{split}/{row}' for split, row in places]
-    return Faces(names, [split for split, _ in places], read, (copy.key,), ())
+        return {split: builder.as_data_source(split) for split in builder.info.splits}
 
 
 def downloaded() -> Path:

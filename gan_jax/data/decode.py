@@ -83,6 +83,15 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == 'RGB' else image.convert('RGB')
 
 
+def read_square(content: bytes, side: int, crop: int = 0) -> np.ndarray:
+    """`square` of `read`: a file's image as it is stored, uint8 [side, side, 3].
+
+    Raises:
+      Unreadable: see `read`.
+    """
+    return square(read(content, least_side=0 if crop else side), side, crop)
+
+
 def square(image: Image.Image, side: int, crop: int = 0) -> np.ndarray:
     """The centred square of an image at another size, antialiased (Lanczos with three lobes).
 

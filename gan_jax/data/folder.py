@@ -1,11 +1,11 @@
 """`folder`: a folder of images of your own, or a .zip of one."""
 
+import functools
 from pathlib import Path
 
 from ml_collections import ConfigDict
-import numpy as np
 
-from gan_jax.data import album, albums, decode
+from gan_jax.data import album, albums
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
@@ -38,16 +38,12 @@ def load(config: ConfigDict) -> Dataset:
     size, crop = albums.side(config), config.crop
     found = album.find(Path(config.path))
     names, labels = album.classes(found.names)
-
-    def make(index: int) -> tuple[np.ndarray, int]:
-        image = decode.read(found.read(index), least_side=0 if crop else size)
-        return decode.square(image, size, crop), labels[index]
-
     return albums.load(
         config,
         state=(found.state, crop),
         names=found.names,
         class_names=names,
-        make=make,
+        item=lambda index: (found.names[index], int(labels[index])),
+        make=functools.partial(albums.make_square, found.files, size, crop),
         left_out=found.ignored,
     )

@@ -1,6 +1,7 @@
 """Inputs that are made from a photo: the same functions for training pairs and for translation."""
 
 from collections.abc import Callable, Sequence
+import functools
 
 from ml_collections import ConfigDict
 import numpy as np
@@ -50,6 +51,8 @@ MADE = 'grey', 'canny'
 def make(config: ConfigDict) -> Input:
     """The function of a photo, uint8 [H, W, 3] to the same, that `config.input` names.
 
+    It can be pickled.
+
     Args:
       config: the run's `config.data`; its `input` is one of `MADE`.
 
@@ -59,7 +62,7 @@ def make(config: ConfigDict) -> Input:
     if config.input == 'grey':
         return grey
     low, high = thresholds(config.canny)
-    return lambda photo: canny(photo, low, high)
+    return functools.partial(canny, low=low, high=high)
 
 
 def thresholds(given: Sequence[int]) -> tuple[int, int]:

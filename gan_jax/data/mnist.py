@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import downloads
+from gan_jax.data import downloads, png
 from gan_jax.data.sources import Dataset, Prepared, find_tfds_copy, load_prepared
 from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
@@ -73,10 +73,8 @@ def encoded(images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[bytes, int
     """Digits as PNG files with their labels, under a progress bar."""
     from tqdm import tqdm
 
-    from gan_jax.data import builders
-
     bar = tqdm(images, 'preparing', leave=False, disable=None)
-    return ((builders.encode(image), int(label)) for image, label in zip(bar, labels, strict=True))
+    return ((png.encode(image), int(label)) for image, label in zip(bar, labels, strict=True))
 
 
 def check_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """`pairs`: an input and the photo it is to become, side by side in one image."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+import functools
 from pathlib import Path, PurePosixPath
 
 from ml_collections import ConfigDict
@@ -8,15 +9,13 @@ import numpy as np
 from PIL import Image
 
 from gan_jax.data import album, albums, decode, inputs
-from gan_jax.data.album import Album, LeftOut, shown
+from gan_jax.data.album import Files, LeftOut, shown
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
 
 INPUTS = (*inputs.MADE, 'left', 'right', 'folder')
 ASSUMED = 400  # pairs of a folder that was not looked at
-
-Make = Callable[[int], np.ndarray]
 
 
 def spec(config: ConfigDict) -> DataSpec:
@@ -47,15 +46,11 @@ def load(config: ConfigDict) -> Dataset:
     _check(config)
     size, crop = albums.side(config), config.crop
     photos = album.find(Path(config.path))
-
-    def panel(found: Album, index: int) -> np.ndarray:
-        image = decode.read(found.read(index), least_side=0 if crop else size)
-        return decode.square(image, size, crop)
-
     state = [photos.state, crop, config.input]
     names, left_out = photos.names, photos.ignored
+    item = names.__getitem__
     if config.input in inputs.MADE:
-        make = _made(lambda index: panel(photos, index), inputs.make(config))
+        make = functools.partial(_made, photos.files, size, crop, inputs.make(config))
         state += inputs.thresholds(config.canny) if config.input == 'canny' else ()
     elif config.input == 'folder':
         partners = album.find(Path(config.input_path), 'config.data.input_path')
@@ -63,15 +58,18 @@ def load(config: ConfigDict) -> Dataset:
         names = [photos.names[index] for index, _ in matched]
         left_out = [*photos.ignored, *partners.ignored, *unmatched]
         state.append(partners.state)
-        make = _both(panel, (partners, [b for _, b in matched]), (photos, [a for a, _ in matched]))
+        both = [(partners.names[other], photos.names[index]) for index, other in matched]
+        item = both.__getitem__
+        make = functools.partial(_both, (partners.files, photos.files), size, crop)
     else:
-        make = _halves(photos, config.input == 'left', size, crop)
+        make = functools.partial(_halves, photos.files, size, crop, config.input == 'left')
     return albums.load(
         config,
         state=state,
         names=names,
         class_names=(),
-        make=lambda index: (make(index), 0),
+        item=item,
+        make=make,
         panels=2,
         left_out=left_out,
     )
@@ -89,36 +87,38 @@ def _check(config: ConfigDict) -> None:
         )
 
 
-def _made(photo: Make, function: inputs.Input) -> Make:
-    def make(index: int) -> np.ndarray:
-        image = photo(index)
-        return np.concatenate([function(image), image], axis=1)
+def _made(
+    files: Files, size: int, crop: int, function: inputs.Input, name: str
+) -> tuple[np.ndarray, int]:
+    photo = decode.read_square(files.read(name), size, crop)
+    return _pair(function(photo), photo)
 
-    return make
 
-
-def _both(panel: Callable[[Album, int], np.ndarray], *sides: tuple[Album, Sequence[int]]) -> Make:
-    def one(found: Album, index: int) -> np.ndarray:
+def _both(
+    files: tuple[Files, Files], size: int, crop: int, names: tuple[str, str]
+) -> tuple[np.ndarray, int]:
+    def panel(files: Files, name: str) -> np.ndarray:
         try:
-            return panel(found, index)
+            return decode.read_square(files.read(name), size, crop)
         except decode.Unreadable as error:
-            name = shown(str(found.path / found.names[index]))
-            raise decode.Unreadable(f'{name}: {error}') from error
+            raise decode.Unreadable(f'{shown(str(files.path / name))}: {error}') from error
 
-    def make(index: int) -> np.ndarray:
-        return np.concatenate([one(found, rows[index]) for found, rows in sides], axis=1)
-
-    return make
+    return _pair(*map(panel, files, names))
 
 
-def _halves(found: Album, input_first: bool, size: int, crop: int) -> Make:
-    def make(index: int) -> np.ndarray:
-        # The short side of a half is not known before it is decoded: a JPEG is read whole.
-        left, right = halves(decode.read(found.read(index)))
-        both = (left, right) if input_first else (right, left)
-        return np.concatenate([decode.square(half, size, crop) for half in both], axis=1)
+def _halves(
+    files: Files, size: int, crop: int, input_first: bool, name: str
+) -> tuple[np.ndarray, int]:
+    # The short side of a half is not known before it is decoded: a JPEG is read whole.
+    left, right = (
+        decode.square(half, size, crop) for half in halves(decode.read(files.read(name)))
+    )
+    return _pair(left, right) if input_first else _pair(right, left)
 
-    return make
+
+def _pair(before: np.ndarray, photo: np.ndarray) -> tuple[np.ndarray, int]:
+    """Both panels in one image, uint8 [side, 2 * side, 3], and the class that no pair has."""
+    return np.concatenate([before, photo], axis=1), 0
 
 
 def halves(image: Image.Image) -> tuple[Image.Image, Image.Image]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import cache, parallel, views
+from gan_jax.data import cache, parallel, png, shapes
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, DataSpec
 
@@ -90,13 +90,10 @@ class Records:
 
 def _example(record: bytes) -> Batch:
     """uint8 [H, W, C] and an int32 scalar from a stored tf.train.Example."""
-    import cv2
     from tensorflow_datasets.proto import tf_example_generated_pb2 as tf_example
 
     features = tf_example.Example.FromString(record).features.feature
-    packed = np.frombuffer(features['image'].bytes_list.value[0], np.uint8)
-    image = cv2.imdecode(packed, cv2.IMREAD_UNCHANGED)
-    image = image[..., None] if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    image = png.decode(features['image'].bytes_list.value[0])
     label = features['label'].int64_list.value[0] if 'label' in features else 0
     return Batch(image, np.int32(label))
 
@@ -232,7 +229,7 @@ def load_prepared(
     decoded = _decode_once(records, prepared.key, stored)
     members = choose(decoded) if choose else np.arange(len(decoded.labels))
     indices = members[subset(config, len(members))]
-    shape = views.seen_shape(config, decoded.image_shape, panels)
+    shape = shapes.seen_shape(config, decoded.image_shape, panels)
     return Dataset(
         name=config.name,
         split=config.split,

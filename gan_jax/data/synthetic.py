@@ -5,7 +5,7 @@ import hashlib
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import views
+from gan_jax.data import shapes
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, DataSpec
@@ -44,7 +44,7 @@ def make(like: DataSpec, config: ConfigDict) -> Dataset:
         spec=like,
         class_names=tuple(str(number) for number in range(like.num_classes)),
         fingerprint=hashlib.sha256(repr(('synthetic', *like)).encode()).hexdigest(),
-        source=Generated(like, views.stored_shape(config, like)),
+        source=Generated(like, shapes.stored_shape(config, like)),
     )
 
 

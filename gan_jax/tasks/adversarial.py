@@ -16,7 +16,8 @@ from ml_collections import ConfigDict
 import optax
 
 from gan_jax import augment, images, losses, nets, optimizers, penalties, rng
-from gan_jax.types import Batch, DataSpec, GanState, Metrics, NetState, Pair, Sampler, Task
+from gan_jax.states import GanState, NetState
+from gan_jax.types import Batch, DataSpec, Metrics, Pair, Sampler, Task
 
 Stats = Any  # a network's batch_stats
 

@@ -65,6 +65,7 @@ def test_mistakes_are_one_line(photos, tmp_path, capsys):
     assert 'detector=dog' in fails(capsys, given, output, '--detector=dog')
     assert 'size=4' in fails(capsys, given, output, '--size=4')
     assert 'min_face=-1' in fails(capsys, given, output, '--min_face=-1')
+    assert 'min_face=nan: must be a finite' in fails(capsys, given, output, '--min_face=nan')
     assert '--keep=none: cannot be read' in fails(capsys, given, output, '--keep=none')
     (tmp_path / 'list.txt').write_text('cow.png\n')
     message = fails(capsys, given, output, f'--reject={tmp_path}/list.txt')

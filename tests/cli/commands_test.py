@@ -302,6 +302,16 @@ def test_data_shows_pairs_whatever_the_networks_take(tmp_path, capsys):
     assert 'class 11: 2, and 8 more\n' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize('field', ['path', 'input_path'])
+def test_data_writes_nothing_into_a_folder_that_it_reads(tmp_path, capsys, monkeypatch, field):
+    monkeypatch.chdir(tmp_path)
+    name = dict(path='--config.data.name=folder', input_path='--config.data.name=pairs')[field]
+    for output in ('data.png', f'{tmp_path}/new/sheet.png'):
+        line = fails(capsys, 'data', name, f'--config.data.{field}=.', f'--output={output}')
+        assert f'--output={output} is inside config.data.{field}=., which is never changed' in line
+    assert not list(tmp_path.iterdir())
+
+
 def pixels_of_colour(path):
     """A picture as int [H, W, 3]."""
     with Image.open(path) as image:

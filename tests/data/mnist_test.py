@@ -184,14 +184,14 @@ from gan_jax.data import mnist
 mnist.MD5 = {md5}
 made = config.default().data
 made.name, made.path = 'mnist', {path!r}
-from gan_jax.data import builders
-original = builders.cv2.imencode
+import cv2
+original = cv2.imencode
 calls = iter(range({survive}))
 def imencode(*args):
     if next(calls, None) is None:
         os.kill(os.getpid(), signal.SIGKILL)
     return original(*args)
-builders.cv2.imencode = imencode
+cv2.imencode = imencode
 data.load(made)
 """
 
