@@ -14,11 +14,15 @@ from gan_jax.types import DataSpec, GanState, Task
 
 
 class Trained(NamedTuple):
-    """What `load` returns; the task is built without collectives."""
+    """What `load` returns; the task is built without collectives.
+
+    `class_names` are those of the training set, empty where it has none.
+    """
 
     config: ConfigDict
     task: Task
     state: GanState
+    class_names: tuple[str, ...] = ()
 
 
 def load(workdir: Path, step: int = 0) -> Trained:
@@ -39,4 +43,4 @@ def load(workdir: Path, step: int = 0) -> Trained:
         found = saved.restore(step, like) if step else saved.restore_latest(like)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
-    return Trained(config, task, found[0])
+    return Trained(config, task, found[0], tuple(facts.get('class_names', ())))

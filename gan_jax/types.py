@@ -42,13 +42,13 @@ class GanState:
       rollbacks: int32 scalar, how often the run went back to a checkpoint after a
         non-finite loss; it enters every random key, so that the same NaN is not met again.
       nets: the two networks' states.
-      ema: exponential moving average of the generator's variables, {} if it is off.
+      ema: exponential moving average of each network's variables, {} where it is off.
     """
 
     step: jax.Array
     rollbacks: jax.Array
     nets: Pair[NetState]
-    ema: Any
+    ema: Pair[Any]
 
 
 class Batch(NamedTuple):
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
 
     Attributes:
       image: uint8 [..., H, W, C].
-      label: int32 [...], zeros where the set has no classes.
+      label: int32 [...], zeros where the set has no classes, -1 where an image has no label.
     """
 
     image: jax.Array
@@ -99,12 +99,15 @@ class Task(NamedTuple):
     Attributes:
       init: () -> GanState, from the config's seed.
       step: (state, batch) -> (state, metrics). Leaves of `batch` are
-        [disc_steps, B / devices, ...]; per device, collectives over the task's axis.
+        [draws, B / devices, ...]; per device, collectives over the task's axis.
       preview: (state) -> uint8 [N, H, W, C], always the same inputs.
       sampler: None if its generator does not start from a latent.
+      classifier: (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if
+        nothing in it tells classes apart.
     """
 
     init: Callable[[], GanState]
     step: Callable[[GanState, Batch], tuple[GanState, Metrics]]
     preview: Callable[[GanState], jax.Array]
     sampler: Sampler | None
+    classifier: Callable[[GanState, jax.Array], jax.Array] | None = None

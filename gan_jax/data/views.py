@@ -9,6 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
+import numpy as np
 
 from gan_jax import rng
 from gan_jax.types import Batch, DataSpec
@@ -32,6 +33,13 @@ def stored_shape(config: ConfigDict, spec: DataSpec) -> tuple[int, int, int]:
     """(H, W, C) of the stored images of which training sees what `spec` says."""
     height, width, channels = spec.image_shape
     return height + config.jitter, width + spec.panels * config.jitter, channels
+
+
+def centred(config: ConfigDict, image: np.ndarray) -> np.ndarray:
+    """The middle of stored images [N, H, W, C] of one panel, as large as what training sees."""
+    low, high = config.jitter // 2, config.jitter - config.jitter // 2
+    height, width = image.shape[1:3]
+    return image[:, low : height - high, low : width - high]
 
 
 def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | None:

@@ -158,7 +158,7 @@ def test_three_images_and_a_batch_of_64_is_one_line(config, tmp_path):
     album(tmp_path / 'set', 3)
     config.batch_size = 64
     with pytest.raises(UserError, match='64') as caught:
-        feeds.make_feed(data.load(config.data), config)
+        feeds.make_feed(data.load(config.data), config, ['in_turn'])
     assert '3 ' in str(caught.value) and '\n' not in str(caught.value)
 
 
@@ -169,7 +169,7 @@ def test_the_feeds_agree_on_a_folder_and_resume_where_they_were(config, tmp_path
 
     def batches(kind, first, count):
         config.data.feed = kind
-        feed = feeds.make_feed(dataset, config)
+        feed = feeds.make_feed(dataset, config, ['in_turn'])
         items = feed.items(first)
         found = [jax.device_get(feed.gather(feed.data, x)) for x in itertools.islice(items, count)]
         items.close() if hasattr(items, 'close') else None
