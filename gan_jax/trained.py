@@ -16,13 +16,15 @@ from gan_jax.types import DataSpec, GanState, Task
 class Trained(NamedTuple):
     """What `load` returns; the task is built without collectives.
 
-    `class_names` are those of the training set, empty where it has none.
+    `image_shape` (H, W, C) is that of the images in training, and `class_names` are those of
+    their set, empty where it has none.
     """
 
     config: ConfigDict
     task: Task
     state: GanState
-    class_names: tuple[str, ...] = ()
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
 
 
 def load(workdir: Path, step: int = 0) -> Trained:
@@ -43,4 +45,4 @@ def load(workdir: Path, step: int = 0) -> Trained:
         found = saved.restore(step, like) if step else saved.restore_latest(like)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
-    return Trained(config, task, found[0], tuple(facts.get('class_names', ())))
+    return Trained(config, task, found[0], shape, tuple(facts.get('class_names', ())))
