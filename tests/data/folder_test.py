@@ -209,3 +209,18 @@ def test_the_background_of_transparent_pictures_is_white(config, tmp_path):
     (tmp_path / 'set').mkdir()
     Image.new('RGBA', (20, 20), (9, 9, 9, 0)).save(tmp_path / 'set/clear.png')
     assert (data.load(config.data).arrays().image == 255).all()
+
+
+def test_images_outside_the_classes_have_no_label_and_both_feeds_say_so(config, tmp_path):
+    for name in ('cats', 'dogs', 'unsorted'):
+        album(tmp_path / 'set' / name, 3, first=10 * len(name))
+    album(tmp_path / 'set', 2, first=90)
+    config.data.unlabelled = 'unsorted'
+    dataset = data.load(config.data)
+    assert dataset.class_names == ('cats', 'dogs') and dataset.spec.num_classes == 2
+    # In the order of the names: 000.jpg and 001.jpg come before the folders.
+    expected = [-1] * 2 + [0] * 3 + [1] * 3 + [-1] * 3
+    assert dataset.arrays().label.tolist() == dataset.source.labels().tolist() == expected
+    assert dataset.source.take(np.arange(11)).label.tolist() == expected
+    config.data.unlabelled = ''
+    assert data.load(config.data).class_names == ()
