@@ -116,7 +116,7 @@ def test_files_are_classified_as_their_pixels_are(run, tmp_path, capsys):
     assert cli.main(['classify', *flags, f'--output={output}']) == 0
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith('unreadable: more/broken.jpg: ')
-    rows = list(csv.DictReader(output.open()))
+    rows = list(csv.DictReader(output.read_text().splitlines()))
     assert [row['file'] for row in rows] == ['0.png', '1.png', '2.png', 'more/colour.png']
     probability = classification.Classifier(loaded)(images[[0, 1, 2, 0]])
     assert [row['class'] for row in rows] == [str(n) for n in probability.argmax(1)]

@@ -153,12 +153,12 @@ def test_batches_are_drawn_from_their_pools_as_a_function_of_the_step():
     labels[[3, 50, 77]] = 1
     draws = 'labelled', 'unlabelled', 'in_turn'
     found = order.make(draws, labels, 8, seed=0)
-    steps = np.stack([found(step) for step in range(60)])
-    assert steps.shape == (60, 3, 8) and steps.dtype == np.int32
+    steps = np.stack([found(step) for step in range(200)])
+    assert steps.shape == (200, 3, 8) and steps.dtype == np.int32
     assert set(steps[:, 0].ravel()) == {3, 50, 77}
     assert set(steps[:, 1].ravel()) == set(range(100)) - {3, 50, 77}
     in_turn = order.DataOrder(100, 8, 0, 1)
-    for step in (0, 7, 59):
+    for step in (0, 7, 199):
         np.testing.assert_array_equal(found(step), steps[step])
         np.testing.assert_array_equal(steps[step, 2], in_turn.indices(step)[0])
     assert (order.make(draws, labels, 8, seed=1)(0) != steps[0]).any()
