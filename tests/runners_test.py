@@ -38,7 +38,7 @@ CASES = {
         gans.noisy(
             'sgan',
             task='semisupervised',
-            augment='affine',
+            augment='translation',
             share_latent=False,
             **{f'semisupervised.{name}': 1.0 for name in semisupervised.TERMS},
             **{'semisupervised.separate': True, 'semisupervised.confidence': 0.0},
