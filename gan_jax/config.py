@@ -12,7 +12,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from gan_jax import augment, data, losses, nets, optimizers, penalties, runners, tasks
+from gan_jax.data import budget
 from gan_jax.errors import UserError, nearest
+from gan_jax.tasks import semisupervised
 
 
 def optimizer(learning_rate: float, b1: float, b2: float = 0.999) -> ConfigDict:
@@ -50,6 +52,7 @@ def default() -> ConfigDict:
     config.disc = ConfigDict()
     config.disc.net = ConfigDict(dict(name='dcgan'))
     config.disc.optimizer = optimizer(2e-4, 0.5)
+    config.disc.ema_decay = 0.0  # of the one used for classes; 0: none
     config.latent_dim = 100  # entries of z
     config.latent = 'normal'  # normal: N(0, 1) | uniform: U(-1, 1)
     config.conditional = False  # class-conditional networks, where the set has labels
@@ -69,6 +72,8 @@ def default() -> ConfigDict:
     config.instance_noise.decay_steps = 0  # it falls linearly to 0 by this step; 0: it stays
     config.augment = ''  # of all that D sees, e.g. 'color,translation,cutout'
 
+    config.semisupervised = _semisupervised()
+
     config.runner = 'pmap'  # pmap | shard_map | vmap
     config.devices = 0  # 0: all local devices
     config.steps_per_call = 1  # training steps in one dispatch
@@ -81,6 +86,22 @@ def default() -> ConfigDict:
     config.on_nan = 'stop'  # stop | rollback: go on from the last checkpoint with other noise
     config.tensorboard = True  # also write event files
     return config
+
+
+def _semisupervised() -> ConfigDict:
+    """Weights of the terms of the task `semisupervised`, and how it uses them."""
+    return ConfigDict(
+        dict(
+            supervised=1.0,  # D: classes of the labelled images
+            adversarial=1.0,  # D: unlabelled images from generated ones
+            pseudo=0.0,  # D: classes of the unlabelled images of which its average is sure
+            confidence=0.95,  # how sure that is: a probability
+            non_saturating=1.0,  # G: to be taken for real
+            matching=0.0,  # G: to have the mean features of real images
+            separate=False,  # an update of D, with an Adam of its own, for each kind of batch
+            unlabelled='all',  # the images it takes without a label: all | rest, those with none
+        )
+    )
 
 
 def _data() -> ConfigDict:
@@ -101,6 +122,14 @@ def _data() -> ConfigDict:
             num_examples=0,  # use a random subset of so many images; 0: all
             subset_seed=0,  # which subset
             feed='auto',  # resident | stream | auto: resident up to 1 GB
+            unlabelled='',  # of folder: a sub-folder without a class; images in none have none then
+            labels=dict(
+                number=0,  # labels that training may see, the others are removed; 0: all
+                mode='balanced',  # which: balanced over the classes | uniform | first
+                seed=0,  # of their draw
+                validation=0,  # of these labels, kept from training to choose settings by
+                alone=False,  # train on the images with such labels alone
+            ),
         )
     )
 
@@ -112,6 +141,10 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.data.attribute = config.data.input_path = ''
     config.data.num_examples = 200
     config.data.held_out = 0.0
+    config.data.unlabelled = ''
+    config.data.labels.number = min(config.data.labels.number, 20)
+    config.data.labels.mode = 'balanced'
+    config.data.labels.validation = 0
     for role in ('gen', 'disc'):
         if 'width' in nets.fields(config[role].net.name, role):
             config[role].net.width = 8
@@ -154,6 +187,8 @@ _CHOICES = {
     'precision': ('float32', 'bfloat16'),
     'on_nan': ('stop', 'rollback'),
     'data.feed': ('auto', 'resident', 'stream'),
+    'data.labels.mode': budget.MODES,
+    'semisupervised.unlabelled': semisupervised.POOLS,
     'task': tasks.TASKS,
     'loss': losses.LOSSES,
     'runner': runners.RUNNERS,
@@ -172,18 +207,21 @@ _AT_LEAST = {
     **dict.fromkeys(('devices', 'seed', 'data.num_examples', 'data.image_size'), 0),
     **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter'), 0),
     **dict.fromkeys(('instance_noise.std', 'instance_noise.decay_steps', 'label_smoothing'), 0),
-    **dict.fromkeys(('gen.ema_decay', *(f'penalties.{name}' for name in penalties.PENALTIES)), 0),
+    **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),
+    **dict.fromkeys((f'penalties.{name}' for name in penalties.PENALTIES), 0),
+    **dict.fromkeys((f'semisupervised.{n}' for n in (*semisupervised.TERMS, 'confidence')), 0),
     **{
         f'{role}.optimizer.{field}': 0
         for role in ('gen', 'disc')
         for field in ('learning_rate', 'b1', 'b2', 'eps', 'constant_steps', 'final_fraction')
     },
+    **{f'{role}.ema_decay': 0 for role in ('gen', 'disc')},
 }
 
 _BELOW = {
     **{
         'label_smoothing': 1,
-        'gen.ema_decay': 1,
+        'semisupervised.confidence': 1,
         'seed': 2**32,
         'latent_dim': 2**20,
         'data.held_out': 1,
@@ -191,6 +229,7 @@ _BELOW = {
         'data.jitter': 1_025,
     },
     **{f'{role}.optimizer.{b}': 1 for role in ('gen', 'disc') for b in ('b1', 'b2')},
+    **{f'{role}.ema_decay': 1 for role in ('gen', 'disc')},
 }
 
 

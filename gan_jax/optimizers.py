@@ -1,6 +1,6 @@
 """Optimizers and learning-rate schedules from their config (`gan_jax.config.optimizer`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 from jax import lax
@@ -76,3 +76,27 @@ def schedule(config: ConfigDict, updates: int) -> optax.Schedule:
 def make(config: ConfigDict, updates: int) -> optax.GradientTransformation:
     """The optimizer of one network, which will make `updates` updates in the whole run."""
     return OPTIMIZERS[config.name](schedule(config, updates), config)
+
+
+def in_turns(
+    optimizer: optax.GradientTransformation, turns: Sequence[str]
+) -> optax.GradientTransformationExtraArgs:
+    """One optimizer's state for each kind of update of the same parameters.
+
+    Its `update` takes the keyword `turn`, one of `turns`, whose moments and count it uses.
+    """
+
+    def init(params: optax.Params) -> dict[str, optax.OptState]:
+        return {turn: optimizer.init(params) for turn in turns}
+
+    def update(
+        grads: optax.Updates,
+        state: dict[str, optax.OptState],
+        params: optax.Params | None = None,
+        *,
+        turn: str,
+    ) -> tuple[optax.Updates, dict[str, optax.OptState]]:
+        updates, own = optimizer.update(grads, state[turn], params)
+        return updates, {**state, turn: own}
+
+    return optax.GradientTransformationExtraArgs(init, update)

@@ -33,10 +33,10 @@ class GanState:
       rollbacks: int32 scalar, how often the run went back to a checkpoint after a
         non-finite loss; it enters every random key, so that the same NaN is not met again.
       nets: the two networks' states.
-      ema: exponential moving average of the generator's variables, {} if it is off.
+      ema: exponential moving average of each network's variables, {} where it is off.
     """
 
     step: jax.Array
     rollbacks: jax.Array
     nets: Pair[NetState]
-    ema: Any
+    ema: Pair[Any]

@@ -15,11 +15,17 @@ from gan_jax.types import DataSpec, Task
 
 
 class Trained(NamedTuple):
-    """What `load` returns; the task is built without collectives."""
+    """What `load` returns; the task is built without collectives.
+
+    `image_shape` (H, W, C) is that of the images in training, and `class_names` are those of
+    their set, empty where it has none.
+    """
 
     config: ConfigDict
     task: Task
     state: GanState
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
 
 
 def load(workdir: Path, step: int = 0) -> Trained:
@@ -40,4 +46,4 @@ def load(workdir: Path, step: int = 0) -> Trained:
         found = saved.restore(step, like) if step else saved.restore_latest(like)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
-    return Trained(config, task, found[0])
+    return Trained(config, task, found[0], shape, tuple(facts.get('class_names', ())))

@@ -78,7 +78,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             return
         dataset = data.load(config.data)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
-        feed = feeds.make_feed(dataset, config)
+        feed = feeds.make_feed(dataset, config, tasks.draws(config))
         jax.eval_shape(task.init)  # all that can be wrong with the config is known by now
         if overwrite:
             runs.clear(workdir)
@@ -131,7 +131,7 @@ def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recor
     return Recorder(
         workdir,
         num_examples=dataset.spec.num_examples,
-        images_per_step=config.batch_size * config.disc_steps,
+        images_per_step=config.batch_size * len(tasks.draws(config)),
         log_every=config.log_every,
         tensorboard=config.tensorboard,
     )
@@ -149,6 +149,7 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
         data={
             'name': dataset.name,
             'fingerprint': dataset.fingerprint,
+            'class_names': dataset.class_names,
             'feed': run.feed.kind,
             **dataset.spec._asdict(),
         },

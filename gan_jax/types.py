@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
     Attributes:
       image: uint8 [..., H, W, C].
-      label: int32 [...], zeros where the set has no classes.
+      label: int32 [...], zeros where the set has no classes, -1 where an image has no label.
     """
 
     image: jax.Array
@@ -72,12 +72,15 @@ class Task(NamedTuple):
     Attributes:
       init: () -> GanState, from the config's seed.
       step: (state, batch) -> (state, metrics). Leaves of `batch` are
-        [disc_steps, B / devices, ...]; per device, collectives over the task's axis.
+        [draws, B / devices, ...]; per device, collectives over the task's axis.
       preview: (state) -> uint8 [N, H, W, C], always the same inputs.
       sampler: None if its generator does not start from a latent.
+      classifier: (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if
+        nothing in it tells classes apart.
     """
 
     init: Callable[[], GanState]
     step: Callable[[GanState, Batch], tuple[GanState, Metrics]]
     preview: Callable[[GanState], jax.Array]
     sampler: Sampler | None
+    classifier: Callable[[GanState, jax.Array], jax.Array] | None = None

@@ -55,13 +55,15 @@ RATE = 1e-3
 
 
 def remember_gradients() -> optax.GradientTransformation:
-    """SGD at RATE whose state is the last gradient."""
+    """SGD at RATE whose state is the last gradient; it does not matter whose turn it is."""
 
-    def update(grads, state, params=None):
-        del state, params
+    def update(grads, state, params=None, **extra):
+        del state, params, extra
         return jax.tree.map(lambda g: -RATE * g, grads), grads
 
-    return optax.GradientTransformation(lambda params: jax.tree.map(jnp.zeros_like, params), update)
+    return optax.GradientTransformationExtraArgs(
+        lambda params: jax.tree.map(jnp.zeros_like, params), update
+    )
 
 
 def identity_gather(data, item):

@@ -7,10 +7,10 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import runners
+from gan_jax import runners, tasks
 from gan_jax.errors import UserError
 from gan_jax.states import NetState
-from gan_jax.tasks import adversarial
+from gan_jax.tasks import adversarial, semisupervised
 from gan_jax.types import Pair
 from tests import gans
 
@@ -33,6 +33,19 @@ CASES = {
             **{'loss': 'relativistic', 'disc.net.spectral_norm': True, 'penalties.r1': 0.5},
         ),
     ),
+    # a classifier: three discriminator updates, pseudo-labels, features matched over devices
+    'sgan': (
+        gans.MNIST_SPEC,
+        gans.noisy(
+            'sgan',
+            task='semisupervised',
+            augment='translation',
+            share_latent=False,
+            **{f'semisupervised.{name}': 1.0 for name in semisupervised.TERMS},
+            **{'semisupervised.separate': True, 'semisupervised.confidence': 0.0},
+            **{'disc.ema_decay': 0.9},
+        ),
+    ),
     # what is left of a step when only its structure matters
     'plain': (gans.MNIST_SPEC, gans.config('dcgan_mnist')),
 }
@@ -41,17 +54,18 @@ CASES = {
 def start(case, axis_name):
     """A recipe with recording optimizers, its step and its first state."""
     spec, config = CASES[case]
-    recipe = adversarial.make_recipe(config, spec, axis_name)
+    task = {'adversarial': adversarial, 'semisupervised': semisupervised}[config.task]
+    recipe = task.make_recipe(config, spec, axis_name)
     recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
-    state = jax.jit(lambda: adversarial.init(recipe, spec))()
-    return lambda state, batch: adversarial.step(recipe, state, batch), state
+    state = jax.jit(lambda: task.init(recipe, spec))()
+    return lambda state, batch: task.step(recipe, state, batch), state
 
 
 def batches(case, steps):
-    """Items [1, disc_steps, B, ...] of each step."""
+    """Items [1, draws, B, ...] of each step."""
     spec, config = CASES[case]
     for n in range(steps):
-        batch = gans.batch(spec, config.disc_steps, config.batch_size, n)
+        batch = gans.batch(spec, len(tasks.draws(config)), config.batch_size, n)
         yield jax.tree.map(lambda leaf: leaf[None], batch)
 
 
@@ -86,6 +100,8 @@ LAYOUTS = [('dcgan_mnist', r, n) for r in runners.RUNNERS for n in (1, 2, 4)] + 
     ('mnist_gan', 'pmap', 2),
     ('mnist_gan', 'shard_map', 4),
     ('mnist_gan', 'vmap', 4),
+    ('sgan', 'pmap', 2),
+    ('sgan', 'vmap', 2),
 ]
 
 

@@ -65,7 +65,8 @@ def measure(plan: Plan) -> dict[str, Any]:
 def _refuse_what_cannot_run(config: ConfigDict) -> None:
     spec = data.entry(config.data).spec(config.data)
     jax.eval_shape(tasks.make(config, spec, axis_name=None).init)
-    order.DataOrder(spec.num_examples, config.batch_size, config.seed, config.disc_steps)
+    labels = data.generated(config.data).source.labels()
+    order.make(tasks.draws(config), labels, config.batch_size, config.seed)
 
 
 def _images(config: ConfigDict) -> np.ndarray | None:
@@ -100,7 +101,7 @@ def _summary(worker: Worker, turns: list[dict[str, Any]], config: ConfigDict) ->
         'batch_size': config.batch_size,
         **worker.ready,
         'step_ms': {'median': float(median), 'p25': float(quarter), 'p75': float(three_quarters)},
-        'images_per_s': config.batch_size * config.disc_steps / step_s,
+        'images_per_s': config.batch_size * len(tasks.draws(config)) / step_s,
         'input_wait_fraction': sum(turn['wait_s'] for turn in turns) / taken,
         **worker.order('memory'),
     }

@@ -15,7 +15,6 @@ import numpy as np
 from gan_jax import data, files
 from gan_jax.benchmarking.plan import Plan
 from gan_jax.benchmarking.processes import Worker, WorkerError
-from gan_jax.data import synthetic
 from gan_jax.errors import UserError, nearest
 
 PROBES = 3  # turns that choose among a peer's variants
@@ -122,5 +121,4 @@ def fastest(
 
 
 def _generated(plan: Plan) -> np.ndarray:
-    spec = data.entry(plan.config.data).spec(plan.config.data)
-    return synthetic.make(spec, plan.config.data).arrays().image
+    return data.generated(plan.config.data).arrays().image

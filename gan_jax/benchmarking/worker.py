@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import data, memory, runners, tasks
 from gan_jax.benchmarking import arithmetic
-from gan_jax.data import feeds, synthetic
+from gan_jax.data import feeds
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, DataSpec, Metrics
 
@@ -41,7 +41,7 @@ class Stepper:
         self._stride = config.steps_per_call
         self._flops = flops_per_step(config, dataset.spec)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
-        feed = feeds.make_feed(dataset, config)
+        feed = feeds.make_feed(dataset, config, tasks.draws(config))
         runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
         self._num_devices = runner.num_devices
         self._data = runner.replicate(feed.data)
@@ -103,7 +103,7 @@ def _end(metrics: Metrics) -> float:
 def flops_per_step(config: ConfigDict, spec: DataSpec) -> int:
     """Operations of one step on the global batch."""
     task = tasks.make(config, spec, axis_name=None)
-    lead = (config.disc_steps, config.batch_size)
+    lead = (len(tasks.draws(config)), config.batch_size)
     batch = Batch(
         jax.ShapeDtypeStruct((*lead, *spec.image_shape), jnp.uint8),
         jax.ShapeDtypeStruct(lead, jnp.int32),
@@ -142,9 +142,7 @@ def peak_rss_mb() -> float:
 
 def load(config: ConfigDict, generated: bool) -> data.Dataset:
     """The config's data, or random pixels in their place."""
-    if not generated:
-        return data.load(config.data)
-    return synthetic.make(data.entry(config.data).spec(config.data), config.data)
+    return data.generated(config.data) if generated else data.load(config.data)
 
 
 def main() -> None:

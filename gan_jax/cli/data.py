@@ -40,12 +40,13 @@ def main(invocation: Invocation) -> None:
     startup.prepare()
     config_lib.validate(config)
     dataset = data.load(config.data)
-    feed = feeds.make_feed(dataset, config)
+    draws = tasks.draws(config)
+    feed = feeds.make_feed(dataset, config, draws)
     for name, value in sheet.summarise(dataset).items():
         print(f'{name.replace("_", " "):16} {_text(value)}')
 
     def first_batches() -> Batch:
-        steps = -(-SHOWN // (config.batch_size * config.disc_steps))
+        steps = -(-SHOWN // (config.batch_size * len(draws)))
         items = itertools.islice(feed.items(0), steps)
         batches = [feed.gather(feed.data, item) for item in items]
         flat = [jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch) for batch in batches]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax.data import celeb_a, folder, mnist, mnist5k, pairs, synthetic
+from gan_jax.data import budget, celeb_a, folder, mnist, mnist5k, pairs, synthetic
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
@@ -38,7 +38,12 @@ DATASETS: Mapping[str, Entry] = {
 
 
 # Fields that mean something to these sets only.
-_OWNERS = {'attribute': ('celeb_a',), 'input': ('pairs', 'synthetic'), 'input_path': ('pairs',)}
+_OWNERS = {
+    'unlabelled': ('folder',),
+    'attribute': ('celeb_a',),
+    'input': ('pairs', 'synthetic'),
+    'input_path': ('pairs',),
+}
 
 
 def entry(config: ConfigDict) -> Entry:
@@ -65,12 +70,27 @@ def entry(config: ConfigDict) -> Entry:
 
 
 def load(config: ConfigDict) -> Dataset:
-    """The data set of a run.
+    """The data set of a run, with those labels that training may see.
 
     Args:
       config: the run's `config.data`.
 
     Raises:
-      UserError: the set is unknown or cannot be had.
+      UserError: the set is unknown or cannot be had, or the labels are not in it.
     """
-    return entry(config).load(config)
+    return budget.restrict(entry(config).load(config), config.labels)
+
+
+def generated(config: ConfigDict) -> Dataset:
+    """The same with random pixels in place of the images, which need not be at hand."""
+    like = entry(config).spec(config)
+    return budget.restrict(synthetic.make(like, config), config.labels)
+
+
+def validation(config: ConfigDict) -> Dataset:
+    """The labelled images that `config.labels.validation` keeps from training.
+
+    Raises:
+      UserError: as `load`, or there are none.
+    """
+    return budget.validation(entry(config).load(config), config.labels)

@@ -7,6 +7,7 @@ import hashlib
 import os
 from pathlib import Path, PurePosixPath
 import stat
+import sys
 import threading
 from typing import NamedTuple
 import zipfile
@@ -152,20 +153,26 @@ def existing(path: Path, field: str) -> Path:
     return path
 
 
-def classes(names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+def classes(names: Sequence[str], unlabelled: str = '') -> tuple[tuple[str, ...], np.ndarray]:
     """Classes from sub-folders: the names of the classes, and int32 [N], the class of each file.
 
     There are classes if all files lie in sub-folders, two or more: the outermost ones, sorted.
     A folder that holds all others, as in a .zip of one, does not count.
+
+    Args:
+      names: of the files, with slashes.
+      unlabelled: a sub-folder that is no class; its files, and those in no sub-folder, have the
+        class -1. '': there is none, and one file in no sub-folder means that there are no classes.
     """
     common = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ''
     start = len(common) + 1 if common else 0
-    outer = sorted({name[start:].partition('/')[0] for name in names})
-    if len(outer) < 2 or not all('/' in name[start:] for name in names):
+    # The folder, or '' for a file in none.
+    heads = [sys.intern(name[start:].rpartition('/')[0].partition('/')[0]) for name in names]
+    outer = sorted(set(heads) - ({'', unlabelled} if unlabelled else set()))
+    if len(outer) < (1 if unlabelled else 2) or '' in outer:
         return (), np.zeros(len(names), np.int32)
     number = {name: index for index, name in enumerate(outer)}
-    heads = (number[name[start:].partition('/')[0]] for name in names)
-    return tuple(outer), np.fromiter(heads, np.int32, len(names))
+    return tuple(outer), np.fromiter((number.get(h, -1) for h in heads), np.int32, len(names))
 
 
 def shown(name: str) -> str:

@@ -4,7 +4,7 @@ Both feeds give the same batches. The resident one sends indices and gathers ins
 the streamed one reads images with Grain.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 import itertools
 import queue
 import sys
@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import cache
-from gan_jax.data.order import DataOrder
+from gan_jax.data import order as order_lib
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
 from gan_jax.types import Batch
@@ -47,12 +47,13 @@ class Feed(NamedTuple):
     items: Callable[[int], Iterator[Any]]
 
 
-def make_feed(dataset: Dataset, config: ConfigDict) -> Feed:
+def make_feed(dataset: Dataset, config: ConfigDict, draws: Sequence[str]) -> Feed:
     """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
 
     Args:
       dataset: the images.
       config: the run's config.
+      draws: of which images each of the batches in a step is, see `order.POOLS`.
 
     Raises:
       UserError: there is no such feed, or there are fewer images than one batch.
@@ -61,7 +62,7 @@ def make_feed(dataset: Dataset, config: ConfigDict) -> Feed:
     if kind not in FEEDS:
         raise UserError(f'config.data.feed={kind!r} must be one of {", ".join(FEEDS)}.')
     spec = dataset.spec
-    order = DataOrder(spec.num_examples, config.batch_size, config.seed, config.disc_steps)
+    order = order_lib.make(draws, dataset.source.labels(), config.batch_size, config.seed)
     if kind == 'auto':
         size = spec.num_examples * np.prod(spec.image_shape, dtype=np.int64)
         kind = 'resident' if size <= cache.RESIDENT_LIMIT else 'stream'
@@ -80,16 +81,16 @@ def _as_it_is(data: tuple[()], batch: Batch) -> Batch:
     return batch
 
 
-def _indices(order: DataOrder, first_step: int) -> Iterator[np.ndarray]:
-    return map(order.indices, itertools.count(first_step))
+def _indices(order: order_lib.Order, first_step: int) -> Iterator[np.ndarray]:
+    return map(order, itertools.count(first_step))
 
 
-def _batches(dataset: Dataset, order: DataOrder, first_step: int) -> Iterator[Batch]:
+def _batches(dataset: Dataset, order: order_lib.Order, first_step: int) -> Iterator[Batch]:
     """uint8 [draws, B, H, W, C] and int32 [draws, B] of each step, read by several threads."""
     import grain
 
     def read(step: int) -> Batch:
-        indices = order.indices(step)
+        indices = order(step)
         batch = dataset.source.take(indices.ravel())
         return Batch(*(leaf.reshape(*indices.shape, *leaf.shape[1:]) for leaf in batch))
 

@@ -14,10 +14,13 @@ ASSUMED = 500  # images of a folder that was not looked at
 
 
 def spec(config: ConfigDict) -> DataSpec:
-    """What a folder of the config's size would be; classes and counts are not known yet."""
+    """What a folder of the config's size would be; classes and counts are not known yet.
+
+    Two classes are assumed where the config says which of the images have none.
+    """
     albums.side(config)
     shape = (config.image_size, config.image_size, 3)
-    return DataSpec(shape, 0, config.num_examples or ASSUMED)
+    return DataSpec(shape, 2 if config.unlabelled else 0, config.num_examples or ASSUMED)
 
 
 def load(config: ConfigDict) -> Dataset:
@@ -25,7 +28,8 @@ def load(config: ConfigDict) -> Dataset:
 
     The centred square of each, `config.crop` pixels a side or as large as it can be, at
     `config.image_size` (`decode.square`). Folders in the folder are classes if all images lie
-    in two or more of them (`album.classes`).
+    in two or more of them; with `config.unlabelled` the images in that folder, or in none, have
+    the label -1 (`album.classes`).
 
     Args:
       config: the run's `config.data`.
@@ -37,7 +41,7 @@ def load(config: ConfigDict) -> Dataset:
         raise UserError('config.data.path is empty: give --config.data.path=FOLDER of your images')
     size, crop = albums.side(config), config.crop
     found = album.find(Path(config.path))
-    names, labels = album.classes(found.names)
+    names, labels = album.classes(found.names, config.unlabelled)
     return albums.load(
         config,
         state=(found.state, crop),

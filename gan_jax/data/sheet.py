@@ -20,7 +20,8 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
 
     Returns:
       name, split, images (how many), shape [H, W, C] and panels as training sees them, classes
-      (name -> images, {} without labels), duplicates (images whose pixels occurred before),
+      (name -> images, {} without labels), unlabelled (images that have no class where others
+      have), duplicates (images whose pixels occurred before),
       mean and std of all pixels in [0, 1], fingerprint. Of a user's own images also
       near_duplicates (images in groups that look alike, groups, images in the largest; of pairs
       the photos are compared) and what `dataset.facts` says.
@@ -28,11 +29,14 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     facts = dict(dataset.facts())
     levels = np.zeros(256, np.int64)
     classes = np.zeros(len(dataset.class_names), np.int64)
+    unlabelled = 0
     digests: set[bytes] = set()
     hashes = []
     for batch in _chunks(dataset):
         levels += np.bincount(batch.image.ravel(), minlength=256)
-        classes += np.bincount(batch.label, minlength=len(classes))[: len(classes)]
+        known = batch.label[batch.label >= 0]
+        unlabelled += len(batch.label) - len(known)
+        classes += np.bincount(known, minlength=len(classes))[: len(classes)]
         digests.update(hashlib.sha256(image).digest() for image in batch.image)
         if facts:
             hashes.append(duplicates.perceptual_hashes(duplicates.photos(batch.image)))
@@ -45,6 +49,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         shape=list(dataset.spec.image_shape),
         panels=dataset.spec.panels,
         classes=dict(zip(dataset.class_names, map(int, classes), strict=True)),
+        unlabelled=unlabelled,
         duplicates=len(dataset.source) - len(digests),
         **(dict(near_duplicates=_alike(np.concatenate(hashes))) if facts else {}),
         mean=mean,

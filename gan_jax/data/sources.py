@@ -112,6 +112,9 @@ class Source(Protocol):
     def arrays(self) -> Batch:
         """All of them: uint8 [N, H, W, C] and int32 [N]."""
 
+    def labels(self) -> np.ndarray:
+        """int32 [N], without reading an image; -1 where an example has none."""
+
 
 class Examples:
     """The examples of a prepared set.
@@ -144,6 +147,10 @@ class Examples:
         chunks = _chunks(self._records, self._indices)
         batches = parallel.ordered_map(self._records.take, chunks)
         return Batch(*map(np.concatenate, zip(*batches, strict=True)))
+
+    def labels(self) -> np.ndarray:
+        """int32 [N]."""
+        return self._decoded.labels[self._indices]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -66,9 +66,15 @@ class Generated:
 
     def take(self, indices: np.ndarray) -> Batch:
         """The examples of int [n]: uint8 [n, H, W, C] and int32 [n]."""
-        labels = (indices % self._classes).astype(np.int32)
-        return Batch(self._pool[indices % len(self._pool)], labels)
+        return Batch(self._pool[indices % len(self._pool)], self._labels_of(indices))
 
     def arrays(self) -> Batch:
         """All of them: uint8 [N, H, W, C] and int32 [N]."""
         return self.take(np.arange(self._count))
+
+    def labels(self) -> np.ndarray:
+        """int32 [N]."""
+        return self._labels_of(np.arange(self._count))
+
+    def _labels_of(self, indices: np.ndarray) -> np.ndarray:
+        return (indices % self._classes).astype(np.int32)

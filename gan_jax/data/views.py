@@ -9,11 +9,19 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
+import numpy as np
 
 from gan_jax import rng
 from gan_jax.types import Batch, DataSpec
 
 View = Callable[[jax.Array, Batch], Batch]
+
+
+def centred(config: ConfigDict, image: np.ndarray) -> np.ndarray:
+    """The middle of stored images [N, H, W, C] of one panel, as large as what training sees."""
+    low, high = config.jitter // 2, config.jitter - config.jitter // 2
+    height, width = image.shape[1:3]
+    return image[:, low : height - high, low : width - high]
 
 
 def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | None:

@@ -150,18 +150,20 @@ class BrownleeGenerator(_ConvNet):
 
 
 class BrownleeDiscriminator(_ConvNet, _Classifier):
-    """Three 3x3 convolutions of stride 2, dropout, one logit a class; no norm.
+    """Some 3x3 convolutions of stride 2, dropout, one logit a class; no norm.
 
     Attributes:
       width: channels of every convolution.
+      levels: convolutions: three for digits, which end in a map of 4x4, four for 64x64.
       dropout: probability of a zero before the logits.
     """
 
     width: int = 128
+    levels: int = 3
     dropout: float = 0.4
 
     def _features(self, x: jax.Array, train: bool) -> jax.Array:
-        for _ in range(3):
+        for _ in range(self.levels):
             x = layers.Conv(self.width, 3, 2, dtype=self.dtype)(x)
             x = layers.leaky_relu(0.2)(x)
         return x.reshape(len(x), -1)

@@ -48,6 +48,14 @@ PANELS = (
         (Curve('grad_norm_g', 'Generator', 'gen'), Curve('grad_norm_d', 'Discriminator', 'disc')),
         log=True,
     ),
+    Panel('Labelled images', (Curve('accuracy', 'Accuracy', 'disc'),), limits=(0.0, 1.0)),
+    Panel(
+        'Classes',
+        (
+            Curve('loss_supervised', 'Labelled', 'disc'),
+            Curve('loss_pseudo', 'Unlabelled', 'gen'),
+        ),
+    ),
     Panel('Penalty', (Curve('penalty', 'Discriminator', 'disc'),)),
 )
 

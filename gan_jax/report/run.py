@@ -19,6 +19,7 @@ class Run(NamedTuple):
       facts: run.json.
       rows: metrics.jsonl.
       grids: samples/*.png, oldest first.
+      classification: classification.json.
     """
 
     workdir: Path
@@ -26,6 +27,7 @@ class Run(NamedTuple):
     facts: dict[str, Any]
     rows: list[dict[str, Any]]
     grids: list[Path]
+    classification: dict[str, Any]
 
     @property
     def step(self) -> int:
@@ -64,4 +66,5 @@ def read(workdir: Path) -> Run:
         facts=load('run.json'),
         rows=recorder.read_rows(workdir),
         grids=recorder.sample_paths(workdir),
+        classification=load('classification.json'),
     )

@@ -1,7 +1,7 @@
 """The sections of a report: functions from a run to HTML, '' where its files are absent."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 import math
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from gan_jax import images, recorder
 from gan_jax.progress import clock
-from gan_jax.report import charts, markup, pictures
+from gan_jax.report import charts, markup, pictures, reliability
 from gan_jax.report.run import Run
 
 FRAMES = 60  # grids behind the page's slider
@@ -37,10 +37,8 @@ def header(run: Run) -> str:
 def hero(run: Run) -> str:
     """The samples, with a slider through training; beside them key figures, D(x) and D(G(z))."""
     beside = [charts.chart(d) for d in run.drawings if d.panel.title == BESIDE_SAMPLES]
-    return (
-        f'<section class="hero">{_stage(run)}<div>{_key_figures(run)}{"".join(beside)}</div>'
-        '</section>'
-    )
+    figures = _figure_list(_figures(run))
+    return f'<section class="hero">{_stage(run)}<div>{figures}{"".join(beside)}</div></section>'
 
 
 def history(run: Run) -> str:
@@ -74,6 +72,29 @@ def filmstrip(run: Run) -> str:
     )
 
 
+def classifier(run: Run) -> str:
+    """How right the run's classifier is, and a reliability diagram."""
+    found = run.classification
+    if not found:
+        return ''
+    data = found['data']
+    figures = {
+        'Accuracy': f'{found["accuracy"]:.2%}',
+        'Calibration error': f'{found["calibration_error"]:.2%}',
+        'Labelled images': f'{data["images"]:,} ({data["name"]}, {data["split"]})',
+        'At step': f'{found["step"]:,}',
+        **{f'Recognised of {name}': f'{share:.1%}' for name, share in found['classes'].items()},
+    }
+    return (
+        '<section id="classifier"><h2>What the classifier is worth</h2>'
+        '<p>The confidence of its answers beside how often they are right. On the dashed line the'
+        ' two are equal; below it the classifier is too sure. A larger dot stands for more'
+        ' images.</p>'
+        f'<div class="reliability">{reliability.diagram(found["calibration"])}'
+        f'{_figure_list(figures)}</div></section>'
+    )
+
+
 def reading_note(run: Run) -> str:
     """What D(x) and D(G(z)) mean, and what they say of this run."""
     if not any('d_real' in row for row in run.rows):
@@ -100,6 +121,11 @@ def commands(run: Run) -> str:
             f'gan-jax sample --workdir={workdir} --output=walk.gif --walk=60'
         ),
     }
+    if run.config.get('task') == 'semisupervised':
+        entries['Classes of images'] = f'gan-jax classify --workdir={workdir} --input=FOLDER'
+        entries['Its accuracy, once it is final'] = (
+            f'gan-jax classify --workdir={workdir} --split=test'
+        )
     if 'command' in run.facts:
         entries = {'Resume, or train longer with more steps': str(run.facts['command'])} | entries
     if (run.workdir / 'tensorboard').exists():
@@ -157,10 +183,10 @@ def _moment(run: Run, step: int) -> str:
     return f'Step {step:,}{epoch}'
 
 
-def _key_figures(run: Run) -> str:
+def _figure_list(figures: Mapping[str, str]) -> str:
     entries = ''.join(
-        f'<div><dt>{name}</dt><dd>{escape(value)}</dd></div>'
-        for name, value in _figures(run).items()
+        f'<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>'
+        for name, value in figures.items()
         if value
     )
     return f'<dl class="figures">{entries}</dl>'
@@ -258,6 +284,7 @@ def _grid(run: Run, picture: pictures.Picture) -> str:
 SECTIONS: tuple[Callable[[Run], str], ...] = (
     header,
     hero,
+    classifier,
     filmstrip,
     history,
     reading_note,

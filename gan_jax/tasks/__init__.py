@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from gan_jax import rng
 from gan_jax.data import views
 from gan_jax.states import GanState
-from gan_jax.tasks import adversarial
+from gan_jax.tasks import adversarial, players, semisupervised
 from gan_jax.types import Batch, DataSpec, Metrics, Task
 
 
@@ -19,15 +19,25 @@ class Kind(NamedTuple):
 
     Attributes:
       make: (config, spec, axis_name=) -> Task.
+      draws: config -> of which images each of the batches in a step is: a `data.order.POOLS`.
       inspect: (config, batch of [N, ...]) -> uint8 [M, H, W, C], real images as the
         discriminator sees them, drawn as in step 0; it needs no networks.
     """
 
     make: Callable[..., Task]
+    draws: Callable[[ConfigDict], tuple[str, ...]]
     inspect: Callable[[ConfigDict, Batch], jax.Array]
 
 
-TASKS: Mapping[str, Kind] = {'adversarial': Kind(adversarial.make, adversarial.inspect)}
+TASKS: Mapping[str, Kind] = {
+    'adversarial': Kind(adversarial.make, adversarial.draws, players.inspect),
+    'semisupervised': Kind(semisupervised.make, semisupervised.draws, players.inspect),
+}
+
+
+def draws(config: ConfigDict) -> tuple[str, ...]:
+    """Of which images each of the batches in a step is, for `data.order.make`."""
+    return TASKS[config.task].draws(config)
 
 
 def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:

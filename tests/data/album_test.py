@@ -205,6 +205,17 @@ def test_classes_are_the_outermost_folders_if_all_images_are_in_one():
     assert classes('a/x.jpg', 'y.jpg') == ((), [0, 0])
 
 
+def test_files_of_the_unlabelled_folder_and_of_none_have_no_class():
+    def classes(*files):
+        names, labels = album.classes(files, 'rest')
+        return names, labels.tolist()
+
+    assert classes('a/x.jpg', 'b/y.jpg', 'rest/z.jpg', 'w.jpg') == (('a', 'b'), [0, 1, -1, -1])
+    assert classes('top/a/x.jpg', 'top/b/rest/y.jpg', 'top/z.jpg') == (('a', 'b'), [0, 1, -1])
+    assert classes('a/x.jpg', 'rest/y.jpg') == (('a',), [0, -1])
+    assert classes('rest/x.jpg', 'y.jpg') == ((), [0, 0])
+
+
 def test_threads_share_a_zip(tmp_path):
     from gan_jax.data import parallel
 

@@ -6,15 +6,18 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import data
+from gan_jax import data, tasks
 from gan_jax.data import cache, feeds
+from gan_jax.data.order import DataOrder
 from gan_jax.errors import UserError
+
+IN_TURN = ('in_turn',)
 
 
 def batches(config, kind, first_step, count):
     """What the step sees: numpy Batches of `count` steps."""
     config.data.feed = kind
-    feed = feeds.make_feed(data.load(config.data), config)
+    feed = feeds.make_feed(data.load(config.data), config, tasks.draws(config))
     assert feed.kind == kind
     gather = jax.jit(feed.gather)
     items = feed.items(first_step)
@@ -50,7 +53,7 @@ def test_starting_in_the_middle_goes_on_as_from_the_start(digits, kind):
 def test_the_stream_follows_the_data_order(digits):
     dataset = data.load(digits.data)
     images, labels = dataset.arrays()
-    order = feeds.DataOrder(200, digits.batch_size, digits.seed, 1)
+    order = DataOrder(200, digits.batch_size, digits.seed, 1)
     batch = batches(digits, 'stream', 5, 1)[0]
     np.testing.assert_array_equal(batch.image, images[order.indices(5)])
     np.testing.assert_array_equal(batch.label, labels[order.indices(5)])
@@ -60,15 +63,15 @@ def test_auto_streams_what_is_too_large_to_reside(digits, monkeypatch):
     dataset = data.load(digits.data)
     digits.data.feed = 'auto'
     monkeypatch.setattr(cache, 'RESIDENT_LIMIT', 200 * 28 * 28)
-    assert feeds.make_feed(dataset, digits).kind == 'resident'
+    assert feeds.make_feed(dataset, digits, IN_TURN).kind == 'resident'
     monkeypatch.setattr(cache, 'RESIDENT_LIMIT', 200 * 28 * 28 - 1)
-    assert feeds.make_feed(dataset, digits).kind == 'stream'
+    assert feeds.make_feed(dataset, digits, IN_TURN).kind == 'stream'
 
 
 def test_an_unknown_feed_is_an_error(digits):
     digits.data.feed = 'river'
     with pytest.raises(UserError, match="config.data.feed='river' must be one of auto, resident"):
-        feeds.make_feed(data.load(digits.data), digits)
+        feeds.make_feed(data.load(digits.data), digits, IN_TURN)
 
 
 def threads():
@@ -126,7 +129,7 @@ def test_closing_prefetch_stops_its_thread_and_closes_its_iterator():
 def test_the_reading_threads_end_with_the_stream(digits):
     digits.data.feed = 'stream'
     before = threading.active_count()
-    items = feeds.make_feed(data.load(digits.data), digits).items(0)
+    items = feeds.make_feed(data.load(digits.data), digits, IN_TURN).items(0)
     next(items)
     items.close()
     deadline = time.monotonic() + 5

@@ -158,7 +158,7 @@ def test_three_images_and_a_batch_of_64_is_one_line(config, tmp_path):
     album(tmp_path / 'set', 3)
     config.batch_size = 64
     with pytest.raises(UserError, match='64') as caught:
-        feeds.make_feed(data.load(config.data), config)
+        feeds.make_feed(data.load(config.data), config, ['in_turn'])
     assert '3 ' in str(caught.value) and '\n' not in str(caught.value)
 
 
@@ -169,7 +169,7 @@ def test_the_feeds_agree_on_a_folder_and_resume_where_they_were(config, tmp_path
 
     def batches(kind, first, count):
         config.data.feed = kind
-        feed = feeds.make_feed(dataset, config)
+        feed = feeds.make_feed(dataset, config, ['in_turn'])
         items = feed.items(first)
         found = [jax.device_get(feed.gather(feed.data, x)) for x in itertools.islice(items, count)]
         items.close() if hasattr(items, 'close') else None
@@ -209,3 +209,18 @@ def test_the_background_of_transparent_pictures_is_white(config, tmp_path):
     (tmp_path / 'set').mkdir()
     Image.new('RGBA', (20, 20), (9, 9, 9, 0)).save(tmp_path / 'set/clear.png')
     assert (data.load(config.data).arrays().image == 255).all()
+
+
+def test_images_outside_the_classes_have_no_label_and_both_feeds_say_so(config, tmp_path):
+    for name in ('cats', 'dogs', 'unsorted'):
+        album(tmp_path / 'set' / name, 3, first=10 * len(name))
+    album(tmp_path / 'set', 2, first=90)
+    config.data.unlabelled = 'unsorted'
+    dataset = data.load(config.data)
+    assert dataset.class_names == ('cats', 'dogs') and dataset.spec.num_classes == 2
+    # In the order of the names: 000.jpg and 001.jpg come before the folders.
+    expected = [-1] * 2 + [0] * 3 + [1] * 3 + [-1] * 3
+    assert dataset.arrays().label.tolist() == dataset.source.labels().tolist() == expected
+    assert dataset.source.take(np.arange(11)).label.tolist() == expected
+    config.data.unlabelled = ''
+    assert data.load(config.data).class_names == ()

@@ -29,7 +29,7 @@ def test_counts_classes_duplicates_and_moments_by_chunks(monkeypatch, chunk):
     monkeypatch.setattr(sheet, 'CHUNK', chunk)
     images = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3), np.uint8)
     images[4] = images[5] = images[1]
-    labels = np.array([0, 0, 2, 0, 2, 2], np.int32)
+    labels = np.array([0, 0, 2, 0, 2, -1], np.int32)
     spec = DataSpec((4, 4, 3), 3, 6)
     given = Given(Batch(images, labels), chunk)
     facts = sheet.summarise(Dataset('set', 'train', spec, ('a', 'b', 'c'), 'f' * 64, given))
@@ -41,7 +41,8 @@ def test_counts_classes_duplicates_and_moments_by_chunks(monkeypatch, chunk):
         images=6,
         shape=[4, 4, 3],
         panels=1,
-        classes={'a': 3, 'b': 0, 'c': 3},
+        classes={'a': 3, 'b': 0, 'c': 2},
+        unlabelled=1,
         duplicates=2,
         fingerprint='f' * 64,
     )

@@ -11,7 +11,7 @@ import pytest
 
 from gan_jax import losses, penalties, rng
 from gan_jax.errors import UserError
-from gan_jax.tasks import adversarial
+from gan_jax.tasks import adversarial, players
 from gan_jax.types import Pair
 from tests import gans
 
@@ -113,7 +113,7 @@ def test_the_first_update_is_the_textbook_s():
     generator, discriminator = jax.jit(gradients(recipe, state, batch))()
     gen, disc = state.nets
     key = rng.purpose_key(rng.step_key(0, state.step, state.rollbacks), 'disc', 0)
-    z = recipe.latent(adversarial.Game(recipe, key, batch.label[0], None).keys('latent'))
+    z = recipe.latent(players.Game(recipe, key, batch.label[0], None).keys('latent'))
     real = batch.image[0] / np.float32(255)
 
     def play(gen_params, disc_params):
@@ -175,10 +175,16 @@ def test_randomness_depends_on_seed_step_and_rollbacks():
 
 
 def test_the_moving_average_starts_low_and_approaches_its_decay():
-    ema, new = {'w': jnp.zeros(())}, {'w': jnp.ones(())}
-    weight = [float(adversarial.update_ema(ema, new, 0.99, jnp.int32(n))['w']) for n in (0, 10_000)]
-    np.testing.assert_allclose(weight, [0.9, 0.01], rtol=1e-5)
-    assert adversarial.update_ema({}, new, 0.0, jnp.int32(0)) == {}
+    recipe, state, _ = setting(**{'gen.ema_decay': 0.99})
+    ema = state.ema._replace(gen=jax.tree.map(jnp.zeros_like, state.ema.gen))
+
+    def weight(step):
+        update = jax.jit(functools.partial(players.update_ema, decay=recipe.ema_decay))
+        after = update(ema, state.nets, step=jnp.int32(step))
+        assert after.disc == {}
+        return optax.tree.norm(after.gen) / optax.tree.norm(state.nets.gen.variables)
+
+    np.testing.assert_allclose([weight(0), weight(10_000)], [0.9, 0.01], rtol=1e-5)
 
 
 def test_instance_noise_falls_linearly_to_zero():
@@ -196,7 +202,7 @@ def test_samples_come_from_the_average_and_previews_from_fixed_latents():
     np.testing.assert_array_equal(first, preview(state))
     live = state.replace(ema=jax.tree.map(lambda x: x + 1, state.ema))
     assert changed(first, preview(live))
-    nets = state.nets._replace(gen=state.nets.gen.replace(params=live.ema['params']))
+    nets = state.nets._replace(gen=state.nets.gen.replace(params=live.ema.gen['params']))
     np.testing.assert_array_equal(first, preview(state.replace(nets=nets)))
 
 

@@ -1,0 +1,230 @@
+"""What a trained classifier says of images, and how far its confidence can be trusted."""
+
+from collections.abc import Callable, Iterator, Sequence
+import itertools
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import chex
+import jax
+from ml_collections import ConfigDict
+import numpy as np
+
+from gan_jax import data, files
+from gan_jax.data import album, decode, parallel, views
+from gan_jax.data.sources import Dataset
+from gan_jax.errors import UserError
+from gan_jax.trained import Trained
+
+RESULT = 'classification.json'  # in a workdir
+CHUNK = 128  # images in one call, so that memory does not grow with their number
+BINS = 10  # of confidence, in a calibration
+
+
+class Classifier:
+    """Probabilities by a trained run, a chunk of images at a time."""
+
+    def __init__(self, run: Trained):
+        """Takes the run.
+
+        Raises:
+          UserError: it has no classifier.
+        """
+        if run.task.classifier is None:
+            raise UserError(
+                f'config.task={run.config.task} of the run trains no classifier: give the --workdir'
+                ' of a run of sgan_mnist or sgan_folder'
+            )
+        self._run = run
+        self._call = jax.jit(lambda state, x: jax.nn.softmax(run.task.classifier(state, x)))
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Of each class, float32 [N, K], for images as stored, uint8 [N, H, W, C]."""
+        found = []
+        for start in range(0, len(image), CHUNK):
+            # The last call is filled up with the first images, so that one program serves all.
+            index = np.arange(start, start + CHUNK) % len(image)
+            part = views.centred(self._run.config.data, image[index])
+            found.append(np.asarray(self._call(self._run.state, part))[: len(image) - start])
+        return np.concatenate(found)
+
+
+class Answer(NamedTuple):
+    """The most probable class of an image, and its probability."""
+
+    name: str
+    confidence: float
+
+
+def classify_files(
+    run: Trained, path: Path, field: str
+) -> Iterator[tuple[str, Answer | decode.Unreadable]]:
+    """What each image file is, in the order of their names.
+
+    Args:
+      run: the trained classifier.
+      path: an image, a folder of images, or a .zip of one.
+      field: what the user gave it by, for messages.
+
+    Yields:
+      the file's name in the folder, and the answer, or why there is none.
+
+    Raises:
+      UserError: there is no image there, or the run has no classifier.
+    """
+    classifier = Classifier(run)
+    names, contents = _files(path, field)
+
+    def read(index: int) -> np.ndarray | decode.Unreadable:
+        try:
+            return _as_stored(contents(index), run)
+        except decode.Unreadable as error:
+            return error
+
+    images = zip(names, parallel.ordered_map(read, range(len(names))), strict=True)
+    while chunk := list(itertools.islice(images, CHUNK)):
+        whole = [image for _, image in chunk if isinstance(image, np.ndarray)]
+        answers = iter(classifier(np.stack(whole)) if whole else ())
+        for name, image in chunk:
+            found = image
+            if isinstance(image, np.ndarray):
+                probability = next(answers)
+                best = int(probability.argmax())
+                found = Answer(run.class_names[best], float(probability[best]))
+            yield album.shown(name), found
+
+
+def _files(path: Path, field: str) -> tuple[Sequence[str], Callable[[int], bytes]]:
+    """Names, and the content of each by its index."""
+    path = album.existing(path, field)
+    if path.is_dir() or path.suffix.lower() == '.zip':
+        found = album.find(path, field)
+        return found.names, found.read
+    return (path.name,), album.Album(album.Files(path.parent), (path.name,), '', ()).read
+
+
+def _as_stored(content: bytes, run: Trained) -> np.ndarray:
+    """An image file as the run's images are stored, uint8 [H, W, C].
+
+    Raises:
+      Unreadable: it cannot be decoded.
+    """
+    config, shape = run.config.data, run.image_shape
+    side = shape[0] + config.jitter
+    image = decode.read(content, least_side=0 if config.crop else side)
+    if shape[2] == 1:
+        image = image.convert('L').convert('RGB')
+    return decode.square(image, side, config.crop)[..., : shape[2]]
+
+
+def labelled_split(run: Trained, split: str) -> Dataset:
+    """A split of the run's data with all its labels, or those kept for 'validation'.
+
+    Raises:
+      UserError: there is no such split.
+    """
+    config = ConfigDict(run.config.data.to_dict())
+    if split == 'validation':
+        return data.validation(config)
+    config.split = split
+    config.num_examples = 0
+    config.labels.update(number=0, validation=0, alone=False)
+    return data.load(config)
+
+
+class Calibration(NamedTuple):
+    """Confidence against accuracy, in `BINS` equal intervals of confidence.
+
+    Attributes:
+      count: int64 [BINS], images in each.
+      confidence: float64 [BINS], their mean highest probability; NaN in an empty one.
+      accuracy: float64 [BINS], the share that is right; NaN in an empty one.
+    """
+
+    count: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: the mean of |accuracy - confidence| over images.
+
+        Guo et al. 2017, arXiv:1706.04599, eq. 3.
+        """
+        filled = self.count > 0
+        gap = np.abs(self.accuracy - self.confidence)[filled]
+        return float(gap @ self.count[filled] / self.count.sum())
+
+
+def calibrate(probability: np.ndarray, label: np.ndarray) -> Calibration:
+    """Compares what a classifier says, float [N, K], with what is right, int [N]."""
+    chex.assert_equal_shape_prefix([probability, label], 1)
+    confidence = probability.max(axis=1).astype(np.float64)
+    right = probability.argmax(axis=1) == label
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    count = np.bincount(place, minlength=BINS)
+    with np.errstate(invalid='ignore'):
+        return Calibration(
+            count,
+            np.bincount(place, confidence, BINS) / count,
+            np.bincount(place, right, BINS) / count,
+        )
+
+
+def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
+    """How right the classifier is on labelled images.
+
+    Args:
+      run: the trained classifier.
+      dataset: with labels; images without one are left out.
+
+    Returns:
+      fit for JSON: step, data {name, split, images, fingerprint}, accuracy, classes (name ->
+      share of its images that are recognised), calibration_error, and calibration, the bins
+      that are not empty: {count, confidence, accuracy}.
+
+    Raises:
+      UserError: the run has no classifier, or the set other classes.
+    """
+    if dataset.class_names != run.class_names:
+        raise UserError(
+            f'config.data: the images of split {dataset.split!r} have other classes'
+            f' ({_some(dataset.class_names)}) than the run learned ({_some(run.class_names)})'
+        )
+    image, label = dataset.arrays()
+    known = label >= 0
+    label = label[known]
+    probability = Classifier(run)(image[known])
+    right = probability.argmax(axis=1) == label
+    bins = calibrate(probability, label)
+    return {
+        'step': int(run.state.step),
+        'data': {
+            'name': dataset.name,
+            'split': dataset.split,
+            'images': len(label),
+            'fingerprint': dataset.fingerprint,
+        },
+        'accuracy': float(right.mean()),
+        'classes': {
+            name: float(right[label == number].mean())
+            for number, name in enumerate(dataset.class_names)
+            if (label == number).any()
+        },
+        'calibration_error': bins.error,
+        'calibration': [
+            {'count': int(n), 'confidence': float(c), 'accuracy': float(a)}
+            for n, c, a in zip(*bins, strict=True)
+            if n
+        ],
+    }
+
+
+def write(workdir: Path, found: dict[str, Any]) -> None:
+    """Writes what `evaluate` found into the run's folder, for the report."""
+    files.replace(workdir / RESULT, json.dumps(found, indent=2) + '\n')
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '') or 'none'

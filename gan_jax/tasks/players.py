@@ -1,0 +1,336 @@
+"""What every task does with its two networks: make them, start them, apply them, average.
+
+A task adds which updates a step makes and what they minimise.
+"""
+
+from collections.abc import Callable, Mapping
+import functools
+from typing import Any, NamedTuple, Protocol
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+import optax
+
+from gan_jax import augment, images, nets, rng
+from gan_jax.states import GanState, NetState
+from gan_jax.types import Batch, DataSpec, Pair, Sampler
+
+Stats = Any  # a network's batch_stats
+
+
+class Recipe(Protocol):
+    """What a task's record of all that does not change while it trains has at least.
+
+    Attributes:
+      nets: the two Linen modules, with collectives over `axis_name`.
+      optimizers: one for each.
+      augment: applied to all that the discriminator sees.
+      noise_std: step -> standard deviation of the instance noise; None without any.
+      latent: (keys [B]) -> z, float32 [B, latent_dim].
+      ema_decay: of each network's moving average; 0: none.
+      seed, axis_name: as in the config.
+    """
+
+    nets: Pair[nn.Module]
+    optimizers: Pair[optax.GradientTransformation]
+    augment: augment.Augmentation
+    noise_std: Callable[[jax.Array], jax.Array | float] | None
+    latent: Callable[[jax.Array], jax.Array]
+    ema_decay: Pair[float]
+    seed: int
+    axis_name: str | None
+
+
+def common(config: ConfigDict, modules: Pair[nn.Module], axis_name: str | None) -> dict[str, Any]:
+    """The fields of a `Recipe` but the optimizers, from the config."""
+    return dict(
+        nets=modules,
+        augment=augment.make(config.augment),
+        noise_std=_noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps),
+        latent=_latent(config),
+        ema_decay=Pair(config.gen.ema_decay, config.disc.ema_decay),
+        seed=config.seed,
+        axis_name=axis_name,
+    )
+
+
+def module(
+    role: str,
+    config: ConfigDict,
+    spec: DataSpec,
+    axis_name: str | None,
+    *,
+    kind: nets.Kind,
+    num_classes: int,
+) -> nn.Module:
+    """The config's network for a role, 'gen' or 'disc'.
+
+    Raises:
+      UserError: it does not exist, is of another kind, or is not for such images or classes.
+    """
+    return nets.build(
+        role,
+        config[role].net.to_dict(),
+        kind=kind,
+        image_shape=spec.image_shape,
+        num_classes=num_classes,
+        dtype=jnp.dtype(config.precision),
+        axis_name=axis_name,
+        batch_norm=config.batch_norm,
+    )
+
+
+def _noise_schedule(
+    std: float, decay_steps: int
+) -> Callable[[jax.Array], jax.Array | float] | None:
+    if not std:
+        return None
+    if not decay_steps:
+        return lambda step: std
+    return lambda step: std * jnp.maximum(0.0, 1 - step.astype(jnp.float32) / decay_steps)
+
+
+def _latent(config: ConfigDict) -> Callable[[jax.Array], jax.Array]:
+    shape = (config.latent_dim,)
+    draws = {
+        'normal': lambda keys: rng.normal(keys, shape),
+        'uniform': lambda keys: 2 * rng.uniform(keys, shape) - 1,
+    }
+    return draws[config.latent]
+
+
+def init(recipe: Recipe, spec: DataSpec, besides: Pair[tuple[jax.Array, ...]]) -> GanState:
+    """A fresh state: parameters from the seed, zeroed moments, step 0.
+
+    Args:
+      recipe: the GAN.
+      spec: of the data.
+      besides: what each network takes besides a latent or an image, of two examples.
+    """
+    image = jnp.zeros((2, *spec.image_shape))
+    z = recipe.latent(jax.random.split(jax.random.key(0), 2))
+    # Parameters do not depend on devices, and there is no axis to average over here.
+    modules = jax.tree.map(
+        lambda net: net.clone(axis_name=None),
+        recipe.nets,
+        is_leaf=lambda x: isinstance(x, nn.Module),
+    )
+
+    def net_state(role: str, *inputs: jax.Array) -> NetState:
+        module: nn.Module = getattr(modules, role)
+        key = rng.purpose_key(jax.random.key(recipe.seed), 'init', role)
+        variables = module.init(key, *inputs, train=False)
+        state = NetState.create(
+            apply_fn=getattr(recipe.nets, role).apply,
+            params=variables['params'],
+            batch_stats=variables.get('batch_stats', {}),
+            tx=getattr(recipe.optimizers, role),
+        )
+        return state.replace(step=jnp.zeros((), jnp.int32))  # Flax's own 0 is weakly typed
+
+    pair = Pair(gen=net_state('gen', z, *besides.gen), disc=net_state('disc', image, *besides.disc))
+    ema = Pair(
+        *(
+            jax.tree.map(jnp.copy, net.variables) if decay else {}
+            for net, decay in zip(pair, recipe.ema_decay, strict=True)
+        )
+    )
+    # Two arrays, as one buffer cannot be donated twice.
+    counts = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
+    return GanState(*counts, nets=pair, ema=ema)
+
+
+class Generated(NamedTuple):
+    """Images from the generator and the way back to its parameters."""
+
+    image: jax.Array  # float32 [B, H, W, C]
+    pullback: Callable[[jax.Array], tuple[Any]]  # d loss / d image -> (d loss / d params,)
+    stats: Stats  # after this pass
+
+
+class Game(NamedTuple):
+    """What both players share in one update: the recipe, the randomness, the labels.
+
+    Attributes:
+      recipe: the GAN.
+      key: of this update; each use derives its own.
+      label: int32 [B], of the real images.
+      noise_std: of the instance noise now; None without any.
+    """
+
+    recipe: Recipe
+    key: jax.Array
+    label: jax.Array
+    noise_std: jax.Array | float | None
+
+    def keys(self, *purpose: str) -> jax.Array:
+        """One key an example for this purpose, [B]."""
+        key = rng.purpose_key(self.key, *purpose)
+        return rng.example_keys(key, len(self.label), self.recipe.axis_name)
+
+    def generate(self, gen: NetState, *condition: jax.Array) -> Generated:
+        """G(z, *condition) on a fresh latent."""
+        z = self.recipe.latent(self.keys('latent'))
+
+        def forward(params: Any) -> tuple[jax.Array, Stats]:
+            return self.apply(gen, params, z, *condition, purpose='generator')
+
+        image, pullback, stats = jax.vjp(forward, gen.params, has_aux=True)
+        return Generated(image, pullback, stats)
+
+    def view(self, image: jax.Array, purpose: str) -> jax.Array:
+        """What the discriminator sees of images: augmented, then with instance noise.
+
+        Both are defined for pixels in [-1, 1], whatever the networks' range is.
+        """
+        low, high = self.recipe.nets.gen.pixel_range
+        scale, middle = (high - low) / 2, (high + low) / 2
+        image = disturb(
+            (image - middle) / scale,
+            self.recipe.augment,
+            self.noise_std,
+            lambda use: self.keys(use, purpose),
+        )
+        return image * scale + middle
+
+    def apply(
+        self, net: NetState, params: Any, *inputs: jax.Array, purpose: str, **options: Any
+    ) -> tuple[Any, Stats]:
+        """A training pass: the network's output, and its statistics after."""
+        return self._pass(net, params, inputs, self._dropout_key(purpose), options)
+
+    def apply_each(
+        self,
+        net: NetState,
+        params: Any,
+        batches: Mapping[str, jax.Array],
+        *condition: jax.Array,
+        **options: Any,
+    ) -> tuple[dict[str, Any], Stats]:
+        """`apply` to several batches, by purpose.
+
+        One pass, so that every kernel is read once, but batch norm takes the moments of each
+        batch apart; the running ones move by the mean of all.
+        """
+        keys = jnp.stack([self._dropout_key(purpose) for purpose in batches])
+        each = jax.vmap(lambda x, key: self._pass(net, params, (x, *condition), key, options))
+        out, stats = each(jnp.stack(list(batches.values())), keys)
+        by_purpose = {
+            purpose: jax.tree.map(lambda leaf, k=k: leaf[k], out)
+            for k, purpose in enumerate(batches)
+        }
+        return by_purpose, jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), stats)
+
+    def _dropout_key(self, purpose: str) -> jax.Array:
+        return rng.purpose_key(self.key, 'dropout', purpose)
+
+    def _pass(
+        self,
+        net: NetState,
+        params: Any,
+        inputs: tuple[jax.Array, ...],
+        dropout_key: jax.Array,
+        options: Mapping[str, Any],
+    ) -> tuple[Any, Stats]:
+        out, updated = net.apply_fn(
+            {'params': params, 'batch_stats': net.batch_stats},
+            *inputs,
+            train=True,
+            mutable=['batch_stats'],
+            rngs={'dropout': dropout_key},
+            **options,
+        )
+        return out, updated.get('batch_stats', {})
+
+    def average(self, tree: Any) -> Any:
+        """The mean over devices, all leaves in one collective."""
+        axis_name = self.recipe.axis_name
+        # A collective of one device would still copy every leaf.
+        if axis_name is None or jax.lax.axis_size(axis_name) == 1:
+            return tree
+        return jax.lax.pmean(tree, axis_name)
+
+
+def disturb(
+    image: jax.Array,
+    augmentation: augment.Augmentation,
+    noise_std: jax.Array | float | None,
+    keys: Callable[[str], jax.Array],
+) -> jax.Array:
+    """Augments images in [-1, 1], float32 [B, H, W, C], and adds noise; keys: use -> [B]."""
+    image = augmentation(image, keys('augment'))
+    if noise_std is not None:
+        image = image + noise_std * rng.normal(keys('noise'), image.shape[1:])
+    return image
+
+
+def norm(tree: Any) -> jax.Array:
+    """The Euclidean norm of all leaves.
+
+    As inner products: squares would be shared with Adam's second moments, and so written out.
+    """
+    exact = jax.lax.Precision.HIGHEST
+    return jnp.sqrt(sum(jnp.vdot(x, x, precision=exact) for x in jax.tree.leaves(tree)))
+
+
+def update_ema(
+    ema: Pair[Any], players: Pair[NetState], decay: Pair[float], step: jax.Array
+) -> Pair[Any]:
+    """The moving averages of both networks after an update; {} stays {}.
+
+    The decay starts low, min(decay, (1 + n) / (10 + n)) at the n-th update, so that a
+    short run is not held back by its initial parameters.
+    """
+    step = step.astype(jnp.float32)
+    warm = (1 + step) / (10 + step)
+
+    def one(old: Any, net: NetState, decay: float) -> Any:
+        weight = jnp.minimum(decay, warm)
+        blend = functools.partial(jax.tree.map, lambda a, b: weight * a + (1 - weight) * b)
+        return blend(old, net.variables) if old else old
+
+    return Pair(*map(one, ema, players, decay))
+
+
+def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
+    """Draws latents, and images from the averaged generator if there is one.
+
+    Args:
+      config: the run's config.
+      generator: without collectives; it takes labels if it has classes.
+    """
+    latent = _latent(config)
+
+    def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
+        variables = state.ema.gen or state.nets.gen.variables
+        image = generator.apply(variables, z, label, train=False)
+        return images.to_uint8(image, generator.pixel_range)
+
+    return Sampler(
+        latent=lambda key, count: latent(rng.example_keys(key, count, None)),
+        generate=generate,
+        num_classes=generator.num_classes,
+    )
+
+
+def preview(sampler: Sampler, seed: int, count: int, state: GanState) -> jax.Array:
+    """The same `count` latents at every call, classes in turn; uint8 [count, H, W, C]."""
+    z = sampler.latent(rng.purpose_key(jax.random.key(seed), 'preview'), count)
+    label = jnp.arange(count) % max(sampler.num_classes, 1)
+    return sampler.generate(state, z, label)
+
+
+def inspect(config: ConfigDict, batch: Batch) -> jax.Array:
+    """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8."""
+    zero = jnp.zeros((), jnp.int32)
+    key = rng.purpose_key(rng.step_key(config.seed, zero, zero), 'disc', 0)
+    noise_std = _noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps)
+
+    def keys(use: str) -> jax.Array:
+        return rng.example_keys(rng.purpose_key(key, use, 'real'), len(batch.label), None)
+
+    pixels = images.normalise(batch.image, (-1, 1))
+    seen = disturb(pixels, augment.make(config.augment), noise_std and noise_std(zero), keys)
+    return images.to_uint8(seen, (-1, 1))

@@ -1,0 +1,363 @@
+"""Semi-supervised GANs: the discriminator tells classes apart, though few images have a label.
+
+With logits l of K classes an image is real with probability Z / (Z + 1), Z = sum exp(l), that is
+sigmoid(logsumexp(l)): "generated" is one class more, whose logit is 0 (Salimans et al. 2016,
+arXiv:1606.03498, section 5). So one network learns from labelled, unlabelled and generated images.
+
+One step takes a labelled and an unlabelled batch. Which terms the networks minimise on them is
+data (`Recipe.weights`): without those of the GAN it is supervised training of the same network.
+"""
+
+from collections.abc import Callable, Mapping
+import functools
+from typing import Any, NamedTuple
+
+import chex
+from flax import linen as nn
+import jax
+from jax.nn import logsumexp, sigmoid, softplus
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+import optax
+
+from gan_jax import augment, images, nets, optimizers, rng
+from gan_jax.errors import UserError
+from gan_jax.states import GanState, NetState
+from gan_jax.tasks import players
+from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task
+
+POOLS = {'all': 'in_turn', 'rest': 'unlabelled'}  # by config.semisupervised.unlabelled
+
+# Fields that other tasks have, and the only value that means something here.
+_FIXED = {'loss': 'non_saturating', 'label_smoothing': 0.0, 'disc_steps': 1, 'conditional': False}
+
+
+class Recipe(NamedTuple):
+    """Everything about a GAN that does not change while it trains: a `players.Recipe`.
+
+    Attributes:
+      weights: of the terms in `DISC_TERMS` and `GEN_TERMS`, without those that are 0.
+      turns: the discriminator's updates in a step: for each, which batches it is made of.
+      confidence: from which the class that the averaged network sees counts as a label.
+      share_latent: whether the generator's update is on the images that the discriminator saw.
+    """
+
+    nets: Pair[nn.Module]
+    optimizers: Pair[optax.GradientTransformation]
+    weights: Mapping[str, float]
+    turns: Mapping[str, tuple[str, ...]]
+    confidence: float
+    augment: augment.Augmentation
+    noise_std: Callable[[jax.Array], jax.Array | float] | None
+    latent: Callable[[jax.Array], jax.Array]
+    share_latent: bool
+    ema_decay: Pair[float]
+    seed: int
+    axis_name: str | None
+
+
+def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
+    """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
+    recipe = make_recipe(config, spec, axis_name)
+    alone = _modules(config, spec, None)
+    sampler = players.make_sampler(config, alone.gen)
+    return Task(
+        init=functools.partial(init, recipe, spec),
+        step=functools.partial(step, recipe),
+        preview=functools.partial(players.preview, sampler, config.seed, config.num_samples),
+        sampler=sampler,
+        classifier=functools.partial(classify, alone),
+    )
+
+
+def draws(config: ConfigDict) -> tuple[str, ...]:
+    """A labelled and an unlabelled batch."""
+    return 'labelled', POOLS[config.semisupervised.unlabelled]
+
+
+def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Recipe:
+    """Reads the config into a Recipe.
+
+    Raises:
+      UserError: a field has a value that this task does nothing with.
+    """
+    _refuse(config, spec)
+    own = config.semisupervised
+    weights = {name: own[name] for name in TERMS if own[name]}
+    batches = tuple(dict.fromkeys(b for n in weights if n in DISC_TERMS for b in DISC_TERMS[n]))
+    turns = {batch: (batch,) for batch in batches} if own.separate else {'all': batches}
+    disc = optimizers.make(config.disc.optimizer, config.steps)
+    return Recipe(
+        **players.common(config, _modules(config, spec, axis_name), axis_name),
+        optimizers=Pair(
+            gen=optimizers.make(config.gen.optimizer, config.steps),
+            disc=optimizers.in_turns(disc, tuple(turns)),
+        ),
+        weights=weights,
+        turns=turns,
+        confidence=own.confidence,
+        share_latent=config.share_latent,
+    )
+
+
+def _refuse(config: ConfigDict, spec: DataSpec) -> None:
+    fixed = _FIXED | {f'penalties.{name}': 0.0 for name in config.penalties}
+    for field, value in fixed.items():
+        group, _, name = field.rpartition('.')
+        given = (config[group] if group else config)[name]
+        if given != value:
+            raise UserError(
+                f'config.{field}={given}: config.task=semisupervised knows only {value}'
+            )
+    own = config.semisupervised
+    if not any(own[name] for name in DISC_TERMS):
+        names = ', '.join(DISC_TERMS)
+        raise UserError(f'config.semisupervised: one of {names} must be above 0')
+    for name in GEN_TERMS:
+        if own[name] and not own.adversarial:
+            raise UserError(
+                f'config.semisupervised.{name}={own[name]} is against a discriminator that'
+                ' config.semisupervised.adversarial=0 does not train: set it to 0 too'
+            )
+    if spec.num_classes < 2:
+        raise UserError(
+            'config.task=semisupervised tells at least 2 classes apart, and config.data.name='
+            f'{config.data.name} has {spec.num_classes or "none"} here; of a folder, the'
+            ' sub-folders are the classes'
+        )
+
+
+def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
+    module = functools.partial(players.module, config=config, spec=spec, axis_name=axis_name)
+    return Pair(
+        gen=module('gen', kind=nets.Kind.LATENT, num_classes=0),
+        disc=module('disc', kind=nets.Kind.CLASSES, num_classes=spec.num_classes),
+    )
+
+
+def init(recipe: Recipe, spec: DataSpec) -> GanState:
+    """A fresh state; see `players.init`."""
+    return players.init(recipe, spec, Pair((), ()))
+
+
+def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
+    """One training step on one device's share of the batch.
+
+    Args:
+      recipe: the GAN.
+      state: replicated over the devices.
+      batch: image uint8 [2, B, H, W, C] and label int32 [2, B]: a labelled batch, and one whose
+        labels nothing looks at.
+
+    Returns:
+      The next state, and float32 scalars averaged over devices, those of the terms that the
+      recipe has: `loss_supervised` and `accuracy` on the labelled batch, `loss_d`, `d_real` =
+      mean P(real) of the unlabelled and `d_fake` of the generated batch, `loss_pseudo` and
+      `share_pseudo`, `loss_g`; and `grad_norm_g`, `grad_norm_d`.
+    """
+    chex.assert_axis_dimension(batch.image, 0, 2)
+    key = rng.step_key(recipe.seed, state.step, state.rollbacks)
+    labelled, unlabelled = images.normalise(batch.image, recipe.nets.gen.pixel_range)
+    noise_std = recipe.noise_std and recipe.noise_std(state.step)
+    game = players.Game(recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], noise_std)
+    gen, disc = state.nets
+    generated = game.generate(gen)
+    batches = {
+        'labelled': (labelled, batch.label[0]),
+        'unlabelled': (unlabelled, pseudo_labels(recipe, state, unlabelled)),
+        'fake': (generated.image, None),
+    }
+    disc, metrics = update_disc(game, disc, batches)
+    if not recipe.share_latent:
+        game = game._replace(key=rng.purpose_key(key, 'gen'))
+        generated = game.generate(gen)
+    gen, gen_metrics = update_gen(game, gen, disc, unlabelled, generated)
+    state = state.replace(
+        step=state.step + 1,
+        nets=Pair(gen, disc),
+        ema=players.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
+    )
+    return state, gen_metrics | metrics
+
+
+def pseudo_labels(recipe: Recipe, state: GanState, image: jax.Array) -> jax.Array:
+    """The classes that the averaged discriminator is sure of, int32 [B]; -1 for the others.
+
+    It sees the images as they are, where the one in training sees them augmented (Sohn et al.
+    2020, arXiv:2001.07685).
+    """
+    disc = state.nets.disc
+    logits = disc.apply_fn(state.ema.disc or disc.variables, image, train=False)
+    sure = jnp.max(jax.nn.softmax(logits), axis=-1) >= recipe.confidence
+    return jnp.where(sure, jnp.argmax(logits, axis=-1), -1)
+
+
+Loss = tuple[jax.Array, dict[str, jax.Array]]  # a scalar, and metrics
+
+
+def _cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
+    """The mean over all images of what those with a label (not -1) have."""
+    known = jnp.maximum(label, 0)
+    each = optax.softmax_cross_entropy_with_integer_labels(logits, known)
+    return jnp.mean(jnp.where(label >= 0, each, 0.0))
+
+
+def _supervised(logits: jax.Array, label: jax.Array) -> Loss:
+    loss = _cross_entropy(logits, label)
+    right = jnp.mean(jnp.argmax(logits, axis=-1) == label, dtype=jnp.float32)
+    return loss, {'loss_supervised': loss, 'accuracy': right}
+
+
+def _pseudo(logits: jax.Array, label: jax.Array) -> Loss:
+    loss = _cross_entropy(logits, label)
+    return loss, {
+        'loss_pseudo': loss,
+        'share_pseudo': jnp.mean(label >= 0, dtype=jnp.float32),
+    }
+
+
+def _real(logits: jax.Array, label: jax.Array) -> Loss:
+    """-log P(real) = softplus(-logsumexp(l))."""
+    del label
+    evidence = logsumexp(logits, axis=-1)
+    loss = jnp.mean(softplus(-evidence))
+    return loss, {'loss_d': loss, 'd_real': jnp.mean(sigmoid(evidence))}
+
+
+def _fake(logits: jax.Array, label: None) -> Loss:
+    """-log(1 - P(real)) = softplus(logsumexp(l))."""
+    del label
+    evidence = logsumexp(logits, axis=-1)
+    loss = jnp.mean(softplus(evidence))
+    return loss, {'loss_d': loss, 'd_fake': jnp.mean(sigmoid(evidence))}
+
+
+# What a weight of the config is of: functions of logits [B, K] and labels, by batch.
+DISC_TERMS: Mapping[str, Mapping[str, Callable[..., Loss]]] = {
+    'supervised': {'labelled': _supervised},
+    'adversarial': {'unlabelled': _real, 'fake': _fake},
+    'pseudo': {'unlabelled': _pseudo},
+}
+
+
+def update_disc(
+    game: players.Game, disc: NetState, batches: Mapping[str, tuple[jax.Array, jax.Array | None]]
+) -> tuple[NetState, Metrics]:
+    """The discriminator's updates in a step, one for each of the recipe's turns.
+
+    Args:
+      game: of this step.
+      disc: the discriminator.
+      batches: images as they are, and labels, of which -1 is none.
+    """
+    recipe = game.recipe
+    metrics: dict[str, jax.Array] = {}
+    all_grads = []
+    for turn, names in recipe.turns.items():
+        seen = {name: game.view(batches[name][0], name) for name in names}
+        objective = functools.partial(_objective, game, disc, seen, batches)
+        (_, (stats, found)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
+        grads, stats, found = game.average((grads, stats, found))
+        updates, opt_state = disc.tx.update(grads, disc.opt_state, disc.params, turn=turn)
+        disc = disc.replace(
+            step=disc.step + 1,
+            params=optax.apply_updates(disc.params, updates),
+            opt_state=opt_state,
+            batch_stats=stats,
+        )
+        metrics = _sum(metrics, found)
+        all_grads.append(grads)
+    return disc, metrics | {'grad_norm_d': players.norm(all_grads)}
+
+
+def _objective(
+    game: players.Game,
+    disc: NetState,
+    seen: Mapping[str, jax.Array],
+    batches: Mapping[str, tuple[jax.Array, jax.Array | None]],
+    params: Any,
+) -> tuple[jax.Array, tuple[players.Stats, dict[str, jax.Array]]]:
+    """The weighted terms of the batches that are seen, D's statistics after, and metrics."""
+    logits, stats = game.apply_each(disc, params, seen)
+    total, metrics = jnp.zeros(()), {}
+    for name, weight in game.recipe.weights.items():
+        for batch, term in DISC_TERMS.get(name, {}).items():
+            if batch in seen:
+                loss, found = term(logits[batch], batches[batch][1])
+                total += weight * loss
+                metrics = _sum(metrics, found)
+    return total, (stats, metrics)
+
+
+def _sum(metrics: dict[str, jax.Array], more: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    return metrics | {name: metrics.get(name, 0.0) + value for name, value in more.items()}
+
+
+Seen = tuple[jax.Array, jax.Array]  # logits [B, K] and features [B, F]
+
+
+def _fool(game: players.Game, fake: Seen, real: Seen) -> jax.Array:
+    """-log P(real) of what was generated."""
+    del game, real
+    return jnp.mean(softplus(-logsumexp(fake[0], axis=-1)))
+
+
+def _match(game: players.Game, fake: Seen, real: Seen) -> jax.Array:
+    """Feature matching: the mean square of E f(x) - E f(G(z)) (arXiv:1606.03498, section 3.1)."""
+
+    def mean(features: jax.Array) -> jax.Array:
+        return game.average(jnp.mean(features, axis=0))
+
+    return jnp.mean(jnp.square(mean(real[1]) - mean(fake[1])))
+
+
+GEN_TERMS: Mapping[str, Callable[[players.Game, Seen, Seen], jax.Array]] = {
+    'non_saturating': _fool,
+    'matching': _match,
+}
+
+
+TERMS = (*DISC_TERMS, *GEN_TERMS)
+
+
+def update_gen(
+    game: players.Game,
+    gen: NetState,
+    disc: NetState,
+    real: jax.Array,
+    generated: players.Generated,
+) -> tuple[NetState, Metrics]:
+    """One update of the generator through the discriminator, if the recipe has a term for it.
+
+    Args:
+      game: of this update.
+      gen: the generator.
+      disc: the discriminator, whose statistics stay as they are.
+      real: unlabelled images, float32 [B, H, W, C].
+      generated: from `gen`.
+    """
+    terms = {name: w for name, w in game.recipe.weights.items() if name in GEN_TERMS}
+    if not terms:
+        return gen, {}
+
+    def seen(image: jax.Array, purpose: str) -> Seen:
+        view = game.view(image, purpose)
+        return game.apply(disc, disc.params, view, purpose=purpose, return_features=True)[0]
+
+    def objective(image: jax.Array) -> jax.Array:
+        # XLA drops the pass of the real images where no term looks at it.
+        pair = seen(image, 'fake'), seen(real, 'unlabelled')
+        return sum(weight * GEN_TERMS[name](game, *pair) for name, weight in terms.items())
+
+    loss, fake_grad = jax.value_and_grad(objective)(generated.image)
+    (grads,) = generated.pullback(fake_grad)
+    grads, stats, loss = game.average((grads, generated.stats, loss))
+    metrics = {'loss_g': loss, 'grad_norm_g': players.norm(grads)}
+    return gen.apply_gradients(grads=grads, batch_stats=stats), metrics
+
+
+def classify(modules: Pair[nn.Module], state: GanState, image: jax.Array) -> jax.Array:
+    """Logits float32 [N, K] of images as stored, by the averaged discriminator if there is one."""
+    variables = state.ema.disc or state.nets.disc.variables
+    pixels = images.normalise(image, modules.gen.pixel_range)
+    return modules.disc.apply(variables, pixels, train=False)

@@ -1,0 +1,170 @@
+"""A trained classifier in use: calibration, files, the command, and that no label leaks."""
+
+import csv
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from gan_jax import classification, cli, data, trained
+from gan_jax.data import budget
+from tests import gans, trainer_test
+from tests.cli.commands_test import fails
+
+
+def tiny(**changes):
+    """A semi-supervised run on few digits, in a fraction of a second a step."""
+    config = gans.config('sgan_matching', task='semisupervised')
+    config.update_from_flattened_dict(
+        {
+            'gen.net.hidden': (8,),
+            'disc.net.hidden': (16,),
+            'disc.ema_decay': 0.5,
+            'semisupervised.pseudo': 1.0,
+            'semisupervised.confidence': 0.2,
+            'data.num_examples': 100,
+            'data.labels.number': 30,
+            'data.labels.validation': 10,
+            'steps': 4,
+            'log_every': 2,
+            'sample_every': 4,
+            'save_every': 2,
+            'devices': 1,
+            'tensorboard': False,
+            **changes,
+        }
+    )
+    return config
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """A run that was never interrupted."""
+    workdir = tmp_path_factory.mktemp('classifier') / 'run'
+    trainer_test.train(tiny(), workdir)
+    return workdir
+
+
+def test_calibration_of_a_classifier_that_knows_how_sure_it_is():
+    """200 answers at 0.75 of which 150 are right, 100 at 1.0 that are all right: no error."""
+    probability = np.array([[0.75, 0.25]] * 200 + [[0.0, 1.0]] * 100)
+    label = np.array([0] * 150 + [1] * 150)
+    found = classification.calibrate(probability, label)
+    assert found.error == 0 and found.count.sum() == 300
+    assert found.count[7] == 200 and found.accuracy[7] == 0.75 and found.accuracy[9] == 1
+
+
+def test_calibration_error_is_the_mean_gap_over_images():
+    """Always sure at 0.9, right in 3 of 4, and at 0.6, never right: (4 * .15 + 1 * .6) / 5."""
+    probability = np.array([[0.9, 0.1]] * 4 + [[0.6, 0.4]])
+    found = classification.calibrate(probability, np.array([0, 0, 0, 1, 1]))
+    np.testing.assert_allclose(found.error, (4 * 0.15 + 0.6) / 5)
+
+
+@pytest.mark.newest
+def test_resumed_equals_uninterrupted(run, tmp_path):
+    workdir = tmp_path / 'resumed'
+    shutil.copytree(run, workdir)
+    shutil.rmtree(workdir / 'checkpoints' / '4')
+    trainer_test.train(tiny(), workdir)
+    assert trainer_test.digest(workdir) == trainer_test.digest(run)
+    assert trainer_test.lines(workdir) == trainer_test.lines(run)
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize('mode', ['balanced', 'uniform'])
+def test_no_label_outside_the_budget_reaches_training(mode, tmp_path, monkeypatch):
+    """Every other label is corrupted, or taken away where the draw itself must know classes."""
+    changes = {'data.labels.mode': mode, 'data.labels.validation': 0, 'steps': 2}
+    config = tiny(**changes)
+    trainer_test.train(config, tmp_path / 'true')
+    entry = data.DATASETS['mnist5k']
+    whole = entry.load(config.data)
+    labels = whole.source.labels()
+    kept = budget.draw(labels, whole.class_names, config.data.labels).training
+    wrong = np.full_like(labels, budget.NONE) if mode == 'balanced' else (labels + 1) % 10
+    wrong[kept] = labels[kept]
+
+    def load(asked):
+        found = entry.load(asked)
+        source = budget.Shown(found.source, wrong, np.arange(len(wrong)))
+        return dataclasses.replace(found, source=source)
+
+    monkeypatch.setitem(data.DATASETS, 'mnist5k', entry._replace(load=load))
+    trainer_test.train(config, tmp_path / 'corrupted')
+    assert trainer_test.digest(tmp_path / 'corrupted') == trainer_test.digest(tmp_path / 'true')
+    wrong[kept[0]] = (labels[kept[0]] + 1) % 10  # one label of the budget does matter
+    if mode == 'uniform':
+        trainer_test.train(config, tmp_path / 'other')
+        assert trainer_test.digest(tmp_path / 'other') != trainer_test.digest(tmp_path / 'true')
+
+
+def test_files_are_classified_as_their_pixels_are(run, tmp_path, capsys):
+    loaded = trained.load(run)
+    images = data.load(tiny().data).arrays().image[:3]
+    folder = tmp_path / 'digits' / 'more'
+    folder.mkdir(parents=True)
+    for number, image in enumerate(images):
+        Image.fromarray(image[..., 0]).save(folder.parent / f'{number}.png')
+    Image.fromarray(images[0, ..., 0]).convert('RGB').save(folder / 'colour.png')
+    (folder / 'broken.jpg').write_bytes(b'\xff\xd8 no image')
+    output = tmp_path / 'out' / 'classes.csv'
+    flags = [f'--workdir={run}', f'--input={folder.parent}']
+    assert cli.main(['classify', *flags, f'--output={output}']) == 0
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith('unreadable: more/broken.jpg: ')
+    rows = list(csv.DictReader(output.read_text().splitlines()))
+    assert [row['file'] for row in rows] == ['0.png', '1.png', '2.png', 'more/colour.png']
+    probability = classification.Classifier(loaded)(images[[0, 1, 2, 0]])
+    assert [row['class'] for row in rows] == [str(n) for n in probability.argmax(1)]
+    confidence = [float(row['confidence']) for row in rows]
+    np.testing.assert_allclose(confidence, probability.max(1), atol=1e-4)
+    assert cli.main(['classify', f'--workdir={run}', f'--input={folder.parent}/1.png']) == 0
+    assert capsys.readouterr().out == f'1.png  {rows[1]["class"]}  {confidence[1]:.1%}\n'
+
+
+def test_a_split_is_evaluated_into_the_report(run, capsys):
+    assert cli.main(['classify', f'--workdir={run}', '--split=train']) == 0
+    assert 'images             5,000 of mnist5k, split train\n' in capsys.readouterr().out
+    found = json.loads((run / 'classification.json').read_text())
+    assert found['step'] == 4 and found['classes'].keys() == set('0123456789')
+    assert 0 <= found['accuracy'] <= 1 and found['data']['images'] == 5000
+    assert sum(entry['count'] for entry in found['calibration']) == 5000
+    page = (run / 'report.html').read_text()
+    assert '<section id="classifier">' in page and f'{found["accuracy"]:.2%}' in page
+    assert cli.main(['classify', f'--workdir={run}', '--split=validation']) == 0
+    assert json.loads((run / 'classification.json').read_text())['data']['images'] == 10
+
+
+MISTAKES = {
+    'nothing asked': ([], 'classify needs --input=FILE_OR_DIR or --split=test, one of them'),
+    'both asked': (['--input=x', '--split=test'], 'one of them'),
+    'no such file': (['--input=none.png'], '--input=none.png cannot be opened'),
+    'no such split': (['--split=test'], "config.data.split='test' is not in mnist5k"),
+    'table of a split': (['--split=test', '--output=a.csv'], '--output=a.csv is of --input'),
+    'suffix': (['--input=x', '--output=a.txt'], '--output=a.txt: must end with .csv'),
+}
+
+
+@pytest.mark.parametrize('case', MISTAKES)
+def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags, message = MISTAKES[case]
+    assert message in fails(capsys, 'classify', f'--workdir={run}', *flags)
+
+
+def test_nothing_readable_is_one_line(run, capsys, tmp_path):
+    (tmp_path / 'a.png').write_bytes(b'nothing')
+    flags = [f'--workdir={run}', f'--input={tmp_path}']
+    assert cli.main(['classify', *flags]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith('unreadable: a.png') and 'no image in it can be read' in lines[-1]
+
+
+def test_a_run_without_a_classifier_is_refused(tmp_path, capsys):
+    trainer_test.train(trainer_test.tiny(steps=2), tmp_path)
+    line = fails(capsys, 'classify', f'--workdir={tmp_path}', '--split=train')
+    assert 'config.task=adversarial of the run trains no classifier' in line

@@ -1,0 +1,206 @@
+"""Properties of one step with few labels."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+import numpy as np
+import optax
+import pytest
+
+from gan_jax import optimizers
+from gan_jax.errors import UserError
+from gan_jax.tasks import players, semisupervised
+from gan_jax.types import Pair
+from tests import gans
+
+SPEC = gans.MNIST_SPEC
+SUPERVISED = {f'semisupervised.{name}': 0.0 for name in ('adversarial', 'non_saturating')}
+
+
+def setting(net='sgan_matching', **changes):
+    """A recipe, its first state and a batch."""
+    if net == 'sgan_matching':
+        changes = {'gen.net.hidden': (8,), 'disc.net.hidden': (8,)} | changes
+    config = gans.config(net, task='semisupervised', **changes)
+    recipe = semisupervised.make_recipe(config, SPEC, None)
+    state = jax.jit(lambda: semisupervised.init(recipe, SPEC))()
+    return recipe, state, gans.batch(SPEC, 2, config.batch_size)
+
+
+def compiled(recipe):
+    """The step as the trainer runs it."""
+    return jax.jit(functools.partial(semisupervised.step, recipe))
+
+
+def same(one, other):
+    """Whether all leaves are equal to the bit."""
+    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in leaves)
+
+
+def test_real_is_the_probability_of_any_class_beside_one_whose_logit_is_0():
+    logits = jnp.array([[1.0, -2.0, 0.5], [-3.0, 0.0, 4.0]])
+    whole = jax.nn.softmax(jnp.pad(logits, ((0, 0), (0, 1))))
+    real, found = semisupervised._real(logits, None)
+    np.testing.assert_allclose(real, -jnp.mean(jnp.log(whole[:, :3].sum(1))), rtol=1e-5)
+    np.testing.assert_allclose(found['d_real'], jnp.mean(whole[:, :3].sum(1)), rtol=1e-6)
+    fake, found = semisupervised._fake(logits, None)
+    np.testing.assert_allclose(fake, -jnp.mean(jnp.log(whole[:, 3])), rtol=1e-5)
+    np.testing.assert_allclose(found['d_fake'], jnp.mean(whole[:, :3].sum(1)), rtol=1e-6)
+
+
+@pytest.mark.parametrize('size', [1e4, -1e4])
+def test_large_logits_overflow_nothing(size):
+    logits = jnp.array([[size, size / 2]])
+    for term in (semisupervised._real, semisupervised._fake):
+        loss, slope = jax.value_and_grad(lambda x, term=term: term(x, None)[0])(logits)
+        assert np.isfinite(loss) and np.isfinite(slope).all()
+
+
+@pytest.mark.newest
+def test_no_label_of_the_unlabelled_batch_is_looked_at():
+    recipe, state, batch = setting(**{'semisupervised.pseudo': 1.0})
+    step = compiled(recipe)
+    label = np.array(batch.label)
+    label[1] = -1
+    hidden = step(state, batch._replace(label=label))
+    assert same(step(state, batch), hidden)
+    label[0] = (label[0] + 1) % 10
+    assert not same(step(state, batch._replace(label=label)), hidden)
+
+
+def test_without_the_terms_of_the_gan_it_is_supervised_training():
+    recipe, state, batch = setting(**SUPERVISED)
+    step = compiled(recipe)
+    after, metrics = step(state, batch)
+    assert metrics.keys() == {'loss_supervised', 'accuracy', 'grad_norm_d'}
+    assert same(state.nets.gen, after.nets.gen)
+    image = np.array(batch.image)
+    image[1] = 255 - image[1]
+    assert same(after, step(state, batch._replace(image=image))[0])
+
+
+@pytest.mark.newest
+def test_gradients_jitted_equal_gradients_unjitted():
+    """The compiled program at full optimisation against one operation at a time."""
+    recipe, state, batch = setting(**{'semisupervised.matching': 1.0})
+    recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
+    state = jax.jit(lambda: semisupervised.init(recipe, SPEC))()
+
+    def gradients():
+        return [net.opt_state for net in semisupervised.step(recipe, state, batch)[0].nets]
+
+    jax.config.update('jax_disable_most_optimizations', False)
+    try:
+        fast = jax.jit(gradients)()
+    finally:
+        jax.config.update('jax_disable_most_optimizations', True)
+    with jax.disable_jit():
+        slow = gradients()
+    for got, want in zip(fast, slow, strict=True):
+        size = float(optax.tree.norm(want))
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(a, b, atol=2e-6 * size)
+
+
+def test_separate_updates_each_have_their_optimizer():
+    changes = {'semisupervised.separate': True, 'disc.optimizer.name': 'adam'}
+    recipe, state, batch = setting(**changes)
+    assert list(recipe.turns) == ['labelled', 'unlabelled', 'fake']
+    after = compiled(recipe)(state, batch)[0].nets.disc
+    assert after.step == 3 and after.opt_state.keys() == set(recipe.turns)
+    adams = [after.opt_state[turn][0] for turn in recipe.turns]
+    assert [int(adam.count) for adam in adams] == [1, 1, 1]
+    assert not same(adams[0].mu, adams[1].mu) and not same(adams[1].mu, adams[2].mu)
+
+
+def test_the_turn_of_one_leaves_the_others_state_alone():
+    tx = optimizers.in_turns(optax.adam(1.0), ('a', 'b'))
+    params = {'w': jnp.ones(())}
+    state = tx.init(params)
+    _, after = tx.update({'w': jnp.ones(())}, state, params, turn='a')
+    assert same(after['b'], state['b']) and not same(after['a'], state['a'])
+
+
+def test_feature_matching_is_zero_between_equal_batches():
+    recipe, _, _ = setting()
+    game = players.Game(recipe, jax.random.key(0), jnp.zeros(4, jnp.int32), None)
+    features = jax.random.normal(jax.random.key(1), (4, 3))
+    logits = jnp.zeros((4, 2))
+    match = functools.partial(semisupervised._match, game, (logits, features))
+    assert match((logits, features)) == 0
+    # Means that differ by 2 in each feature: the mean square is 4.
+    np.testing.assert_allclose(match((logits, features + 2)), 4, rtol=1e-5)
+
+
+def test_pseudo_labels_are_of_sure_images_only_and_by_the_average():
+    recipe, state, batch = setting(**{'disc.ema_decay': 0.9, 'semisupervised.confidence': 0.2})
+    image = jnp.asarray(batch.image[1] / np.float32(255))
+    disc = state.nets.disc
+    variables = jax.tree.map(lambda leaf: 3 * leaf, disc.variables)
+    state = state.replace(ema=state.ema._replace(disc=variables))
+    found = semisupervised.pseudo_labels(recipe, state, image)
+    probability = jax.nn.softmax(disc.apply_fn(variables, image, train=False))
+    sure = probability.max(1) >= 0.2
+    np.testing.assert_array_equal(found, np.where(sure, probability.argmax(1), -1))
+    never = recipe._replace(confidence=1.1)
+    assert (semisupervised.pseudo_labels(never, state, image) == -1).all()
+    logits = disc.apply_fn(variables, image, train=False)
+    loss, metrics = semisupervised._pseudo(logits, jnp.full(len(image), -1))
+    assert loss == 0 and metrics['share_pseudo'] == 0
+
+
+def test_classes_come_from_the_average():
+    config = gans.config(
+        'sgan_matching', task='semisupervised', **{'disc.ema_decay': 0.9, 'disc.net.hidden': (8,)}
+    )
+    task = semisupervised.make(config, SPEC, axis_name=None)
+    state, image = jax.jit(task.init)(), gans.batch(SPEC, 1, 3).image[0]
+    logits = task.classifier(state, image)
+    assert logits.shape == (3, 10) and logits.dtype == jnp.float32
+    moved = jax.tree.map(lambda leaf: leaf + 0.1, state.ema.disc)
+    other = state.replace(ema=state.ema._replace(disc=moved))
+    assert not np.allclose(task.classifier(other, image), logits)
+    live = state.nets._replace(disc=state.nets.disc.replace(params=moved['params']))
+    np.testing.assert_array_equal(task.classifier(state.replace(nets=live), image), logits)
+
+
+REFUSED = {
+    'a loss': ({'loss': 'hinge'}, 'config.loss=hinge: config.task=semisupervised knows only'),
+    'a penalty': ({'penalties.r1': 1.0}, 'config.penalties.r1=1.0: '),
+    'a condition': ({'conditional': True}, 'config.conditional=True: '),
+    'nothing to do': (
+        SUPERVISED | {'semisupervised.supervised': 0.0},
+        'one of supervised, adversarial, pseudo must be above 0',
+    ),
+    'no opponent': (
+        {'semisupervised.adversarial': 0.0},
+        'config.semisupervised.non_saturating=1.0 is against a discriminator that',
+    ),
+}
+
+
+@pytest.mark.parametrize('case', REFUSED)
+def test_what_this_task_does_not_do_is_refused(case):
+    changes, message = REFUSED[case]
+    config = gans.config('sgan', task='semisupervised', **changes)
+    with pytest.raises(UserError) as caught:
+        semisupervised.make(config, SPEC, axis_name=None)
+    assert message in str(caught.value) and '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('count', [0, 1])
+def test_one_class_is_not_enough(count):
+    config = gans.config('sgan', task='semisupervised')
+    spec = SPEC._replace(num_classes=count)
+    with pytest.raises(UserError, match='at least 2 classes.* has (none|1) here'):
+        semisupervised.make(config, spec, axis_name=None)
+
+
+def test_a_discriminator_without_classes_is_refused():
+    config = gans.config('sgan', task='semisupervised')
+    config.disc.net = ConfigDict({'name': 'mlp'})
+    with pytest.raises(UserError, match='config.disc.net.name=mlp gives one logit an image'):
+        semisupervised.make(config, SPEC, axis_name=None)
