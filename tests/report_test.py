@@ -39,7 +39,7 @@ def write_history(workdir, shape=(8, 8, 1), count=9, steps=STEPS, every=SAMPLE_E
         workdir, num_examples=500, images_per_step=64, log_every=2, tensorboard=False
     )
     for step in range(1, steps + 1):
-        names = ('loss_g', 'loss_d', 'd_real', 'd_fake', 'grad_norm_g', 'grad_norm_d', 'penalty')
+        names = [curve.metric for panel in curves.PANELS for curve in panel.curves]
         metrics = dict(zip(names, rng.uniform(0.2, 0.8, len(names)), strict=True))
         recorder.record(step - 1, [metrics], input_wait_s=0.0)
         if step % every == 0:
