@@ -16,16 +16,19 @@ class Progress:
     one line per ten seconds.
     """
 
-    def __init__(self, total: int, initial: int = 0, description: str = 'train'):
+    def __init__(
+        self, total: int, initial: int = 0, description: str = 'train', *, messages_only=False
+    ):
         """Starts the clock of the time left.
 
         Args:
           total: steps in the whole run.
           initial: steps already made by earlier processes.
           description: the word in front.
+          messages_only: leave steps to another process that shares the terminal.
         """
         stream = sys.stderr
-        kind = _Bar if stream.isatty() else _Lines
+        kind = _Messages if messages_only else _Bar if stream.isatty() else _Lines
         self._display = kind(stream, total, initial, description)
 
     def update(self, step: int, figures: Mapping[str, Any] | None = None) -> None:
@@ -87,7 +90,21 @@ class _Bar:
         self._bar.close()
 
 
-class _Lines:
+class _Messages:
+    def __init__(self, stream: TextIO, *place: object):
+        self._stream = stream
+
+    def update(self, step: int, figures: str | None) -> None:
+        pass
+
+    def message(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class _Lines(_Messages):
     def __init__(self, stream: TextIO, total: int, initial: int, description: str):
         self._stream = stream
         self._total, self._description = total, description
@@ -111,12 +128,6 @@ class _Lines:
         left = (now - started) / max(step - first, 1) * (self._total - step)
         place = f'{self._description} {step:,}/{self._total:,} ({step / self._total:.0%})'
         self.message('  '.join(filter(None, (place, self._figures, f'{clock(left)} left'))))
-
-    def message(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
-
-    def close(self) -> None:
-        pass
 
 
 def clock(seconds: float) -> str:

@@ -16,14 +16,14 @@ import jax
 from ml_collections import ConfigDict
 import numpy as np
 
+from gan_jax import cluster, data, experiments, report, runners, runs, tasks
 from gan_jax import config as config_lib
-from gan_jax import data, report, runners, runs, tasks
 from gan_jax.checkpoints import Checkpoints
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
-from gan_jax.recorder import Recorder
+from gan_jax.recorder import Onlooker, Recorder
 from gan_jax.states import GanState
 from gan_jax.types import Metrics, Task
 
@@ -46,7 +46,7 @@ class Run(NamedTuple):
     runner: runners.Runner
     feed: feeds.Feed
     checkpoints: Checkpoints
-    recorder: Recorder
+    recorder: Recorder | Onlooker
     progress: Progress
     interrupts: Interrupts
     reports: 'Reports'
@@ -65,25 +65,29 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
       UserError: something the user can mend; what was saved is whole.
     """
     started = time.perf_counter()
+    _agree(config, workdir, overwrite)
     config_lib.validate(config)
-    runs.prepare(workdir, config, overwrite=overwrite)
+    cluster.decide(lambda: runs.prepare(workdir, config, overwrite=overwrite))
     with contextlib.ExitStack() as stack:
         stack.enter_context(_full_disk(workdir))
-        stack.enter_context(runs.exclusive(workdir))
+        cluster.decide(lambda: stack.enter_context(runs.exclusive(workdir)))
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
         )
-        if not overwrite and _is_finished(config, workdir, checkpoints):
+        if cluster.decide(lambda: not overwrite and _is_finished(config, workdir, checkpoints)):
             print(f'{workdir} is finished: {config.steps} steps; see {workdir}/report.html')
             return
         dataset = data.load(config.data)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
-        feed = feeds.make_feed(dataset, config, tasks.draws(config))
+        share = runners.share(config.batch_size)
+        feed = feeds.make_feed(dataset, config, tasks.draws(config), share)
         jax.eval_shape(task.init)  # all that can be wrong with the config is known by now
-        if overwrite:
-            runs.clear(workdir)
-        runs.refuse_other_data(workdir, config, dataset.fingerprint)
         runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
+        cluster.agree({'the fingerprint of the data': dataset.fingerprint})
+        if overwrite:
+            cluster.decide(lambda: runs.clear(workdir))
+        runs.refuse_other_data(workdir, config, dataset.fingerprint)
+        runs.refuse_other_devices(workdir, config, runner.num_devices)
         recorder = stack.enter_context(contextlib.closing(_recorder(config, workdir, dataset)))
         run = Run(
             config=config,
@@ -93,13 +97,24 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             feed=feed,
             checkpoints=checkpoints,
             recorder=recorder,
-            progress=stack.enter_context(Progress(config.steps)),
+            progress=stack.enter_context(
+                Progress(config.steps, messages_only=not cluster.is_first())
+            ),
             interrupts=stack.enter_context(Interrupts()),
             reports=stack.enter_context(Reports(workdir)),
         )
+        stack.enter_context(cluster.ending_at_once())  # before anything above is closed
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
         _train(run, state, step, command, started)
+
+
+def _agree(config: ConfigDict, workdir: Path, overwrite: bool) -> None:
+    """Refuses processes that were started for something else, or see another disk."""
+    fields = experiments.leaves(config) - {'data.path', 'data.input_path'}
+    facts = {f'config.{field}': config_lib.get(config, field) for field in sorted(fields)}
+    facts |= {f'the version of {name}': version for name, version in runs.versions().items()}
+    cluster.agree(facts | {'--workdir': str(workdir), '--overwrite': overwrite})
 
 
 @contextlib.contextmanager
@@ -127,7 +142,9 @@ def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) ->
     return report_file.stat().st_mtime >= saved
 
 
-def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder:
+def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
+    if not cluster.is_first():
+        return Onlooker()
     return Recorder(
         workdir,
         num_examples=dataset.spec.num_examples,
@@ -141,10 +158,13 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
     def size(params: Any) -> int:
         return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
+    if not cluster.is_first():
+        return
     runs.write_config(run.workdir, run.config)
     runs.write_facts(
         run.workdir,
         seed=run.config.seed,
+        num_devices=run.runner.num_devices,
         command=command,
         data={
             'name': dataset.name,
@@ -244,7 +264,7 @@ class Loop:
             self._sample(state, 0)
         inputs = feeds.placed(run.feed, step, stride, run.runner.place)
         with contextlib.closing(inputs), jax.transfer_guard('disallow'):
-            while step < config.steps and not run.interrupts.received:
+            while step < config.steps and not run.interrupts.should_stop():
                 asked = time.perf_counter()
                 items = next(inputs)
                 wait = time.perf_counter() - asked
@@ -280,7 +300,8 @@ class Loop:
 
     def _sample(self, state: GanState, step: int) -> None:
         with self._run.recorder.paused():
-            self._run.recorder.samples(step, jax.device_get(self._preview(state)))
+            images = self._preview(runners.local(state))
+            self._run.recorder.samples(step, jax.device_get(images))
 
 
 def _due(step: int, every: int, stride: int) -> bool:
@@ -332,7 +353,10 @@ def _save(run: Run, state: GanState, step: int) -> None:
 
 
 class Reports:
-    """Draws curves and report in a thread of their own, at most one at a time."""
+    """Draws curves and report in a thread of their own, at most one at a time.
+
+    Of several processes only the first one draws.
+    """
 
     def __init__(self, workdir: Path):
         self._workdir = workdir
@@ -347,14 +371,15 @@ class Reports:
 
     def request(self) -> None:
         """Draws soon, unless a drawing is under way; raises what the last one raised."""
-        if self._pending is None or self._pending.done():
+        if cluster.is_first() and (self._pending is None or self._pending.done()):
             self.wait()
             self._pending = self._pool.submit(report.write, self._workdir)
 
     def finish(self) -> None:
         """Draws the state as it is now, and waits for it."""
         self.wait()
-        report.write(self._workdir)
+        if cluster.is_first():
+            report.write(self._workdir)
 
     def wait(self) -> None:
         """Returns when nothing is being drawn; raises what the drawing raised."""

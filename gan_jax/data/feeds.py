@@ -37,8 +37,8 @@ class Feed(NamedTuple):
       kind: where the images are.
       data: numpy arrays to place on every device once: the whole set as a Batch, or ().
       gather: (data, item) -> Batch, traced inside the step.
-      items: (first_step) -> numpy pytrees, leaves [draws, batch_size, ...], one for each step
-        from `first_step` on, without end.
+      items: (first_step) -> numpy pytrees, leaves [draws, share of the batch, ...], one for each
+        step from `first_step` on, without end.
     """
 
     kind: Literal['resident', 'stream']
@@ -47,13 +47,16 @@ class Feed(NamedTuple):
     items: Callable[[int], Iterator[Any]]
 
 
-def make_feed(dataset: Dataset, config: ConfigDict, draws: Sequence[str]) -> Feed:
+def make_feed(
+    dataset: Dataset, config: ConfigDict, draws: Sequence[str], share: slice = slice(None)
+) -> Feed:
     """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
 
     Args:
       dataset: the images.
       config: the run's config.
       draws: of which images each of the batches in a step is, see `order.POOLS`.
+      share: the examples of each batch that this process reads.
 
     Raises:
       UserError: there is no such feed, or there are fewer images than one batch.
@@ -62,7 +65,11 @@ def make_feed(dataset: Dataset, config: ConfigDict, draws: Sequence[str]) -> Fee
     if kind not in FEEDS:
         raise UserError(f'config.data.feed={kind!r} must be one of {", ".join(FEEDS)}.')
     spec = dataset.spec
-    order = order_lib.make(draws, dataset.source.labels(), config.batch_size, config.seed)
+    whole = order_lib.make(draws, dataset.source.labels(), config.batch_size, config.seed)
+
+    def order(step: int) -> np.ndarray:
+        return whole(step)[:, share]
+
     if kind == 'auto':
         size = spec.num_examples * np.prod(spec.image_shape, dtype=np.int64)
         kind = 'resident' if size <= cache.RESIDENT_LIMIT else 'stream'
