@@ -9,6 +9,7 @@ import collections
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import json
+import os
 import socket
 import time
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from gan_jax import supervisor
 from gan_jax.errors import UserError
 
 # A process that neither answers nor ends is given up after this: JAX then ends the others.
-HEARTBEAT_S = 30
+HEARTBEAT_S = int(os.environ.get('GAN_JAX_HEARTBEAT_S', '30'))
 LEAVE_S = 300  # the first process still draws its report while the others wait for it
 
 T = TypeVar('T')
