@@ -10,7 +10,7 @@ from typing import NamedTuple
 import chex
 import numpy as np
 
-BLOCK = 512  # rows of one block
+BLOCK = 2**22  # distances in one block: 32 MB
 KID_SUBSETS = 100
 KID_SUBSET_SIZE = 1_000  # at most; half of the smaller set where that is less
 FIDELITY_K = 3  # neighbours of precision and recall, as in their paper
@@ -105,8 +105,9 @@ def blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     centre = b.mean(axis=0, dtype=np.float64)  # where products cancel least
     a, b = a - centre, b - centre
     squares = np.einsum('nd,nd->n', b, b)
-    for start in range(0, len(a), BLOCK):
-        rows = slice(start, min(start + BLOCK, len(a)))
+    count = max(BLOCK // len(b), 1)
+    for start in range(0, len(a), count):
+        rows = slice(start, min(start + count, len(a)))
         found = a[rows] @ b.T
         found *= -2
         found += squares[None]
@@ -172,7 +173,9 @@ class Manifold(NamedTuple):
     coverage: float
 
 
-def manifold(real: np.ndarray, fake: np.ndarray, real_within: Within, fake_within: Within) -> Manifold:
+def manifold(
+    real: np.ndarray, fake: np.ndarray, real_within: Within, fake_within: Within
+) -> Manifold:
     """Precision and recall, density and coverage of fakes.
 
     Kynkaanniemi et al. 2019, arXiv:1904.06991, eq. 1 and 2, with the FIDELITY_K-th neighbour;

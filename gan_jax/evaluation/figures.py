@@ -56,7 +56,11 @@ def diversity(given: Comparison) -> dict[str, Any]:
     count = min(len(given.fake), len(given.real))
     fake, real = given.fake.within, given.real.within
     if len(given.fake) != len(given.real):
-        fake, real = (distances.within(s.features[:count]) for s in (given.fake, given.real))
+        random = np.random.default_rng(0)
+        fake, real = (
+            distances.within(random.permutation(s.features)[:count])
+            for s in (given.fake, given.real)
+        )
     apart = fake.mean / max(real.mean, 1e-12)
     spacing = np.median(fake.near[:, 0]) / max(np.median(real.near[:, 0]), 1e-12)
     return {

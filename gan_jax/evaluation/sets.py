@@ -93,7 +93,9 @@ def of_folder(path: Path, shape: Sequence[int], field: str = '--reference') -> I
         try:
             image = np.asarray(decode.read(found.read(index)))
         except decode.Unreadable as error:
-            raise UserError(f'{field}={path}: {name} cannot be read ({error}): remove it') from error
+            raise UserError(
+                f'{field}={path}: {name} cannot be read ({error}): remove it'
+            ) from error
         if image.shape[:2] != (height, width):
             raise UserError(
                 f'{field}={path}: {name} has {image.shape[1]}x{image.shape[0]} pixels, and the'
