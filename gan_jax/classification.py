@@ -129,6 +129,7 @@ def labelled_split(run: Trained, split: str) -> Dataset:
         return data.validation(config)
     config.split = split
     config.num_examples = 0
+    config.added = ''
     config.labels.update(number=0, validation=0, alone=False)
     return data.load(config)
 
