@@ -122,7 +122,7 @@ def _data() -> ConfigDict:
             num_examples=0,  # use a random subset of so many images; 0: all
             subset_seed=0,  # which subset
             feed='auto',  # resident | stream | auto: resident up to 1 GB
-            added='',  # an .npz of more images, `image` and `label`, such as `gan-jax sample` writes
+            added='',  # an .npz of more images, `image` and `label`, as `sample` writes it
             unlabelled='',  # of folder: a sub-folder without a class; images in none have none then
             labels=dict(
                 number=0,  # labels that training may see, the others are removed; 0: all

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: a request that the training loop honours at the end of a step, or a `Stop`."""
+"""SIGTERM and Ctrl-C, as a request for the end of a step, or as an exception."""
 
 from collections.abc import Iterator
 import contextlib

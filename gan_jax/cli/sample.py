@@ -19,9 +19,8 @@ OTHER_PICTURES = ('.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')  # refused,
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     flags.DEFINE_string('workdir', None, 'the run', flag_values=values)
-    flags.DEFINE_string(
-        'output', None, 'FILE.png, FILE.gif, FILE.npz or a folder', flag_values=values
-    )
+    text = 'FILE.png, FILE.gif, FILE.npz or a folder'
+    flags.DEFINE_string('output', None, text, flag_values=values)
     flags.DEFINE_integer('num', 64, 'images', lower_bound=1, flag_values=values)
     flags.DEFINE_integer(
         'seed', 0, 'other seeds, other images', lower_bound=0, upper_bound=2**32 - 1,

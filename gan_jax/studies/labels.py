@@ -155,7 +155,7 @@ def trials(setting: Setting) -> list[Trial]:
     """Every preset at every number of labels; with `smoke` each preset once."""
     order: Sequence[Part] = ORDER
     if setting.smoke:
-        order = ((tuple(PRESETS), (0,), (20,)),)
+        order = ((('best', 'supervised', 'augmented'), (0,), (20,)),)  # every kind of stage
     return [
         _trial(setting, name, number, draw)
         for names, draws, numbers in order
@@ -264,9 +264,9 @@ removed before anything else gets the set (`gan_jax/data/budget.py`); no step, r
 checkpoint is chosen by one of them. The test digits are read once, by the finished classifier.
 
 - `supervised`: the classifier of `best` with its augmentation on the labelled images alone. Trained
-  with a fifth of the budget held back (at least one label of each class), stopped at the saved step
-  with the least cross-entropy on that part, and trained anew on the whole budget for so many steps.
-- `augmented`: the same, with {GENERATED} generated digits for each label: those of a class-conditional
+  with a fifth of the budget held back (at least one label of each class), stopped at the saved
+  step with the least cross-entropy on that part, and trained anew on the whole budget for so many.
+- `augmented`: the same, with {GENERATED} generated digits for each label, by a class-conditional
   GAN that saw nothing but the labelled images (without those held back).
 - `book`, `book_supervised`: "GANs in Action", the first labels of the set, and its own baseline,
   the same network for {BOOK_EPOCHS} epochs of them. Draws differ in the seed alone.

@@ -57,8 +57,8 @@ def _markdown(
     summary = study.summary([row for _, found in finished for row in found])
     return (
         f'# {study.title}\n\n{study.about.strip()}\n\n{summary}\n{pictures}'
-        '## Every row\n\nThe command trains and measures the row anew, in a `--workdir` of your own;'
-        ' `minutes` are of two cores that other jobs shared.\n\n'
+        '## Every row\n\nThe command makes the row anew, in a `--workdir` of your own; `minutes`'
+        ' are of two cores that other jobs shared.\n\n'
         f'{markdown_table([*study.columns, "command"], rows)}'
     )
 
