@@ -28,7 +28,6 @@ class Recipe(Protocol):
       optimizers: one for each.
       augment: applied to all that the discriminator sees.
       noise_std: step -> standard deviation of the instance noise; None without any.
-      latent: (keys [B]) -> z, float32 [B, latent_dim].
       ema_decay: of each network's moving average; 0: none.
       seed, axis_name: as in the config.
     """
@@ -37,7 +36,6 @@ class Recipe(Protocol):
     optimizers: Pair[optax.GradientTransformation]
     augment: augment.Augmentation
     noise_std: Callable[[jax.Array], jax.Array | float] | None
-    latent: Callable[[jax.Array], jax.Array]
     ema_decay: Pair[float]
     seed: int
     axis_name: str | None
@@ -49,7 +47,6 @@ def common(config: ConfigDict, modules: Pair[nn.Module], axis_name: str | None) 
         nets=modules,
         augment=augment.make(config.augment),
         noise_std=_noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps),
-        latent=_latent(config),
         ema_decay=Pair(config.gen.ema_decay, config.disc.ema_decay),
         seed=config.seed,
         axis_name=axis_name,
@@ -92,7 +89,8 @@ def _noise_schedule(
     return lambda step: std * jnp.maximum(0.0, 1 - step.astype(jnp.float32) / decay_steps)
 
 
-def _latent(config: ConfigDict) -> Callable[[jax.Array], jax.Array]:
+def latent(config: ConfigDict) -> Callable[[jax.Array], jax.Array]:
+    """How the config draws latents: keys [B] -> z, float32 [B, latent_dim]."""
     shape = (config.latent_dim,)
     draws = {
         'normal': lambda keys: rng.normal(keys, shape),
@@ -101,16 +99,13 @@ def _latent(config: ConfigDict) -> Callable[[jax.Array], jax.Array]:
     return draws[config.latent]
 
 
-def init(recipe: Recipe, spec: DataSpec, besides: Pair[tuple[jax.Array, ...]]) -> GanState:
+def init(recipe: Recipe, inputs: Pair[tuple[jax.Array, ...]]) -> GanState:
     """A fresh state: parameters from the seed, zeroed moments, step 0.
 
     Args:
       recipe: the GAN.
-      spec: of the data.
-      besides: what each network takes besides a latent or an image, of two examples.
+      inputs: what each network takes, of a few examples; only shapes and types count.
     """
-    image = jnp.zeros((2, *spec.image_shape))
-    z = recipe.latent(jax.random.split(jax.random.key(0), 2))
     # Parameters do not depend on devices, and there is no axis to average over here.
     modules = jax.tree.map(
         lambda net: net.clone(axis_name=None),
@@ -118,10 +113,10 @@ def init(recipe: Recipe, spec: DataSpec, besides: Pair[tuple[jax.Array, ...]]) -
         is_leaf=lambda x: isinstance(x, nn.Module),
     )
 
-    def net_state(role: str, *inputs: jax.Array) -> NetState:
+    def net_state(role: str) -> NetState:
         module: nn.Module = getattr(modules, role)
         key = rng.purpose_key(jax.random.key(recipe.seed), 'init', role)
-        variables = module.init(key, *inputs, train=False)
+        variables = module.init(key, *getattr(inputs, role), train=False)
         state = NetState.create(
             apply_fn=getattr(recipe.nets, role).apply,
             params=variables['params'],
@@ -130,7 +125,7 @@ def init(recipe: Recipe, spec: DataSpec, besides: Pair[tuple[jax.Array, ...]]) -
         )
         return state.replace(step=jnp.zeros((), jnp.int32))  # Flax's own 0 is weakly typed
 
-    pair = Pair(gen=net_state('gen', z, *besides.gen), disc=net_state('disc', image, *besides.disc))
+    pair = Pair(gen=net_state('gen'), disc=net_state('disc'))
     ema = Pair(
         *(
             jax.tree.map(jnp.copy, net.variables) if decay else {}
@@ -170,12 +165,11 @@ class Game(NamedTuple):
         key = rng.purpose_key(self.key, *purpose)
         return rng.example_keys(key, len(self.label), self.recipe.axis_name)
 
-    def generate(self, gen: NetState, *condition: jax.Array) -> Generated:
-        """G(z, *condition) on a fresh latent."""
-        z = self.recipe.latent(self.keys('latent'))
+    def generate(self, gen: NetState, *inputs: jax.Array) -> Generated:
+        """G(*inputs)."""
 
         def forward(params: Any) -> tuple[jax.Array, Stats]:
-            return self.apply(gen, params, z, *condition, purpose='generator')
+            return self.apply(gen, params, *inputs, purpose='generator')
 
         image, pullback, stats = jax.vjp(forward, gen.params, has_aux=True)
         return Generated(image, pullback, stats)
@@ -205,18 +199,18 @@ class Game(NamedTuple):
         self,
         net: NetState,
         params: Any,
-        batches: Mapping[str, jax.Array],
-        *condition: jax.Array,
+        batches: Mapping[str, tuple[jax.Array, ...]],
         **options: Any,
     ) -> tuple[dict[str, Any], Stats]:
-        """`apply` to several batches, by purpose.
+        """`apply` to several batches of inputs, by purpose.
 
         One pass, so that every kernel is read once, but batch norm takes the moments of each
         batch apart; the running ones move by the mean of all.
         """
         keys = jnp.stack([self._dropout_key(purpose) for purpose in batches])
-        each = jax.vmap(lambda x, key: self._pass(net, params, (x, *condition), key, options))
-        out, stats = each(jnp.stack(list(batches.values())), keys)
+        each = jax.vmap(lambda inputs, key: self._pass(net, params, inputs, key, options))
+        stacked = tuple(map(jnp.stack, zip(*batches.values(), strict=True)))
+        out, stats = each(stacked, keys)
         by_purpose = {
             purpose: jax.tree.map(lambda leaf, k=k: leaf[k], out)
             for k, purpose in enumerate(batches)
@@ -301,7 +295,7 @@ def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
       config: the run's config.
       generator: without collectives; it takes labels if it has classes.
     """
-    latent = _latent(config)
+    draw = latent(config)
 
     def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
         variables = state.ema.gen or state.nets.gen.variables
@@ -309,7 +303,7 @@ def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
         return images.to_uint8(image, generator.pixel_range)
 
     return Sampler(
-        latent=lambda key, count: latent(rng.example_keys(key, count, None)),
+        latent=lambda key, count: draw(rng.example_keys(key, count, None)),
         generate=generate,
         num_classes=generator.num_classes,
     )
