@@ -52,7 +52,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
-        preview=functools.partial(players.preview, sampler, config.seed, config.num_samples),
+        preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
     )
 

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 import optax
 
 from gan_jax import augment, images, nets, rng
+from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
 from gan_jax.types import Batch, DataSpec, Pair, Sampler
 
@@ -77,6 +78,25 @@ def module(
         axis_name=axis_name,
         batch_norm=config.batch_norm,
     )
+
+
+def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
+    """Refuses penalties, and fields that have other values than the task knows.
+
+    Args:
+      config: the run's config.
+      fixed: fields of other tasks, and the only value of each that means something in this one.
+
+    Raises:
+      UserError: a field has another value.
+    """
+    for field, value in {**fixed, **{f'penalties.{name}': 0.0 for name in config.penalties}}.items():
+        group, _, name = field.rpartition('.')
+        given = (config[group] if group else config)[name]
+        if given != value:
+            raise UserError(
+                f'config.{field}={given}: config.task={config.task} knows only {value}'
+            )
 
 
 def _noise_schedule(
@@ -174,17 +194,18 @@ class Game(NamedTuple):
         image, pullback, stats = jax.vjp(forward, gen.params, has_aux=True)
         return Generated(image, pullback, stats)
 
-    def view(self, image: jax.Array, purpose: str) -> jax.Array:
+    def view(self, image: jax.Array, purpose: str, noise: bool = True) -> jax.Array:
         """What the discriminator sees of images: augmented, then with instance noise.
 
-        Both are defined for pixels in [-1, 1], whatever the networks' range is.
+        Both are defined for pixels in [-1, 1], whatever the networks' range is. Without `noise`
+        there is only the augmentation, which for one purpose is the same.
         """
         low, high = self.recipe.nets.gen.pixel_range
         scale, middle = (high - low) / 2, (high + low) / 2
         image = disturb(
             (image - middle) / scale,
             self.recipe.augment,
-            self.noise_std,
+            self.noise_std if noise else None,
             lambda use: self.keys(use, purpose),
         )
         return image * scale + middle
@@ -288,6 +309,11 @@ def update_ema(
     return Pair(*map(one, ema, players, decay))
 
 
+def generator_variables(state: GanState) -> Any:
+    """Those that make images out of training: the average's if there is one."""
+    return state.ema.gen or state.nets.gen.variables
+
+
 def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
     """Draws latents, and images from the averaged generator if there is one.
 
@@ -298,8 +324,7 @@ def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
     draw = latent(config)
 
     def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
-        variables = state.ema.gen or state.nets.gen.variables
-        image = generator.apply(variables, z, label, train=False)
+        image = generator.apply(generator_variables(state), z, label, train=False)
         return images.to_uint8(image, generator.pixel_range)
 
     return Sampler(
@@ -309,18 +334,24 @@ def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
     )
 
 
-def preview(sampler: Sampler, seed: int, count: int, state: GanState) -> jax.Array:
-    """The same `count` latents at every call, classes in turn; uint8 [count, H, W, C]."""
-    z = sampler.latent(rng.purpose_key(jax.random.key(seed), 'preview'), count)
-    label = jnp.arange(count) % max(sampler.num_classes, 1)
-    return sampler.generate(state, z, label)
+def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState, Batch], jax.Array]:
+    """A task's `preview` of `count` latents, always the same; classes in turn."""
+
+    @jax.jit
+    def images_of(state: GanState) -> jax.Array:
+        z = sampler.latent(rng.purpose_key(jax.random.key(seed), 'preview'), count)
+        label = jnp.arange(count) % max(sampler.num_classes, 1)
+        return sampler.generate(state, z, label)
+
+    return lambda state, shown: images_of(state)
 
 
-def inspect(config: ConfigDict, batch: Batch) -> jax.Array:
+def inspect(config: ConfigDict, batch: Batch, noise: bool = True) -> jax.Array:
     """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8."""
     zero = jnp.zeros((), jnp.int32)
     key = rng.purpose_key(rng.step_key(config.seed, zero, zero), 'disc', 0)
-    noise_std = _noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps)
+    std = config.instance_noise.std if noise else 0.0
+    noise_std = _noise_schedule(std, config.instance_noise.decay_steps)
 
     def keys(use: str) -> jax.Array:
         return rng.example_keys(rng.purpose_key(key, use, 'real'), len(batch.label), None)

@@ -65,7 +65,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
-        preview=functools.partial(players.preview, sampler, config.seed, config.num_samples),
+        preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
         classifier=functools.partial(classify, alone),
     )
@@ -103,14 +103,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
 
 
 def _refuse(config: ConfigDict, spec: DataSpec) -> None:
-    fixed = _FIXED | {f'penalties.{name}': 0.0 for name in config.penalties}
-    for field, value in fixed.items():
-        group, _, name = field.rpartition('.')
-        given = (config[group] if group else config)[name]
-        if given != value:
-            raise UserError(
-                f'config.{field}={given}: config.task=semisupervised knows only {value}'
-            )
+    players.refuse(config, _FIXED)
     own = config.semisupervised
     if not any(own[name] for name in DISC_TERMS):
         names = ', '.join(DISC_TERMS)
