@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import json
 import os
+from pathlib import Path
 import socket
 import time
 from typing import Any, TypeVar
@@ -173,6 +174,25 @@ def agree(facts: Mapping[str, Any]) -> None:
                     f'{name} is {here} in process 0 and {there} in process {number}: start every'
                     ' process of a run for the same'
                 )
+
+
+def share(folder: Path) -> None:
+    """Makes sure that every process sees what process 0 writes to a folder.
+
+    Raises:
+      UserError: one does not; in all of them.
+    """
+    if not is_many():
+        return
+    probe = folder / '.shared'
+    decide(lambda: probe.write_text('every process must see this'))
+    seen = _gather(probe.exists())
+    decide(probe.unlink)
+    if not all(seen):
+        raise UserError(
+            f'--workdir={folder}: process {seen.index(False)} does not see what process 0 writes'
+            ' there; choose a folder on a disk that all of them share'
+        )
 
 
 def _gather(value: Any) -> list[Any]:

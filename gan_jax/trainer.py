@@ -70,6 +70,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
     _agree(config, workdir, overwrite)
     config_lib.validate(config)
     cluster.decide(lambda: runs.prepare(workdir, config, overwrite=overwrite))
+    cluster.share(workdir)
     with contextlib.ExitStack() as stack:
         stack.enter_context(runs.full_disk(workdir))
         cluster.decide(lambda: stack.enter_context(runs.exclusive(workdir)))
@@ -113,7 +114,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
 
 
 def _agree(config: ConfigDict, workdir: Path, overwrite: bool) -> None:
-    """Refuses processes that were started for something else, or see another disk."""
+    """Refuses processes that were started for different things."""
     fields = experiments.leaves(config) - {'data.path', 'data.input_path'}
     facts = {f'config.{field}': config_lib.get(config, field) for field in sorted(fields)}
     facts |= {f'the version of {name}': version for name, version in runs.versions().items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import chex
 from flax import linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.nets import layers
