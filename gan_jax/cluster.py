@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
+import re
 import socket
 import time
 from typing import Any, TypeVar
@@ -47,6 +48,10 @@ def join(coordinator: str, num_processes: int | None, process_id: int | None, wa
         _await(coordinator, wait_s)
     elif coordinator:
         _refuse_taken(coordinator)
+    flag = f'--coordinator={coordinator}' if coordinator else '--distributed'
+    apart = f'{flag}: the processes did not come together within {wait_s} s'
+    remedy = 'start all of them, each with a --process_id of its own, or raise --join_timeout'
+    supervisor.expect(f'{apart}: {remedy}')
     try:
         jax.distributed.initialize(
             coordinator or None,
@@ -62,11 +67,8 @@ def join(coordinator: str, num_processes: int | None, process_id: int | None, wa
             ' give --coordinator=HOST:PORT --num_processes=N --process_id=I'
         ) from None
     except RuntimeError as error:
-        raise UserError(
-            f'--coordinator={coordinator or "(found)"}: the {num_processes or "other"} processes'
-            f' did not come together within {wait_s} s ({_first_line(error)}): start all of them,'
-            ' each with its own --process_id, or raise --join_timeout'
-        ) from None
+        raise UserError(f'{apart} ({_first_line(error)}): {remedy}') from None
+    supervisor.expect(f'another process is lost, as JAX says above: {supervisor.AGAIN}')
     _refuse_uneven()
 
 
@@ -232,17 +234,15 @@ def ending_at_once() -> Iterator[None]:
     except Exception as error:
         if not is_many():
             raise
-        if isinstance(error, jax.errors.JaxRuntimeError) and _is_of_others(error):
-            error = UserError(f'another process is lost ({_first_line(error)}){AGAIN}')
+        if not isinstance(error, UserError) and _OF_OTHERS.match(str(error)):
+            error = UserError(f'another process is lost ({_first_line(error)}): {supervisor.AGAIN}')
         supervisor.end(error)
 
 
-AGAIN = ': start all of them again, each as before, and the run goes on from the last step saved'
-
-
-def _is_of_others(error: Exception) -> bool:
-    """Whether a collective failed, rather than this process's own device."""
-    return 'RESOURCE_EXHAUSTED' not in str(error)
+# How the text of an error begins when a collective failed, of whatever class JAX makes it.
+_OF_OTHERS = re.compile(
+    '(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED|FAILED_PRECONDITION): '
+)
 
 
 def _first_line(error: Exception) -> str:

@@ -7,29 +7,25 @@ in the last line of stderr why the child ended.
 """
 
 import ctypes
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 from typing import NoReturn
 
 from gan_jax.errors import UserError
 
+AGAIN = 'start all processes again, each as before, and the run goes on from the last step saved'
+
 _VARIABLE = 'GAN_JAX_SUPERVISOR'  # 'PID:DESCRIPTOR' in the child's environment
 _FLAGS = re.compile(r'--?(distributed|coordinator|num_processes|process_id)\b')
 _PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that comes when the parent ends
 
-_AGAIN = 'start all processes again, each as before, and the run goes on from the last step saved'
-_ENDED_BY = {
-    signal.SIGABRT: f'another process is lost, as JAX says above: {_AGAIN}',
-    signal.SIGKILL: f'killed, perhaps for want of memory: {_AGAIN}',
-    signal.SIGTERM: f'told to end before the first step: {_AGAIN}',
-}
-
-
-_words: int | None = None  # in a supervised process, where it says why it ends
+_words: int | None = None  # in a supervised process, a file for its last words
 
 
 def is_needed(argv: list[str]) -> bool:
@@ -39,14 +35,20 @@ def is_needed(argv: list[str]) -> bool:
 
 def run() -> int:
     """Runs the command line of this process again in a child; returns its exit code."""
-    reader, writer = os.pipe()
-    child = subprocess.Popen(
-        [sys.executable, *sys.orig_argv[1:]],
-        env=os.environ | {_VARIABLE: f'{os.getpid()}:{writer}'},
-        pass_fds=[writer],
-    )
-    os.close(writer)
+    with tempfile.TemporaryFile() as words:
+        child = subprocess.Popen(
+            [sys.executable, *sys.orig_argv[1:]],
+            env=os.environ | {_VARIABLE: f'{os.getpid()}:{words.fileno()}'},
+            pass_fds=[words.fileno()],
+        )
+        _forward_signals(child)
+        code = child.wait()
+        if line := _last_line(code, json.loads(words.read() or '{}')):
+            print(line, file=sys.stderr, flush=True)
+        return code if code >= 0 else 2
 
+
+def _forward_signals(child: subprocess.Popen[bytes]) -> None:
     def forward(number: int, frame: object) -> None:
         del frame
         if number == signal.SIGINT:
@@ -55,16 +57,18 @@ def run() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, forward)
-    code = child.wait()
-    with os.fdopen(reader) as words:
-        said = words.read()
-    if said:
-        print(said, file=sys.stderr, flush=True)
-    elif code < 0:
-        number = signal.Signals(-code)
-        why = _ENDED_BY.get(number, f'ended by {number.name}: {_AGAIN}')
-        print(f'error: {why}', file=sys.stderr, flush=True)
-    return code if code >= 0 else 2
+
+
+def _last_line(code: int, words: dict[str, str]) -> str:
+    if code >= 0:
+        return words.get('said', '')
+    number = signal.Signals(-code)
+    why = {
+        signal.SIGABRT: words.get('aborted', 'ended by SIGABRT'),
+        signal.SIGKILL: f'killed, perhaps for want of memory: {AGAIN}',
+        signal.SIGTERM: f'told to end before the first step: {AGAIN}',
+    }
+    return f'error: {why.get(number, f"ended by {number.name}: {AGAIN}")}'
 
 
 def attach() -> None:
@@ -80,12 +84,24 @@ def attach() -> None:
         os._exit(2)
 
 
+def expect(line: str) -> None:
+    """What it will mean if JAX ends this process, from now on."""
+    _write(aborted=line)
+
+
 def say(line: str) -> None:
     """Prints the line that says why this process ends; the last one, whatever else is printed."""
     if _words is None:
         print(line, file=sys.stderr, flush=True)
     else:
-        os.write(_words, line.encode())
+        _write(said=line)
+
+
+def _write(**words: str) -> None:
+    if _words is not None:
+        text = json.dumps(words).encode()
+        os.pwrite(_words, text, 0)
+        os.ftruncate(_words, len(text))
 
 
 def end(error: Exception) -> NoReturn:
