@@ -16,6 +16,7 @@ COMMANDS = {
     'classify': 'classes of images by a semi-supervised run, and how right they are',
     'study': 'rows of training runs that end in a table and a picture',
     'digest': 'sha256 of a saved training state',
+    'compile': 'what the step would be on a TPU slice that is not there',
     'benchmark': 'how fast an experiment trains, also beside PyTorch',
 }
 
