@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 from jax.experimental import topologies
-import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
@@ -20,7 +19,6 @@ from gan_jax import data, runners, tasks
 from gan_jax.compiling import collectives, forecast
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
-from gan_jax.types import Batch
 
 _REMEDY = "pip install 'gan-jax[tpu]', which needs Python 3.12 or newer"
 
