@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 import random
 import re
+import sys
 import time
 from typing import Any
 
+from tests import fleets
 from tests.faults import trial as trials
 from tests.faults.injuries import INJURIES, Injury
 from tests.faults.trial import Ended, Failure, Trial
@@ -96,9 +98,16 @@ class Campaign:
             verdict = 'ok'
         except Failure as failure:
             verdict, ends = str(failure), []
-        lines = [ended.last_line for ended in ends]
+        lines = [self._plain(ended.last_line) for ended in ends]
         seconds = round(time.monotonic() - started, 1)
         return result | {'verdict': verdict, 'seconds': seconds, 'last_lines': lines}
+
+    def _plain(self, line: str) -> str:
+        """The same on every machine."""
+        places = {self.trial.folder: 'DIR', fleets.ROOT: 'CHECKOUT', sys.executable: 'python'}
+        for place, name in places.items():
+            line = line.replace(str(place), name)
+        return line
 
     def _judge(self, injury: Injury, reached: int, ends: Sequence[Ended]) -> None:
         trial = self.trial
