@@ -125,7 +125,7 @@ def labelled_split(run: Trained, split: str) -> Dataset:
     """
     if split == 'validation':
         return data.validation(run.config.data)
-    return data.split(run.config.data, split)
+    return data.whole(run.config.data, split)
 
 
 class Calibration(NamedTuple):

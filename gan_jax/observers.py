@@ -60,8 +60,8 @@ def make(
     found = []
     if config.evaluate.balance and task.contest is not None:
         sets = {'auc': dataset}
-        if (unseen := data.held_out(config.data)) is not None:
-            sets['auc_held_out'] = unseen
+        if config.data.split == 'train' and 'test' in dataset.splits:
+            sets['auc_held_out'] = data.whole(config.data, 'test')
         # Of a small set an epoch is a few steps: measuring then would cost as much as training.
         period = max(config.evaluate.balance * epoch, Fraction(config.log_every))
         found.append(Observer(period, balance.observer(task, sets, config.data, place)))

@@ -1,6 +1,7 @@
 """When a run is measured, and which of its steps was best."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,10 +27,8 @@ def test_epochs_that_are_shorter_than_a_log_line_are_measured_line_by_line(
 ):
     monkeypatch.setattr(observers.balance, 'observer', lambda *_: None)
     config = gans.config('mlp', **{'evaluate.balance': every, 'log_every': 50})
-    task = lambda: None  # noqa: E731
-    task.contest = True
-    dataset = lambda: None  # noqa: E731
-    dataset.spec = DataSpec((28, 28, 1), 10, num_examples)
+    task = SimpleNamespace(contest=True)
+    dataset = SimpleNamespace(spec=DataSpec((28, 28, 1), 10, num_examples), splits=('train',))
     [found] = observers.make(config, task, dataset, images_per_step=8, place=None)
     assert found.period == period
 

@@ -18,36 +18,22 @@ class Entry(NamedTuple):
       load: from the run's `config.data`.
       spec: of what `load` would return, without the files.
       sized: whether `config.data.image_size` chooses the size of its images.
-      tested: whether, at this `config.data`, split 'test' has images that 'train' has not.
       stand_in: the set that needs no files and no network, for smoke presets.
     """
 
     load: Callable[[ConfigDict], Dataset]
     spec: Callable[[ConfigDict], DataSpec]
     sized: bool
-    tested: Callable[[ConfigDict], bool]
     stand_in: str
 
 
-def _always(config: ConfigDict) -> bool:
-    return True
-
-
-def _never(config: ConfigDict) -> bool:
-    return False
-
-
-def _if_held_out(config: ConfigDict) -> bool:
-    return config.held_out > 0
-
-
 DATASETS: Mapping[str, Entry] = {
-    'mnist': Entry(mnist.load, mnist.spec, False, _always, stand_in='mnist5k'),
-    'mnist5k': Entry(mnist5k.load, mnist5k.spec, False, _never, stand_in='mnist5k'),
-    'folder': Entry(folder.load, folder.spec, True, _if_held_out, stand_in='synthetic'),
-    'pairs': Entry(pairs.load, pairs.spec, True, _if_held_out, stand_in='synthetic'),
-    'celeb_a': Entry(celeb_a.load, celeb_a.spec, True, _always, stand_in='synthetic'),
-    'synthetic': Entry(synthetic.load, synthetic.spec, True, _never, stand_in='synthetic'),
+    'mnist': Entry(mnist.load, mnist.spec, sized=False, stand_in='mnist5k'),
+    'mnist5k': Entry(mnist5k.load, mnist5k.spec, sized=False, stand_in='mnist5k'),
+    'folder': Entry(folder.load, folder.spec, sized=True, stand_in='synthetic'),
+    'pairs': Entry(pairs.load, pairs.spec, sized=True, stand_in='synthetic'),
+    'celeb_a': Entry(celeb_a.load, celeb_a.spec, sized=True, stand_in='synthetic'),
+    'synthetic': Entry(synthetic.load, synthetic.spec, sized=True, stand_in='synthetic'),
 }
 
 
@@ -95,28 +81,21 @@ def load(config: ConfigDict) -> Dataset:
     return budget.restrict(entry(config).load(config), config.labels)
 
 
-def split(config: ConfigDict, name: str) -> Dataset:
-    """Another split of the same set: all of its images, with all their labels.
+def whole(config: ConfigDict, split: str) -> Dataset:
+    """A split of a run's set with all of its images and labels.
 
     Args:
-      config: the run's `config.data`.
-      name: of the split.
+      config: the run's `config.data`; it stays as it is.
+      split: of the set.
 
     Raises:
       UserError: there is no such split.
     """
-    other = ConfigDict(config.to_dict())
-    other.split = name
-    other.num_examples = 0
-    other.labels.update(number=0, validation=0, alone=False)
-    return load(other)
-
-
-def held_out(config: ConfigDict) -> Dataset | None:
-    """The images of the same set that no run of this `config.data` trains on; None without any."""
-    if config.split == 'train' and entry(config).tested(config):
-        return split(config, 'test')
-    return None
+    config = ConfigDict(config.to_dict())
+    config.split = split
+    config.num_examples = 0
+    config.labels.update(number=0, validation=0, alone=False)
+    return load(config)
 
 
 def generated(config: ConfigDict) -> Dataset:
