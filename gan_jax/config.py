@@ -85,6 +85,9 @@ def default() -> ConfigDict:
     config.save_every = 1_000  # steps between checkpoints
     config.keep = 3  # newest checkpoints kept
     config.num_samples = 64  # images in a grid
+    config.evaluate = ConfigDict()
+    config.evaluate.balance = 1  # epochs between measurements of the balance; 0: none
+    config.evaluate.best = ''  # figure of the checkpoint that is kept besides the newest; '': none
     config.on_nan = 'stop'  # stop | rollback: go on from the last checkpoint with other noise
     config.tensorboard = True  # also write event files
     return config
@@ -259,6 +262,7 @@ _AT_LEAST = {
         1,
     ),
     **dict.fromkeys(('devices', 'seed', 'data.num_examples', 'data.image_size'), 0),
+    **dict.fromkeys(('evaluate.balance',), 0),
     **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter'), 0),
     **dict.fromkeys(('instance_noise.std', 'instance_noise.decay_steps', 'label_smoothing'), 0),
     **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),

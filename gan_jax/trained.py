@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import runs, tasks
+from gan_jax import observers, recorder, runs, tasks
 from gan_jax.checkpoints import Checkpoints
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
@@ -28,13 +28,14 @@ class Trained(NamedTuple):
     class_names: tuple[str, ...]
 
 
-def load(workdir: Path, step: int = 0) -> Trained:
-    """The state of a run after `step` steps; 0: the newest whole one.
+def load(workdir: Path, step: int | str = 0) -> Trained:
+    """The state of a run after `step` steps; 0: the newest whole one; 'best': as the run chose.
 
     Raises:
       UserError: there is no run, or no such whole checkpoint.
     """
     config = runs.load_config(workdir)
+    number = _number(workdir, config, str(step))
     facts = runs.read_facts(workdir).get('data')
     if facts is None:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
@@ -43,7 +44,27 @@ def load(workdir: Path, step: int = 0) -> Trained:
     task = tasks.make(config, spec, axis_name=None)
     like = jax.eval_shape(task.init)
     with contextlib.closing(Checkpoints(Path(workdir) / 'checkpoints', config.keep)) as saved:
-        found = saved.restore(step, like) if step else saved.restore_latest(like)
+        found = saved.restore(number, like) if number else saved.restore_latest(like)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
     return Trained(config, task, found[0], shape, tuple(facts.get('class_names', ())))
+
+
+def _number(workdir: Path, config: ConfigDict, step: str) -> int:
+    """What --step says, as a number of steps; 0: the newest."""
+    if step.isdecimal():
+        return int(step)
+    if step != 'best':
+        raise UserError(f'--step={step}: must be a number of steps, or best')
+    figure = config.evaluate.best
+    if not figure:
+        raise UserError(
+            f'--step=best: the run in {workdir} kept no best step (config.evaluate.best was empty);'
+            ' give a number of steps'
+        )
+    best = observers.best_step(recorder.read_rows(Path(workdir), recorder.EVALUATIONS), figure)
+    if best is None:
+        raise UserError(
+            f'--step=best: the run in {workdir} has not measured {figure} yet; train longer'
+        )
+    return best

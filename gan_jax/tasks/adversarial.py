@@ -48,12 +48,14 @@ class Recipe(NamedTuple):
 def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
-    sampler = players.make_sampler(config, _modules(config, spec, None).gen)
+    alone = _modules(config, spec, None)
+    sampler = players.make_sampler(config, alone.gen)
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
         preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
+        contest=functools.partial(players.contest, sampler, functools.partial(judge, alone)),
     )
 
 
@@ -131,6 +133,14 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
         ema=players.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
     )
     return state, gen_metrics | metrics
+
+
+def judge(
+    modules: Pair[nn.Module], state: GanState, image: jax.Array, label: jax.Array
+) -> jax.Array:
+    """D(image), float32 [N], of images as stored, uint8 [N, H, W, C]."""
+    pixels = images.normalise(image, modules.gen.pixel_range)
+    return modules.disc.apply(state.nets.disc.variables, pixels, label, train=False)
 
 
 def _logits(

@@ -346,6 +346,27 @@ def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState,
     return lambda state, shown: images_of(state)
 
 
+def contest(
+    sampler: Sampler,
+    judge: Callable[[GanState, jax.Array, jax.Array], jax.Array],
+    state: GanState,
+    key: jax.Array,
+    batch: Batch,
+) -> tuple[jax.Array, jax.Array]:
+    """A task's `contest`: real images against generated ones of the same classes.
+
+    Args:
+      sampler: of the task.
+      judge: (state, image uint8 [N, H, W, C], label int32 [N]) -> logits float32 [N].
+      state: whose generator plays itself, not its average.
+      key: of the latents.
+      batch: real images as training sees them, leaves [N, ...].
+    """
+    z = sampler.latent(key, len(batch.label))
+    fake = sampler.generate(state.replace(ema=Pair({}, {})), z, batch.label)
+    return judge(state, batch.image, batch.label), judge(state, fake, batch.label)
+
+
 def inspect(config: ConfigDict, batch: Batch, noise: bool = True) -> jax.Array:
     """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8."""
     zero = jnp.zeros((), jnp.int32)

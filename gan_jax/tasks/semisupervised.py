@@ -68,6 +68,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
         classifier=functools.partial(classify, alone),
+        contest=functools.partial(players.contest, sampler, functools.partial(judge, alone)),
     )
 
 
@@ -357,3 +358,13 @@ def classify(modules: Pair[nn.Module], state: GanState, image: jax.Array) -> jax
     variables = state.ema.disc or state.nets.disc.variables
     pixels = images.normalise(image, modules.gen.pixel_range)
     return modules.disc.apply(variables, pixels, train=False)
+
+
+def judge(
+    modules: Pair[nn.Module], state: GanState, image: jax.Array, label: jax.Array
+) -> jax.Array:
+    """The logit of P(real), float32 [N], of images as stored; labels are not looked at."""
+    del label
+    pixels = images.normalise(image, modules.gen.pixel_range)
+    logits = modules.disc.apply(state.nets.disc.variables, pixels, train=False)
+    return logsumexp(logits, axis=-1)
