@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import chex
 from flax import linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.nets import layers
