@@ -6,7 +6,7 @@ converted from TensorFlow's. Its Frechet distance is called FD-EffLite0; it is n
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import chex
 from flax import linen as nn
@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.evaluation.features import Outputs
 from gan_jax.nets import layers
 
 SIDE = 224
@@ -147,3 +148,8 @@ def converted(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     arrays['params/logits/kernel'] = tensors['_fc.weight'].T
     arrays['params/logits/bias'] = tensors['_fc.bias']
     return arrays
+
+
+def figures(outputs: Outputs) -> dict[str, Any]:
+    """`cat_share`: the share of images whose most probable class is a house cat."""
+    return {'cat_share': float(np.isin(outputs.best, CATS).mean())}

@@ -1,4 +1,4 @@
-"""Feature nets: what images are compared by. A new one is an entry of NETS.
+"""What images are compared by: the outputs of a network, and how images come to its size.
 
 A distance of features means nothing without the net, its weights and the way images are resized
 for it, so `FeatureNet` carries their names wherever features go.
@@ -11,9 +11,6 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-
-from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import digits, weights
 
 CHUNK = 250  # images in one call
 
@@ -36,7 +33,7 @@ class FeatureNet(NamedTuple):
     """A net with its weights.
 
     Attributes:
-      name: key of NETS.
+      name: key of `nets.NETS`.
       version: of net and weights.
       fingerprint: 64 hex digits of the weights.
       resize: how images come to the net's size, in words.
@@ -86,6 +83,11 @@ def grey(image: jax.Array) -> jax.Array:
     return (image @ weight)[..., None]
 
 
+def colour(image: jax.Array) -> jax.Array:
+    """[N, H, W, C], C = 1 or 3, in three channels."""
+    return jnp.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
+
+
 def resized(image: jax.Array, side: int, method: str) -> jax.Array:
     """float32 [N, H, W, C] at side x side, antialiased, by a filter of `jax.image.resize`."""
     count, height, width, channels = image.shape
@@ -99,49 +101,3 @@ def outputs(features: jax.Array, logits: jax.Array) -> Outputs:
     """Outputs from features [N, D] and logits [N, K]."""
     probability = jax.nn.softmax(logits)
     return Outputs(features, jnp.argmax(logits, 1).astype(jnp.int32), jnp.max(probability, 1))
-
-
-def _digits(path: str) -> FeatureNet:
-    if path:
-        raise UserError(f'--weights={path}: the net digits has weights of its own; leave it out')
-    stored = weights.read(digits.WEIGHTS, 'gan_jax')
-    variables = stored.variables()
-
-    @jax.jit
-    def call(image: jax.Array) -> Outputs:
-        x = resized(grey(image.astype(jnp.float32)), digits.SIDE, 'linear') / 255
-        return outputs(*digits.Net().apply(variables, x))
-
-    return FeatureNet(
-        name='digits',
-        version=stored.facts['version'],
-        fingerprint=stored.fingerprint(),
-        resize='grey (BT.601), bilinear, antialiased, to 28x28',
-        suffix='digits',
-        figures=digits.figures,
-        training_limit=60_000,
-        call=call,
-    )
-
-
-NETS: Mapping[str, Callable[[str], FeatureNet]] = {'digits': _digits}
-
-
-def default(image_shape: tuple[int, int, int]) -> str:
-    """The net for a run's images where none is asked for: digits if they are grey."""
-    return 'digits' if image_shape[-1] == 1 else 'efficientnet_lite0'
-
-
-def load(name: str, path: str = '') -> FeatureNet:
-    """A feature net with its weights.
-
-    Args:
-      name: key of NETS.
-      path: of a file with weights, where the net takes one; '' otherwise.
-
-    Raises:
-      UserError: there is no such net, or its weights cannot be had.
-    """
-    if name not in NETS:
-        raise UserError(f'--features={name}: {nearest(name, NETS)}')
-    return NETS[name](path)
