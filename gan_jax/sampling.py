@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import files, images
+from gan_jax.data import added
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
-from gan_jax.types import Sampler
+from gan_jax.types import Batch, Sampler
 
 CHUNK = 64  # images in one call, so that memory does not grow with their number
 STOPS = 4  # latents that a walk visits before it is back where it began
@@ -101,6 +102,11 @@ def write_files(folder: Path, draw: Draw) -> None:
     for number, image in enumerate(generate(draw, draw.latent())):
         name = f'{number:05d}_{label[number]}' if draw.sampler.num_classes else f'{number:05d}'
         images.write_png(folder / f'{name}.png', image)
+
+
+def write_arrays(path: Path, draw: Draw) -> None:
+    """An .npz file of all images and their classes, which `config.data.added` adds to a set."""
+    added.write(path, Batch(generate(draw, draw.latent()), draw.label()))
 
 
 def slerp(start: jax.Array, end: jax.Array, along: float) -> jax.Array:
