@@ -33,13 +33,13 @@ def main(invocation: Invocation) -> None:
     """Measures, writes and prints."""
     from gan_jax import evaluation, report, trained
     from gan_jax.cli import startup
-    from gan_jax.evaluation import assess, nets, text
+    from gan_jax.evaluation import assess, features, text
 
     values = invocation.flags
     workdir = Path(values.workdir)
     startup.prepare()
     run = trained.load(workdir, values.step)
-    net = evaluation.load_net(values.features or nets.default(run.image_shape), values.weights)
+    net = evaluation.load_net(values.features or features.default(run.image_shape), values.weights)
     real = assess.real_images(run, workdir, net, values.reference)
     found, picture = assess.assess(run, real, values.num_samples)
     assess.write(workdir, found, picture)

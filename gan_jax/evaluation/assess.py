@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gan_jax import data, files, images, runs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, neighbours, sets
-from gan_jax.evaluation.features import FeatureNet
+from gan_jax.evaluation.feature_net import FeatureNet
 from gan_jax.evaluation.samples import Samples
 from gan_jax.trained import Trained
 

@@ -13,7 +13,7 @@ from flax import linen as nn
 import jax
 import numpy as np
 
-from gan_jax.evaluation.features import Outputs
+from gan_jax.evaluation.feature_net import Outputs
 from gan_jax.nets import layers
 
 WEIGHTS = Path(__file__).with_name('digits.safetensors')

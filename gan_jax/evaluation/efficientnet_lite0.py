@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import chex
 from flax import linen as nn
 import jax
+from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.evaluation.features import Outputs
+from gan_jax.evaluation.feature_net import Outputs
 from gan_jax.nets import layers
 
 SIDE = 224
@@ -66,14 +67,13 @@ class Depthwise(nn.Module):
         size, stride, channels = self.kernel_size, self.stride, x.shape[-1]
         kernel = self.param('kernel', layers.glorot_uniform, (size, size, 1, channels))
         bias = self.param('bias', nn.initializers.zeros, (channels,))
-        out = [-(-side // stride) for side in x.shape[1:3]]
-        pads = [max((n - 1) * stride + size - side, 0) for n, side in zip(out, x.shape[1:3])]
-        x = jnp.pad(x, [(0, 0), *((pad // 2, pad - pad // 2) for pad in pads), (0, 0)])
+        pads = lax.padtype_to_pads(x.shape[1:3], (size, size), (stride, stride), 'SAME')
+        x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+        height, width = ((side - size) // stride * stride + 1 for side in x.shape[1:3])
         total = bias.reshape(1, 1, 1, -1)
         for row in range(size):
             for column in range(size):
-                limits = [place + (n - 1) * stride + 1 for place, n in zip((row, column), out)]
-                part = x[:, row : limits[0] : stride, column : limits[1] : stride]
+                part = x[:, row : row + height : stride, column : column + width : stride]
                 total = total + part * kernel[row, column].reshape(1, 1, 1, -1)
         return total
 

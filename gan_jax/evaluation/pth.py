@@ -140,9 +140,7 @@ def _array(tensor: _Tensor, load: Callable[[str], bytes]) -> np.ndarray:
     return np.ascontiguousarray(view).reshape(shape)
 
 
-def _rebuilt(
-    storage: Any, offset: int, shape: tuple, strides: tuple, *others: Any
-) -> _Tensor:
+def _rebuilt(storage: Any, offset: int, shape: tuple, strides: tuple, *others: Any) -> _Tensor:
     """What PyTorch's own function of that place in a pickle would make."""
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or not all(type(n) is int for n in numbers):
