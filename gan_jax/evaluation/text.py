@@ -26,6 +26,7 @@ WORDS: Mapping[str, Word] = {
     'recall': Word('Recall', '{:.1%}', 'real images that samples look like'),
     'density': Word('Density', '{:.3f}', '1: as dense as real images'),
     'coverage': Word('Coverage', '{:.1%}', 'real images with a sample next to them'),
+    'copies': Word('Copies', '{:.1%}', 'samples with one training image much nearer than others'),
     'memorisation': Word('Memorisation', '{:.3f}', '0.5: none, 1: copies'),
     'diversity': Word('Diversity', '{:.3f}', 'mean distance, 1: as real images'),
     'spacing': Word('Spacing', '{:.3f}', 'distance to the nearest other, 1: as real images'),
