@@ -12,6 +12,7 @@ import numpy as np
 from gan_jax import recorder, runs
 
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
+_WHISKERS = dict(fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
 STEPS, DIGITS = 8, 10  # lines and columns of what a generator made through its training
 
 
@@ -53,8 +54,10 @@ def bars(
         places, means, deviations = map(np.array, zip(*known, strict=True))
         x = places + (number - (len(series) - 1) / 2) * width
         axes.bar(x, 100 * means, 0.92 * width, color=COLORS[number % len(COLORS)], label=name)
-        spread = 100 * np.nan_to_num(deviations)
-        axes.errorbar(x, 100 * means, spread, fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
+        spread = np.nan_to_num(100 * deviations)
+        axes.errorbar(
+            x, 100 * means, 100 * deviations, fmt='none', ecolor='#222', elinewidth=0.9, capsize=2
+        )
         for at, mean, above in zip(x, 100 * means, spread, strict=True):
             axes.text(at, mean + above + 0.8, f'{mean:.1f}', ha='center', va='bottom', fontsize=7)
     axes.set_xticks(range(len(groups)), groups)
