@@ -54,12 +54,10 @@ def bars(
         places, means, deviations = map(np.array, zip(*known, strict=True))
         x = places + (number - (len(series) - 1) / 2) * width
         axes.bar(x, 100 * means, 0.92 * width, color=COLORS[number % len(COLORS)], label=name)
-        spread = np.nan_to_num(100 * deviations)
-        axes.errorbar(
-            x, 100 * means, 100 * deviations, fmt='none', ecolor='#222', elinewidth=0.9, capsize=2
-        )
-        for at, mean, above in zip(x, 100 * means, spread, strict=True):
-            axes.text(at, mean + above + 0.8, f'{mean:.1f}', ha='center', va='bottom', fontsize=7)
+        axes.errorbar(x, 100 * means, 100 * deviations, **_WHISKERS)
+        tops = 100 * (means + np.nan_to_num(deviations)) + 0.8
+        for at, mean, top in zip(x, 100 * means, tops, strict=True):
+            axes.text(at, top, f'{mean:.1f}', ha='center', va='bottom', fontsize=7)
     axes.set_xticks(range(len(groups)), groups)
     plain(axes)
 

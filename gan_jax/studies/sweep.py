@@ -9,6 +9,7 @@ import sys
 import time
 
 import jax
+from ml_collections import ConfigDict
 
 from gan_jax import files, interrupts, runs, trainer
 from gan_jax.errors import UserError, nearest
@@ -118,7 +119,7 @@ def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:
     return rows
 
 
-def _train(trial: Trial, name: str, config: object, folder: Path, command: str) -> None:
+def _train(trial: Trial, name: str, config: ConfigDict, folder: Path, command: str) -> None:
     if (folder / name / 'config.json').exists():
         _refuse(trial, folder, runs.changed_field(folder / name, config, may_change=MAY_CHANGE))
     if not trainer.train(config, folder / name, overwrite=False, command=command):
