@@ -49,10 +49,15 @@ def test_every_way_to_an_example_gives_the_same_one(digits, file):
     assert source[206].label == 3 and source[206].image.shape == (28, 28, 1)
 
 
+def _save_one(path):
+    with path.open('wb') as file:
+        np.save(file, np.zeros(3))
+
+
 MISTAKES = {
     'no file': (lambda path: None, 'no .npz file with image and label'),
     'no archive': (lambda path: path.write_bytes(b'PK\x03\x04 broken'), 'no .npz file with'),
-    'one array': (lambda path: np.save(path.open('wb'), np.zeros(3)), 'no .npz file with'),
+    'one array': (_save_one, 'no .npz file with'),
     'other arrays': (lambda path: np.savez(path, x=np.zeros(3)), 'no .npz file with'),
     'shape': (lambda path: added.write(path, digits(2, (8, 8, 1))), 'must hold uint8 images [28,'),
     'class': (lambda path: added.write(path, digits(2, label=10)), 'labels must be -1 or those'),
