@@ -6,6 +6,7 @@ loss or net is a new entry there and nowhere else.
 """
 
 from collections.abc import Callable
+import functools
 import math
 from typing import Any
 
@@ -14,7 +15,7 @@ from ml_collections import ConfigDict
 from gan_jax import augment, data, losses, nets, optimizers, penalties, runners, tasks
 from gan_jax.data import budget
 from gan_jax.errors import UserError, nearest
-from gan_jax.tasks import semisupervised
+from gan_jax.tasks import semisupervised, translation
 
 
 def optimizer(learning_rate: float, b1: float, b2: float = 0.999) -> ConfigDict:
@@ -73,6 +74,7 @@ def default() -> ConfigDict:
     config.augment = ''  # of all that D sees, e.g. 'color,translation,cutout'
 
     config.semisupervised = _semisupervised()
+    config.translation = _translation()
 
     config.runner = 'pmap'  # pmap | shard_map | vmap
     config.devices = 0  # 0: all local devices
@@ -100,6 +102,19 @@ def _semisupervised() -> ConfigDict:
             matching=0.0,  # G: to have the mean features of real images
             separate=False,  # an update of D, with an Adam of its own, for each kind of batch
             unlabelled='all',  # the images it takes without a label: all | rest, those with none
+        )
+    )
+
+
+def _translation() -> ConfigDict:
+    """What the task `translation` minimises, and how its generator works out of training."""
+    return ConfigDict(
+        dict(
+            l1=100.0,  # weight of the generator's distance to the photo, pixels in [-1, 1]
+            disc_weight=0.5,  # of the discriminator's loss: pix2pix halves it
+            # Of batch norm out of training: each image's own, as in the paper at batch 1 | running.
+            moments='image',
+            dropout=False,  # out of training too, as in the paper
         )
     )
 
@@ -135,12 +150,47 @@ def _data() -> ConfigDict:
     )
 
 
+def pix2pix(name: str) -> ConfigDict:
+    """The networks and the training of pix2pix (arXiv:1611.07004) on pairs at 256x256.
+
+    Adam at 2e-4 / 0.5 in batches of one pair for 80,000 steps, 200 epochs of 400 pairs, of which
+    the second half lowers the rate to 0.
+    """
+    config = default()
+    config.name = name
+    config.task = 'translation'
+    config.data.name = 'pairs'
+    config.data.image_size = 256
+    for role in ('gen', 'disc'):
+        config[role].net = ConfigDict(dict(name='pix2pix'))
+        config[role].optimizer = optimizer(2e-4, 0.5)
+        config[role].optimizer.schedule = 'linear'
+        config[role].optimizer.constant_steps = 40_000
+    config.batch_size = 1
+    config.steps = 80_000
+    config.num_samples = 6
+    config.sample_every = 500
+    return config
+
+
+def sides(config: ConfigDict) -> dict[str, Callable[[], None]]:
+    """Presets by the size of the images that pix2pix takes, jittered in proportion."""
+
+    def change(pixels: int) -> None:
+        config.data.jitter = config.data.jitter * pixels // config.data.image_size
+        config.data.image_size = pixels
+
+    return {str(pixels): functools.partial(change, pixels) for pixels in (64, 128, 256, 512)}
+
+
 def smoke(config: ConfigDict) -> ConfigDict:
     """The same code paths in seconds, without a network: five checkpoints and every file."""
     config.data.name = data.DATASETS[config.data.name].stand_in
     config.data.path = ''
     config.data.attribute = config.data.input_path = ''
     config.data.num_examples = 200
+    if config.task == 'translation':
+        sides(config)['64']()
     config.data.held_out = 0.0
     config.data.unlabelled = ''
     config.data.labels.number = min(config.data.labels.number, 20)
@@ -149,9 +199,11 @@ def smoke(config: ConfigDict) -> ConfigDict:
     for role in ('gen', 'disc'):
         if 'width' in nets.fields(config[role].net.name, role):
             config[role].net.width = 8
+    for role in ('gen', 'disc'):
+        config[role].optimizer.constant_steps = min(config[role].optimizer.constant_steps, 10)
     config.steps = 20
-    config.batch_size = 16
-    config.num_samples = 16
+    config.batch_size = min(config.batch_size, 16)
+    config.num_samples = min(config.num_samples, 16)
     config.log_every = 2
     config.sample_every = 5
     config.save_every = 4
@@ -190,6 +242,7 @@ _CHOICES = {
     'data.feed': ('auto', 'resident', 'stream'),
     'data.labels.mode': budget.MODES,
     'semisupervised.unlabelled': semisupervised.POOLS,
+    'translation.moments': translation.MOMENTS,
     'task': tasks.TASKS,
     'loss': losses.LOSSES,
     'runner': runners.RUNNERS,
@@ -211,6 +264,7 @@ _AT_LEAST = {
     **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),
     **dict.fromkeys((f'penalties.{name}' for name in penalties.PENALTIES), 0),
     **dict.fromkeys((f'semisupervised.{n}' for n in (*semisupervised.TERMS, 'confidence')), 0),
+    **dict.fromkeys(('translation.l1', 'translation.disc_weight'), 0),
     **{
         f'{role}.optimizer.{field}': 0
         for role in ('gen', 'disc')

@@ -23,8 +23,8 @@ from gan_jax.errors import UserError
 # it is goes last, so that a deletion that was cut short is never taken for another run.
 CONTENT = (
     'checkpoints', 'metrics.jsonl', 'epochs.csv', 'samples', 'progress.gif', 'curves.png',
-    'report.html', 'tensorboard', 'evaluation.json', 'classification.json', 'run.json',
-    'config.json',
+    'report.html', 'tensorboard', 'evaluation.json', 'neighbours.png', 'classification.json',
+    'run.json', 'config.json',
 )  # fmt: skip
 
 # None of these changes what a step computes, so a resumed run may have others.

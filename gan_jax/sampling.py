@@ -1,6 +1,6 @@
 """Grids, files and walks from a trained generator."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -69,17 +69,25 @@ def parse_labels(words: list[str], num_classes: int) -> tuple[int, ...]:
 
 def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
     """Images uint8 [num, H, W, C] of latents [num, latent_dim]."""
-    return np.concatenate(list(_chunks(draw, z)))
-
-
-def _chunks(draw: Draw, z: np.ndarray) -> Iterator[np.ndarray]:
     call = jax.jit(draw.sampler.generate)
-    label = draw.label()
+    return np.concatenate(list(in_chunks(call, draw.state, z, draw.label())))
+
+
+def in_chunks(
+    call: Callable[..., jax.Array], state: GanState, z: np.ndarray, label: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Images of latents [N, latent_dim] and labels [N]: uint8 [n, H, W, C], n at most CHUNK.
+
+    Args:
+      call: a jitted `Sampler.generate`.
+      state: the generator's.
+      z, label: what it takes.
+    """
     size = min(CHUNK, len(z))
     for start in range(0, len(z), size):
         # The last call is filled up with the first latents, so that one program serves all.
         index = np.arange(start, start + size) % len(z)
-        made = np.asarray(call(draw.state, z[index], label[index]))
+        made = np.asarray(call(state, z[index], label[index]))
         yield made[: len(z) - start]
 
 

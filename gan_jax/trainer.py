@@ -17,13 +17,13 @@ import numpy as np
 from gan_jax import config as config_lib
 from gan_jax import data, report, runners, runs, tasks
 from gan_jax.checkpoints import Checkpoints
-from gan_jax.data import feeds
+from gan_jax.data import feeds, views
 from gan_jax.errors import UserError
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
 from gan_jax.recorder import Recorder
 from gan_jax.states import GanState
-from gan_jax.types import Metrics, Task
+from gan_jax.types import Batch, Metrics, Task
 
 MAX_ROLLBACKS = 5
 
@@ -43,6 +43,7 @@ class Run(NamedTuple):
     task: Task
     runner: runners.Runner
     feed: feeds.Feed
+    shown: Batch
     checkpoints: Checkpoints
     recorder: Recorder
     progress: Progress
@@ -92,6 +93,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             task=task,
             runner=runner,
             feed=feed,
+            shown=views.first(dataset, config.data, config.num_samples),
             checkpoints=checkpoints,
             recorder=recorder,
             progress=stack.enter_context(Progress(config.steps)),
@@ -170,7 +172,7 @@ def _train(run: Run, state: GanState, step: int, command: str, started: float) -
       Whether it is over.
     """
     call = run.runner.compile(run.task.step, run.feed.gather)
-    loop = Loop(run, call, jax.jit(run.task.preview), run.runner.replicate(run.feed.data), started)
+    loop = Loop(run, call, run.runner.replicate(run.feed.data), started)
     rollbacks = int(state.rollbacks)
     while True:
         try:
@@ -216,10 +218,9 @@ class Loop:
     device never waits for it.
     """
 
-    def __init__(self, run: Run, call: Any, preview: Any, device_data: Any, started: float):
+    def __init__(self, run: Run, call: Any, device_data: Any, started: float):
         self._run = run
         self._call = call
-        self._preview = preview
         self._data = device_data
         self._started: float | None = started  # None once a step was made
 
@@ -272,7 +273,8 @@ class Loop:
 
     def _sample(self, state: GanState, step: int) -> None:
         with self._run.recorder.paused():
-            self._run.recorder.samples(step, jax.device_get(self._preview(state)))
+            images = self._run.task.preview(state, self._run.shown)
+            self._run.recorder.samples(step, jax.device_get(images))
 
 
 def _due(step: int, every: int, stride: int) -> bool:

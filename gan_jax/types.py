@@ -6,7 +6,7 @@ Importing this module does not import JAX: processes that decode images need not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     import jax
@@ -66,6 +66,23 @@ class Sampler(NamedTuple):
     num_classes: int
 
 
+class Translator(NamedTuple):
+    """Images from images, each as if it were alone.
+
+    Attributes:
+      variables: (state) -> what a generator needs of it; it only picks leaves.
+      call: (variables, image uint8 [N, H, W, C], seed uint32) -> float32 [N, H, W, C].
+      translate: (variables on one device, image uint8 [H, W, C], seed) -> uint8 [H, W, C], on the
+        host: `call` of this image alone, compiled.
+      image_shape: (H, W, C) of what it makes.
+    """
+
+    variables: Callable[[GanState], Any]
+    call: Callable[[Any, jax.Array, jax.Array], jax.Array]
+    translate: Callable[..., Any]
+    image_shape: tuple[int, int, int]
+
+
 class Task(NamedTuple):
     """What a kind of GAN is to the rest of the program: pure functions.
 
@@ -73,14 +90,18 @@ class Task(NamedTuple):
       init: () -> GanState, from the config's seed.
       step: (state, batch) -> (state, metrics). Leaves of `batch` are
         [draws, B / devices, ...]; per device, collectives over the task's axis.
-      preview: (state) -> uint8 [N, H, W, C], always the same inputs.
+      preview: (state, shown) -> uint8 [N, H, W, C], from the same latents at every call or, if it
+        starts from images, from those of the Batch `shown`, leaves [N, ...]. It is called as it
+        is: what it compiles is its own matter.
       sampler: None if its generator does not start from a latent.
       classifier: (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if
         nothing in it tells classes apart.
+      translator: None if its generator does not start from an image.
     """
 
     init: Callable[[], GanState]
     step: Callable[[GanState, Batch], tuple[GanState, Metrics]]
-    preview: Callable[[GanState], jax.Array]
+    preview: Callable[[GanState, Batch], Any]
     sampler: Sampler | None
     classifier: Callable[[GanState, jax.Array], jax.Array] | None = None
+    translator: Translator | None = None

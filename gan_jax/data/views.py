@@ -12,16 +12,36 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import rng
+from gan_jax.data.sources import Dataset
 from gan_jax.types import Batch, DataSpec
 
 View = Callable[[jax.Array, Batch], Batch]
 
 
-def centred(config: ConfigDict, image: np.ndarray) -> np.ndarray:
-    """The middle of stored images [N, H, W, C] of one panel, as large as what training sees."""
+def centred(config: ConfigDict, image: np.ndarray, panels: int = 1) -> np.ndarray:
+    """The middle of each panel of stored images [N, H, W, C], as large as what training sees."""
     low, high = config.jitter // 2, config.jitter - config.jitter // 2
-    height, width = image.shape[1:3]
-    return image[:, low : height - high, low : width - high]
+
+    def middle(panel: np.ndarray) -> np.ndarray:
+        height, width = panel.shape[1:3]
+        return panel[:, low : height - high, low : width - high]
+
+    return np.concatenate([middle(panel) for panel in np.split(image, panels, axis=2)], axis=2)
+
+
+def first(dataset: Dataset, config: ConfigDict, count: int) -> Batch:
+    """The first images of a set, fewer than `count` if it has fewer, without augmentation.
+
+    Args:
+      dataset: as loaded.
+      config: the run's `config.data`.
+      count: how many.
+
+    Returns:
+      leaves [N, ...], on the host.
+    """
+    batch = dataset.source.take(np.arange(min(count, dataset.spec.num_examples)))
+    return batch._replace(image=centred(config, batch.image, dataset.spec.panels))
 
 
 def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | None:

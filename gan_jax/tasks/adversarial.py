@@ -26,6 +26,7 @@ class Recipe(NamedTuple):
 
     Attributes:
       loss: functions of (real_logits, fake_logits) for each network.
+      latent: (keys [B]) -> z, float32 [B, latent_dim].
       penalties: (function, weight) of each penalty on the discriminator.
       disc_steps, share_latent: as in the config.
     """
@@ -51,7 +52,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
-        preview=functools.partial(players.preview, sampler, config.seed, config.num_samples),
+        preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
     )
 
@@ -66,6 +67,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     weights = config.penalties.to_dict()
     return Recipe(
         **players.common(config, _modules(config, spec, axis_name), axis_name),
+        latent=players.latent(config),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
             disc=optimizers.make(config.disc.optimizer, config.steps * config.disc_steps),
@@ -88,8 +90,9 @@ def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[
 
 def init(recipe: Recipe, spec: DataSpec) -> GanState:
     """A fresh state; see `players.init`."""
-    label = jnp.zeros(2, jnp.int32)
-    return players.init(recipe, spec, Pair((label,), (label,)))
+    label, image = jnp.zeros(2, jnp.int32), jnp.zeros((2, *spec.image_shape))
+    z = recipe.latent(jax.random.split(jax.random.key(0), 2))
+    return players.init(recipe, Pair((z, label), (image, label)))
 
 
 def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
@@ -114,12 +117,12 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     for k in range(recipe.disc_steps):
         label = batch.label[k]
         game = players.Game(recipe, rng.purpose_key(key, 'disc', k), label, noise_std)
-        generated = game.generate(gen, label)
+        generated = game.generate(gen, recipe.latent(game.keys('latent')), label)
         disc, metrics = update_disc(game, disc, real[k], generated.image)
         disc_metrics.append(metrics)
     if not recipe.share_latent:
         game = players.Game(recipe, rng.purpose_key(key, 'gen'), label, noise_std)
-        generated = game.generate(gen, label)
+        generated = game.generate(gen, recipe.latent(game.keys('latent')), label)
     gen, gen_metrics = update_gen(game, gen, disc, real[-1], generated)
     metrics = jax.tree.map(lambda *values: sum(values) / len(values), *disc_metrics)
     state = state.replace(
@@ -144,8 +147,8 @@ def update_disc(
     real, fake = game.view(real, 'real'), game.view(fake, 'fake')
 
     def objective(params: Any) -> tuple[jax.Array, tuple[players.Stats, dict[str, jax.Array]]]:
-        both = {'real': real, 'fake': fake}
-        logits, stats = game.apply_each(disc, params, both, game.label)
+        both = {'real': (real, game.label), 'fake': (fake, game.label)}
+        logits, stats = game.apply_each(disc, params, both)
         real_logits, fake_logits = logits.values()
         loss = jnp.mean(game.recipe.loss.disc(real_logits, fake_logits))
         metrics = {

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 import optax
 
 from gan_jax import augment, images, nets, rng
+from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
 from gan_jax.types import Batch, DataSpec, Pair, Sampler
 
@@ -28,7 +29,6 @@ class Recipe(Protocol):
       optimizers: one for each.
       augment: applied to all that the discriminator sees.
       noise_std: step -> standard deviation of the instance noise; None without any.
-      latent: (keys [B]) -> z, float32 [B, latent_dim].
       ema_decay: of each network's moving average; 0: none.
       seed, axis_name: as in the config.
     """
@@ -37,7 +37,6 @@ class Recipe(Protocol):
     optimizers: Pair[optax.GradientTransformation]
     augment: augment.Augmentation
     noise_std: Callable[[jax.Array], jax.Array | float] | None
-    latent: Callable[[jax.Array], jax.Array]
     ema_decay: Pair[float]
     seed: int
     axis_name: str | None
@@ -49,7 +48,6 @@ def common(config: ConfigDict, modules: Pair[nn.Module], axis_name: str | None) 
         nets=modules,
         augment=augment.make(config.augment),
         noise_std=_noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps),
-        latent=_latent(config),
         ema_decay=Pair(config.gen.ema_decay, config.disc.ema_decay),
         seed=config.seed,
         axis_name=axis_name,
@@ -82,6 +80,25 @@ def module(
     )
 
 
+def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
+    """Refuses penalties, and fields that have other values than the task knows.
+
+    Args:
+      config: the run's config.
+      fixed: fields of other tasks, and the only value of each that means something in this one.
+
+    Raises:
+      UserError: a field has another value.
+    """
+    for field, value in {**fixed, **{f'penalties.{name}': 0.0 for name in config.penalties}}.items():
+        group, _, name = field.rpartition('.')
+        given = (config[group] if group else config)[name]
+        if given != value:
+            raise UserError(
+                f'config.{field}={given}: config.task={config.task} knows only {value}'
+            )
+
+
 def _noise_schedule(
     std: float, decay_steps: int
 ) -> Callable[[jax.Array], jax.Array | float] | None:
@@ -92,7 +109,8 @@ def _noise_schedule(
     return lambda step: std * jnp.maximum(0.0, 1 - step.astype(jnp.float32) / decay_steps)
 
 
-def _latent(config: ConfigDict) -> Callable[[jax.Array], jax.Array]:
+def latent(config: ConfigDict) -> Callable[[jax.Array], jax.Array]:
+    """How the config draws latents: keys [B] -> z, float32 [B, latent_dim]."""
     shape = (config.latent_dim,)
     draws = {
         'normal': lambda keys: rng.normal(keys, shape),
@@ -101,16 +119,13 @@ def _latent(config: ConfigDict) -> Callable[[jax.Array], jax.Array]:
     return draws[config.latent]
 
 
-def init(recipe: Recipe, spec: DataSpec, besides: Pair[tuple[jax.Array, ...]]) -> GanState:
+def init(recipe: Recipe, inputs: Pair[tuple[jax.Array, ...]]) -> GanState:
     """A fresh state: parameters from the seed, zeroed moments, step 0.
 
     Args:
       recipe: the GAN.
-      spec: of the data.
-      besides: what each network takes besides a latent or an image, of two examples.
+      inputs: what each network takes, of a few examples; only shapes and types count.
     """
-    image = jnp.zeros((2, *spec.image_shape))
-    z = recipe.latent(jax.random.split(jax.random.key(0), 2))
     # Parameters do not depend on devices, and there is no axis to average over here.
     modules = jax.tree.map(
         lambda net: net.clone(axis_name=None),
@@ -118,10 +133,10 @@ def init(recipe: Recipe, spec: DataSpec, besides: Pair[tuple[jax.Array, ...]]) -
         is_leaf=lambda x: isinstance(x, nn.Module),
     )
 
-    def net_state(role: str, *inputs: jax.Array) -> NetState:
+    def net_state(role: str) -> NetState:
         module: nn.Module = getattr(modules, role)
         key = rng.purpose_key(jax.random.key(recipe.seed), 'init', role)
-        variables = module.init(key, *inputs, train=False)
+        variables = module.init(key, *getattr(inputs, role), train=False)
         state = NetState.create(
             apply_fn=getattr(recipe.nets, role).apply,
             params=variables['params'],
@@ -130,7 +145,7 @@ def init(recipe: Recipe, spec: DataSpec, besides: Pair[tuple[jax.Array, ...]]) -
         )
         return state.replace(step=jnp.zeros((), jnp.int32))  # Flax's own 0 is weakly typed
 
-    pair = Pair(gen=net_state('gen', z, *besides.gen), disc=net_state('disc', image, *besides.disc))
+    pair = Pair(gen=net_state('gen'), disc=net_state('disc'))
     ema = Pair(
         *(
             jax.tree.map(jnp.copy, net.variables) if decay else {}
@@ -170,27 +185,27 @@ class Game(NamedTuple):
         key = rng.purpose_key(self.key, *purpose)
         return rng.example_keys(key, len(self.label), self.recipe.axis_name)
 
-    def generate(self, gen: NetState, *condition: jax.Array) -> Generated:
-        """G(z, *condition) on a fresh latent."""
-        z = self.recipe.latent(self.keys('latent'))
+    def generate(self, gen: NetState, *inputs: jax.Array) -> Generated:
+        """G(*inputs)."""
 
         def forward(params: Any) -> tuple[jax.Array, Stats]:
-            return self.apply(gen, params, z, *condition, purpose='generator')
+            return self.apply(gen, params, *inputs, purpose='generator')
 
         image, pullback, stats = jax.vjp(forward, gen.params, has_aux=True)
         return Generated(image, pullback, stats)
 
-    def view(self, image: jax.Array, purpose: str) -> jax.Array:
+    def view(self, image: jax.Array, purpose: str, noise: bool = True) -> jax.Array:
         """What the discriminator sees of images: augmented, then with instance noise.
 
-        Both are defined for pixels in [-1, 1], whatever the networks' range is.
+        Both are defined for pixels in [-1, 1], whatever the networks' range is. Without `noise`
+        there is only the augmentation, which for one purpose is the same.
         """
         low, high = self.recipe.nets.gen.pixel_range
         scale, middle = (high - low) / 2, (high + low) / 2
         image = disturb(
             (image - middle) / scale,
             self.recipe.augment,
-            self.noise_std,
+            self.noise_std if noise else None,
             lambda use: self.keys(use, purpose),
         )
         return image * scale + middle
@@ -205,18 +220,18 @@ class Game(NamedTuple):
         self,
         net: NetState,
         params: Any,
-        batches: Mapping[str, jax.Array],
-        *condition: jax.Array,
+        batches: Mapping[str, tuple[jax.Array, ...]],
         **options: Any,
     ) -> tuple[dict[str, Any], Stats]:
-        """`apply` to several batches, by purpose.
+        """`apply` to several batches of inputs, by purpose.
 
         One pass, so that every kernel is read once, but batch norm takes the moments of each
         batch apart; the running ones move by the mean of all.
         """
         keys = jnp.stack([self._dropout_key(purpose) for purpose in batches])
-        each = jax.vmap(lambda x, key: self._pass(net, params, (x, *condition), key, options))
-        out, stats = each(jnp.stack(list(batches.values())), keys)
+        each = jax.vmap(lambda inputs, key: self._pass(net, params, inputs, key, options))
+        stacked = tuple(map(jnp.stack, zip(*batches.values(), strict=True)))
+        out, stats = each(stacked, keys)
         by_purpose = {
             purpose: jax.tree.map(lambda leaf, k=k: leaf[k], out)
             for k, purpose in enumerate(batches)
@@ -294,6 +309,11 @@ def update_ema(
     return Pair(*map(one, ema, players, decay))
 
 
+def generator_variables(state: GanState) -> Any:
+    """Those that make images out of training: the average's if there is one."""
+    return state.ema.gen or state.nets.gen.variables
+
+
 def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
     """Draws latents, and images from the averaged generator if there is one.
 
@@ -301,32 +321,37 @@ def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
       config: the run's config.
       generator: without collectives; it takes labels if it has classes.
     """
-    latent = _latent(config)
+    draw = latent(config)
 
     def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
-        variables = state.ema.gen or state.nets.gen.variables
-        image = generator.apply(variables, z, label, train=False)
+        image = generator.apply(generator_variables(state), z, label, train=False)
         return images.to_uint8(image, generator.pixel_range)
 
     return Sampler(
-        latent=lambda key, count: latent(rng.example_keys(key, count, None)),
+        latent=lambda key, count: draw(rng.example_keys(key, count, None)),
         generate=generate,
         num_classes=generator.num_classes,
     )
 
 
-def preview(sampler: Sampler, seed: int, count: int, state: GanState) -> jax.Array:
-    """The same `count` latents at every call, classes in turn; uint8 [count, H, W, C]."""
-    z = sampler.latent(rng.purpose_key(jax.random.key(seed), 'preview'), count)
-    label = jnp.arange(count) % max(sampler.num_classes, 1)
-    return sampler.generate(state, z, label)
+def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState, Batch], jax.Array]:
+    """A task's `preview` of `count` latents, always the same; classes in turn."""
+
+    @jax.jit
+    def images_of(state: GanState) -> jax.Array:
+        z = sampler.latent(rng.purpose_key(jax.random.key(seed), 'preview'), count)
+        label = jnp.arange(count) % max(sampler.num_classes, 1)
+        return sampler.generate(state, z, label)
+
+    return lambda state, shown: images_of(state)
 
 
-def inspect(config: ConfigDict, batch: Batch) -> jax.Array:
+def inspect(config: ConfigDict, batch: Batch, noise: bool = True) -> jax.Array:
     """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8."""
     zero = jnp.zeros((), jnp.int32)
     key = rng.purpose_key(rng.step_key(config.seed, zero, zero), 'disc', 0)
-    noise_std = _noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps)
+    std = config.instance_noise.std if noise else 0.0
+    noise_std = _noise_schedule(std, config.instance_noise.decay_steps)
 
     def keys(use: str) -> jax.Array:
         return rng.example_keys(rng.purpose_key(key, use, 'real'), len(batch.label), None)

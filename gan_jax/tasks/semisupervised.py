@@ -39,6 +39,7 @@ class Recipe(NamedTuple):
       weights: of the terms in `DISC_TERMS` and `GEN_TERMS`, without those that are 0.
       turns: the discriminator's updates in a step: for each, which batches it is made of.
       confidence: from which the class that the averaged network sees counts as a label.
+      latent: (keys [B]) -> z, float32 [B, latent_dim].
       share_latent: whether the generator's update is on the images that the discriminator saw.
     """
 
@@ -64,7 +65,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
-        preview=functools.partial(players.preview, sampler, config.seed, config.num_samples),
+        preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
         classifier=functools.partial(classify, alone),
     )
@@ -89,6 +90,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     disc = optimizers.make(config.disc.optimizer, config.steps)
     return Recipe(
         **players.common(config, _modules(config, spec, axis_name), axis_name),
+        latent=players.latent(config),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
             disc=optimizers.in_turns(disc, tuple(turns)),
@@ -101,14 +103,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
 
 
 def _refuse(config: ConfigDict, spec: DataSpec) -> None:
-    fixed = _FIXED | {f'penalties.{name}': 0.0 for name in config.penalties}
-    for field, value in fixed.items():
-        group, _, name = field.rpartition('.')
-        given = (config[group] if group else config)[name]
-        if given != value:
-            raise UserError(
-                f'config.{field}={given}: config.task=semisupervised knows only {value}'
-            )
+    players.refuse(config, _FIXED)
     own = config.semisupervised
     if not any(own[name] for name in DISC_TERMS):
         names = ', '.join(DISC_TERMS)
@@ -137,7 +132,8 @@ def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[
 
 def init(recipe: Recipe, spec: DataSpec) -> GanState:
     """A fresh state; see `players.init`."""
-    return players.init(recipe, spec, Pair((), ()))
+    z = recipe.latent(jax.random.split(jax.random.key(0), 2))
+    return players.init(recipe, Pair((z,), (jnp.zeros((2, *spec.image_shape)),)))
 
 
 def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
@@ -161,7 +157,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     noise_std = recipe.noise_std and recipe.noise_std(state.step)
     game = players.Game(recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], noise_std)
     gen, disc = state.nets
-    generated = game.generate(gen)
+    generated = game.generate(gen, recipe.latent(game.keys('latent')))
     batches = {
         'labelled': (labelled, batch.label[0]),
         'unlabelled': (unlabelled, pseudo_labels(recipe, state, unlabelled)),
@@ -170,7 +166,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     disc, metrics = update_disc(game, disc, batches)
     if not recipe.share_latent:
         game = game._replace(key=rng.purpose_key(key, 'gen'))
-        generated = game.generate(gen)
+        generated = game.generate(gen, recipe.latent(game.keys('latent')))
     gen, gen_metrics = update_gen(game, gen, disc, unlabelled, generated)
     state = state.replace(
         step=state.step + 1,
@@ -254,7 +250,7 @@ def update_disc(
     metrics: dict[str, jax.Array] = {}
     all_grads = []
     for turn, names in recipe.turns.items():
-        seen = {name: game.view(batches[name][0], name) for name in names}
+        seen = {name: (game.view(batches[name][0], name),) for name in names}
         objective = functools.partial(_objective, game, disc, seen, batches)
         (_, (stats, found)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
         grads, stats, found = game.average((grads, stats, found))
@@ -273,7 +269,7 @@ def update_disc(
 def _objective(
     game: players.Game,
     disc: NetState,
-    seen: Mapping[str, jax.Array],
+    seen: Mapping[str, tuple[jax.Array]],
     batches: Mapping[str, tuple[jax.Array, jax.Array | None]],
     params: Any,
 ) -> tuple[jax.Array, tuple[players.Stats, dict[str, jax.Array]]]:

@@ -196,7 +196,8 @@ def test_instance_noise_falls_linearly_to_zero():
 def test_samples_come_from_the_average_and_previews_from_fixed_latents():
     config = gans.config('mlp', **{'gen.ema_decay': 0.9, 'gen.net.hidden': (8,)})
     task = adversarial.make(config, SPEC, axis_name=None)
-    state, preview = jax.jit(task.init)(), jax.jit(task.preview)
+    state = jax.jit(task.init)()
+    preview = functools.partial(task.preview, shown=gans.batch(SPEC, 1, 2))
     first = preview(state)
     assert first.shape == (4, 28, 28, 1) and first.dtype == jnp.uint8
     np.testing.assert_array_equal(first, preview(state))

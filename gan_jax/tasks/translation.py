@@ -1,0 +1,307 @@
+"""Translation of images into images: a generator against a discriminator of pairs (pix2pix).
+
+A training image is a pair, the input on the left and on the right the photo that it is to become.
+The discriminator sees the input beside the photo, or beside what the generator made of it, and
+gives a logit for each patch; the generator also minimises the distance to the photo, L1 (Isola
+et al. 2017, arXiv:1611.07004, eq. 4). One step updates the discriminator, then the generator,
+both on the same images.
+
+Out of training images are translated one by one, and always by the same compiled function: in a
+run's previews, its evaluation and the command `translate` (`gan_jax.types.Translator`).
+"""
+
+from collections.abc import Callable
+import functools
+from typing import Any, NamedTuple
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+import numpy as np
+import optax
+
+from gan_jax import augment, images, losses, nets, optimizers, rng
+from gan_jax.errors import UserError
+from gan_jax.states import GanState, NetState
+from gan_jax.tasks import players
+from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task, Translator
+
+MOMENTS = 'image', 'running'
+
+# Fields that other tasks have, and the only value that means something here.
+_FIXED = {'disc_steps': 1, 'conditional': False, 'share_latent': True}
+
+
+class Recipe(NamedTuple):
+    """Everything about a GAN that does not change while it trains: a `players.Recipe`.
+
+    Attributes:
+      loss: functions of (real_logits, fake_logits) for each network.
+      l1: weight of the generator's distance to the photo.
+      disc_weight: of the discriminator's loss.
+    """
+
+    nets: Pair[nn.Module]
+    optimizers: Pair[optax.GradientTransformation]
+    loss: Pair[losses.LossFn]
+    l1: float
+    disc_weight: float
+    augment: augment.Augmentation
+    noise_std: Callable[[jax.Array], jax.Array | float] | None
+    ema_decay: Pair[float]
+    seed: int
+    axis_name: str | None
+
+
+def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
+    """The task of `config` on pairs of `spec`. See `gan_jax.types.Task`."""
+    recipe = make_recipe(config, spec, axis_name)
+    translator = make_translator(config, _modules(config, spec, None).gen)
+    return Task(
+        init=functools.partial(init, recipe, spec),
+        step=functools.partial(step, recipe),
+        preview=functools.partial(preview, translator),
+        sampler=None,
+        translator=translator,
+    )
+
+
+def draws(config: ConfigDict) -> tuple[str, ...]:
+    """One batch of pairs."""
+    return ('in_turn',)
+
+
+def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Recipe:
+    """Reads the config into a Recipe.
+
+    Raises:
+      UserError: a field has a value that this task does nothing with, or the data are no pairs.
+    """
+    _refuse(config, spec)
+    return Recipe(
+        **players.common(config, _modules(config, spec, axis_name), axis_name),
+        optimizers=Pair(
+            gen=optimizers.make(config.gen.optimizer, config.steps),
+            disc=optimizers.make(config.disc.optimizer, config.steps),
+        ),
+        loss=losses.make(config.loss, config.label_smoothing),
+        l1=config.translation.l1,
+        disc_weight=config.translation.disc_weight,
+    )
+
+
+def _refuse(config: ConfigDict, spec: DataSpec) -> None:
+    players.refuse(config, _FIXED)
+    if spec.panels != 2:
+        raise UserError(
+            f'config.task=translation needs pairs, and config.data.name={config.data.name} has'
+            ' single images: set config.data.name=pairs, and config.data.input'
+        )
+
+
+def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
+    spec = spec._replace(image_shape=panel_shape(spec))
+    module = functools.partial(
+        players.module, config=config, spec=spec, axis_name=axis_name, num_classes=0
+    )
+    return Pair(
+        gen=module('gen', kind=nets.Kind.TRANSLATION), disc=module('disc', kind=nets.Kind.PATCHES)
+    )
+
+
+def panel_shape(spec: DataSpec) -> tuple[int, int, int]:
+    """(H, W, C) of one image of a pair."""
+    height, width, channels = spec.image_shape
+    return height, width // 2, channels
+
+
+def init(recipe: Recipe, spec: DataSpec) -> GanState:
+    """A fresh state; see `players.init`."""
+    image = jnp.zeros((2, *panel_shape(spec)))
+    return players.init(recipe, Pair((image,), (image, image)))
+
+
+def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
+    """One training step on one device's share of the batch.
+
+    Args:
+      recipe: the GAN.
+      state: replicated over the devices.
+      batch: image uint8 [1, B, H, 2 W, C], the input on the left; labels are not looked at.
+
+    Returns:
+      The next state, and float32 scalars averaged over devices: `loss_g`, of which `loss_gan` is
+      the adversarial part and 100, or `config.translation.l1`, times `l1` the rest; `l1`, the
+      mean distance of what the generator makes in training to the photo, pixels in [-1, 1];
+      `loss_d` with its weight; `d_real`, `d_fake`, the means of sigmoid(D) over patches;
+      `grad_norm_g`, `grad_norm_d`.
+    """
+    chex.assert_axis_dimension(batch.image, 0, 1)
+    key = rng.step_key(recipe.seed, state.step, state.rollbacks)
+    given, photo = split(images.normalise(batch.image[0], recipe.nets.gen.pixel_range))
+    noise_std = recipe.noise_std and recipe.noise_std(state.step)
+    game = players.Game(recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], noise_std)
+    gen, disc = state.nets
+    generated = game.generate(gen, given)
+    disc, disc_metrics = update_disc(game, disc, given, photo, generated.image)
+    gen, gen_metrics = update_gen(game, gen, disc, given, photo, generated)
+    state = state.replace(
+        step=state.step + 1,
+        nets=Pair(gen, disc),
+        ema=players.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
+    )
+    return state, gen_metrics | disc_metrics
+
+
+def split(pairs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """[..., H, 2 W, C] -> the inputs and the photos, both [..., H, W, C]."""
+    given, photo = jnp.split(pairs, 2, axis=-2)
+    return given, photo
+
+
+def _seen(
+    game: players.Game, image: jax.Array, given: jax.Array, purpose: str
+) -> tuple[jax.Array, jax.Array]:
+    """What the discriminator sees: an image and what it is, or pretends to be, made from.
+
+    Both are augmented in the same way, and only the image has noise.
+    """
+    return game.view(image, purpose), game.view(given, purpose, noise=False)
+
+
+def update_disc(
+    game: players.Game, disc: NetState, given: jax.Array, photo: jax.Array, fake: jax.Array
+) -> tuple[NetState, Metrics]:
+    """One update of the discriminator, on the photos and on what was made of their inputs."""
+    both = {
+        'real': _seen(game, photo, given, 'real'),
+        'fake': _seen(game, fake, given, 'fake'),
+    }
+
+    def objective(params: Any) -> tuple[jax.Array, tuple[players.Stats, dict[str, jax.Array]]]:
+        logits, stats = game.apply_each(disc, params, both)
+        real_logits, fake_logits = logits.values()
+        loss = game.recipe.disc_weight * jnp.mean(game.recipe.loss.disc(real_logits, fake_logits))
+        metrics = {
+            'loss_d': loss,
+            'd_real': jnp.mean(jax.nn.sigmoid(real_logits)),
+            'd_fake': jnp.mean(jax.nn.sigmoid(fake_logits)),
+        }
+        return loss, (stats, metrics)
+
+    (_, (stats, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
+    grads, stats, metrics = game.average((grads, stats, metrics))
+    metrics['grad_norm_d'] = players.norm(grads)
+    return disc.apply_gradients(grads=grads, batch_stats=stats), metrics
+
+
+def update_gen(
+    game: players.Game,
+    gen: NetState,
+    disc: NetState,
+    given: jax.Array,
+    photo: jax.Array,
+    generated: players.Generated,
+) -> tuple[NetState, Metrics]:
+    """One update of the generator through the discriminator, whose statistics stay as they are."""
+    recipe = game.recipe
+
+    def logits(image: jax.Array, purpose: str) -> jax.Array:
+        seen = _seen(game, image, given, purpose)
+        return game.apply(disc, disc.params, *seen, purpose='gen')[0]
+
+    def objective(fake: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        # Only a relativistic loss looks at the real ones; for the others XLA drops the pass.
+        loss = recipe.loss.gen(logits(photo, 'real'), logits(fake, 'fake'))
+        gan, l1 = jnp.mean(loss), jnp.mean(jnp.abs(fake - photo))
+        return gan + recipe.l1 * l1, {'loss_gan': gan, 'l1': l1}
+
+    (loss, metrics), fake_grad = jax.value_and_grad(objective, has_aux=True)(generated.image)
+    (grads,) = generated.pullback(fake_grad)
+    metrics = {'loss_g': loss, **metrics}
+    grads, stats, metrics = game.average((grads, generated.stats, metrics))
+    metrics['grad_norm_g'] = players.norm(grads)
+    return gen.apply_gradients(grads=grads, batch_stats=stats), metrics
+
+
+def make_translator(config: ConfigDict, generator: nn.Module) -> Translator:
+    """Translates as `config.translation` says, by the averaged generator if there is one.
+
+    Args:
+      config: the run's config.
+      generator: without collectives.
+    """
+    call = functools.partial(
+        translate,
+        generator,
+        batch_moments=config.translation.moments == 'image',
+        dropout=config.translation.dropout,
+    )
+
+    @jax.jit
+    def pixels(variables: Any, image: jax.Array, seed: jax.Array) -> jax.Array:
+        return images.to_uint8(call(variables, image, seed), generator.pixel_range)
+
+    def one(variables: Any, image: np.ndarray, seed: int = 0) -> np.ndarray:
+        inputs = jax.device_put((image[None], np.uint32(seed)))
+        return jax.device_get(pixels(variables, *inputs))[0]
+
+    return Translator(
+        variables=players.generator_variables,
+        call=call,
+        translate=one,
+        image_shape=generator.image_shape,
+    )
+
+
+def translate(
+    generator: nn.Module,
+    variables: Any,
+    image: jax.Array,
+    seed: jax.Array,
+    *,
+    batch_moments: bool,
+    dropout: bool,
+) -> jax.Array:
+    """Each image as if it were alone.
+
+    Args:
+      generator: without collectives.
+      variables: its own.
+      image: uint8 [N, H, W, any].
+      seed: of dropout, a scalar; the same for every image.
+      batch_moments: whether batch norm takes the image's own moments, not the running ones.
+      dropout: whether there is any.
+
+    Returns:
+      float32 [N, H, W, C] in the generator's range.
+    """
+    rngs = {'dropout': rng.purpose_key(jax.random.key(seed), 'translate')}
+
+    def one(image: jax.Array) -> jax.Array:
+        mode = dict(train=False, batch_moments=batch_moments, dropout=dropout)
+        return generator.apply(variables, image[None], rngs=rngs, **mode)[0]
+
+    return jax.vmap(one)(images.normalise(image, generator.pixel_range))
+
+
+def preview(translator: Translator, state: GanState, shown: Batch) -> np.ndarray:
+    """Input, output and photo side by side, uint8 [N, H, 3 W, C]; see `Task.preview`."""
+    variables = jax.tree.map(lambda leaf: leaf.addressable_data(0), translator.variables(state))
+    given, photo = np.split(np.asarray(shown.image), 2, axis=2)
+    made = np.stack([translator.translate(variables, image) for image in given])
+    return np.concatenate([given, made, photo], axis=2)
+
+
+def inspect(config: ConfigDict, batch: Batch) -> jax.Array:
+    """Real pairs [N, H, 2 W, C] as the discriminator sees them, drawn as in step 0; uint8."""
+    given, photo = split(batch.image)
+    return jnp.concatenate(
+        [
+            players.inspect(config, batch._replace(image=given), noise=False),
+            players.inspect(config, batch._replace(image=photo)),
+        ],
+        axis=2,
+    )
