@@ -19,8 +19,8 @@ from gan_jax.studies.study import Row, Setting, Study, Trial
 
 ROWS, TIME = 'rows.json', 'time.json'  # in a trial's folder; the first is written last
 
-# Of a finished trial nothing may change but where its data are.
-MAY_CHANGE = frozenset(('data.path', 'data.input_path', 'data.added', 'runner', 'devices', 'name'))
+# Steps, and those that are saved to choose one from, decide what is measured.
+MAY_CHANGE = runs.MAY_CHANGE - {'steps', 'save_every'}
 
 
 def run(
