@@ -90,13 +90,14 @@ def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
     Raises:
       UserError: a field has another value.
     """
-    for field, value in {**fixed, **{f'penalties.{name}': 0.0 for name in config.penalties}}.items():
+    for field, value in {
+        **fixed,
+        **{f'penalties.{name}': 0.0 for name in config.penalties},
+    }.items():
         group, _, name = field.rpartition('.')
         given = (config[group] if group else config)[name]
         if given != value:
-            raise UserError(
-                f'config.{field}={given}: config.task={config.task} knows only {value}'
-            )
+            raise UserError(f'config.{field}={given}: config.task={config.task} knows only {value}')
 
 
 def _noise_schedule(
