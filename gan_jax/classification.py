@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import chex
 import jax
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import data, files
@@ -124,13 +123,9 @@ def labelled_split(run: Trained, split: str) -> Dataset:
     Raises:
       UserError: there is no such split.
     """
-    config = ConfigDict(run.config.data.to_dict())
     if split == 'validation':
-        return data.validation(config)
-    config.split = split
-    config.num_examples = 0
-    config.labels.update(number=0, validation=0, alone=False)
-    return data.load(config)
+        return data.validation(run.config.data)
+    return data.whole(run.config.data, split)
 
 
 class Calibration(NamedTuple):

@@ -137,6 +137,7 @@ def _data() -> ConfigDict:
             num_examples=0,  # use a random subset of so many images; 0: all
             subset_seed=0,  # which subset
             feed='auto',  # resident | stream | auto: resident up to 1 GB
+            added='',  # an .npz of more images, `image` and `label`, as `sample` writes it
             unlabelled='',  # of folder: a sub-folder without a class; images in none have none then
             labels=dict(
                 number=0,  # labels that training may see, the others are removed; 0: all
@@ -194,7 +195,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.data.unlabelled = ''
     config.data.labels.number = min(config.data.labels.number, 20)
     config.data.labels.mode = 'balanced'
-    config.data.labels.validation = 0
+    config.data.labels.validation = min(config.data.labels.validation, 10)
     for role in ('gen', 'disc'):
         if 'width' in nets.fields(config[role].net.name, role):
             config[role].net.width = 8

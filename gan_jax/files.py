@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 
 def carried(name: str) -> Path:
     """A folder that the wheel carries: in an installed package, else beside it in a checkout."""
@@ -39,3 +41,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
         writer.writerows(rows)
         text.flush()
         return buffer.getvalue()
+
+
+def arrays(**named: np.ndarray) -> bytes:
+    """An .npz file of the arrays, compressed."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **named)
+    return buffer.getvalue()

@@ -1,5 +1,7 @@
-"""SIGTERM and Ctrl-C as a request that the training loop honours at the end of a step."""
+"""SIGTERM and Ctrl-C, as a request for the end of a step, or as an exception."""
 
+from collections.abc import Iterator
+import contextlib
 import signal
 import threading
 from types import FrameType
@@ -34,3 +36,29 @@ class Interrupts:
         self.received = signal.Signals(number).name
         if number == signal.SIGINT:
             signal.signal(number, self._previous[number])
+
+
+class Stop(KeyboardInterrupt):
+    """A signal asked for the end; the message is its name."""
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[None]:
+    """While it is entered, the signals raise `Stop` in the main thread, wherever it is.
+
+    For work that writes whole files only, so that it can end anywhere.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise Stop(signal.Signals(number).name)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

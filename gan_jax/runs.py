@@ -1,8 +1,9 @@
 """A run's folder: what belongs to it, whose it is, and what may change when it goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 import contextlib
 import datetime
+import errno
 import fcntl
 import json
 import os
@@ -22,14 +23,15 @@ from gan_jax.errors import UserError
 # it is goes last, so that a deletion that was cut short is never taken for another run.
 CONTENT = (
     'checkpoints', 'metrics.jsonl', 'epochs.csv', 'samples', 'progress.gif', 'curves.png',
-    'report.html', 'tensorboard', 'evaluation.json', 'classification.json', 'run.json',
-    'config.json',
+    'report.html', 'tensorboard', 'evaluation.json', 'neighbours.png', 'classification.json',
+    'run.json', 'config.json',
 )  # fmt: skip
 
 # None of these changes what a step computes, so a resumed run may have others.
 MAY_CHANGE = frozenset(
     ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
     + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.input_path', 'data.feed')
+    + ('data.added',)
 )
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 
@@ -88,6 +90,20 @@ def exclusive(workdir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def full_disk(workdir: Path) -> Iterator[None]:
+    """Says what a full disk means for the run; checkpoints are whole or not there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f'--workdir={workdir}: no space left on the disk; free some and run the same command'
+            ' again, it goes on from the last checkpoint'
+        ) from error
+
+
 def clear(workdir: Path) -> None:
     """Deletes what a run left in the folder, and nothing else."""
     for name in CONTENT:
@@ -99,8 +115,26 @@ def clear(workdir: Path) -> None:
 
 
 def _refuse_other_config(workdir: Path, config: ConfigDict) -> None:
+    if change := changed_field(workdir, config):
+        field, old, new = change
+        raise UserError(
+            f'--workdir={workdir} holds a run with config.{field}={old}, not {new}: give that'
+            ' value, choose another folder, or pass --overwrite to delete the run'
+        )
+
+
+def changed_field(
+    workdir: Path, config: ConfigDict, *, may_change: Collection[str] = MAY_CHANGE
+) -> tuple[str, Any, Any] | None:
+    """The first field, with its old and its new value, by which `config` is not that of the run.
+
+    None if it is the run's own, up to the fields of `may_change`.
+
+    Raises:
+      UserError: there is no run in the folder.
+    """
     saved = load_config(workdir)
-    fixed = {field for field in _leaves(config) | _leaves(saved) if field not in MAY_CHANGE}
+    fixed = {field for field in _leaves(config) | _leaves(saved) if field not in may_change}
     if any(config_lib.get(saved, field) != 'constant' for field in _SCHEDULES):
         fixed.add('steps')
     if saved.batch_norm == 'per_device':
@@ -108,10 +142,8 @@ def _refuse_other_config(workdir: Path, config: ConfigDict) -> None:
     for field in sorted(fixed):
         old, new = _value(saved, field), _value(config, field)
         if old != new:
-            raise UserError(
-                f'--workdir={workdir} holds a run with config.{field}={old}, not {new}: give that'
-                ' value, choose another folder, or pass --overwrite to delete the run'
-            )
+            return field, old, new
+    return None
 
 
 def _leaves(config: ConfigDict) -> set[str]:

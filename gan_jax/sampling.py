@@ -1,6 +1,6 @@
 """Grids, files and walks from a trained generator."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import files, images
+from gan_jax.data import added
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
-from gan_jax.types import Sampler
+from gan_jax.types import Batch, Sampler
 
 CHUNK = 64  # images in one call, so that memory does not grow with their number
 STOPS = 4  # latents that a walk visits before it is back where it began
@@ -68,17 +69,25 @@ def parse_labels(words: list[str], num_classes: int) -> tuple[int, ...]:
 
 def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
     """Images uint8 [num, H, W, C] of latents [num, latent_dim]."""
-    return np.concatenate(list(_chunks(draw, z)))
-
-
-def _chunks(draw: Draw, z: np.ndarray) -> Iterator[np.ndarray]:
     call = jax.jit(draw.sampler.generate)
-    label = draw.label()
+    return np.concatenate(list(in_chunks(call, draw.state, z, draw.label())))
+
+
+def in_chunks(
+    call: Callable[..., jax.Array], state: GanState, z: np.ndarray, label: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Images of latents [N, latent_dim] and labels [N]: uint8 [n, H, W, C], n at most CHUNK.
+
+    Args:
+      call: a jitted `Sampler.generate`.
+      state: the generator's.
+      z, label: what it takes.
+    """
     size = min(CHUNK, len(z))
     for start in range(0, len(z), size):
         # The last call is filled up with the first latents, so that one program serves all.
         index = np.arange(start, start + size) % len(z)
-        made = np.asarray(call(draw.state, z[index], label[index]))
+        made = np.asarray(call(state, z[index], label[index]))
         yield made[: len(z) - start]
 
 
@@ -93,6 +102,11 @@ def write_files(folder: Path, draw: Draw) -> None:
     for number, image in enumerate(generate(draw, draw.latent())):
         name = f'{number:05d}_{label[number]}' if draw.sampler.num_classes else f'{number:05d}'
         images.write_png(folder / f'{name}.png', image)
+
+
+def write_arrays(path: Path, draw: Draw) -> None:
+    """An .npz file of all images and their classes, which `config.data.added` adds to a set."""
+    added.write(path, Batch(generate(draw, draw.latent()), draw.label()))
 
 
 def slerp(start: jax.Array, end: jax.Array, along: float) -> jax.Array:

@@ -3,10 +3,8 @@
 Nothing here knows what kind of GAN it trains.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
-import errno
 import math
 from pathlib import Path
 import time
@@ -53,7 +51,7 @@ class Run(NamedTuple):
     reports: 'Reports'
 
 
-def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -> None:
+def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -> bool:
     """Trains `config` in `workdir`, from the start or from its newest whole checkpoint.
 
     Args:
@@ -62,6 +60,9 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
       overwrite: deletes an earlier run first.
       command: how a user would resume this run; shown when it is interrupted.
 
+    Returns:
+      Whether the run is finished; if not, a signal interrupted it, and its last step is saved.
+
     Raises:
       UserError: something the user can mend; what was saved is whole.
     """
@@ -69,14 +70,14 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
     config_lib.validate(config)
     runs.prepare(workdir, config, overwrite=overwrite)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_full_disk(workdir))
+        stack.enter_context(runs.full_disk(workdir))
         stack.enter_context(runs.exclusive(workdir))
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
         )
         if not overwrite and _is_finished(config, workdir, checkpoints):
             print(f'{workdir} is finished: {config.steps} steps; see {workdir}/report.html')
-            return
+            return True
         dataset = data.load(config.data)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
         feed = feeds.make_feed(dataset, config, tasks.draws(config))
@@ -101,21 +102,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
         )
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
-        _train(run, state, step, command, started)
-
-
-@contextlib.contextmanager
-def _full_disk(workdir: Path) -> Iterator[None]:
-    """Says what a full disk means for the run; checkpoints are whole or not there."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UserError(
-            f'--workdir={workdir}: no space left on the disk; free some and run the same command'
-            ' again, it goes on from the last checkpoint'
-        ) from error
+        return _train(run, state, step, command, started)
 
 
 def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) -> bool:
@@ -178,8 +165,12 @@ def _restore(run: Run) -> tuple[GanState, int] | None:
     return state, step
 
 
-def _train(run: Run, state: GanState, step: int, command: str, started: float) -> None:
-    """Steps until the run is over or interrupted, going back after a NaN if the config says so."""
+def _train(run: Run, state: GanState, step: int, command: str, started: float) -> bool:
+    """Steps until the run is over or interrupted, going back after a NaN if the config says so.
+
+    Returns:
+      Whether it is over.
+    """
     call = run.runner.compile(run.task.step, run.feed.gather)
     loop = Loop(run, call, run.runner.replicate(run.feed.data), started)
     rollbacks = int(state.rollbacks)
@@ -197,6 +188,7 @@ def _train(run: Run, state: GanState, step: int, command: str, started: float) -
         run.progress.message(f'{run.interrupts.received}: {done}; go on with: {command}')
     else:
         run.progress.message(f'done: {step} steps; see {run.workdir}/report.html')
+    return step >= run.config.steps
 
 
 def _roll_back(run: Run, error: Exception, rollbacks: int) -> tuple[GanState, int]:

@@ -11,7 +11,9 @@ COMMANDS = {
     'data': 'show what the trainer will see',
     'clean': 'photos of cats or people into face-centred crops',
     'sample': 'images from a trained generator: a grid, single files, or a walk',
+    'evaluate': 'how good the images of a run are, beside real ones',
     'classify': 'classes of images by a semi-supervised run, and how right they are',
+    'study': 'rows of training runs that end in a table and a picture',
     'digest': 'sha256 of a saved training state',
     'benchmark': 'how fast an experiment trains, also beside PyTorch',
 }

@@ -47,7 +47,8 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     Args:
       command: its docstring is the help, `define(flags)` defines its flags with
         `flag_values=flags`, and `DEFAULT_CONFIG`, if it has one, adds `--config`, and
-        `REQUIRED` names the flags that it cannot do without.
+        `REQUIRED` names the flags that it cannot do without, `WORDS` those that may be given as
+        bare words.
       name: what the user types.
       argv: the words after it.
 
@@ -58,6 +59,7 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
       UserError: an unknown flag or field, a value of the wrong type, a missing file.
     """
     values = absl_flags.FlagValues()
+    values.set_gnu_getopt(True)  # flags may follow a word
     command.define(values)
     if any(word in ('-h', '--help', '-help') for word in argv):
         print(_help(command, name, values))
@@ -73,6 +75,8 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         raise UserError(f'no flag --{error.flagname} in {name}: {known}') from None
     except absl_flags.Error as error:
         raise _explained(error) from None
+    for flag in getattr(command, 'WORDS', ())[: len(rest)]:
+        values[flag].value, *rest = rest
     for flag in values:
         if isinstance(value := values[flag].value, float) and not math.isfinite(value):
             raise UserError(f'--{flag}={value}: must be a finite number')  # above any bound
@@ -137,7 +141,8 @@ def _take_config(argv: list[str], default: str) -> tuple[str, list[str]]:
 
 
 def _help(command: ModuleType, name: str, values: absl_flags.FlagValues) -> str:
-    lines = [f'usage: gan-jax {name} [FLAGS]', '', (command.__doc__ or '').strip(), '']
+    words = ' '.join([name, *(word.upper() for word in getattr(command, 'WORDS', ()))])
+    lines = [f'usage: gan-jax {words} [FLAGS]', '', (command.__doc__ or '').strip(), '']
     if hasattr(command, 'DEFAULT_CONFIG'):
         text = f'a file or a bundled experiment, and a preset (default: {command.DEFAULT_CONFIG})'
         lines += _entry('--config=NAME[:PRESET]', text)

@@ -1,6 +1,7 @@
 """Images from a trained generator.
 
-A .png is a grid, a .gif a walk through the latent space, and a folder gets single files.
+A .png is a grid, a .gif a walk through the latent space, an .npz the arrays `image` and `label`
+for --config.data.added, and a folder gets single files.
 """
 
 from pathlib import Path
@@ -11,13 +12,15 @@ from gan_jax.cli.flags import Invocation
 
 REQUIRED = ('workdir', 'output')
 DEFAULT_FRAMES = 60
+FORMATS = ('.png', '.gif', '.npz')
 OTHER_PICTURES = ('.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')  # refused, not made folders
 
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     flags.DEFINE_string('workdir', None, 'the run', flag_values=values)
-    flags.DEFINE_string('output', None, 'FILE.png, FILE.gif or a folder', flag_values=values)
+    text = 'FILE.png, FILE.gif, FILE.npz or a folder'
+    flags.DEFINE_string('output', None, text, flag_values=values)
     flags.DEFINE_integer('num', 64, 'images', lower_bound=1, flag_values=values)
     flags.DEFINE_integer(
         'seed', 0, 'other seeds, other images', lower_bound=0, upper_bound=2**32 - 1,
@@ -38,8 +41,8 @@ def main(invocation: Invocation) -> None:
     suffix = Path(values.output).suffix.lower()
     if values.walk and suffix != '.gif':
         raise UserError(f'--walk={values.walk} makes a .gif, and --output={values.output} is none')
-    if suffix in ('.png', '.gif') or suffix in OTHER_PICTURES:
-        output = outputs.file(values.output, '.png', '.gif')
+    if suffix in (*FORMATS, *OTHER_PICTURES):
+        output = outputs.file(values.output, *FORMATS)
     else:
         output = outputs.folder(values.output)
     startup.prepare()
@@ -52,6 +55,8 @@ def main(invocation: Invocation) -> None:
         sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)
     elif suffix == '.png':
         sampling.write_grid(output, draw)
+    elif suffix == '.npz':
+        sampling.write_arrays(output, draw)
     else:
         sampling.write_files(output, draw)
     print(f'wrote {output}: {values.num} images of step {int(run.state.step)}')

@@ -1,11 +1,12 @@
 """Data sets: from files to what the trainer feeds."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax.data import budget, celeb_a, folder, mnist, mnist5k, pairs, synthetic
+from gan_jax.data import added, budget, celeb_a, folder, mnist, mnist5k, pairs, synthetic
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
@@ -70,15 +71,35 @@ def entry(config: ConfigDict) -> Entry:
 
 
 def load(config: ConfigDict) -> Dataset:
-    """The data set of a run, with those labels that training may see.
+    """The data set of a run, with those labels that training may see, and what is added to it.
 
     Args:
       config: the run's `config.data`.
 
     Raises:
-      UserError: the set is unknown or cannot be had, or the labels are not in it.
+      UserError: the set is unknown or cannot be had, the labels are not in it, or what is to be
+        added does not fit it.
     """
-    return budget.restrict(entry(config).load(config), config.labels)
+    dataset = budget.restrict(entry(config).load(config), config.labels)
+    return added.join(dataset, Path(config.added).expanduser()) if config.added else dataset
+
+
+def whole(config: ConfigDict, split: str) -> Dataset:
+    """A split of a run's set with all of its own images and labels.
+
+    Args:
+      config: the run's `config.data`; it stays as it is.
+      split: of the set.
+
+    Raises:
+      UserError: there is no such split.
+    """
+    config = ConfigDict(config.to_dict())
+    config.split = split
+    config.num_examples = 0
+    config.added = ''
+    config.labels.update(number=0, validation=0, alone=False)
+    return load(config)
 
 
 def generated(config: ConfigDict) -> Dataset:

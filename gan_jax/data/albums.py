@@ -86,7 +86,10 @@ def load(
     )
     parts = _held_out(config, key) if splits is None else _official(config, key, splits)
     dataset = load_prepared(config, Prepared(key, (STORED,), preparation), parts, panels)
-    return dataclasses.replace(dataset, facts=lambda: _facts(config, key, splits))
+    filled = [name for name in parts if name != 'test' or splits or config.held_out]
+    return dataclasses.replace(
+        dataset, facts=lambda: _facts(config, key, splits), splits=tuple(filled)
+    )
 
 
 def _official(config: ConfigDict, key: str, splits: Mapping[str, str]) -> dict[str, Part]:

@@ -166,6 +166,7 @@ class Dataset:
       source: the examples by index.
       facts: for a person, of how the set came about: `left_out`, how many files, `account`, the
         table that names them, and `splits`, name -> images; {} where there is no more to know.
+      splits: those that a config may name, of which none is known to be empty.
     """
 
     name: str
@@ -175,6 +176,7 @@ class Dataset:
     fingerprint: str
     source: Source
     facts: Callable[[], Mapping[str, Any]] = dict
+    splits: tuple[str, ...] = ()
 
     def arrays(self) -> Batch:
         """The whole set: uint8 [N, H, W, C] and int32 [N]."""
@@ -244,6 +246,7 @@ def load_prepared(
         class_names=decoded.class_names,
         fingerprint=cache.fingerprint(decoded.image_shape, decoded.digests[indices]),
         source=Examples(records, decoded, indices),
+        splits=tuple(names),
     )
 
 

@@ -247,7 +247,7 @@ SAMPLE_MISTAKES = {
     'class': (['--labels=10', '--output=a.png'], "--labels: '10' is not a class; they are 0 to 9"),
     'word': (['--labels=cat', '--output=a.png'], "--labels: 'cat' is not a class"),
     'walk': (['--walk=5', '--output=a.png'], '--walk=5 makes a .gif'),
-    'suffix': (['--output=a.webp'], '--output=a.webp: must end with .png or .gif'),
+    'suffix': (['--output=a.webp'], '--output=a.webp: must end with .png or .gif or .npz'),
     'number': (['--num=0', '--output=a.png'], '--num'),
     'step': (['--step=7', '--output=a.png'], '7'),
 }

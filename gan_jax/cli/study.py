@@ -1,0 +1,59 @@
+"""Trains and measures the rows of a study, and writes its table and picture as they finish.
+
+The same command again goes on where it was stopped;
+Ctrl-C and SIGTERM stop it at any moment. docs/studies.md says what there is and how long it takes.
+"""
+
+from pathlib import Path
+import shlex
+
+from absl import flags
+
+from gan_jax.cli.flags import Invocation
+
+WORDS = ('name',)
+REQUIRED = ('name',)
+
+
+def define(values: flags.FlagValues) -> None:
+    """The flags of this command."""
+    for name, text in (
+        ('name', 'of the study, e.g. labels'),
+        ('data_dir', 'the folder that holds mnist/, cats/, facades/, faces/'),
+        ('workdir', "the study's runs and tables; runs/studies/NAME if empty"),
+        ('results', 'a folder that also gets a copy of tables and pictures'),
+    ):
+        flags.DEFINE_string(name, '', text, flag_values=values)
+    flags.DEFINE_list('only', [], 'rows to train, by the names in table.md', flag_values=values)
+    flags.DEFINE_bool(
+        'smoke', False, 'everything tiny, on data that comes with packages', flag_values=values
+    )
+
+
+def main(invocation: Invocation) -> None:
+    """Runs what is left of the study."""
+    from gan_jax import studies
+    from gan_jax.cli import outputs, startup
+    from gan_jax.studies import sweep
+    from gan_jax.studies.study import Setting
+
+    values = invocation.flags
+    study = studies.find(values.name)
+    title = f'{study.name}-smoke' if values.smoke else study.name
+    workdir = Path(values.workdir or Path('runs', 'studies', title)).expanduser().absolute()
+    data_dir = Path(values.data_dir).expanduser().absolute() if values.data_dir else None
+    setting = Setting(None if values.smoke else data_dir, values.smoke)
+    setting.check(study.folders)
+    outputs.folder(str(workdir), flag='--workdir')
+    results = outputs.folder(values.results, flag='--results') if values.results else None
+    startup.prepare()
+    finished = sweep.run(
+        study,
+        setting,
+        workdir,
+        only=tuple(values.only),
+        results=results,
+        command=shlex.join(['gan-jax', 'study', *invocation.argv]),
+    )
+    if finished:
+        print(f'wrote {workdir}/table.csv, table.md and the pictures')

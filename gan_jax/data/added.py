@@ -1,0 +1,105 @@
+"""Images that a file adds to a data set, such as those that a trained GAN made."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+import zipfile
+import zlib
+
+import numpy as np
+
+from gan_jax import files
+from gan_jax.data import cache
+from gan_jax.data.sources import Dataset, Source
+from gan_jax.errors import UserError
+from gan_jax.types import Batch
+
+# What NumPy raises of a file that is none of its own, another than .npz, a damaged one, or without
+# the arrays.
+_UNREADABLE = OSError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile, zlib.error
+
+
+def write(path: Path, batch: Batch) -> None:
+    """Writes uint8 [N, H, W, C] and int32 [N] as an .npz file that `config.data.added` may name."""
+    files.replace(path, files.arrays(image=batch.image, label=batch.label))
+
+
+def join(dataset: Dataset, path: Path) -> Dataset:
+    """The set with the images of an .npz file behind its own.
+
+    Args:
+      dataset: any.
+      path: `image`, uint8 [N, H, W, C] of the set's shape, and `label`, int [N], of its classes
+        or -1.
+
+    Raises:
+      UserError: the file cannot be read, or does not fit the set.
+    """
+    more = _read(path)
+    shape, classes = dataset.spec.image_shape, dataset.spec.num_classes
+    whole = more.image.dtype == np.uint8 and more.label.shape == more.image.shape[:1]
+    if not whole or more.image.shape[1:] != shape:
+        raise UserError(
+            f'config.data.added={path}: must hold uint8 images {list(shape)} and a label for each,'
+            f' not {more.image.dtype} {list(more.image.shape)} and {list(more.label.shape)}'
+        )
+    if ((more.label < -1) | (more.label >= max(classes, 1))).any():
+        raise UserError(
+            f'config.data.added={path}: labels must be -1 or those of the {classes} classes'
+        )
+    own = cache.fingerprint(shape, cache.example_digests(more))
+    return dataclasses.replace(
+        dataset,
+        spec=dataset.spec._replace(num_examples=len(dataset.source) + len(more.label)),
+        fingerprint=hashlib.sha256((dataset.fingerprint + own).encode()).hexdigest(),
+        source=Joined(dataset.source, more),
+    )
+
+
+def _read(path: Path) -> Batch:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return Batch(file['image'], file['label'].astype(np.int32))
+    except _UNREADABLE as error:
+        raise UserError(
+            f'config.data.added={path}: no .npz file with image and label ({error}); write one with'
+            ' gan-jax sample --output=FILE.npz'
+        ) from error
+
+
+class Joined:
+    """A source's examples, then those of a batch."""
+
+    def __init__(self, source: Source, more: Batch):
+        """Takes the source, and uint8 [N, H, W, C] with int32 [N]."""
+        self._source = source
+        self._more = more
+
+    def __len__(self) -> int:
+        return len(self._source) + len(self._more.label)
+
+    def __getitem__(self, index: int) -> Batch:
+        """One example: uint8 [H, W, C] and an int32 scalar."""
+        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
+        indices = np.asarray(indices)
+        own = indices < len(self._source)
+        shape = indices.shape + self._more.image.shape[1:]
+        found = Batch(np.empty(shape, np.uint8), np.empty(indices.shape, np.int32))
+        parts = (
+            (own, self._source.take(indices[own])) if own.any() else None,
+            (~own, Batch(*(leaf[indices[~own] - len(self._source)] for leaf in self._more))),
+        )
+        for place, part in filter(None, parts):
+            found.image[place], found.label[place] = part
+        return found
+
+    def arrays(self) -> Batch:
+        """All of them: uint8 [N, H, W, C] and int32 [N]."""
+        return Batch(*map(np.concatenate, zip(self._source.arrays(), self._more, strict=True)))
+
+    def labels(self) -> np.ndarray:
+        """int32 [N]."""
+        return np.concatenate([self._source.labels(), self._more.label])

@@ -1,0 +1,91 @@
+"""A run measured: its samples against its held-out images, or those of a folder."""
+
+from collections.abc import Mapping
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gan_jax import data, files, images, runs
+from gan_jax.errors import UserError
+from gan_jax.evaluation import figures, neighbours, sets
+from gan_jax.evaluation.features import FeatureNet
+from gan_jax.evaluation.samples import Samples
+from gan_jax.trained import Trained
+
+RESULT, PICTURE = 'evaluation.json', 'neighbours.png'  # in a workdir
+WHOLE = ('test', 'all')  # splits beside which none is held out
+
+
+class Real(NamedTuple):
+    """Real images, under the net.
+
+    Attributes:
+      reference: what samples are compared with.
+      training: what the run was trained on; None if it is not at hand.
+    """
+
+    reference: sets.Reference
+    training: sets.Reference | None
+
+
+def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: str) -> Real:
+    """The reference and the training images of a run.
+
+    The reference is the folder if one is given, else the split 'test' of the run's data if there
+    is one that it was not trained on, else the training images.
+
+    Raises:
+      UserError: images are not to be had, or are others than the run was trained on.
+    """
+    config = run.config.data
+    chosen = sets.of_folder(Path(folder), run.image_shape) if folder else None
+    try:
+        dataset = data.load(config)
+        runs.refuse_other_data(workdir, run.config, dataset.fingerprint)
+    except UserError:
+        if chosen is None:
+            raise
+        return Real(sets.Reference(chosen, net), None)
+    training = sets.of_dataset(dataset, config, sets.TRAINING, net.training_limit)
+    if chosen is None and 'test' in dataset.splits and config.split not in WHOLE:
+        test = data.whole(config, 'test')
+        chosen = sets.of_dataset(test, config, sets.HELD_OUT, sets.REFERENCE_LIMIT)
+    if chosen is None:
+        chosen = sets.of_dataset(dataset, config, sets.TRAINING, sets.REFERENCE_LIMIT)
+    return Real(sets.Reference(chosen, net), sets.Reference(training, net))
+
+
+def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], Any]:
+    """Measures a run.
+
+    Args:
+      run: a state of it.
+      real: `real_images` of it.
+      num_samples: generated images.
+
+    Returns:
+      what `figures.measure` returns, with the run's name, step and seed; and the picture of
+      nearest neighbours, uint8 [h, w, C], None without the training images.
+    """
+    samples = Samples(run.task, run.config.seed, num_samples)
+    fake = sets.Measured(samples(run.state), real.reference.net)
+    found = figures.compare(figures.Comparison(fake, real.reference, real.training))
+    facts = {
+        'run': str(run.config.name),
+        'step': int(run.state.step),
+        'seed': int(run.config.seed),
+    }
+    picture = None
+    if real.training is not None:
+        rows = neighbours.find(fake, real.training)
+        picture = neighbours.picture(fake.image, real.training.image, rows)
+    return facts | found, picture
+
+
+def write(workdir: Path, found: Mapping[str, Any], picture: Any) -> None:
+    """Writes evaluation.json and neighbours.png into the run's folder."""
+    if picture is None:
+        (workdir / PICTURE).unlink(missing_ok=True)
+    else:
+        images.write_png(workdir / PICTURE, picture)
+    files.replace(workdir / RESULT, json.dumps(found, indent=2, ensure_ascii=False) + '\n')

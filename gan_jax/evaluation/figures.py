@@ -1,0 +1,185 @@
+"""The figures: each a function of generated and real images. A new one is an entry of FIGURES."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gan_jax.errors import UserError, nearest
+from gan_jax.evaluation import distances, neighbours, sets, spectrum
+
+COLLAPSED = 0.5  # diversity or spacing below which samples are flagged as collapsed
+
+
+class Comparison(NamedTuple):
+    """What figures are functions of.
+
+    Attributes:
+      fake: generated images.
+      real: the reference.
+      training: the images trained on, None if they are not to be had.
+    """
+
+    fake: sets.Measured
+    real: sets.Reference
+    training: sets.Reference | None
+
+
+def frechet(given: Comparison) -> dict[str, Any]:
+    """The Frechet distance of the features."""
+    value = distances.frechet(given.fake.moments, given.real.moments)
+    return {f'frechet_{given.real.net.suffix}': value}
+
+
+def kid(given: Comparison) -> dict[str, Any]:
+    """The kernel distance of the features, and its spread over subsets."""
+    name = f'kid_{given.real.net.suffix}'
+    value, error = distances.kid(given.real.features, given.fake.features)
+    return {name: value, f'{name}_std': error}
+
+
+def manifold(given: Comparison) -> dict[str, Any]:
+    """Precision, recall, density and coverage of the features."""
+    real, fake = given.real, given.fake
+    found = distances.manifold(real.features, fake.features, real.within, fake.within)
+    return found._asdict()
+
+
+def diversity(given: Comparison) -> dict[str, Any]:
+    """How far samples lie from each other, over how far real images do.
+
+    `diversity` compares the mean distance of all pairs, `spacing` the median distance to the
+    nearest other, which also falls if a few images come again and again. Both are about 1 for
+    samples as various as real images; below COLLAPSED either is flagged. A set of other size than
+    the samples has other nearest distances, so equal numbers are compared.
+    """
+    count = min(len(given.fake), len(given.real))
+    fake, real = given.fake.within, given.real.within
+    if len(given.fake) != len(given.real):
+        random = np.random.default_rng(0)
+        fake, real = (
+            distances.within(random.permutation(s.features)[:count])
+            for s in (given.fake, given.real)
+        )
+    apart = fake.mean / max(real.mean, 1e-12)
+    spacing = np.median(fake.near[:, 0]) / max(np.median(real.near[:, 0]), 1e-12)
+    return {
+        'diversity': float(apart),
+        'spacing': float(spacing),
+        'collapsed': bool(min(apart, spacing) < COLLAPSED),
+    }
+
+
+def memorisation(given: Comparison) -> dict[str, Any]:
+    """The share of samples nearer to training images than to as many others; {} without both."""
+    if given.training is None or given.real.images.role == sets.TRAINING:
+        return {}
+    fake, training, real = (s.features for s in (given.fake, given.training, given.real))
+    return {'memorisation': neighbours.memorisation(fake, training, real)}
+
+
+def noise(given: Comparison) -> dict[str, Any]:
+    """Fine grain that real images do not have, in grey levels."""
+    found = spectrum.compare(given.fake.grain, given.real.grain)
+    return {'noise': found.noise, 'fine_power': found.ratio}
+
+
+def classes(given: Comparison) -> dict[str, Any]:
+    """What the feature net's own classes say of the samples."""
+    return dict(given.real.net.figures(given.fake.outputs))
+
+
+FIGURES: Mapping[str, Callable[[Comparison], dict[str, Any]]] = {
+    'frechet': frechet,
+    'kid': kid,
+    'manifold': manifold,
+    'diversity': diversity,
+    'memorisation': memorisation,
+    'noise': noise,
+    'classes': classes,
+}
+
+
+def measure(
+    image: np.ndarray,
+    reference: sets.Reference,
+    training: sets.Reference | None = None,
+    only: Collection[str] = (),
+) -> dict[str, Any]:
+    """Measures generated images against real ones.
+
+    Args:
+      image: uint8 [N, H, W, C].
+      reference: real images, under the feature net to use.
+      training: the images trained on, under the same net; None leaves out the memorisation.
+      only: keys of FIGURES; empty: all.
+
+    Returns:
+      fit for JSON: features, reference and samples, with which every figure is to be shown,
+      figures (by name), and notes: what a reader of these figures should know.
+
+    Raises:
+      UserError: images of other shapes, types, or too few of them.
+    """
+    return compare(Comparison(sets.Measured(image, reference.net), reference, training), only)
+
+
+def compare(given: Comparison, only: Collection[str] = ()) -> dict[str, Any]:
+    """`measure` of what may be used again: see there."""
+    _check(given, only)
+    found: dict[str, Any] = {}
+    for name in only or FIGURES:
+        found |= FIGURES[name](given)
+    return {
+        'features': given.real.net.facts(),
+        'reference': given.real.images.facts(),
+        'samples': len(given.fake),
+        'figures': found,
+        'notes': _notes(given),
+    }
+
+
+def _check(given: Comparison, only: Collection[str]) -> None:
+    fake, real = given.fake.image, given.real.image
+    for name in only:
+        if name not in FIGURES:
+            raise UserError(f'no figure {name!r}: {nearest(name, FIGURES)}')
+    if fake.dtype != np.uint8:
+        raise UserError(f'images of {fake.dtype}: give them as uint8, 0 to 255')
+    if fake.shape[1:] != real.shape[1:]:
+        raise UserError(
+            f'--reference: {given.real.images.name} has images of {_size(real)}, and the samples'
+            f' have {_size(fake)}: give images of that size'
+        )
+    if len(fake) < distances.FEWEST:
+        raise UserError(
+            f'--num_samples={len(fake)}: the distances need at least {distances.FEWEST} samples'
+        )
+    if len(real) < distances.FEWEST:
+        raise UserError(
+            f'--reference: {given.real.images.name} has {len(real)} images, and the distances need'
+            f' at least {distances.FEWEST}: give a larger set'
+        )
+
+
+def _size(image: np.ndarray) -> str:
+    return 'x'.join(map(str, image.shape[1:]))
+
+
+def _notes(given: Comparison) -> list[str]:
+    notes = []
+    dimensions = given.real.features.shape[1]
+    few = min(len(given.real), len(given.fake))
+    if few <= dimensions:
+        notes.append(
+            f'{few:,} images are no more than the {dimensions:,} dimensions of the features: compare'
+            ' the Frechet distance only with others of the same reference and number of samples'
+        )
+    if given.real.images.role == sets.TRAINING:
+        notes.append(
+            'measured against the images it was trained on, for want of others: a model that copies'
+            ' them looks perfect, and its memorisation cannot be told'
+        )
+    elif given.training is None:
+        notes.append('without the training images, memorisation cannot be told')
+    return notes

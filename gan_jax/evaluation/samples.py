@@ -1,0 +1,50 @@
+"""The images by which a generator is measured: always the same latents."""
+
+import jax
+import numpy as np
+
+from gan_jax import rng, sampling
+from gan_jax.errors import UserError
+from gan_jax.states import GanState
+from gan_jax.types import Task
+
+
+class Samples:
+    """Images of fixed latents, and of labels drawn uniformly if the generator has classes.
+
+    The n-th image depends on the seed and on n, not on how many there are. Compiled once.
+
+    Attributes:
+      label: int32 [count], the classes asked for; zeros without any.
+    """
+
+    def __init__(self, task: Task, seed: int, count: int):
+        """Draws latents and labels.
+
+        Args:
+          task: of the run.
+          seed: the run's `config.seed`, from which their own is derived.
+          count: images.
+
+        Raises:
+          UserError: the generator does not start from a latent.
+        """
+        if task.sampler is None:
+            raise UserError(
+                'config.task: the generator of the run does not start from a latent, and has no'
+                ' samples to measure'
+            )
+        key = rng.purpose_key(jax.random.key(seed), 'evaluation')
+        self._latent = np.asarray(task.sampler.latent(key, count))
+        keys = rng.example_keys(rng.purpose_key(key, 'label'), count, None)
+        uniform = rng.uniform(keys, ())
+        self.label = np.asarray(uniform * max(task.sampler.num_classes, 1)).astype(np.int32)
+        self._generate = jax.jit(task.sampler.generate)
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def __call__(self, state: GanState) -> np.ndarray:
+        """uint8 [count, H, W, C]."""
+        parts = sampling.in_chunks(self._generate, state, self._latent, self.label)
+        return np.concatenate(list(parts))

@@ -1,0 +1,211 @@
+"""Sets of images that generated ones are measured against, and what a net says of them."""
+
+from collections.abc import Sequence
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from ml_collections import ConfigDict
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from gan_jax import digests, files
+from gan_jax.data import album, cache, decode, parallel, views
+from gan_jax.data.sources import Dataset
+from gan_jax.errors import UserError
+from gan_jax.evaluation import distances, spectrum
+from gan_jax.evaluation.features import FeatureNet, Outputs
+from gan_jax.types import Batch
+
+REFERENCE_LIMIT = 10_000  # images of a reference; of more a random part is taken
+TRAINING, HELD_OUT, CHOSEN = 'training images', 'held-out images', 'images of a folder'
+
+
+class ImageSet(NamedTuple):
+    """Real images.
+
+    Attributes:
+      name: of the set, and of its split.
+      role: TRAINING, HELD_OUT or CHOSEN.
+      fingerprint: 64 hex digits of the whole set.
+      total: how many it has, of which `image` may be a part.
+      image: uint8 [N, H, W, C].
+    """
+
+    name: str
+    role: str
+    fingerprint: str
+    total: int
+    image: np.ndarray
+
+    def facts(self) -> dict[str, str | int]:
+        """What every figure is shown with, fit for JSON."""
+        return {
+            'name': self.name,
+            'role': self.role,
+            'fingerprint': self.fingerprint,
+            'images': len(self.image),
+            'of': self.total,
+        }
+
+
+def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> ImageSet:
+    """A data set as training sees it, without chance: the middle of each stored image.
+
+    Args:
+      dataset: the set.
+      config: the `config.data` it was loaded by.
+      role: of the set.
+      limit: images that are taken, at random but always the same, of a larger set.
+    """
+    count = len(dataset.source)
+    if count > limit:
+        chosen = np.sort(np.random.default_rng(0).permutation(count)[:limit])
+        image = dataset.source.take(chosen).image
+    else:
+        image = dataset.arrays().image
+    image = views.centred(config, np.asarray(image))
+    name = f'{dataset.name}, split {dataset.split}'
+    return ImageSet(name, role, dataset.fingerprint, count, image)
+
+
+def of_folder(path: Path, shape: Sequence[int], field: str = '--reference') -> ImageSet:
+    """The images in a folder, or a .zip of one, all of which must have the size given.
+
+    They are not resized: a filter leaves traces that a distance sees.
+
+    Args:
+      path: the folder.
+      shape: (H, W, C) of the generated images.
+      field: what the user gave it by, for messages.
+
+    Raises:
+      UserError: no folder, no image, or an image of another size or range.
+    """
+    found = album.find(path, field)
+    height, width, channels = shape
+
+    def read(index: int) -> np.ndarray:
+        name = album.shown(found.names[index])
+        try:
+            image = np.asarray(decode.read(found.read(index)))
+        except decode.Unreadable as error:
+            raise UserError(
+                f'{field}={path}: {name} cannot be read ({error}): remove it'
+            ) from error
+        if image.shape[:2] != (height, width):
+            raise UserError(
+                f'{field}={path}: {name} has {image.shape[1]}x{image.shape[0]} pixels, and the'
+                f' generated images {width}x{height}: give images of that size'
+            )
+        if channels == 1:
+            if np.ptp(image, axis=-1).any():
+                raise UserError(
+                    f'{field}={path}: {name} has colours, and the generated images are grey: give'
+                    ' grey ones'
+                )
+            image = image[..., :1]
+        return image
+
+    image = np.stack(list(parallel.ordered_map(read, range(len(found)))))
+    if image.max() <= 1:
+        raise UserError(
+            f'{field}={path}: its pixels are all between 0 and {image.max()}; levels go to 255:'
+            ' give images of that range'
+        )
+    key = cache.example_digests(Batch(image, np.zeros(len(image), np.int32)))
+    fingerprint = cache.fingerprint(shape, key)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(image))[:REFERENCE_LIMIT])
+    return ImageSet(str(path), CHOSEN, fingerprint, len(image), image[chosen])
+
+
+class Measured:
+    """Images under a feature net; what is asked for is computed once.
+
+    Attributes:
+      image: uint8 [N, H, W, C].
+      net: the feature net.
+    """
+
+    def __init__(self, image: np.ndarray, net: FeatureNet):
+        """Takes the images and the net."""
+        self.image = image
+        self.net = net
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    @functools.cached_property
+    def outputs(self) -> Outputs:
+        """What the net says of each image."""
+        return self.net(self.image)
+
+    @property
+    def features(self) -> np.ndarray:
+        """float32 [N, D]."""
+        return self.outputs.features
+
+    @functools.cached_property
+    def moments(self) -> distances.Moments:
+        """Of the features."""
+        return distances.moments(self.features)
+
+    @functools.cached_property
+    def within(self) -> distances.Within:
+        """Distances between the features."""
+        return distances.within(self.features)
+
+    @functools.cached_property
+    def grain(self) -> float:
+        """`spectrum.power` of the images."""
+        return spectrum.power(self.image)
+
+
+class Reference(Measured):
+    """Real images under a feature net, whose outputs are kept in the cache.
+
+    Attributes:
+      images: the set.
+    """
+
+    def __init__(self, images: ImageSet, net: FeatureNet):
+        """Takes the set and the net."""
+        super().__init__(images.image, net)
+        self.images = images
+
+    @functools.cached_property
+    def outputs(self) -> Outputs:
+        """What the net says of each image, from the cache if it is there."""
+        path = cache.cache_dir() / 'features-1' / f'{self._key()}.safetensors'
+        found = _read(path, len(self))
+        if found is None:
+            found = self.net(self.image)
+            with cache.locked('features'):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                files.replace(path, _encode(found))
+        return found
+
+    def _key(self) -> str:
+        """Of all that decides the outputs: which images, at which size, by which net."""
+        what = [self.images.fingerprint, self.images.total, self.image.shape, self.net.facts()]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+def _encode(found: Outputs) -> bytes:
+    arrays = {name: np.ascontiguousarray(leaf) for name, leaf in found._asdict().items()}
+    return safetensors.numpy.save(arrays, {'digest': digests.digest(arrays)})
+
+
+def _read(path: Path, count: int) -> Outputs | None:
+    """None if there is no file, or another than was written."""
+    try:
+        with safetensors.safe_open(path, 'np') as file:
+            arrays = {name: file.get_tensor(name) for name in Outputs._fields}
+            digest = (file.metadata() or {}).get('digest')
+    except (OSError, safetensors.SafetensorError):
+        return None
+    whole = digest == digests.digest(arrays) and len(arrays['best']) == count
+    return Outputs(**arrays) if whole else None

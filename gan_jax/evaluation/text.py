@@ -1,0 +1,80 @@
+"""Figures in words: what a person reads on the terminal and in the report."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Word(NamedTuple):
+    """A figure as it is shown.
+
+    Attributes:
+      name: before the net, for those that depend on it.
+      form: of its value.
+      meaning: which values are good.
+    """
+
+    name: str
+    form: str
+    meaning: str
+
+
+# By the key in `figures`, without the net's suffix.
+WORDS: Mapping[str, Word] = {
+    'frechet': Word('Frechet distance', '{:.4g}', '0: the same distribution'),
+    'kid': Word('Kernel distance', '{:.3g}', '0: the same distribution'),
+    'precision': Word('Precision', '{:.1%}', 'samples that look like real images'),
+    'recall': Word('Recall', '{:.1%}', 'real images that samples look like'),
+    'density': Word('Density', '{:.3f}', '1: as dense as real images'),
+    'coverage': Word('Coverage', '{:.1%}', 'real images with a sample next to them'),
+    'memorisation': Word('Memorisation', '{:.3f}', '0.5: none, 1: copies'),
+    'diversity': Word('Diversity', '{:.3f}', 'mean distance, 1: as real images'),
+    'spacing': Word('Spacing', '{:.3f}', 'distance to the nearest other, 1: as real images'),
+    'collapsed': Word('Collapsed', '{}', 'diversity or spacing below 0.5'),
+    'noise': Word('Pixel noise', '{:.2f}', 'grey levels of 255 above what real images have'),
+    'fine_power': Word('Fine detail', '{:.3f}', 'power at high frequencies, 1: as real images'),
+    'readable_share': Word('Readable', '{:.1%}', 'digits read with confidence above 0.9'),
+    'classes_present': Word('Classes present', '{}', 'of 10, with at least 1 % of the samples'),
+}
+
+
+class Row(NamedTuple):
+    """A line of the table."""
+
+    name: str
+    value: str
+    meaning: str
+
+
+def rows(found: Mapping[str, Any]) -> list[Row]:
+    """The table of what `figures.measure` returned."""
+    suffix = f'_{found["features"]["suffix"]}'
+    values = found['figures']
+    table = []
+    for key, value in values.items():
+        word = WORDS.get(key.removesuffix(suffix))
+        if word is None:
+            continue
+        text = {True: 'YES', False: 'no'}.get(value) if isinstance(value, bool) else None
+        text = text or word.form.format(value)
+        if f'{key}_std' in values:
+            text += f' ± {values[f"{key}_std"]:.2g}'
+        net = f', {found["features"]["name"]}' if key.endswith(suffix) else ''
+        table.append(Row(word.name + net, text, word.meaning))
+    if histogram := values.get('class_histogram'):
+        shares = ' '.join(f'{name}: {share:.1%}' for name, share in histogram.items())
+        table.append(Row('Read as', shares, 'share of all samples'))
+    return table
+
+
+def provenance(found: Mapping[str, Any]) -> dict[str, str]:
+    """What the figures are of and by, by name: to be shown wherever they are."""
+    net, real = found['features'], found['reference']
+    part = '' if real['images'] == real['of'] else f' of {real["of"]:,}'
+    return {
+        'Samples': f'{found["samples"]:,}',
+        'Reference': f'{real["images"]:,}{part} {real["role"]} ({real["name"]}),'
+        f' fingerprint {real["fingerprint"][:12]}',
+        'Feature net': f'{net["name"]}, version {net["version"]}, weights'
+        f' {net["fingerprint"][:12]}',
+        'Resize filter': net['resize'],
+    }

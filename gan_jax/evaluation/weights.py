@@ -1,0 +1,60 @@
+"""Weights of feature nets in files: safetensors, which hold arrays and nothing that runs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flax import traverse_util
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from gan_jax import digests, files
+from gan_jax.errors import UserError
+
+
+class Weights(NamedTuple):
+    """The content of a file.
+
+    Attributes:
+      arrays: by name.
+      facts: what the file says of them.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    facts: Mapping[str, str]
+
+    def fingerprint(self) -> str:
+        """64 hex digits of the arrays."""
+        return digests.digest(dict(self.arrays))
+
+    def variables(self) -> dict[str, Any]:
+        """The tree whose paths are the names ('params/conv1/kernel'), in float32."""
+        flat = {name: array.astype(np.float32) for name, array in self.arrays.items()}
+        return traverse_util.unflatten_dict(flat, sep='/')
+
+
+def read(path: Path, field: str) -> Weights:
+    """Reads a .safetensors file.
+
+    Args:
+      path: of the file.
+      field: what the user gave it by, for messages.
+
+    Raises:
+      UserError: it cannot be read, or is not a whole file of that kind.
+    """
+    try:
+        with safetensors.safe_open(path, 'np') as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return Weights(arrays, dict(file.metadata() or {}))
+    except (OSError, safetensors.SafetensorError) as error:
+        raise UserError(
+            f'{field}={path}: cannot be read as safetensors ({error}): give a whole file'
+        ) from None
+
+
+def write(path: Path, weights: Weights) -> None:
+    """Writes a .safetensors file, all of it or nothing."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in weights.arrays.items()}
+    files.replace(path, safetensors.numpy.save(arrays, dict(weights.facts)))

@@ -1,0 +1,20 @@
+"""Studies: sweeps over experiments that end in a table and a picture."""
+
+from collections.abc import Mapping
+
+from gan_jax.errors import UserError, nearest
+from gan_jax.studies import labels
+from gan_jax.studies.study import Study
+
+STUDIES: Mapping[str, Study] = {study.name: study for study in (labels.STUDY,)}
+
+
+def find(name: str) -> Study:
+    """The study of that name.
+
+    Raises:
+      UserError: there is none.
+    """
+    if name not in STUDIES:
+        raise UserError(f'no study {name!r}: {nearest(name, STUDIES)}')
+    return STUDIES[name]

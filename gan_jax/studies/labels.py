@@ -1,0 +1,291 @@
+"""Study 2: how far do 20 to 1,000 labels go with a GAN, and how far without?"""
+
+from collections.abc import Callable, Mapping, Sequence
+import functools
+import io
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from ml_collections import ConfigDict
+
+from gan_jax import classification, sampling, trained
+from gan_jax.studies import outputs, pictures, stopping
+from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
+
+NUMBERS = (100, 50, 1_000, 20)  # of labels, in the order they are run
+PUBLISHED = {50: ('88', '66'), 100: ('90', 'not stated'), 1_000: ('98', '94')}  # SGAN, alone; %
+BOOK_EPOCHS = 30  # of the book's own baseline
+GENERATED = 10  # images that a conditional GAN adds for each label it saw
+PARENT = 'mnist'  # folder of the digits in --data_dir
+
+
+class Preset(NamedTuple):
+    """A way to use the labels.
+
+    Attributes:
+      minutes: of a run.
+      stages: (setting, labels, draw) -> its training runs; the last one is the classifier.
+      digits: the stage whose generator makes digits; '' for none.
+    """
+
+    minutes: float
+    stages: Callable[[Setting, int, int], tuple[Stage, ...]]
+    digits: str = ''
+
+
+def _config(setting: Setting, preset: str, number: int, draw: int, **changes: object) -> ConfigDict:
+    """A preset of `sgan_mnist` on a draw of so many labels; the draw is the run's seed too."""
+    return setting.config(
+        f'sgan_mnist:{preset}',
+        PARENT,
+        **{
+            'seed': draw,
+            'data.labels.number': number,
+            'data.labels.seed': draw,
+            'keep': 1,
+            **changes,
+        },
+    )
+
+
+def _semisupervised(
+    preset: str, setting: Setting, number: int, draw: int, **changes: object
+) -> tuple[Stage, ...]:
+    """One run, to its last step."""
+    config = _config(setting, preset, number, draw, **changes)
+    return (Stage('classifier', lambda folder: config),)
+
+
+def _book_supervised(setting: Setting, number: int, draw: int) -> tuple[Stage, ...]:
+    """The book's own baseline: 30 epochs of the labelled images."""
+    steps = math.ceil(BOOK_EPOCHS * number / 32)
+    return _semisupervised('book_supervised', setting, number, draw, steps=steps)
+
+
+def _supervised(setting: Setting, number: int, draw: int, added: str = '') -> tuple[Stage, ...]:
+    """The network of `best` on its labels alone, stopped where a part of them says, then on all.
+
+    Args:
+      setting, number, draw: as everywhere.
+      added: a stage before these, whose generated digits join the labelled images; '' for none.
+    """
+
+    def make(folder: Path, **changes: object) -> ConfigDict:
+        if added:
+            changes['data.added'] = str(_generated(folder, added, GENERATED * number))
+        return _config(setting, 'best_supervised', number, draw, **changes)
+
+    def search(folder: Path) -> ConfigDict:
+        kept = stopping.validation_share(number)
+        return make(folder, **{'data.labels.validation': kept, 'keep': 100})
+
+    def whole(folder: Path) -> ConfigDict:
+        config = make(folder)
+        with config.unlocked():
+            config.steps = stopping.best_step(folder / 'stopping', search(folder))
+        return config
+
+    return Stage('stopping', search), Stage('classifier', whole)
+
+
+def _augmented(setting: Setting, number: int, draw: int) -> tuple[Stage, ...]:
+    """As supervised, with digits of a conditional GAN that saw nothing but the labelled images.
+
+    It does not see those that the classifier is stopped by.
+    """
+    kept = stopping.validation_share(number)
+    gan = setting.config(
+        'cgan_mnist',
+        PARENT,
+        **{
+            'seed': draw,
+            'data.labels.number': number,
+            'data.labels.seed': draw,
+            'data.labels.validation': kept,
+            'data.labels.alone': True,
+            'batch_size': min(32, number - kept),
+            'augment': 'affine',
+            'gen.ema_decay': 0.999,
+            'steps': 3_000,
+            'keep': 1,
+        },
+    )
+    if setting.smoke:
+        with gan.unlocked():
+            gan.batch_size = 10  # there are no more images in the budget
+    return Stage('gan', lambda folder: gan), *_supervised(setting, number, draw, added='gan')
+
+
+def _generated(folder: Path, stage: str, count: int) -> Path:
+    """The file of a trained generator's digits, classes in turn."""
+    path = folder / 'generated.npz'
+    if not path.exists():
+        run = trained.load(folder / stage)
+        sampling.write_arrays(path, sampling.Draw(run.task.sampler, run.state, count, 0, ()))
+    return path
+
+
+def _preset(name: str, **changes: object) -> Callable[[Setting, int, int], tuple[Stage, ...]]:
+    return functools.partial(_semisupervised, name, **changes)
+
+
+PRESETS: Mapping[str, Preset] = {
+    'supervised': Preset(3, _supervised),
+    'augmented': Preset(8, _augmented, 'gan'),
+    'book_supervised': Preset(0.5, _book_supervised),
+    'book': Preset(11, _preset('book'), 'classifier'),
+    'brownlee': Preset(6, _preset('brownlee', steps=2_000), 'classifier'),
+    'best': Preset(15, _preset('best'), 'classifier'),
+}
+
+# Presets and draws in the order they are run, each at all numbers of labels in `numbers`.
+Part = tuple[tuple[str, ...], Sequence[int], Sequence[int]]
+ORDER: tuple[Part, ...] = (
+    (('best', 'supervised', 'book', 'book_supervised'), (0,), NUMBERS[:3]),
+    (('augmented', 'brownlee'), (0,), NUMBERS[:3]),
+    (('best', 'supervised'), (1, 2, 3, 4), NUMBERS[:3]),
+    (tuple(PRESETS), (0,), NUMBERS[3:]),
+    (('book', 'book_supervised', 'augmented'), (1, 2), NUMBERS[:3]),
+    (('best', 'supervised'), (1, 2, 3, 4), NUMBERS[3:]),
+)
+
+
+def trials(setting: Setting) -> list[Trial]:
+    """Every preset at every number of labels; with `smoke` each preset once."""
+    order: Sequence[Part] = ORDER
+    if setting.smoke:
+        order = ((('best', 'supervised', 'augmented'), (0,), (20,)),)  # every kind of stage
+    return [
+        _trial(setting, name, number, draw)
+        for names, draws, numbers in order
+        for draw in draws
+        for number in numbers
+        for name in names
+    ]
+
+
+def _trial(setting: Setting, name: str, number: int, draw: int) -> Trial:
+    preset = PRESETS[name]
+    stages = preset.stages(setting, number, draw)
+    key = {'num_labels': number, 'preset': name, 'draw': draw}
+
+    def measure(folder: Path) -> list[Row]:
+        run = trained.load(folder / 'classifier')
+        split = 'train' if setting.smoke else 'test'  # the packaged digits have no other
+        found = classification.evaluate(run, classification.labelled_split(run, split))
+        row = {'test_accuracy': found['accuracy'], 'calibration_error': found['calibration_error']}
+        return [{**key, **row, 'steps': found['step']}]
+
+    return Trial(f'{name}-{number}-{draw}', preset.minutes, stages, measure, preset.digits)
+
+
+def _accuracies(rows: Sequence[Row]) -> dict[tuple[int, str], list[float]]:
+    found: dict[tuple[int, str], list[float]] = {}
+    for row in rows:
+        found.setdefault((row['num_labels'], row['preset']), []).append(row['test_accuracy'])
+    return found
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Mean and standard deviation over draws, beside what was published."""
+    found = _accuracies(rows)
+    lines = []
+    for number in sorted({number for number, _ in found}):
+        own = [_mean(found.get((number, name), ())) for name in PRESETS]
+        lines.append([f'{number:,}', *own, ' / '.join(PUBLISHED.get(number, ('-', '-')))])
+    names = [f'`{name}`' for name in PRESETS]
+    return (
+        'Accuracy on the 10,000 test digits in percent: mean, standard deviation over draws, and'
+        ' their number. Published: study 2, its SGAN and the same network alone.\n\n'
+        + outputs.markdown_table(['labels', *names, 'published'], lines)
+    )
+
+
+def _mean(values: Sequence[float]) -> str:
+    if not values:
+        return ''
+    mean, deviation = outputs.spread(values)
+    between = '' if math.isnan(deviation) else f' ± {100 * deviation:.2f}'
+    return f'{100 * mean:.2f}{between} ({len(values)})'
+
+
+def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """Bars of the accuracies, with what was published as dashes."""
+    del workdir
+    found = _accuracies(rows)
+    if not found:
+        return None
+    numbers = sorted({number for number, _ in found})
+    series = {
+        name: [outputs.spread(found[n, name]) if (n, name) in found else None for n in numbers]
+        for name in PRESETS
+    }
+    buffer = io.BytesIO()
+    with pictures.figure(10, 4.2, buffer) as page:
+        axes = page.subplots()
+        pictures.bars(axes, [f'{number:,} labels' for number in numbers], series)
+        _draw_published(axes, numbers)
+        axes.set_ylim(0, 112)
+        axes.set_yticks(range(0, 101, 20))
+        axes.set_title('Accuracy on the 10,000 test digits, %', loc='left', fontsize=10)
+        axes.legend(fontsize=8, frameon=False, ncols=len(series) + 1, loc='upper left')
+    return buffer.getvalue()
+
+
+def _draw_published(axes: object, numbers: Sequence[int]) -> None:
+    label = 'published: SGAN, alone'
+    for place, number in enumerate(numbers):
+        for text in PUBLISHED.get(number, ()):
+            if text.isdecimal():
+                level = int(text)
+                axes.hlines(level, place - 0.46, place + 0.46, '#222', 'dotted', lw=1, label=label)
+                label = None
+
+
+def digits_over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """What the generators made of the same latents through their training, at one draw."""
+    del rows
+    found = {}
+    for name, preset in PRESETS.items():
+        for number in NUMBERS:
+            folder = workdir / f'{name}-{number}-0' / preset.digits
+            if preset.digits and name not in found and (folder / 'run.json').exists():
+                strip = pictures.over_time(folder)
+                if strip:
+                    found[f'{name}, {number} labels'] = strip
+                    break
+    return pictures.strips(found)
+
+
+ABOUT = f"""
+The same digits and the same budget of labels for everybody. Labels outside of the budget are
+removed before anything else gets the set (`gan_jax/data/budget.py`); no step, rate or
+checkpoint is chosen by one of them. The test digits are read once, by the finished classifier.
+
+- `supervised`: the classifier of `best` with its augmentation on the labelled images alone. Trained
+  with a fifth of the budget held back (at least one label of each class), stopped at the saved
+  step with the least cross-entropy on that part, and trained anew on the whole budget for so many.
+- `augmented`: the same, with {GENERATED} generated digits for each label, by a class-conditional
+  GAN that saw nothing but the labelled images (without those held back).
+- `book`, `book_supervised`: "GANs in Action", the first labels of the set, and its own baseline,
+  the same network for {BOOK_EPOCHS} epochs of them. Draws differ in the seed alone.
+- `brownlee`: cut to 2,000 of 12,000 steps. `best`: `sgan_mnist`'s own.
+
+Balanced draws of labels, a new one for each `draw`; five draws of `supervised` and `best`, three
+of `book` and `augmented` (one at 20 labels), one of `brownlee`.
+"""
+
+STUDY = Study(
+    name='labels',
+    title='How far labels go, with a GAN and without',
+    about=ABOUT,
+    folders=(PARENT,),
+    columns=(
+        ('num_labels', 'preset', 'draw', 'test_accuracy')
+        + ('calibration_error', 'steps', 'minutes')
+    ),
+    trials=trials,
+    summary=summary,
+    pictures={'labels.png': chart, 'digits_over_time.png': digits_over_time},
+)

@@ -1,0 +1,108 @@
+"""Charts of a study, and what its generators made through their training."""
+
+from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan_jax import recorder, runs
+
+COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
+STEPS, DIGITS = 8, 10  # lines and columns of what a generator made through its training
+
+
+@contextlib.contextmanager
+def figure(width: float, height: float, buffer: io.BytesIO) -> Iterator[Any]:
+    """A matplotlib figure of so many inches, written to `buffer` as PNG at the end."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), dpi=120, layout='constrained')
+    yield made
+    FigureCanvasAgg(made).print_png(buffer)
+
+
+def plain(axes: Any) -> None:
+    """Axes without a frame, with faint lines across."""
+    axes.spines[['top', 'right', 'left']].set_visible(False)
+    axes.tick_params(length=0, labelsize=9, colors='#444')
+    axes.grid(axis='y', color='#e8e8e8', linewidth=0.7)
+    axes.set_axisbelow(True)
+
+
+def bars(
+    axes: Any, groups: Sequence[str], series: Mapping[str, Sequence[tuple[float, float] | None]]
+) -> None:
+    """Bars side by side with their values in percent on top.
+
+    Args:
+      axes: of matplotlib.
+      groups: below the bars.
+      series: by name, a share and its standard deviation (NaN: none) for each group; None where
+        there is none.
+    """
+    width = 0.85 / len(series)
+    for number, (name, values) in enumerate(series.items()):
+        known = [(place, *value) for place, value in enumerate(values) if value is not None]
+        if not known:
+            continue
+        places, means, deviations = map(np.array, zip(*known, strict=True))
+        x = places + (number - (len(series) - 1) / 2) * width
+        axes.bar(x, 100 * means, 0.92 * width, color=COLORS[number % len(COLORS)], label=name)
+        spread = 100 * np.nan_to_num(deviations)
+        axes.errorbar(x, 100 * means, spread, fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
+        for at, mean, above in zip(x, 100 * means, spread, strict=True):
+            axes.text(at, mean + above + 0.8, f'{mean:.1f}', ha='center', va='bottom', fontsize=7)
+    axes.set_xticks(range(len(groups)), groups)
+    plain(axes)
+
+
+def over_time(workdir: Path) -> tuple[list[int], np.ndarray] | None:
+    """The first of a run's fixed latents through its training.
+
+    Returns:
+      the steps, evenly spaced among those that were sampled, and uint8
+      [len(steps) * H, DIGITS * W, C]; None if nothing was sampled yet.
+    """
+    from PIL import Image
+
+    paths = recorder.sample_paths(workdir)
+    if not paths:
+        return None
+    chosen = sorted({round(i) for i in np.linspace(0, len(paths) - 1, STEPS)})
+    height, width, _ = runs.read_facts(workdir)['data']['image_shape']
+    count = runs.load_config(workdir).num_samples
+    columns, pad = math.ceil(math.sqrt(count)), recorder.GRID_PAD
+    lines = []
+    for path in (paths[i] for i in chosen):
+        with Image.open(path) as picture:
+            grid = np.atleast_3d(np.asarray(picture))
+        places = (divmod(i, columns) for i in range(min(DIGITS, count)))
+        corners = [(pad + r * (height + pad), pad + c * (width + pad)) for r, c in places]
+        cells = [grid[top : top + height, left : left + width] for top, left in corners]
+        lines.append(np.concatenate(cells, axis=1))
+    return [int(paths[i].stem) for i in chosen], np.concatenate(lines)
+
+
+def strips(found: Mapping[str, tuple[list[int], np.ndarray]]) -> bytes | None:
+    """PNG: what several generators made through their training, side by side; None for none."""
+    if not found:
+        return None
+    buffer = io.BytesIO()
+    with figure(3.4 * len(found), 3.1, buffer) as page:
+        grid = page.subplots(1, len(found), squeeze=False)[0]
+        for axes, (name, (steps, image)) in zip(grid, found.items(), strict=True):
+            axes.imshow(image.squeeze(), cmap='gray', vmin=0, vmax=255, interpolation='nearest')
+            height = len(image) / len(steps)
+            axes.set_yticks(
+                [(i + 0.5) * height for i in range(len(steps))], [f'{s:,}' for s in steps]
+            )
+            axes.set_xticks([])
+            axes.tick_params(length=0, labelsize=7, colors='#444')
+            axes.spines[:].set_visible(False)
+            axes.set_title(f'{name}, by step', fontsize=9, loc='left')
+    return buffer.getvalue()

@@ -1,0 +1,123 @@
+"""What a study is: trials that make the rows of a table, a summary and pictures of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from gan_jax import config as config_lib
+from gan_jax import experiments
+from gan_jax.errors import UserError
+
+Row = dict[str, Any]  # a line of the table, by column; None is an empty cell
+
+
+class Setting(NamedTuple):
+    """What the user chose.
+
+    Attributes:
+      data_dir: the folder with the sets; None with `smoke`, which needs none.
+      smoke: everything tiny, on data that needs no network.
+    """
+
+    data_dir: Path | None
+    smoke: bool
+
+    def config(self, source: str, folder: str, **changes: Any) -> ConfigDict:
+        """The config of an experiment on a set of `data_dir`.
+
+        Args:
+          source: NAME[:PRESET].
+          folder: of the set, in `data_dir`.
+          **changes: by dotted path; sizes among them give way to those of `smoke`.
+        """
+        config = experiments.load(source)
+        config.tensorboard = False  # nobody follows dozens of runs there
+        config.data.path = str(self.data_dir / folder) if self.data_dir else ''
+        config.update_from_flattened_dict(changes)
+        if self.smoke:
+            with config.unlocked():
+                config_lib.smoke(config)
+        return config
+
+    def check(self, folders: Sequence[str]) -> None:
+        """Stops a study whose data are not there before it trains anything.
+
+        Raises:
+          UserError: there is no such folder.
+        """
+        if self.smoke:
+            return
+        if not self.data_dir:
+            raise UserError(
+                f'study needs --data_dir=DIR, with {_listed(folders)} in it, or --smoke'
+            )
+        for folder in folders:
+            if not (self.data_dir / folder).is_dir():
+                raise UserError(
+                    f'--data_dir={self.data_dir}: there is no folder {folder}/ in it; this study'
+                    f' needs {_listed(folders)}'
+                )
+
+
+def _listed(folders: Sequence[str]) -> str:
+    return ' and '.join(f'{folder}/' for folder in folders)
+
+
+class Stage(NamedTuple):
+    """A training run of a trial.
+
+    Attributes:
+      name: its folder, in the trial's.
+      config: (the trial's folder, in which the stages before it are finished) -> its config, the
+        same at every call.
+    """
+
+    name: str
+    config: Callable[[Path], ConfigDict]
+
+
+class Trial(NamedTuple):
+    """What is trained, and then measured, for one row of the table or several.
+
+    Attributes:
+      name: its folder, and what --only takes.
+      minutes: about how long it takes on the machine of the committed results.
+      stages: its training runs, in order.
+      measure: (the trial's folder) -> its rows; reads only what the stages left there.
+      digits: the stage whose generator makes digits that are kept as samples_NAME.png, '' if none
+        does.
+    """
+
+    name: str
+    minutes: float
+    stages: tuple[Stage, ...]
+    measure: Callable[[Path], Sequence[Row]]
+    digits: str = ''
+
+
+class Study(NamedTuple):
+    """A question, and how it is put.
+
+    Attributes:
+      name: what the user types.
+      title: a line above the table.
+      about: Markdown below it: what is compared, how it was tuned, what was cut.
+      folders: of `--data_dir` that it needs.
+      columns: of table.csv, in order.
+      trials: (setting) -> the trials, the most telling ones first, so that a study that was
+        stopped early is still of use.
+      summary: (rows) -> Markdown.
+      pictures: by file name, (rows, the study's folder) -> PNG, None while there is nothing to
+        draw.
+    """
+
+    name: str
+    title: str
+    about: str
+    folders: tuple[str, ...]
+    columns: tuple[str, ...]
+    trials: Callable[[Setting], Sequence[Trial]]
+    summary: Callable[[Sequence[Row]], str]
+    pictures: Mapping[str, Callable[[Sequence[Row], Path], bytes | None]]

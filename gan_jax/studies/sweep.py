@@ -1,0 +1,187 @@
+"""Trains and measures the trials of a study, one after the other, from wherever it was stopped."""
+
+from collections.abc import Iterator, Sequence
+import contextlib
+import json
+from pathlib import Path
+import shutil
+import sys
+import time
+
+import jax
+
+from gan_jax import files, interrupts, runs, trainer
+from gan_jax.errors import UserError, nearest
+from gan_jax.progress import clock
+from gan_jax.studies import outputs
+from gan_jax.studies.study import Row, Setting, Study, Trial
+
+ROWS, TIME = 'rows.json', 'time.json'  # in a trial's folder; the first is written last
+
+# Of a finished trial nothing may change but where its data are.
+MAY_CHANGE = frozenset(('data.path', 'data.input_path', 'data.added', 'runner', 'devices', 'name'))
+
+
+def run(
+    study: Study,
+    setting: Setting,
+    workdir: Path,
+    *,
+    only: Sequence[str] = (),
+    results: Path | None = None,
+    command: str,
+) -> bool:
+    """Runs what is not finished yet.
+
+    Args:
+      study: the study.
+      setting: what the user chose.
+      workdir: the study's folder.
+      only: names of trials; all of them if empty.
+      results: a folder that gets a copy of tables and pictures.
+      command: how a user would go on; shown after an interruption.
+
+    Returns:
+      Whether all is finished; if not, a signal came.
+
+    Raises:
+      UserError: something the user can mend; what was trained is kept.
+    """
+    setting.check(study.folders)
+    trials = study.trials(setting)
+    chosen = _choose(trials, only)
+    workdir.mkdir(parents=True, exist_ok=True)
+    with runs.exclusive(workdir), runs.full_disk(workdir):
+        try:
+            with interrupts.stopping():
+                _run(study, trials, chosen, workdir, results, command)
+        except interrupts.Stop as stop:
+            finished = sum((workdir / trial.name / ROWS).exists() for trial in chosen)
+            _say(f'{stop}: {finished} of {len(chosen)} rows are finished; go on with: {command}')
+            return False
+    return True
+
+
+def _choose(trials: Sequence[Trial], only: Sequence[str]) -> list[Trial]:
+    known = {trial.name: trial for trial in trials}
+    for name in only:
+        if name not in known:
+            raise UserError(f'--only={name}: no such row; {nearest(name, known)}')
+    return [known[name] for name in only] if only else list(trials)
+
+
+def _run(
+    study: Study,
+    trials: Sequence[Trial],
+    chosen: Sequence[Trial],
+    workdir: Path,
+    results: Path | None,
+    command: str,
+) -> None:
+    eta = _Eta(chosen, workdir)
+    for number, trial in enumerate(chosen, 1):
+        place = f'row {number} of {len(chosen)}, {trial.name}'
+        if (workdir / trial.name / ROWS).exists():
+            _refuse_other_settings(trial, workdir / trial.name)
+            continue
+        _say(f'{place}: {eta}')
+        for row in _finish(trial, workdir, command):
+            _say(f'{place}: ' + ', '.join(f'{k} {outputs.cell(v)}' for k, v in row.items()))
+        _write(study, trials, workdir, results)
+        jax.clear_caches()  # the next trial compiles its own programs
+    _write(study, trials, workdir, results)
+
+
+def _write(study: Study, trials: Sequence[Trial], workdir: Path, results: Path | None) -> None:
+    paths = {trial: workdir / trial.name / ROWS for trial in trials}
+    finished = [(t, json.loads(path.read_text())) for t, path in paths.items() if path.exists()]
+    outputs.write(study, finished, workdir)
+    if results:
+        outputs.mirror(workdir, results)
+
+
+def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:
+    """Trains and measures; the rows are kept in the trial's folder, with their `minutes`."""
+    folder = workdir / trial.name
+    folder.mkdir(exist_ok=True)
+    with _timed(folder):
+        for stage in trial.stages:
+            _train(trial, stage.name, stage.config(folder), folder, command)
+        found = trial.measure(folder)
+        if trial.digits:
+            outputs.write_digits(trial, workdir)
+    minutes = round(_seconds(folder) / 60, 1)
+    rows = [{**row, 'minutes': minutes} for row in found]
+    files.replace(folder / ROWS, json.dumps(rows, indent=1) + '\n')
+    for stage in trial.stages:
+        _keep_last(folder / stage.name / 'checkpoints')
+    return rows
+
+
+def _train(trial: Trial, name: str, config: object, folder: Path, command: str) -> None:
+    if (folder / name / 'config.json').exists():
+        _refuse(trial, folder, runs.changed_field(folder / name, config, may_change=MAY_CHANGE))
+    if not trainer.train(config, folder / name, overwrite=False, command=command):
+        raise interrupts.Stop(f'{trial.name} was interrupted')
+
+
+def _refuse_other_settings(trial: Trial, folder: Path) -> None:
+    for stage in trial.stages:
+        change = runs.changed_field(
+            folder / stage.name, stage.config(folder), may_change=MAY_CHANGE
+        )
+        _refuse(trial, folder, change)
+
+
+def _refuse(trial: Trial, folder: Path, change: tuple[str, object, object] | None) -> None:
+    if change:
+        field, old, new = change
+        raise UserError(
+            f'--workdir={folder.parent}: {trial.name} was trained with config.{field}={old}, and is'
+            f' now to be with {new}: delete {folder}, or choose another --workdir'
+        )
+
+
+def _keep_last(checkpoints: Path) -> None:
+    """Deletes all saved steps but the newest: dozens of runs would fill a disk."""
+    steps = sorted(
+        (path for path in checkpoints.iterdir() if path.name.isdecimal()),
+        key=lambda path: int(path.name),
+    )
+    for path in steps[:-1]:
+        shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def _timed(folder: Path) -> Iterator[None]:
+    """Adds the seconds until its end to those of earlier processes."""
+    started, before = time.monotonic(), _seconds(folder)
+    try:
+        yield
+    finally:
+        files.replace(folder / TIME, json.dumps(before + time.monotonic() - started))
+
+
+def _seconds(folder: Path) -> float:
+    path = folder / TIME
+    return json.loads(path.read_text()) if path.exists() else 0.0
+
+
+class _Eta:
+    """The time left: the trials' own estimates, at the pace that finished ones had here."""
+
+    def __init__(self, trials: Sequence[Trial], workdir: Path):
+        self._trials, self._workdir = trials, workdir
+
+    def __str__(self) -> str:
+        folders = {trial: self._workdir / trial.name for trial in self._trials}
+        done = [trial for trial, folder in folders.items() if (folder / ROWS).exists()]
+        expected = 60 * sum(trial.minutes for trial in done)
+        pace = sum(_seconds(folders[trial]) for trial in done) / expected if done else 1.0
+        left = [trial for trial in self._trials if trial not in done]
+        own, all_left = (60 * pace * sum(t.minutes for t in ts) for ts in (left[:1], left))
+        return f'about {clock(own)}, {clock(all_left)} for all that is left'
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,123 @@
+"""gan-jax evaluate: what it writes, that it repeats itself, and one line for every mistake."""
+
+import json
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from gan_jax import cli, data, trained
+from gan_jax.evaluation import samples
+from tests import classification_test, trainer_test
+from tests.cli.commands_test import fails
+
+FLAGS = '--num_samples=40'
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """A small class-conditional run on 40 digits."""
+    workdir = tmp_path_factory.mktemp('evaluate') / 'run'
+    trainer_test.train(trainer_test.tiny(steps=4, conditional=True), workdir)
+    return workdir
+
+
+def write_digits(folder, count=30, side=28, scale=1.0):
+    folder.mkdir(parents=True)
+    images = data.load(trainer_test.tiny(**{'data.num_examples': count}).data).arrays().image
+    for number, image in enumerate(images):
+        picture = Image.fromarray((image[..., 0] * scale).astype(np.uint8))
+        picture.resize((side, side)).save(folder / f'{number}.png')
+    return folder
+
+
+def evaluate(workdir, *flags):
+    assert cli.main(['evaluate', f'--workdir={workdir}', FLAGS, *flags]) == 0
+    return json.loads((workdir / 'evaluation.json').read_text())
+
+
+@pytest.mark.newest
+def test_figures_are_written_with_all_they_are_shown_with(run, capsys):
+    found = evaluate(run)
+    text = capsys.readouterr().out
+    for part in (
+        'digits, version',
+        'training images (mnist5k, split train)',
+        'Resize filter',
+        '40',
+    ):
+        assert part in text
+    assert found['step'] == 4 and found['samples'] == 40 and found['seed'] == 0
+    assert found['features']['name'] == 'digits' and len(found['features']['fingerprint']) == 64
+    assert found['reference']['role'] == 'training images' and found['reference']['images'] == 40
+    assert len(found['reference']['fingerprint']) == 64
+    expected = {
+        'frechet_digits', 'kid_digits', 'kid_digits_std', 'precision', 'recall', 'density',
+        'coverage', 'diversity', 'spacing', 'collapsed', 'noise', 'fine_power', 'readable_share',
+        'classes_present', 'class_histogram',
+    }  # fmt: skip
+    assert found['figures'].keys() == expected  # no memorisation without held-out images
+    assert 'trained on, for want of others' in found['notes'][-1]
+    with Image.open(run / 'neighbours.png') as picture:
+        assert min(picture.size) > 400
+    assert not list(run.glob('.*tmp'))
+
+
+def test_the_same_figures_again(run):
+    first = evaluate(run)
+    assert evaluate(run) == first
+    earlier = evaluate(run, '--step=2')
+    assert earlier['step'] == 2
+    assert earlier['figures']['frechet_digits'] != first['figures']['frechet_digits']
+
+
+def test_a_folder_is_a_reference(run, tmp_path):
+    found = evaluate(run, f'--reference={write_digits(tmp_path / "digits")}')
+    assert found['reference']['role'] == 'images of a folder' and found['reference']['images'] == 30
+    assert 0 <= found['figures']['memorisation'] <= 1
+
+
+def test_a_semisupervised_run_is_evaluated(tmp_path):
+    trainer_test.train(classification_test.tiny(steps=2), tmp_path / 'run')
+    found = evaluate(tmp_path / 'run')
+    assert found['step'] == 2 and found['reference']['images'] == 100
+
+
+def test_samples_are_prefixes_of_each_other_with_uniform_labels(run):
+    loaded = trained.load(run)
+    few, many = (samples.Samples(loaded.task, 0, count) for count in (20, 500))
+    np.testing.assert_array_equal(few.label, many.label[:20])
+    np.testing.assert_array_equal(few(loaded.state), many(loaded.state)[:20])
+    counts = np.bincount(many.label, minlength=10)
+    assert len(counts) == 10 and counts.min() > 25 and counts.max() < 80
+    other = samples.Samples(loaded.task, 1, 20)
+    assert not np.array_equal(other(loaded.state), few(loaded.state))
+
+
+MISTAKES = {
+    'samples': (['--num_samples=5'], '--num_samples=5: the distances need at least 12 samples'),
+    'none': (['--num_samples=0'], '--num_samples=0: 0 is not a positive integer'),
+    'step': (['--step=3'], '3'),
+    'net': (['--features=digts'], "--features=digts: did you mean 'digits'?"),
+    'weights of digits': (['--weights=w.pth'], '--weights=w.pth: the net digits has weights'),
+    'no folder': (['--reference=nowhere'], '--reference=nowhere cannot be opened'),
+    'size': (['--reference=large'], '--reference=large: 0.png has 32x32 pixels, and the'),
+    'range': (['--reference=dark'], '--reference=dark: its pixels are all between 0 and 1'),
+    'colour': (['--reference=colour'], '--reference=colour: 0.png has colours'),
+    'few': (['--reference=few'], '--reference: few has 5 images, and the distances need at least'),
+    'damaged': (['--reference=damaged'], '--reference=damaged: 0.png cannot be read'),
+}
+
+
+@pytest.mark.parametrize('case', MISTAKES)
+def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_digits(tmp_path / 'large', 20, side=32)
+    write_digits(tmp_path / 'dark', 20, scale=1 / 255)
+    write_digits(tmp_path / 'few', 5)
+    (tmp_path / 'damaged').mkdir()
+    (tmp_path / 'damaged' / '0.png').write_bytes(b'\x89PNG but no more')
+    (tmp_path / 'colour').mkdir()
+    Image.new('RGB', (28, 28), 'red').save(tmp_path / 'colour' / '0.png')
+    flags, message = MISTAKES[case]
+    assert message in fails(capsys, 'evaluate', f'--workdir={run}', FLAGS, *flags)

@@ -1,0 +1,211 @@
+"""Figures say what they claim: of copies, of collapse, of noise, of digits."""
+
+import numpy as np
+import pytest
+
+from gan_jax import evaluation
+from gan_jax.data import mnist5k
+from gan_jax.errors import UserError
+from gan_jax.evaluation import neighbours, sets, spectrum
+
+
+@pytest.fixture(scope='module')
+def digits():
+    """Real digits in random order: uint8 [5000, 28, 28, 1] and their classes."""
+    image, label = mnist5k.read()
+    order = np.random.default_rng(0).permutation(len(image))
+    return image[order], label[order]
+
+
+@pytest.fixture(scope='module')
+def net():
+    return evaluation.load_net('digits')
+
+
+def reference(image, net, role=evaluation.HELD_OUT, name='digits'):
+    fingerprint = f'{name} {len(image)} {image[0].sum()}'
+    return evaluation.Reference(sets.ImageSet(name, role, fingerprint, len(image), image), net)
+
+
+@pytest.fixture(scope='module')
+def held_out(digits, net):
+    return reference(digits[0][:600], net)
+
+
+@pytest.fixture(scope='module')
+def training(digits, net):
+    return reference(digits[0][600:1200], net, evaluation.TRAINING, 'training')
+
+
+@pytest.mark.newest
+def test_other_real_digits_are_near_and_various(digits, held_out, training):
+    found = evaluation.measure(digits[0][1200:1800], held_out, training)
+    figures = found['figures']
+    same = evaluation.measure(held_out.image, held_out)['figures']
+    assert 0 <= same['frechet_digits'] < 1e-6 < figures['frechet_digits']
+    assert abs(figures['kid_digits']) < figures['kid_digits_std']
+    assert figures['precision'] > 0.7 and figures['coverage'] > 0.8
+    assert 0.9 < figures['diversity'] < 1.1 and 0.8 < figures['spacing'] < 1.2
+    assert not figures['collapsed']
+    assert 0.4 < figures['memorisation'] < 0.6
+    assert figures['noise'] < 3 and 0.9 < figures['fine_power'] < 1.1
+    assert figures['readable_share'] > 0.95 and figures['classes_present'] == 10
+    assert found['samples'] == 600 and found['reference']['images'] == 600
+
+
+@pytest.mark.newest
+def test_the_net_reads_digits_and_not_noise(digits, net):
+    image, label = digits
+    outputs = net(image[:500])
+    assert (outputs.best == label[:500]).mean() > 0.98
+    assert outputs.features.shape == (500, 128) and outputs.features.dtype == np.float32
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (200, 28, 28, 1), np.uint8)
+    pixels = random.permuted(image[:200].reshape(200, -1), axis=1).reshape(-1, 28, 28, 1)
+    for nonsense in (noise, pixels, np.zeros_like(noise)):
+        assert net.figures(net(nonsense))['readable_share'] < 0.1
+
+
+def test_classes_present_counts_those_that_are_read(digits, held_out):
+    image, label = digits
+    few = image[np.isin(label, (3, 7))][:400]
+    figures = evaluation.measure(few, held_out, only=('classes',))['figures']
+    assert figures['classes_present'] == 2
+    histogram = figures['class_histogram']
+    assert histogram['3'] + histogram['7'] > 0.95
+    np.testing.assert_allclose(sum(histogram.values()), figures['readable_share'])
+
+
+def test_copies_are_remembered(digits, held_out, training):
+    """Copies with a little noise: memorisation 1; of a half of them 3/4."""
+    random = np.random.default_rng(0)
+    noise = random.integers(-8, 9, training.image.shape)
+    copies = np.clip(training.image + noise, 0, 255).astype(np.uint8)
+    figure = lambda x: evaluation.measure(x, held_out, training, only=('memorisation',))  # noqa: E731
+    assert figure(copies)['figures']['memorisation'] > 0.98
+    half = np.concatenate([copies[:300], digits[0][1800:2100]])
+    assert 0.68 < figure(half)['figures']['memorisation'] < 0.82
+
+
+def test_memorisation_compares_equal_numbers():
+    """Of 100 and 1,000 points alike, the larger set has nearer ones, but its parts do not."""
+    random = np.random.default_rng(0)
+    fake, training, others = (random.normal(size=(n, 4)) for n in (2000, 1000, 100))
+    assert 0.45 < neighbours.memorisation(fake, training, others) < 0.55
+    assert neighbours.memorisation(training[:100], training[:100], others) == 1
+    assert neighbours.memorisation(others, training, others) == 0
+    assert abs(neighbours.memorisation(fake, others, others) - 0.5) < 0.01
+
+
+def test_one_image_again_and_again_is_a_collapse(digits, held_out):
+    image = digits[0]
+    for collapsed in (np.repeat(image[:1], 200, axis=0), np.repeat(image[:20], 10, axis=0)):
+        figures = evaluation.measure(collapsed, held_out, only=('diversity',))['figures']
+        assert figures['collapsed']
+    assert figures['diversity'] > 0.8  # of twenty images in turn, which only the spacing shows
+
+
+@pytest.mark.parametrize('sigma', [5.0, 20.0])
+def test_the_noise_figure_is_the_deviation_of_the_noise(sigma):
+    random = np.random.default_rng(0)
+    clean = np.full((200, 28, 28, 1), 128.0) + random.normal(size=(200, 1, 1, 1)) * 20
+    noisy = clean + random.normal(scale=sigma, size=clean.shape)
+    power = [spectrum.power(np.clip(x, 0, 255).round().astype(np.uint8)) for x in (noisy, clean)]
+    np.testing.assert_allclose(spectrum.compare(*power).noise, sigma, rtol=0.03)
+    assert spectrum.compare(*power[::-1]).noise == 0
+
+
+def test_noise_is_that_of_the_luma_and_of_any_size():
+    random = np.random.default_rng(0)
+    grey = np.clip(random.normal(128, 10, (100, 33, 40, 1)), 0, 255).astype(np.uint8)
+    colour = np.repeat(grey, 3, axis=-1)
+    np.testing.assert_allclose(spectrum.power(colour), spectrum.power(grey), rtol=1e-3)
+    np.testing.assert_allclose(spectrum.power(grey), 100, rtol=0.05)
+
+
+def test_smooth_images_have_less_fine_power(digits, held_out):
+    import cv2
+
+    blurred = np.stack([cv2.GaussianBlur(x, (0, 0), 0.8)[..., None] for x in digits[0][:300]])
+    figures = evaluation.measure(blurred, held_out, only=('noise',))['figures']
+    assert figures['noise'] == 0 and figures['fine_power'] < 0.5
+
+
+def test_neighbours_are_found_and_shown(digits, net, training):
+    image = np.concatenate([digits[0][2000:2020], training.image[[17, 40]]])
+    fake = sets.Measured(image, net)
+    rows = neighbours.find(fake, training)
+    assert list(rows.sample[:8]) == list(range(8)) and set(rows.sample[8:10]) == {20, 21}
+    place = {20: 17, 21: 40}
+    for row in (8, 9):
+        expected = place[rows.sample[row]]
+        assert rows.by_pixels[row, 0] == rows.by_features[row, 0] == expected
+    picture = neighbours.picture(image, training.image, rows)
+    assert picture.dtype == np.uint8 and picture.shape[0] == 8 * 58 + 2
+    assert picture.shape[1] == 2 * (9 * 58 + 3 * 2 + 2 * 8) + 32
+
+
+def test_a_reference_is_read_from_the_cache(digits, net, monkeypatch):
+    images = digits[0][:60]
+    first = reference(images, net, name='cached').outputs
+    dead = net._replace(call=None)
+    again = reference(images, dead, name='cached').outputs
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(TypeError):
+        reference(images, dead._replace(fingerprint='other weights'), name='cached').outputs.best
+    with pytest.raises(TypeError):
+        reference(images, dead, name='another set').outputs.best
+
+
+def test_a_damaged_cache_is_made_anew(digits, net, cache):
+    images = digits[0][:60]
+    expected = reference(images, net, name='damaged').features
+    [path] = sorted((cache / 'features-1').iterdir(), key=lambda p: p.stat().st_mtime_ns)[-1:]
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    np.testing.assert_array_equal(reference(images, net, name='damaged').features, expected)
+    assert path.read_bytes() != content
+
+
+def test_grey_is_luma_and_sizes_are_brought_to_the_nets(digits, net):
+    large = digits[0][:50].repeat(2, axis=1).repeat(2, axis=2).repeat(3, axis=3)
+    whole, small = net(large), net(digits[0][:50])
+    assert (whole.best == small.best).mean() > 0.9
+
+
+def test_a_number_of_images_that_is_no_multiple_of_a_chunk(digits, net):
+    all_at_once = net(digits[0][:257])
+    np.testing.assert_allclose(
+        net(digits[0][250:257]).features, all_at_once.features[250:], atol=1e-4
+    )
+
+
+MISTAKES = {
+    'few samples': (lambda x: x[:11], '--num_samples=11: the distances need at least 12'),
+    'floats': (lambda x: x.astype(np.float32) / 255, 'images of float32: give them as uint8'),
+    'size': (lambda x: x[:, :-1], "digits has images of 28x28x1, and the samples have 27x28x1"),
+    'channels': (lambda x: x.repeat(3, -1), 'the samples have 28x28x3'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('case', MISTAKES)
+def test_bad_images_are_refused(case, digits, held_out):
+    change, message = MISTAKES[case]
+    with pytest.raises(UserError, match=message):
+        evaluation.measure(change(digits[0][:100]), held_out)
+
+
+def test_a_small_reference_is_refused(digits, net):
+    with pytest.raises(UserError, match='--reference: digits has 5 images'):
+        evaluation.measure(digits[0][:100], reference(digits[0][:5], net))
+
+
+def test_unknown_names_are_refused(digits, held_out):
+    with pytest.raises(UserError, match="--features=digit: did you mean 'digits'"):
+        evaluation.load_net('digit')
+    with pytest.raises(UserError, match="no figure 'fid'"):
+        evaluation.measure(digits[0][:20], held_out, only=('fid',))
+    with pytest.raises(UserError, match='--weights=x.pth: the net digits has weights of its own'):
+        evaluation.load_net('digits', 'x.pth')
