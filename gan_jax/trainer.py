@@ -93,7 +93,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             task=task,
             runner=runner,
             feed=feed,
-            shown=views.first(dataset, config.data, config.num_samples),
+            shown=views.examples(config.data, dataset, task.shown),
             checkpoints=checkpoints,
             recorder=recorder,
             progress=stack.enter_context(Progress(config.steps)),
