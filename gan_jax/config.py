@@ -169,7 +169,7 @@ def pix2pix(name: str) -> ConfigDict:
         config[role].optimizer = optimizer(2e-4, 0.5)
         config[role].optimizer.schedule = 'linear'
         config[role].optimizer.constant_steps = 40_000
-    config.batch_size = 1
+    config.batch_size = config.devices = 1
     config.steps = 80_000
     config.num_samples = 6
     config.sample_every = 500

@@ -93,6 +93,7 @@ class Task(NamedTuple):
       preview: (state, shown) -> uint8 [N, H, W, C], from the same latents at every call or, if it
         starts from images, from those of the Batch `shown`, leaves [N, ...]. It is called as it
         is: what it compiles is its own matter.
+      shown: from how many images of the set it starts.
       sampler: None if its generator does not start from a latent.
       classifier: (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if
         nothing in it tells classes apart.
@@ -109,3 +110,4 @@ class Task(NamedTuple):
     classifier: Callable[[GanState, jax.Array], jax.Array] | None = None
     contest: Callable[[GanState, jax.Array, Batch], tuple[jax.Array, jax.Array]] | None = None
     translator: Translator | None = None
+    shown: int = 0

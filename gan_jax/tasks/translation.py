@@ -65,6 +65,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         preview=functools.partial(preview, translator),
         sampler=None,
         translator=translator,
+        shown=config.num_samples,
     )
 
 
