@@ -102,23 +102,6 @@ def whole(config: ConfigDict, split: str) -> Dataset:
     return load(config)
 
 
-def whole(config: ConfigDict, split: str) -> Dataset:
-    """A split of a run's set with all of its images and labels.
-
-    Args:
-      config: the run's `config.data`; it stays as it is.
-      split: of the set.
-
-    Raises:
-      UserError: there is no such split.
-    """
-    config = ConfigDict(config.to_dict())
-    config.split = split
-    config.num_examples = 0
-    config.labels.update(number=0, validation=0, alone=False)
-    return load(config)
-
-
 def generated(config: ConfigDict) -> Dataset:
     """The same with random pixels in place of the images, which need not be at hand."""
     like = entry(config).spec(config)
