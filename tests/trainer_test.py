@@ -120,12 +120,11 @@ def figure(monkeypatch):
     """A figure of the state, measured at each step, that is lowest at step 5 of the first 11."""
 
     def measure(state):
-        return {'figure': float(FIGURES[int(state.step)])}
+        return {'frechet_digits': float(FIGURES[int(state.step)])}
 
-    make = lambda *_, **__: (observers.Observer(Fraction(1), measure),)  # noqa: E731
+    make = lambda *_, **__: (observers.Observer(Fraction(1), measure, {}),)  # noqa: E731
     monkeypatch.setattr(observers, 'make', make)
-    monkeypatch.setitem(observers.RANKED, 'figure', 1)
-    return {'evaluate.best': 'figure', 'keep': 2}
+    return {'evaluate.best': 'frechet_digits', 'evaluate.every': 1, 'keep': 2}
 
 
 def steps(workdir):
@@ -136,7 +135,7 @@ def test_the_best_step_is_kept_besides_the_newest(figure, tmp_path):
     train(tiny(**figure), tmp_path / 'run')
     assert steps(tmp_path / 'run') == [5, 6, 8]  # 5 is no saving point
     assert int(trained.load(tmp_path / 'run', 'best').state.step) == 5
-    assert 'figure 1' in (tmp_path / 'run' / 'report.html').read_text()
+    assert '5 (frechet digits 1)' in (tmp_path / 'run' / 'report.html').read_text()
     # From before the best, it is found again; from after it, it stays.
     for kept in ([6, 8], [8]):
         workdir = tmp_path / f'from{kept[0]}'

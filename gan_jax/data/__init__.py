@@ -102,21 +102,19 @@ def whole(config: ConfigDict, split: str) -> Dataset:
     return load(config)
 
 
-def whole(config: ConfigDict, split: str) -> Dataset:
-    """A split of a run's set with all of its images and labels.
+def held_out(config: ConfigDict, dataset: Dataset) -> Dataset | None:
+    """The split 'test' of a run's set; None if it has none, or the run trains on it.
 
     Args:
-      config: the run's `config.data`; it stays as it is.
-      split: of the set.
+      config: the run's `config.data`.
+      dataset: what it loads.
 
     Raises:
-      UserError: there is no such split.
+      UserError: the images cannot be had.
     """
-    config = ConfigDict(config.to_dict())
-    config.split = split
-    config.num_examples = 0
-    config.labels.update(number=0, validation=0, alone=False)
-    return load(config)
+    if config.split in ('test', 'all') or 'test' not in dataset.splits:
+        return None
+    return whole(config, 'test')
 
 
 def generated(config: ConfigDict) -> Dataset:
