@@ -16,8 +16,9 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, observers, runners, runs, trained, trainer
+from gan_jax import checkpoints, evaluation, observers, runners, runs, trained, trainer
 from gan_jax.errors import UserError
+from gan_jax.evaluation import assess
 from tests import disks, gans
 
 ROOT = Path(__file__).parent.parent
@@ -166,6 +167,28 @@ def test_a_nan_after_the_best_step_takes_back_what_was_measured_since(
     train(tiny(**figure, on_nan='rollback'), tmp_path)
     assert failed and [row['step'] for row in evaluations(tmp_path)] == list(range(1, 9))
     assert steps(tmp_path) == [5, 6, 8]
+
+
+@pytest.mark.newest
+def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(tmp_path):
+    measured = {'evaluate.every': 1, 'evaluate.best': 'frechet_digits', 'evaluate.num_samples': 32}
+    workdir = tmp_path / 'run'
+    train(tiny(**measured), workdir)
+    rows = evaluations(workdir)
+    assert [row['step'] for row in rows] == [5, 8]
+    facts = runs.read_facts(workdir)['evaluation']
+    assert facts['features']['name'] == 'digits' and facts['samples'] == 32
+    assert 'Distances: Samples: 32; ' in (workdir / 'report.html').read_text()
+    run = trained.load(workdir, 'best')
+    best = min(rows, key=lambda row: row['frechet_digits'])
+    assert int(run.state.step) == best['step']
+    real = assess.real_images(run, workdir, evaluation.load_net('digits'), '')
+    found, _ = assess.assess(run, real, 32)
+    assert found['figures']['frechet_digits'] == pytest.approx(best['frechet_digits'], rel=1e-6)
+    for step in steps(workdir)[1:]:
+        shutil.rmtree(workdir / 'checkpoints' / str(step))
+    train(tiny(**measured), workdir)
+    assert evaluations(workdir) == rows
 
 
 @pytest.mark.parametrize(
