@@ -153,6 +153,7 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
             'feed': run.feed.kind,
             **dataset.spec._asdict(),
         },
+        evaluation=observers.facts(run.observers),
         parameters={'gen': size(state.nets.gen.params), 'disc': size(state.nets.disc.params)},
     )
 

@@ -12,7 +12,7 @@ from tests import gans
 
 @pytest.mark.parametrize('stride', [1, 3, 7])
 def test_a_period_that_is_not_whole_is_met_once_each(stride):
-    observer = observers.Observer(Fraction(50, 8), lambda state: {})
+    observer = observers.Observer(Fraction(50, 8), lambda state: {}, {})
     due = [step for step in range(stride, 400, stride) if observer.is_due(step, stride)]
     ends = [-(-50 * n // 8) for n in range(1, 64)]  # the steps at which epoch n is over
     expected = [-(-end // stride) * stride for end in ends]
@@ -35,7 +35,7 @@ def test_epochs_that_are_shorter_than_a_log_line_are_measured_line_by_line(
 
 @pytest.mark.parametrize('better, best', [(1, 20), (-1, 40)])
 def test_the_best_step_is_the_first_at_its_best(better, best, monkeypatch):
-    monkeypatch.setitem(observers.RANKED, 'figure', better)
+    monkeypatch.setattr(observers.figures, 'ranked', lambda name: ('', better))
     values = {10: 2.0, 20: 1.0, 30: None, 40: 3.0, 50: 1.0, 60: 3.0}
     rows = [{'step': step, 'figure': value} for step, value in values.items()] + [{'step': 70}]
     assert observers.best_step(rows, 'figure') == best

@@ -16,8 +16,9 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, observers, runners, runs, trained, trainer
+from gan_jax import checkpoints, evaluation, observers, runners, runs, trained, trainer
 from gan_jax.errors import UserError
+from gan_jax.evaluation import assess
 from tests import disks, gans
 
 ROOT = Path(__file__).parent.parent
@@ -120,12 +121,11 @@ def figure(monkeypatch):
     """A figure of the state, measured at each step, that is lowest at step 5 of the first 11."""
 
     def measure(state):
-        return {'figure': float(FIGURES[int(state.step)])}
+        return {'frechet_digits': float(FIGURES[int(state.step)])}
 
-    make = lambda *_, **__: (observers.Observer(Fraction(1), measure),)  # noqa: E731
+    make = lambda *_, **__: (observers.Observer(Fraction(1), measure, {}),)  # noqa: E731
     monkeypatch.setattr(observers, 'make', make)
-    monkeypatch.setitem(observers.RANKED, 'figure', 1)
-    return {'evaluate.best': 'figure', 'keep': 2}
+    return {'evaluate.best': 'frechet_digits', 'evaluate.every': 1, 'keep': 2}
 
 
 def steps(workdir):
@@ -136,7 +136,7 @@ def test_the_best_step_is_kept_besides_the_newest(figure, tmp_path):
     train(tiny(**figure), tmp_path / 'run')
     assert steps(tmp_path / 'run') == [5, 6, 8]  # 5 is no saving point
     assert int(trained.load(tmp_path / 'run', 'best').state.step) == 5
-    assert 'figure 1' in (tmp_path / 'run' / 'report.html').read_text()
+    assert '5 (frechet digits 1)' in (tmp_path / 'run' / 'report.html').read_text()
     # From before the best, it is found again; from after it, it stays.
     for kept in ([6, 8], [8]):
         workdir = tmp_path / f'from{kept[0]}'
@@ -167,6 +167,28 @@ def test_a_nan_after_the_best_step_takes_back_what_was_measured_since(
     train(tiny(**figure, on_nan='rollback'), tmp_path)
     assert failed and [row['step'] for row in evaluations(tmp_path)] == list(range(1, 9))
     assert steps(tmp_path) == [5, 6, 8]
+
+
+@pytest.mark.newest
+def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(tmp_path):
+    measured = {'evaluate.every': 1, 'evaluate.best': 'frechet_digits', 'evaluate.num_samples': 32}
+    workdir = tmp_path / 'run'
+    train(tiny(**measured), workdir)
+    rows = evaluations(workdir)
+    assert [row['step'] for row in rows] == [5, 8]
+    facts = runs.read_facts(workdir)['evaluation']
+    assert facts['features']['name'] == 'digits' and facts['samples'] == 32
+    assert 'Distances: Samples: 32; ' in (workdir / 'report.html').read_text()
+    run = trained.load(workdir, 'best')
+    best = min(rows, key=lambda row: row['frechet_digits'])
+    assert int(run.state.step) == best['step']
+    real = assess.real_images(run, workdir, evaluation.load_net('digits'), '')
+    found, _ = assess.assess(run, real, 32)
+    assert found['figures']['frechet_digits'] == pytest.approx(best['frechet_digits'], rel=1e-6)
+    for step in steps(workdir)[1:]:
+        shutil.rmtree(workdir / 'checkpoints' / str(step))
+    train(tiny(**measured), workdir)
+    assert evaluations(workdir) == rows
 
 
 @pytest.mark.parametrize(

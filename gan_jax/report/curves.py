@@ -36,6 +36,12 @@ class Panel(NamedTuple):
     evaluated: bool = False
 
 
+def _by_net(figure: str) -> tuple[Curve, ...]:
+    """A figure by each of the feature nets, of which a run has one."""
+    suffixes = {'digits': 'digits', 'efflite0': 'EffLite0', 'inception': 'Inception'}
+    return tuple(Curve(f'{figure}_{key}', name, 'gen') for key, name in suffixes.items())
+
+
 PANELS = (
     Panel(
         'Losses',
@@ -55,6 +61,20 @@ PANELS = (
         ),
         limits=(None, 1.0),
         guide=balance.LOST,
+        evaluated=True,
+    ),
+    *(
+        Panel(title, _by_net(figure), limits=(0.0, None), evaluated=True)
+        for title, figure in (('Frechet distance', 'frechet'), ('Kernel distance', 'kid'))
+    ),
+    Panel(
+        'Samples beside real images',
+        (
+            Curve('precision', 'Precision', 'gen'),
+            Curve('recall', 'Recall', 'disc'),
+            Curve('readable_share', 'Readable', 'gen'),
+        ),
+        limits=(0.0, 1.0),
         evaluated=True,
     ),
     Panel(

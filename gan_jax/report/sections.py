@@ -9,7 +9,7 @@ import shlex
 from typing import Any
 
 from gan_jax import images, observers, recorder
-from gan_jax.evaluation import balance
+from gan_jax.evaluation import balance, text
 from gan_jax.progress import clock
 from gan_jax.report import charts, markup, pictures, reliability
 from gan_jax.report.run import Run
@@ -52,9 +52,18 @@ def history(run: Run) -> str:
     return (
         '<section id="curves"><h2>Training curves <small id="reading"></small></h2>'
         f'<div class="charts">{"".join(map(charts.chart, drawings))}</div>'
-        f'<p class="note">{note}<span class="scripted">Point at any curve to read it; click to'
-        ' see the samples of that moment.</span></p></section>'
+        f'<p class="note">{note}{_provenance(run)}<span class="scripted">Point at any curve to read'
+        ' it; click to see the samples of that moment.</span></p></section>'
     )
+
+
+def _provenance(run: Run) -> str:
+    """What the distances among the curves are of and by; '' without any."""
+    found = run.facts.get('evaluation')
+    if not found:
+        return ''
+    words = (f'{name}: {value}' for name, value in text.provenance(found).items())
+    return f'Distances: {escape("; ".join(words))}. '
 
 
 def filmstrip(run: Run) -> str:

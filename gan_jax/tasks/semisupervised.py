@@ -48,7 +48,8 @@ class Recipe(NamedTuple):
     weights: Mapping[str, float]
     turns: Mapping[str, tuple[str, ...]]
     confidence: float
-    augment: augment.Augmentation
+    augment: augment.Policy
+    augment_p: float
     noise_std: Callable[[jax.Array], jax.Array | float] | None
     latent: Callable[[jax.Array], jax.Array]
     share_latent: bool
