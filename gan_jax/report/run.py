@@ -20,6 +20,7 @@ class Run(NamedTuple):
       rows: metrics.jsonl.
       grids: samples/*.png, oldest first.
       classification: classification.json.
+      evaluation: evaluation.json.
     """
 
     workdir: Path
@@ -28,6 +29,7 @@ class Run(NamedTuple):
     rows: list[dict[str, Any]]
     grids: list[Path]
     classification: dict[str, Any]
+    evaluation: dict[str, Any]
 
     @property
     def step(self) -> int:
@@ -67,4 +69,5 @@ def read(workdir: Path) -> Run:
         rows=recorder.read_rows(workdir),
         grids=recorder.sample_paths(workdir),
         classification=load('classification.json'),
+        evaluation=load('evaluation.json'),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from gan_jax import images, recorder
 from gan_jax.progress import clock
-from gan_jax.report import charts, markup, pictures, reliability
+from gan_jax.report import charts, markup, measured, pictures, reliability
 from gan_jax.report.run import Run
 
 FRAMES = 60  # grids behind the page's slider
@@ -121,6 +121,8 @@ def commands(run: Run) -> str:
             f'gan-jax sample --workdir={workdir} --output=walk.gif --walk=60'
         ),
     }
+    if run.config.get('task') != 'translation':
+        entries['How good its images are'] = f'gan-jax evaluate --workdir={workdir}'
     if run.config.get('task') == 'semisupervised':
         entries['Classes of images'] = f'gan-jax classify --workdir={workdir} --input=FOLDER'
         entries['Its accuracy, once it is final'] = (
@@ -284,6 +286,7 @@ def _grid(run: Run, picture: pictures.Picture) -> str:
 SECTIONS: tuple[Callable[[Run], str], ...] = (
     header,
     hero,
+    measured.section,
     classifier,
     filmstrip,
     history,
