@@ -146,19 +146,16 @@ def _converted(net: ModuleType, path: Path, field: str, expected: str) -> dict[s
         tensors = weights.read(path, field).arrays
     else:
         tensors = pth.read(path, field)
-    shapes = jax.eval_shape(
-        net.Net().init, jax.random.key(0), jnp.zeros((1, net.SIDE, net.SIDE, 3))
-    )
-    expected_shapes = {
-        name: leaf.shape for name, leaf in traverse_util.flatten_dict(shapes, sep='/').items()
-    }
+    image = jax.ShapeDtypeStruct((1, net.SIDE, net.SIDE, 3), jnp.float32)
+    tree = jax.eval_shape(net.Net().init, jax.random.key(0), image)
+    shapes = {name: leaf.shape for name, leaf in traverse_util.flatten_dict(tree, sep='/').items()}
     try:
         arrays = net.converted(tensors)
     except (KeyError, ValueError) as error:
         why = f'it has no {error}' if isinstance(error, KeyError) else str(error)
     else:
         found = {name: array.shape for name, array in arrays.items()}
-        wrong = [name for name, shape in expected_shapes.items() if found.get(name) != shape]
+        wrong = [name for name, shape in shapes.items() if found.get(name) != shape]
         if not wrong:
             return arrays
         why = f'{wrong[0]} would have the shape {found.get(wrong[0])}'
