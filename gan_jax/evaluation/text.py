@@ -57,6 +57,8 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
         if word is None:
             continue
         text = _yes_or_no(value) if isinstance(value, bool) else word.form.format(value)
+        if key in found['real']:
+            text += f' (real: {word.form.format(found["real"][key])})'
         if f'{key}_std' in values:
             text += f' ± {values[f"{key}_std"]:.2g}'
         table.append(Row(names.get(key, word.name), text, word.meaning))
