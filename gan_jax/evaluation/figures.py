@@ -149,7 +149,8 @@ def measure(
 
     Returns:
       fit for JSON: features, reference and samples, with which every figure is to be shown,
-      figures (by name), and notes: what a reader of these figures should know.
+      figures (by name), real: those of the net's classes that the reference itself has, and notes:
+      what a reader of these figures should know.
 
     Raises:
       UserError: images of other shapes, types, or too few of them.
@@ -168,6 +169,7 @@ def compare(given: Comparison, only: Collection[str] = ()) -> dict[str, Any]:
         'reference': given.real.images.facts(),
         'samples': len(given.fake),
         'figures': found,
+        'real': classes(dataclasses.replace(given, fake=given.real)),
         'notes': _notes(given),
     }
 
@@ -195,6 +197,12 @@ def _check(given: Comparison, only: Collection[str]) -> None:
         )
 
 
+def _known(given: Comparison) -> int:
+    """Images of the reference that are training images, to the last bit."""
+    training = {image.tobytes() for image in given.training.image}
+    return sum(image.tobytes() in training for image in given.real.image)
+
+
 def _size(image: np.ndarray) -> str:
     return 'x'.join(map(str, image.shape[1:]))
 
@@ -212,10 +220,16 @@ def _notes(given: Comparison) -> list[str]:
     if given.real.images.role == sets.TRAINING:
         notes.append(
             'measured against the images it was trained on, for want of others: a model that'
-            ' copies them looks perfect but for `copies`, and its memorisation cannot be told'
+            ' copies them looks perfect but for the share of copies, and its memorisation cannot'
+            ' be told'
         )
     elif given.training is None:
         notes.append('without the training images neither copies nor memorisation can be told')
+    elif known := _known(given):
+        notes.append(
+            f'{known:,} images of the reference are among the training images: the memorisation'
+            ' is no longer what it says'
+        )
     elif len(given.training) > len(given.real):
         ceiling = 0.5 + 0.5 * len(given.real) / given.training.images.total
         notes.append(
