@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from gan_jax import data, evaluation, images, sampling, trained
-from gan_jax.evaluation import sets
 from gan_jax.studies import cat_albums, outputs, pictures
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
