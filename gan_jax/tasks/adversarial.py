@@ -48,12 +48,14 @@ class Recipe(NamedTuple):
 def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
-    sampler = players.make_sampler(config, _modules(config, spec, None).gen)
+    generator = _modules(config, spec, None).gen
+    sampler = players.make_sampler(config, generator)
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
         preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
+        parts={'generator': players.make_part(config, generator)},
     )
 
 
