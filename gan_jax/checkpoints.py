@@ -126,7 +126,7 @@ class Checkpoints:
         Raises:
           UserError: the stored state has other leaves, shapes or dtypes than `like`.
         """
-        found = self._newest(lambda step: (step, *self._load(step, only)))
+        found = self._newest(lambda step: (step, *self._load(step, like, only)))
         if found is None:
             return None
         step, stored, meta = found
@@ -140,7 +140,7 @@ class Checkpoints:
         Raises:
           UserError: the step is absent or damaged, or differs from `like`.
         """
-        stored, meta = self._chosen(step, lambda step: self._load(step, only))
+        stored, meta = self._chosen(step, lambda step: self._load(step, like, only))
         return _place(self._directory / str(step), stored, like, only), meta
 
     def latest_meta(self) -> dict[str, Any] | None:
@@ -201,12 +201,14 @@ class Checkpoints:
                 f'{_free_bytes(self._directory)} bytes free; {last}: {remedy} and start again'
             ) from error
 
-    def _load(self, step: int, only: Collection[str] | None) -> tuple[Any, dict[str, Any]]:
+    def _load(
+        self, step: int, like: Any, only: Collection[str] | None
+    ) -> tuple[Any, dict[str, Any]]:
         folder = self._directory / str(step)
         record = _verified(folder)
         with _orbax() as (checkpointer, args):
-            part = None if only is None else _partial_restore(args, only)
-            stored = checkpointer.restore(folder / STATE, args=part)
+            part = {} if only is None else {'args': _partial_restore(args, like, only)}
+            stored = checkpointer.restore(folder / STATE, **part)
         if only is None and digest(stored) != record['digest']:
             raise _Damaged('the state differs from its digest')
         return stored, record['meta']
@@ -290,17 +292,18 @@ def _verified(folder: Path) -> dict[str, Any]:
         raise _Damaged(f'{MANIFEST} or a file it names cannot be read') from error
 
 
-def _partial_restore(args: Any, only: Collection[str]) -> Any:
-    """Orbax's arguments for the leaves at some paths, as NumPy arrays."""
+def _partial_restore(args: Any, like: Any, only: Collection[str]) -> Any:
+    """Orbax's arguments for the leaves of `like` at some paths, as NumPy arrays."""
     import orbax.checkpoint as ocp
 
     tree: dict[str, Any] = {}
-    for path in only:
-        *folders, name = path.split('/')
-        node = tree
-        for folder in folders:
-            node = node.setdefault(folder, {})
-        node[name] = ocp.RestoreArgs(restore_type=np.ndarray)
+    for keys, _ in jax.tree_util.tree_flatten_with_path(like)[0]:
+        if leaf_path(keys) in only:
+            *folders, name = (leaf_path((key,)) for key in keys)
+            node = tree
+            for folder in folders:
+                node = node.setdefault(folder, {})
+            node[name] = ocp.RestoreArgs(restore_type=np.ndarray)
     return args.PyTreeRestore(item=tree, restore_args=tree, partial_restore=True)
 
 

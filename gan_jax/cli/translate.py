@@ -61,16 +61,18 @@ def main(invocation: Invocation) -> None:
     options = translation.Options(values.seed, values.resize, values.as_is)
     ready = translation.Ready(Path(values.workdir), values.step, values.precision, options)
     outputs.folder(str(output if output.suffix != '.png' else output.parent))
-    done = 0
+    total, done = len(plan.jobs) + len(plan.left_out), 0
     with Progress(len(plan.jobs), description='translate', unit='image') as progress:
         for item in plan.left_out:
             progress.message(f'not translated: {item}')
         for number, (name, result) in enumerate(translation.translate(ready, plan), 1):
-            if isinstance(result, decode.Unreadable):
+            if not isinstance(result, decode.Unreadable):
+                done += 1
+            elif total > 1:
                 progress.message(f'unreadable: {name}: {result}')
             else:
-                done += 1
+                raise UserError(f'--input={album.shown(values.input)}: {result}')
             progress.update(number)
     if not done:
         raise UserError(f'--input={album.shown(values.input)}: no image in it can be translated')
-    print(f'wrote {output}: {done} of {len(plan.jobs) + len(plan.left_out)} images')
+    print(f'wrote {output}: {done} of {total} images')
