@@ -262,10 +262,12 @@ def choose_preset(config: ConfigDict, preset: str, **others: Callable[[], None])
     return config
 
 
+PRECISIONS = 'float32', 'bfloat16'
+
 _CHOICES = {
     'latent': ('normal', 'uniform'),
     'batch_norm': ('global', 'per_device'),
-    'precision': ('float32', 'bfloat16'),
+    'precision': PRECISIONS,
     'on_nan': ('stop', 'rollback'),
     'data.feed': ('auto', 'resident', 'stream'),
     'data.labels.mode': budget.MODES,

@@ -40,6 +40,8 @@ def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch:
     Returns:
       leaves [N, ...], on the host.
     """
+    if not count:
+        return Batch(np.zeros((0, *dataset.spec.image_shape), np.uint8), np.zeros(0, np.int32))
     parts = [(dataset, count)]
     if 'test' in dataset.splits and config.split == 'train' and count > 1:
         parts = [(dataset, count - count // 2), (data.whole(config, 'test'), count // 2)]

@@ -63,6 +63,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
         contest=functools.partial(players.contest, sampler, functools.partial(judge, alone)),
+        parts={'generator': players.make_part(config, alone.gen)},
     )
 
 
