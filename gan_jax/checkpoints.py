@@ -17,7 +17,7 @@ first one all else; the first one chooses the step to restore, and each reads an
 A step is therefore the same whatever number of processes and devices wrote it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import errno
@@ -56,6 +56,8 @@ class Checkpoints:
     def __init__(self, directory: str | os.PathLike[str], keep: int):
         """Opens `directory`, which the first save makes, to keep its `keep` newest steps.
 
+        One step more can be kept: see `pin`.
+
         Raises:
           UserError: `keep` is less than 1.
         """
@@ -63,6 +65,7 @@ class Checkpoints:
             raise UserError(f'--config.keep must be at least 1, not {keep}')
         self._directory = Path(directory).absolute()
         self._keep = keep
+        self._pinned: int | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix='checkpoints')
         self._pending: Future[None] | None = None
 
@@ -73,7 +76,12 @@ class Checkpoints:
             return sorted(int(name) for name in names if name.isdecimal())
         return []
 
-    def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
+    def pin(self, step: int | None) -> None:
+        """Keeps this step whatever comes after it, and the one pinned before no longer."""
+        self.wait()
+        self._pinned = step
+
+    def save(self, step: int, state: Any, meta: dict[str, Any], *, pin: bool = False) -> None:
         """Copies the state and returns; a thread writes it.
 
         It waits for the previous save first. A step that is already there is left as it
@@ -83,6 +91,7 @@ class Checkpoints:
           step: names the folder.
           state: tree of arrays, which may be donated as soon as this returns.
           meta: anything `json` can write.
+          pin: whether to `pin` it, once it is on the disk.
 
         Raises:
           FloatingPointError: a leaf holds a NaN or an infinity; nothing is saved.
@@ -90,6 +99,8 @@ class Checkpoints:
             processes' copies of the state differ.
         """
         self.wait()
+        # Until the new one is on the disk nothing is removed, so that one of the two is there.
+        self._pinned = step if pin else self._pinned
         if cluster.decide(lambda: step in self.steps()):
             return
         text = json.dumps(meta)
@@ -120,7 +131,9 @@ class Checkpoints:
         finally:
             self._writer.shutdown()
 
-    def restore_latest(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
+    def restore_latest(
+        self, like: Any, only: Collection[str] | None = None
+    ) -> tuple[Any, dict[str, Any]] | None:
         """The newest whole step as (state, meta), or None if there is none.
 
         A newer step that is damaged is renamed `STEP.corrupt`, with a warning.
@@ -128,6 +141,8 @@ class Checkpoints:
         Args:
           like: tree of arrays or `jax.ShapeDtypeStruct`s; the state takes its structure,
             weak types and shardings, so that the same compiled step accepts it.
+          only: paths (`digests.leaf_path`) of the leaves to read; the others stay as in `like`.
+            Files are checked all the same, but not the digest, which is of the whole.
 
         Raises:
           UserError: the stored state has other leaves, shapes or dtypes than `like`.
@@ -136,23 +151,27 @@ class Checkpoints:
 
         def newest() -> int | None:
             nonlocal found
-            found = self._newest(lambda step: (step, *self._load(step)))
+            found = self._newest(lambda step: (step, *self._load(step, like, only)))
             return found and found[0]
 
         chosen = cluster.decide(newest)
         if chosen is None:
             return None
-        step, stored, meta = found or (chosen, *self._chosen(chosen, self._load))
-        return _place(self._directory / str(step), stored, like), meta
+        if found is None:
+            return self.restore(chosen, like, only)
+        step, stored, meta = found
+        return _place(self._directory / str(step), stored, like, only), meta
 
-    def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
+    def restore(
+        self, step: int, like: Any, only: Collection[str] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """One step as (state, meta); see `restore_latest`.
 
         Raises:
           UserError: the step is absent or damaged, or differs from `like`.
         """
-        stored, meta = self._chosen(step, self._load)
-        return _place(self._directory / str(step), stored, like), meta
+        stored, meta = self._chosen(step, lambda step: self._load(step, like, only))
+        return _place(self._directory / str(step), stored, like, only), meta
 
     def latest_meta(self) -> dict[str, Any] | None:
         """The meta of the step that `restore_latest` takes, without its arrays."""
@@ -184,9 +203,13 @@ class Checkpoints:
                 raise
             # Only now: until here the older steps were the run's last resort.
             if cluster.is_first():
-                for old in self.steps()[: -self._keep]:
-                    self._remove(old)
+                self._remove_old()
         _meet(f'saved {step}')
+
+    def _remove_old(self) -> None:
+        for old in self.steps()[: -self._keep]:
+            if old != self._pinned:
+                self._remove(old)
 
     def _remove(self, step: int) -> None:
         # A kill half-way through must not leave what looks like a damaged step.
@@ -213,15 +236,15 @@ class Checkpoints:
                 f'{_free_bytes(self._directory)} bytes free; {last}: {remedy} and start again'
             ) from error
 
-    def _load(self, step: int) -> tuple[Any, dict[str, Any]]:
+    def _load(
+        self, step: int, like: Any, only: Collection[str] | None
+    ) -> tuple[Any, dict[str, Any]]:
         folder = self._directory / str(step)
         record = _verified(folder)
         with _orbax(alone=True) as (checkpointer, args):
-            stored = checkpointer.restore(
-                folder / STATE,
-                args=args.PyTreeRestore(restore_args=_as_numpy(checkpointer, folder / STATE)),
-            )
-        if digest(stored) != record['digest']:
+            part = _as_numpy(checkpointer, folder / STATE, like, only)
+            stored = checkpointer.restore(folder / STATE, args=args.PyTreeRestore(**part))
+        if only is None and digest(stored) != record['digest']:
             raise _Damaged('the state differs from its digest')
         return stored, record['meta']
 
@@ -341,10 +364,11 @@ def _verified(folder: Path) -> dict[str, Any]:
         raise _Damaged(f'{MANIFEST} or a file it names cannot be read') from error
 
 
-def _place(folder: Path, stored: Any, like: Any) -> Any:
-    """The stored arrays in the structure and on the devices of `like`."""
+def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -> Any:
+    """The stored arrays in the structure and on the devices of `like`; see `restore_latest`."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    wanted = {leaf_path(path): leaf for path, leaf in leaves}
+    leaves = {leaf_path(path): leaf for path, leaf in leaves}
+    wanted = {path: leaf for path, leaf in leaves.items() if only is None or path in only}
     arrays = host_leaves(stored)
     for path in (*wanted, *arrays):
         there, here = _describe(arrays.get(path)), _describe(wanted.get(path))
@@ -353,7 +377,9 @@ def _place(folder: Path, stored: Any, like: Any) -> Any:
                 f'{folder}: {path} is {there} there and {here} in this config: '
                 'use the config of that run, or another --workdir'
             )
-    return structure.unflatten(_as_leaf(arrays[path], leaf) for path, leaf in wanted.items())
+    return structure.unflatten(
+        _as_leaf(arrays[path], leaf) if path in wanted else leaf for path, leaf in leaves.items()
+    )
 
 
 def _describe(leaf: Any) -> str:
@@ -368,12 +394,28 @@ def _as_leaf(value: np.ndarray, like: Any) -> jax.Array:
     return cluster.place(value, getattr(like, 'sharding', None) if committed else None)
 
 
-def _as_numpy(checkpointer: Any, path: Path) -> Any:
-    """What restores every array to the host, whatever devices it was saved from."""
+def _as_numpy(
+    checkpointer: Any, path: Path, like: Any, only: Collection[str] | None
+) -> dict[str, Any]:
+    """What restores arrays to the host, whatever devices they were saved from.
+
+    All of those that are stored or, with `only`, the leaves of `like` at these paths.
+    """
     import orbax.checkpoint as ocp
 
-    tree = checkpointer.metadata(path).item_metadata.tree
-    return jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+    numpy = ocp.RestoreArgs(restore_type=np.ndarray)
+    if only is None:
+        stored = checkpointer.metadata(path).item_metadata.tree
+        return {'restore_args': jax.tree.map(lambda _: numpy, stored)}
+    tree: dict[str, Any] = {}
+    for keys, _ in jax.tree_util.tree_flatten_with_path(like)[0]:
+        if leaf_path(keys) in only:
+            *folders, name = (leaf_path((key,)) for key in keys)
+            node = tree
+            for folder in folders:
+                node = node.setdefault(folder, {})
+            node[name] = numpy
+    return {'item': tree, 'restore_args': tree, 'partial_restore': True}
 
 
 @contextlib.contextmanager

@@ -17,7 +17,13 @@ class Progress:
     """
 
     def __init__(
-        self, total: int, initial: int = 0, description: str = 'train', *, messages_only=False
+        self,
+        total: int,
+        initial: int = 0,
+        description: str = 'train',
+        unit: str = 'step',
+        *,
+        messages_only: bool = False,
     ):
         """Starts the clock of the time left.
 
@@ -25,11 +31,16 @@ class Progress:
           total: steps in the whole run.
           initial: steps already made by earlier processes.
           description: the word in front.
+          unit: what a step is called.
           messages_only: leave steps to another process that shares the terminal.
         """
         stream = sys.stderr
-        kind = _Messages if messages_only else _Bar if stream.isatty() else _Lines
-        self._display = kind(stream, total, initial, description)
+        if messages_only:
+            self._display = _Messages(stream)
+        elif stream.isatty():
+            self._display = _Bar(stream, total, initial, description, unit)
+        else:
+            self._display = _Lines(stream, total, initial, description)
 
     def update(self, step: int, figures: Mapping[str, Any] | None = None) -> None:
         """Shows that `step` steps are finished.
@@ -57,7 +68,7 @@ class Progress:
 
 
 class _Bar:
-    def __init__(self, stream: TextIO, total: int, initial: int, description: str):
+    def __init__(self, stream: TextIO, total: int, initial: int, description: str, unit: str):
         from tqdm import tqdm
 
         self._stream = stream
@@ -66,7 +77,7 @@ class _Bar:
             total=total,
             initial=initial,
             desc=description,
-            unit='step',
+            unit=unit,
             file=stream,
             dynamic_ncols=True,
             mininterval=0.2,
@@ -91,7 +102,7 @@ class _Bar:
 
 
 class _Messages:
-    def __init__(self, stream: TextIO, *place: object):
+    def __init__(self, stream: TextIO):
         self._stream = stream
 
     def update(self, step: int, figures: str | None) -> None:
