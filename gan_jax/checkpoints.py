@@ -22,6 +22,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import errno
 import functools
+import itertools
 import json
 import logging
 import os
@@ -204,7 +205,7 @@ class Checkpoints:
             # Only now: until here the older steps were the run's last resort.
             if cluster.is_first():
                 self._remove_old()
-        _meet(f'saved {step}')
+        _meet()
 
     def _remove_old(self) -> None:
         for old in self.steps()[: -self._keep]:
@@ -328,12 +329,16 @@ def _copy_on_devices(state: Any) -> Any:
     return jax.tree.map(jnp.copy, state)
 
 
-def _meet(what: str) -> None:
+def _meet() -> None:
     """Returns when every process has come here; from any thread."""
     if cluster.is_many():
         from orbax.checkpoint import multihost
 
-        multihost.sync_global_processes(f'gan_jax {what}')
+        everyone = set(range(jax.process_count()))
+        multihost.sync_global_processes(f'gan_jax {next(_meetings)}', processes=everyone)
+
+
+_meetings = itertools.count()
 
 
 def _write_step(folder: Path, state: Any, meta: str) -> None:
@@ -434,9 +439,13 @@ def _orbax(*, alone: bool = False) -> Iterator[tuple[Any, Any]]:
     _hush_abandoned_writes()
     try:
         options = ocp.options.MultiprocessingOptions()
-        if alone and cluster.is_many():
-            me = jax.process_index()
-            options = ocp.options.MultiprocessingOptions(me, {me}, f'process {me}')
+        if cluster.is_many():
+            # Named, they meet through the coordinator. Else it would be by a collective, in the
+            # writing thread, which would get in between those of the training step.
+            me, everyone = jax.process_index(), set(range(jax.process_count()))
+            options = ocp.options.MultiprocessingOptions(0, everyone)
+            if alone:
+                options = ocp.options.MultiprocessingOptions(me, {me}, f'process {me}')
         # Weights are noise: compressing them doubles the work to save a tenth of the space.
         handler = ocp.PyTreeCheckpointHandler(
             use_compression=False, multiprocessing_options=options
