@@ -8,6 +8,7 @@ of this does nothing.
 import collections
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
+import functools
 import json
 import os
 from pathlib import Path
@@ -204,7 +205,8 @@ def _gather(value: Any) -> list[Any]:
     """The `value` of each process, in their order."""
     text = np.frombuffer(json.dumps(value).encode(), np.uint8)
     sizes = _stacked(np.array(text.size, np.int32))
-    padded = np.zeros(sizes.max(), np.uint8)
+    # Few different sizes: each is a program to compile.
+    padded = np.zeros(1 << max(int(sizes.max() - 1).bit_length(), 10), np.uint8)
     padded[: text.size] = text
     rows = _stacked(padded)
     return [
@@ -214,13 +216,21 @@ def _gather(value: Any) -> list[Any]:
 
 def _stacked(row: np.ndarray) -> np.ndarray:
     """[processes, ...] of what each process has, all of one shape."""
-    # A device of each: what this process waits for is then all that it runs.
-    firsts = {device.process_index: device for device in reversed(jax.devices())}
-    mesh = Mesh(np.array([firsts[process] for process in sorted(firsts)]), ('process',))
     with jax.transfer_guard('allow'):
-        parts = place(row[None], NamedSharding(mesh, P('process')))
-        whole = jax.jit(lambda x: x, out_shardings=NamedSharding(mesh, P()))(parts)
+        whole = _replicate()(place(row[None], NamedSharding(_firsts(), P('process'))))
         return np.asarray(whole.addressable_data(0))
+
+
+@functools.cache
+def _firsts() -> Mesh:
+    """A device of each process: what this process waits for is then all that it runs."""
+    firsts = {device.process_index: device for device in reversed(jax.devices())}
+    return Mesh(np.array([firsts[process] for process in sorted(firsts)]), ('process',))
+
+
+@functools.cache
+def _replicate() -> Callable[[jax.Array], jax.Array]:
+    return jax.jit(lambda x: x, out_shardings=NamedSharding(_firsts(), P()))
 
 
 def place(value: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:

@@ -60,15 +60,17 @@ def _forward_signals(child: subprocess.Popen[bytes]) -> None:
 
 
 def _last_line(code: int, words: dict[str, str]) -> str:
-    if code >= 0:
+    if code >= 0 or 'said' in words:
         return words.get('said', '')
     number = signal.Signals(-code)
-    why = {
-        signal.SIGABRT: words.get('aborted', 'ended by SIGABRT'),
-        signal.SIGKILL: f'killed, perhaps for want of memory: {AGAIN}',
-        signal.SIGTERM: f'told to end before the first step: {AGAIN}',
-    }
-    return f'error: {why.get(number, f"ended by {number.name}: {AGAIN}")}'
+    why = f'ended by {number.name}: {AGAIN}'
+    if number == signal.SIGABRT:
+        why = words.get('aborted', why)
+    elif number == signal.SIGKILL:
+        why = f'killed, perhaps for want of memory: {AGAIN}'
+    elif number == signal.SIGTERM:
+        why = f'told to end before the first step: {AGAIN}'
+    return f'error: {why}'
 
 
 def attach() -> None:
