@@ -65,7 +65,7 @@ class Discriminator(layers.Net):
         """float [N, H, W, C] -> float32 logits [N]."""
         chex.assert_shape(x, (None, *self.image_shape))
         dense = partial(layers.Dense, spectral_norm=self.spectral_norm)
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for features in self.hidden:
             x = layers.leaky_relu(0.2)(dense(features, dtype=self.dtype)(x, train))
         logits = dense(1)(x, train)[:, 0]
