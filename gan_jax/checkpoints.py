@@ -50,6 +50,8 @@ class Checkpoints:
     def __init__(self, directory: str | os.PathLike[str], keep: int):
         """Opens `directory`, which the first save makes, to keep its `keep` newest steps.
 
+        One step more can be kept: see `pin`.
+
         Raises:
           UserError: `keep` is less than 1.
         """
@@ -57,6 +59,7 @@ class Checkpoints:
             raise UserError(f'--config.keep must be at least 1, not {keep}')
         self._directory = Path(directory).absolute()
         self._keep = keep
+        self._pinned: int | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix='checkpoints')
         self._pending: Future[None] | None = None
 
@@ -67,7 +70,12 @@ class Checkpoints:
             return sorted(int(name) for name in names if name.isdecimal())
         return []
 
-    def save(self, step: int, state: Any, meta: dict[str, Any]) -> None:
+    def pin(self, step: int | None) -> None:
+        """Keeps this step whatever comes after it, and the one pinned before no longer."""
+        self.wait()
+        self._pinned = step
+
+    def save(self, step: int, state: Any, meta: dict[str, Any], *, pin: bool = False) -> None:
         """Copies the state to the host and returns; a thread writes it.
 
         It waits for the previous save first. A step that is already there is left as it
@@ -77,12 +85,15 @@ class Checkpoints:
           step: names the folder.
           state: tree of arrays, which may be donated as soon as this returns.
           meta: anything `json` can write.
+          pin: whether to `pin` it, once it is on the disk.
 
         Raises:
           FloatingPointError: a leaf holds a NaN or an infinity; nothing is saved.
           UserError: the directory cannot be written, or the previous save failed.
         """
         self.wait()
+        # Until the new one is on the disk nothing is removed, so that one of the two is there.
+        self._pinned = step if pin else self._pinned
         if step in self.steps():
             return
         text = json.dumps(meta)
@@ -174,7 +185,8 @@ class Checkpoints:
                 raise
             # Only now: until here the older steps were the run's last resort.
             for old in self.steps()[: -self._keep]:
-                self._remove(old)
+                if old != self._pinned:
+                    self._remove(old)
 
     def _remove(self, step: int) -> None:
         # A kill half-way through must not leave what looks like a damaged step.

@@ -113,6 +113,9 @@ class Task(NamedTuple):
       sampler: None if its generator does not start from a latent.
       classifier: (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if
         nothing in it tells classes apart.
+      contest: (state, key, batch of [N, ...]) -> what the discriminator says of these real images
+        and of as many that the generator makes, logits float32 [N] each; of the two networks as
+        they play, not averaged, without augmentation, noise or dropout. None: not measured.
       translator: None if its generator does not start from an image.
       parts: what `gan-jax export` can write of it, by name; the first is what it is for.
     """
@@ -122,6 +125,7 @@ class Task(NamedTuple):
     preview: Callable[[GanState, Batch], Any]
     sampler: Sampler | None
     classifier: Callable[[GanState, jax.Array], jax.Array] | None = None
+    contest: Callable[[GanState, jax.Array, Batch], tuple[jax.Array, jax.Array]] | None = None
     translator: Translator | None = None
     parts: Mapping[str, Part] = MappingProxyType({})
     shown: int = 0

@@ -39,6 +39,16 @@ CASES = {
             **{'loss': 'relativistic', 'disc.net.spectral_norm': True, 'penalties.r1': 0.5},
         ),
     ),
+    # an augmentation that adapts, averages of logits, a penalty in every second step
+    'adaptive': (
+        gans.MNIST_SPEC,
+        gans.noisy(
+            'mlp',
+            **{'gen.net.hidden': (8,), 'disc.net.hidden': (8,), 'disc.net.dropout': 0.2},
+            **{'ada.target': 0.05, 'ada.every': 1, 'ada.images': 32, 'lecam.weight': 0.3},
+            **{'lecam.start': 2, 'penalties.r1': 0.5, 'penalties.r2': 0.5, 'penalty_every': 2},
+        ),
+    ),
     # a classifier: three discriminator updates, pseudo-labels, features matched over devices
     'sgan': (
         gans.MNIST_SPEC,
@@ -110,6 +120,9 @@ def reference(case):
 
 
 LAYOUTS = [('dcgan_mnist', r, n) for r in runners.RUNNERS for n in (1, 2, 4)] + [
+    ('adaptive', 'pmap', 2),
+    ('adaptive', 'shard_map', 4),
+    ('adaptive', 'vmap', 2),
     ('mnist_gan', 'pmap', 2),
     ('mnist_gan', 'shard_map', 4),
     ('mnist_gan', 'vmap', 4),
@@ -147,8 +160,9 @@ def assert_same_gradients(got: NetState, want: NetState):
 
 
 def parameters(state):
-    """Both networks' parameters and the moving average, as a list of arrays."""
-    return jax.tree.leaves((state.nets.gen.params, state.nets.disc.params, state.ema))
+    """All that the steps before decide but the optimizers' own, as a list of arrays."""
+    params = state.nets.gen.params, state.nets.disc.params
+    return jax.tree.leaves((params, state.ema, state.memory))
 
 
 def test_state_stays_replicated_and_unstacked():

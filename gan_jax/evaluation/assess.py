@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 from gan_jax import data, files, images, runs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, neighbours, sets
-from gan_jax.evaluation.features import FeatureNet
+from gan_jax.evaluation.feature_net import FeatureNet
 from gan_jax.evaluation.samples import Samples
 from gan_jax.trained import Trained
 
 RESULT, PICTURE = 'evaluation.json', 'neighbours.png'  # in a workdir
-WHOLE = ('test', 'all')  # splits beside which none is held out
 
 
 class Real(NamedTuple):
@@ -38,7 +37,7 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: str) -> Re
       UserError: images are not to be had, or are others than the run was trained on.
     """
     config = run.config.data
-    chosen = sets.of_folder(Path(folder), run.image_shape) if folder else None
+    chosen = sets.of_folder(Path(folder), run.image_shape, config.flip) if folder else None
     try:
         dataset = data.load(config)
         runs.refuse_other_data(workdir, run.config, dataset.fingerprint)
@@ -47,11 +46,7 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: str) -> Re
             raise
         return Real(sets.Reference(chosen, net), None)
     training = sets.of_dataset(dataset, config, sets.TRAINING, net.training_limit)
-    if chosen is None and 'test' in dataset.splits and config.split not in WHOLE:
-        test = data.whole(config, 'test')
-        chosen = sets.of_dataset(test, config, sets.HELD_OUT, sets.REFERENCE_LIMIT)
-    if chosen is None:
-        chosen = sets.of_dataset(dataset, config, sets.TRAINING, sets.REFERENCE_LIMIT)
+    chosen = chosen or sets.others(dataset, config)
     return Real(sets.Reference(chosen, net), sets.Reference(training, net))
 
 
@@ -69,7 +64,8 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     """
     samples = Samples(run.task, run.config.seed, num_samples)
     fake = sets.Measured(samples(run.state), real.reference.net)
-    found = figures.compare(figures.Comparison(fake, real.reference, real.training))
+    given = figures.Comparison(fake, real.reference, real.training)
+    found = figures.compare(given)
     facts = {
         'run': str(run.config.name),
         'step': int(run.state.step),
@@ -77,8 +73,8 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     }
     picture = None
     if real.training is not None:
-        rows = neighbours.find(fake, real.training)
-        picture = neighbours.picture(fake.image, real.training.image, rows)
+        rows = neighbours.find(fake, real.training, given.isolation)
+        picture = neighbours.picture(fake.image, real.training.shown, rows)
     return facts | found, picture
 
 

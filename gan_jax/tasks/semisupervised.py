@@ -48,7 +48,8 @@ class Recipe(NamedTuple):
     weights: Mapping[str, float]
     turns: Mapping[str, tuple[str, ...]]
     confidence: float
-    augment: augment.Augmentation
+    augment: augment.Policy
+    augment_p: float
     noise_std: Callable[[jax.Array], jax.Array | float] | None
     latent: Callable[[jax.Array], jax.Array]
     share_latent: bool
@@ -68,6 +69,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
         classifier=functools.partial(classify, alone),
+        contest=functools.partial(players.contest, sampler, functools.partial(judge, alone)),
         parts={
             'classifier': Part(
                 classifier_variables,
@@ -378,3 +380,13 @@ def probabilities(modules: Pair[nn.Module], variables: Any, image: jax.Array) ->
 def _classes(modules: Pair[nn.Module], variables: Any, image: jax.Array) -> jax.Array:
     pixels = images.normalise(image, modules.gen.pixel_range)
     return modules.disc.apply(variables, pixels, train=False)
+
+
+def judge(
+    modules: Pair[nn.Module], state: GanState, image: jax.Array, label: jax.Array
+) -> jax.Array:
+    """The logit of P(real), float32 [N], of images as stored; labels are not looked at."""
+    del label
+    pixels = images.normalise(image, modules.gen.pixel_range)
+    logits = modules.disc.apply(state.nets.disc.variables, pixels, train=False)
+    return logsumexp(logits, axis=-1)

@@ -48,7 +48,8 @@ class Recipe(NamedTuple):
     loss: Pair[losses.LossFn]
     l1: float
     disc_weight: float
-    augment: augment.Augmentation
+    augment: augment.Policy
+    augment_p: float
     noise_std: Callable[[jax.Array], jax.Array | float] | None
     ema_decay: Pair[float]
     seed: int
