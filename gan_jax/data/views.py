@@ -44,8 +44,8 @@ def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch:
     if not count:
         return Batch(np.zeros((0, *dataset.spec.image_shape), np.uint8), np.zeros(0, np.int32))
     parts = [(dataset, count)]
-    if 'test' in dataset.splits and config.split == 'train' and count > 1:
-        parts = [(dataset, count - count // 2), (data.whole(config, 'test'), count // 2)]
+    if count > 1 and (test := data.held_out(config, dataset)) is not None:
+        parts = [(dataset, count - count // 2), (test, count // 2)]
     batches = [
         part.source.take(np.arange(min(number, part.spec.num_examples))) for part, number in parts
     ]

@@ -6,24 +6,31 @@ the training photos.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, images
+from gan_jax import data, files, images, runs
 from gan_jax.data import inputs, views
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
-from gan_jax.evaluation import scores
+from gan_jax.evaluation import figures, scores
+from gan_jax.evaluation.feature_net import FeatureNet
+from gan_jax.evaluation.sets import ImageSet, Reference
+from gan_jax.progress import Progress
 from gan_jax.trained import Trained
 
 TRAIN, HELD_OUT, OTHER = 'train', 'held_out', 'other_domain'  # splits
 MADE, INPUT, MEAN = 'translated', 'input', 'mean_photo'  # what is compared with the photo
-PICTURE = 'translations.png'  # in a workdir
+RESULT, PICTURE = 'evaluation.json', 'translations.png'  # in a workdir
 SHOWN = 4  # pairs of each split in it
 WIDEST = 256  # pixels of an image in it
 CHUNK = 16  # pairs that are read at once
+ENOUGH = 2_048  # pairs from which a Frechet distance is worth its name
+FRECHET = ('frechet',)
 
 
 class Pairs(NamedTuple):
@@ -51,11 +58,12 @@ class Pairs(NamedTuple):
                 yield given, photo
 
 
-def find(run: Trained, count: int, other: str) -> list[Pairs]:
+def find(run: Trained, workdir: Path, count: int, other: str) -> list[Pairs]:
     """The pairs of a run, and those that its kind of input makes of the photos in a folder.
 
     Args:
       run: the trained translator.
+      workdir: its folder.
       count: pairs of each split at most.
       other: a folder, a .zip or an image of another domain; '' for none.
 
@@ -63,9 +71,11 @@ def find(run: Trained, count: int, other: str) -> list[Pairs]:
       UserError: images are not to be had, or inputs cannot be made from photos alone.
     """
     config = run.config.data
-    sets = {TRAIN: (data.load(config), config)}
-    if 'test' in sets[TRAIN][0].splits and config.split == 'train':
-        sets[HELD_OUT] = data.whole(config, 'test'), config
+    training = data.load(config)
+    runs.refuse_other_data(workdir, run.config, training.fingerprint)
+    sets = {TRAIN: (training, config)}
+    if (test := data.held_out(config, training)) is not None:
+        sets[HELD_OUT] = test, config
     if other:
         theirs = _elsewhere(config, other)
         sets[OTHER] = data.load(theirs), theirs
@@ -82,7 +92,7 @@ def _elsewhere(config: ConfigDict, path: str) -> ConfigDict:
             ' other photos are not known; leave it out'
         )
     config = ConfigDict(config.to_dict())
-    config.update(path=path, held_out=0.0, num_examples=0, split='train', name='pairs')
+    config.update(name='pairs', path=path, split='train', held_out=0.0, num_examples=0)
     return config
 
 
@@ -93,47 +103,50 @@ class Measured(NamedTuple):
       splits: fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`, name ->
         mean score of each of MADE, INPUT and MEAN.
       picture: input, translation and photo of the first pairs of each split, uint8 [h, w, 3].
-      made: the translations of each split, uint8 [N, H, W, 3].
     """
 
     splits: dict[str, Any]
     picture: np.ndarray
-    made: dict[str, np.ndarray]
 
 
-def measure(run: Trained, sets: Sequence[Pairs], progress: Callable[[], None]) -> Measured:
+def measure(
+    run: Trained, sets: Sequence[Pairs], net: Callable[[], FeatureNet], progress: Progress
+) -> Measured:
     """Translates all pairs, and scores what comes out.
 
     Args:
       run: the trained translator.
       sets: `find` of it.
-      progress: called after each pair.
+      net: makes the feature net of the Frechet distance, where there are `ENOUGH` pairs for one.
+      progress: of all pairs.
     """
     translator = run.task.translator
     variables = translator.variables(run.state)
-    thresholds = inputs.thresholds(run.config.data.canny)
     mean = _mean_photo(sets[0])
-    found, made, strips = {}, {}, []
+    splits, strips, done = {}, [], 0
     for pairs in sets:
-        rows, translations = [], []
+        rows, made, photos = [], [], []
         for given, photo in pairs:
-            translation = translator.translate(variables, given)
-            translations.append(translation)
-            candidates = {MADE: translation, INPUT: given, MEAN: mean}
-            edges = edges_of(given, run.config.data)
-            rows.append(
-                {
-                    name: _scores(image, photo, edges, thresholds)
-                    for name, image in candidates.items()
-                }
-            )
-            if len(translations) <= SHOWN:
-                strips.append(np.concatenate([given, translation, photo], axis=1))
-            progress()
-        made[pairs.split] = np.stack(translations)
-        found[pairs.split] = _facts(pairs) | {'scores': _means(rows)}
+            made.append(translator.translate(variables, given))
+            photos.append(photo)
+            candidates = {MADE: made[-1], INPUT: given, MEAN: mean}
+            rows.append(_scores(candidates, given, photo, run.config.data))
+            if len(made) <= SHOWN:
+                strips.append(np.concatenate([given, made[-1], photo], axis=1))
+            progress.update(done := done + 1)
+        splits[pairs.split] = _facts(pairs) | {'scores': _means(rows)}
+        if pairs.count >= ENOUGH:
+            found = figures.measure(np.stack(made), _reference(pairs, photos, net()), only=FRECHET)
+            splits[pairs.split] |= found['figures'] | {'features': found['features']}
     columns = 1 if len(strips) < SHOWN else 2
-    return Measured(found, _shrunk(images.tile(np.stack(strips), columns), columns), made)
+    return Measured(splits, _shrunk(images.tile(np.stack(strips), columns), columns))
+
+
+def _reference(pairs: Pairs, photos: Sequence[np.ndarray], net: FeatureNet) -> Reference:
+    dataset = pairs.dataset
+    name = f'photos of {dataset.name}, split {dataset.split}'
+    own = ImageSet(name, pairs.split, dataset.fingerprint, pairs.count, np.stack(photos))
+    return Reference(own, net)
 
 
 def edges_of(given: np.ndarray, config: ConfigDict) -> np.ndarray:
@@ -144,10 +157,15 @@ def edges_of(given: np.ndarray, config: ConfigDict) -> np.ndarray:
 
 
 def _scores(
-    image: np.ndarray, photo: np.ndarray, edges: np.ndarray, thresholds: tuple[int, int]
-) -> dict[str, float]:
-    values = {name: score.of(image, photo) for name, score in scores.SCORES.items()}
-    return values | {scores.EDGES: scores.edge_agreement(image, edges, thresholds)}
+    candidates: Mapping[str, np.ndarray], given: np.ndarray, photo: np.ndarray, config: ConfigDict
+) -> dict[str, dict[str, float]]:
+    """The scores of each candidate for a pair."""
+    edges, thresholds = edges_of(given, config), inputs.thresholds(config.canny)
+    return {
+        name: {key: score.of(image, photo) for key, score in scores.SCORES.items()}
+        | {scores.EDGES: scores.edge_agreement(image, edges, thresholds)}
+        for name, image in candidates.items()
+    }
 
 
 def _means(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float | None]]:
@@ -188,3 +206,41 @@ def _shrunk(picture: np.ndarray, columns: int) -> np.ndarray:
     height = round(picture.shape[0] * width / picture.shape[1])
     image = Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)
     return np.asarray(image)
+
+
+def assess(
+    run: Trained,
+    workdir: Path,
+    count: int,
+    other: str,
+    net: Callable[[], FeatureNet],
+) -> dict[str, Any]:
+    """Measures a run, and writes evaluation.json and the picture into its folder.
+
+    Args:
+      run: the trained translator.
+      workdir: its folder.
+      count, other: see `find`.
+      net: see `measure`.
+
+    Returns:
+      fit for JSON: run, step, seed, inference {moments, dropout, precision}, splits.
+    """
+    sets = find(run, workdir, count, other)
+    with Progress(sum(pairs.count for pairs in sets), 0, 'evaluate', 'pair') as progress:
+        measured = measure(run, sets, net, progress)
+    own = run.config.translation
+    found = {
+        'run': str(run.config.name),
+        'step': int(run.state.step),
+        'seed': int(run.config.seed),
+        'inference': {
+            'moments': own.moments,
+            'dropout': own.dropout,
+            'precision': run.config.precision,
+        },
+        'splits': measured.splits,
+    }
+    images.write_png(workdir / PICTURE, measured.picture)
+    files.replace(workdir / RESULT, json.dumps(found, indent=2) + '\n')
+    return found
