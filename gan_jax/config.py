@@ -71,9 +71,7 @@ def default() -> ConfigDict:
     config.penalties.r2 = 0.0
     config.penalty_every = 1  # steps between these; their weights are multiplied by it
     config.lecam = _lecam()
-    config.instance_noise = ConfigDict()
-    config.instance_noise.std = 0.0  # on all that D sees, for pixels in [-1, 1]
-    config.instance_noise.decay_steps = 0  # it falls linearly to 0 by this step; 0: it stays
+    config.instance_noise = _instance_noise()
     config.augment = ''  # of all that D sees, e.g. 'color,translation,cutout'
     config.augment_p = 1.0  # probability of each of these for an image
     config.ada = _ada()
@@ -103,6 +101,16 @@ def _lecam() -> ConfigDict:
             weight=0.0,  # 0: off
             decay=0.99,  # of the moving averages of the logits
             start=1_000,  # steps before it applies
+        )
+    )
+
+
+def _instance_noise() -> ConfigDict:
+    """Gaussian noise on all that D sees."""
+    return ConfigDict(
+        dict(
+            std=0.0,  # for pixels in [-1, 1]
+            decay_steps=0,  # it falls linearly to 0 by this step; 0: it stays
         )
     )
 
