@@ -2,7 +2,8 @@
 
 Zhao et al. 2020, arXiv:2006.10738. Each function takes images float32 [B, H, W, C] in
 [-1, 1] and one key an example [B], and draws for each image anew. Strengths are those
-of the paper's released code.
+of the paper's released code. A policy names some of them, and each is applied to an image
+with a probability of its own draw, as in ADA (Karras et al. 2020, arXiv:2006.06676).
 """
 
 from collections.abc import Callable
@@ -13,8 +14,12 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.ndimage
 
-Augmentation = Callable[[jax.Array, jax.Array], jax.Array]
+from gan_jax import rng
 
+Augmentation = Callable[[jax.Array, jax.Array], jax.Array]
+Policy = Callable[[jax.Array, jax.Array, jax.Array | float], jax.Array]
+
+CHOICE = 1  # folded into a key for whether it is used at all
 _SHIFT = 0.125  # of the side
 _HOLE = 0.5  # of the side
 _TURN = math.radians(15)
@@ -109,14 +114,25 @@ def parse(policy: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in policy.split(',') if name.strip())
 
 
-def make(policy: str) -> Augmentation:
-    """The composition of the policy's augmentations; '' changes nothing."""
-    names = parse(policy)
+def make(policy: str) -> Policy:
+    """The composition of the policy's augmentations; '' changes nothing.
 
-    def augment(images: jax.Array, keys: jax.Array) -> jax.Array:
+    Returns:
+      (images, keys, p) -> images: each augmentation is applied to each image with the probability
+      p, a scalar; at 1, a Python number, none is drawn.
+    """
+    names = parse(policy)
+    fold_in = jax.vmap(jax.random.fold_in, (0, None))
+
+    def augment(images: jax.Array, keys: jax.Array, p: jax.Array | float) -> jax.Array:
         for number, name in enumerate(names):
-            own_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
-            images = AUGMENTATIONS[name](images, own_keys)
+            own_keys = fold_in(keys, number)
+            changed = AUGMENTATIONS[name](images, own_keys)
+            if isinstance(p, float) and p == 1:
+                images = changed
+            else:
+                chosen = rng.uniform(fold_in(own_keys, CHOICE), (1, 1, 1)) < p
+                images = jnp.where(chosen, changed, images)
         return images
 
     return augment

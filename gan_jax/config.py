@@ -12,9 +12,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax import augment, data, losses, nets, optimizers, penalties, runners, tasks
+from gan_jax import augment, data, evaluation, losses, nets, optimizers, penalties, runners, tasks
 from gan_jax.data import budget
 from gan_jax.errors import UserError, nearest
+from gan_jax.evaluation import distances, features, figures
 from gan_jax.tasks import semisupervised, translation
 
 
@@ -68,10 +69,12 @@ def default() -> ConfigDict:
     config.penalties.dragan = 0.0
     config.penalties.r1 = 0.0
     config.penalties.r2 = 0.0
-    config.instance_noise = ConfigDict()
-    config.instance_noise.std = 0.0  # on all that D sees, for pixels in [-1, 1]
-    config.instance_noise.decay_steps = 0  # it falls linearly to 0 by this step; 0: it stays
+    config.penalty_every = 1  # steps between these; their weights are multiplied by it
+    config.lecam = _lecam()
+    config.instance_noise = _instance_noise()
     config.augment = ''  # of all that D sees, e.g. 'color,translation,cutout'
+    config.augment_p = 1.0  # probability of each of these for an image
+    config.ada = _ada()
 
     config.semisupervised = _semisupervised()
     config.translation = _translation()
@@ -85,9 +88,43 @@ def default() -> ConfigDict:
     config.save_every = 1_000  # steps between checkpoints
     config.keep = 3  # newest checkpoints kept
     config.num_samples = 64  # images in a grid
+    config.evaluate = _evaluate()
     config.on_nan = 'stop'  # stop | rollback: go on from the last checkpoint with other noise
     config.tensorboard = True  # also write event files
     return config
+
+
+def _lecam() -> ConfigDict:
+    """The LeCam penalty on D's logits; see `gan_jax.penalties`."""
+    return ConfigDict(
+        dict(
+            weight=0.0,  # 0: off
+            decay=0.99,  # of the moving averages of the logits
+            start=1_000,  # steps before it applies
+        )
+    )
+
+
+def _instance_noise() -> ConfigDict:
+    """Gaussian noise on all that D sees."""
+    return ConfigDict(
+        dict(
+            std=0.0,  # for pixels in [-1, 1]
+            decay_steps=0,  # it falls linearly to 0 by this step; 0: it stays
+        )
+    )
+
+
+def _ada() -> ConfigDict:
+    """With a target `augment_p` adapts, from 0."""
+    return ConfigDict(
+        dict(
+            target=0.0,  # of the mean sign of D's logits of real images, e.g. 0.6; 0: off
+            every=4,  # steps between changes
+            images=100_000,  # real images in which it can rise from 0 to 1
+            limit=0.8,  # above which samples may carry the augmentation
+        )
+    )
 
 
 def _semisupervised() -> ConfigDict:
@@ -115,6 +152,21 @@ def _translation() -> ConfigDict:
             # Of batch norm out of training: each image's own, as in the paper at batch 1 | running.
             moments='image',
             dropout=False,  # out of training too, as in the paper
+        )
+    )
+
+
+def _evaluate() -> ConfigDict:
+    """What is measured while training; see docs/balance.md and docs/evaluation.md."""
+    return ConfigDict(
+        dict(
+            balance=1,  # epochs between measurements of the balance of G and D; 0: none
+            every=0,  # epochs between evaluations of samples; 0: none
+            figures=('frechet',),  # of these: keys of gan_jax.evaluation.FIGURES
+            num_samples=5_000,  # in each of them
+            features='',  # feature net, as of gan-jax evaluate; '': digits for grey images
+            weights='',  # file of the weights, where the feature net takes one
+            best='',  # the figure whose best checkpoint is kept, e.g. frechet_digits; '': none
         )
     )
 
@@ -166,7 +218,7 @@ def pix2pix(name: str) -> ConfigDict:
         config[role].optimizer = optimizer(2e-4, 0.5)
         config[role].optimizer.schedule = 'linear'
         config[role].optimizer.constant_steps = 40_000
-    config.batch_size = 1
+    config.batch_size = config.devices = 1
     config.steps = 80_000
     config.num_samples = 6
     config.sample_every = 500
@@ -234,10 +286,12 @@ def choose_preset(config: ConfigDict, preset: str, **others: Callable[[], None])
     return config
 
 
+PRECISIONS = 'float32', 'bfloat16'
+
 _CHOICES = {
     'latent': ('normal', 'uniform'),
     'batch_norm': ('global', 'per_device'),
-    'precision': ('float32', 'bfloat16'),
+    'precision': PRECISIONS,
     'on_nan': ('stop', 'rollback'),
     'data.feed': ('auto', 'resident', 'stream'),
     'data.labels.mode': budget.MODES,
@@ -255,10 +309,14 @@ _CHOICES = {
 _AT_LEAST = {
     **dict.fromkeys(
         ('steps', 'batch_size', 'disc_steps', 'latent_dim', 'steps_per_call', 'keep')
+        + ('penalty_every', 'ada.every', 'ada.images')
         + ('log_every', 'sample_every', 'save_every', 'num_samples'),
         1,
     ),
     **dict.fromkeys(('devices', 'seed', 'data.num_examples', 'data.image_size'), 0),
+    **dict.fromkeys(('evaluate.balance', 'evaluate.every', 'augment_p', 'ada.target'), 0),
+    **dict.fromkeys(('ada.limit', 'lecam.weight', 'lecam.decay', 'lecam.start'), 0),
+    'evaluate.num_samples': distances.FEWEST,
     **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter'), 0),
     **dict.fromkeys(('instance_noise.std', 'instance_noise.decay_steps', 'label_smoothing'), 0),
     **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),
@@ -276,6 +334,8 @@ _AT_LEAST = {
 _BELOW = {
     **{
         'label_smoothing': 1,
+        'ada.target': 1,
+        'lecam.decay': 1,
         'semisupervised.confidence': 1,
         'seed': 2**32,
         'latent_dim': 2**20,
@@ -312,11 +372,65 @@ def validate(config: ConfigDict) -> None:
     for field, high in _BELOW.items():
         if get(config, field) >= high:
             raise UserError(f'config.{field}={get(config, field)}: must be below {high}')
+    _validate_augmentation(config)
+    _validate_evaluation(config.evaluate)
+    _validate_combinations(config)
+
+
+def _validate_augmentation(config: ConfigDict) -> None:
     for name in augment.parse(config.augment):
         if name not in augment.AUGMENTATIONS:
             known = nearest(name, augment.AUGMENTATIONS)
             raise UserError(f'config.augment={config.augment}: no augmentation {name!r}; {known}')
-    _validate_combinations(config)
+    for field in ('augment_p', 'ada.limit'):
+        if get(config, field) > 1:
+            raise UserError(f'config.{field}={get(config, field)}: must be at most 1')
+    if not config.ada.target:
+        return
+    if not augment.parse(config.augment):
+        raise UserError(
+            f'config.ada.target={config.ada.target} adapts the probability of an augmentation: name'
+            " one in config.augment, e.g. 'color,translation,cutout'"
+        )
+    if config.augment_p != 1:
+        raise UserError(
+            f'config.augment_p={config.augment_p}: with config.ada.target={config.ada.target} it'
+            ' adapts; leave it 1.0, or set config.ada.target to 0'
+        )
+    if not losses.LOSSES[config.loss].centred:
+        able = ', '.join(name for name, loss in losses.LOSSES.items() if loss.centred)
+        raise UserError(
+            f'config.ada.target={config.ada.target}: no logit of the loss {config.loss!r} says by'
+            f' its sign what is real; set it to 0 or choose config.loss from {able}'
+        )
+
+
+def _validate_evaluation(config: ConfigDict) -> None:
+    for name in config.figures:
+        if name not in evaluation.FIGURES:
+            raise UserError(
+                f'config.evaluate.figures={tuple(config.figures)}: no figure {name!r};'
+                f' {nearest(name, evaluation.FIGURES)}'
+            )
+    if config.features and config.features not in features.NETS:
+        known = nearest(config.features, features.NETS)
+        raise UserError(f'config.evaluate.features={config.features}: {known}')
+    if not config.best:
+        return
+    ranked = figures.ranked(config.best)
+    if ranked is None:
+        known = nearest(config.best, figures.RANKED)
+        raise UserError(f'config.evaluate.best={config.best}: no figure that ranks; {known}')
+    if not config.every:
+        raise UserError(
+            f'config.evaluate.best={config.best} is not measured: set config.evaluate.every to the'
+            ' epochs between evaluations'
+        )
+    if ranked[0] not in config.figures:
+        raise UserError(
+            f'config.evaluate.best={config.best} is not measured: add {ranked[0]!r} to'
+            ' config.evaluate.figures'
+        )
 
 
 def _validate_combinations(config: ConfigDict) -> None:

@@ -29,10 +29,12 @@ class Loss(NamedTuple):
     Attributes:
       make: (smoothing) -> Pair of the generator's and the discriminator's LossFn.
       smooths: whether its real images have a target that smoothing can move.
+      centred: whether a logit above 0 says that an image is real.
     """
 
     make: Callable[[float], Pair[LossFn]]
     smooths: bool
+    centred: bool
 
 
 def _cross_entropy(logits: Logits, target: float) -> jax.Array:
@@ -87,12 +89,12 @@ def relativistic(smoothing: float = 0.0) -> Pair[LossFn]:
 
 
 LOSSES: dict[str, Loss] = {
-    'minimax': Loss(minimax, smooths=True),
-    'non_saturating': Loss(non_saturating, smooths=True),
-    'least_squares': Loss(least_squares, smooths=True),
-    'hinge': Loss(hinge, smooths=False),
-    'wasserstein': Loss(wasserstein, smooths=False),
-    'relativistic': Loss(relativistic, smooths=True),
+    'minimax': Loss(minimax, smooths=True, centred=True),
+    'non_saturating': Loss(non_saturating, smooths=True, centred=True),
+    'least_squares': Loss(least_squares, smooths=True, centred=False),
+    'hinge': Loss(hinge, smooths=False, centred=True),
+    'wasserstein': Loss(wasserstein, smooths=False, centred=False),
+    'relativistic': Loss(relativistic, smooths=True, centred=False),
 }
 
 

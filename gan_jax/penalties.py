@@ -1,14 +1,17 @@
-"""Gradient penalties on the discriminator, one value an example; their mean is added to its loss.
+"""Penalties on the discriminator, which are added to its loss.
 
-Each is a function (disc, real, fake, keys, axis_name) -> float32 [B] where `disc` maps
-images [B, H, W, C] to logits [B] (labels closed over, statistics not updated), and
-`keys` [B] holds one random key an example. Weights are the caller's.
+Each of PENALTIES is a gradient penalty, one value an example, of which the mean is taken: a
+function (disc, real, fake, keys, axis_name) -> float32 [B] where `disc` maps images
+[B, H, W, C] to logits [B] (labels closed over, statistics not updated), and `keys` [B] holds one
+random key an example. Weights are the caller's. `Lecam` is of the logits themselves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from gan_jax import rng
 
@@ -83,3 +86,48 @@ PENALTIES: dict[str, Penalty] = {
     'r1': r1,
     'r2': r2,
 }
+
+
+class Lecam(NamedTuple):
+    """A penalty on logits that lie further from the other kind's mean than need be.
+
+    Tseng et al. 2021, arXiv:2104.03310, eq. 4, with the hinge of the authors' code:
+    E[max(0, D(x) - a_f)^2] + E[max(0, a_r - D(G(z)))^2], where a_r and a_f are moving averages of
+    the logits of real and of generated images.
+
+    Attributes:
+      weight: of the penalty.
+      decay: of the averages.
+      start: the step from which it applies; until then the averages are those of the last batch.
+    """
+
+    weight: float
+    decay: float
+    start: int
+
+    def value(
+        self,
+        real_logits: jax.Array,
+        fake_logits: jax.Array,
+        averages: Mapping[str, jax.Array],
+        step: jax.Array,
+    ) -> jax.Array:
+        """The weighted penalty, a scalar, of logits float32 [B]."""
+        above = jnp.mean(jnp.square(jax.nn.relu(real_logits - averages['fake'])))
+        below = jnp.mean(jnp.square(jax.nn.relu(averages['real'] - fake_logits)))
+        return jnp.where(step >= self.start, self.weight, 0.0) * (above + below)
+
+    def follow(
+        self,
+        averages: Mapping[str, jax.Array],
+        means: Mapping[str, jax.Array],
+        step: jax.Array,
+    ) -> dict[str, jax.Array]:
+        """The averages after a batch, whose mean logits over all devices are `means`."""
+        decay = jnp.where(step >= self.start, self.decay, 0.0)
+        return {name: decay * averages[name] + (1 - decay) * means[name] for name in averages}
+
+
+def make_lecam(config: ConfigDict) -> Lecam | None:
+    """From `config.lecam`; None if it is off."""
+    return Lecam(config.weight, config.decay, config.start) if config.weight else None

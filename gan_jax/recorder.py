@@ -1,6 +1,6 @@
-"""What a run writes down while it trains: metrics.jsonl, epochs.csv, sample grids, TensorBoard."""
+"""What a run writes down while it trains: its metrics, figures, sample grids, TensorBoard."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import contextlib
 import csv
 import io
@@ -15,6 +15,7 @@ from gan_jax import files, images
 from gan_jax.meters import Means, Stopwatch
 from gan_jax.tensorboard import EventLog
 
+METRICS, EVALUATIONS = 'metrics.jsonl', 'evaluations.jsonl'
 CORE_METRICS = ('loss_g', 'loss_d', 'd_real', 'd_fake')
 GRID_PAD = 2  # pixels between the images of a grid
 EPOCH_STEP_COLUMN = 1  # of epochs.csv
@@ -109,6 +110,19 @@ class Recorder:
         if self._tensorboard:
             self._event_log().image(step, 'samples', path.read_bytes(), grid.shape)
 
+    def evaluated(self, step: int, figures: Mapping[str, float]) -> None:
+        """Adds a line to evaluations.jsonl.
+
+        Args:
+          step: generator steps finished.
+          figures: what was measured of their state.
+
+        Raises:
+          OSError: the disk is full.
+        """
+        row = {'step': step, 'epoch': self._fraction(step), **figures}
+        self._append_row(EVALUATIONS, row, figures)
+
     def state_dict(self) -> dict[str, Any]:
         """The sums since the last log point and epoch, for JSON; flushes the event file.
 
@@ -139,7 +153,8 @@ class Recorder:
         of the older ones.
         """
         self.close()
-        _rewind_lines(self._workdir / 'metrics.jsonl', step)
+        for name in (METRICS, EVALUATIONS):
+            _rewind_lines(self._workdir / name, step)
         _rewind_epochs(self._workdir / 'epochs.csv', step)
         for path in sample_paths(self._workdir):
             if int(path.stem) > step:
@@ -158,25 +173,34 @@ class Recorder:
     def _epochs(self, step: int) -> int:
         return step * self._images_per_step // self._num_examples
 
+    def _fraction(self, step: int) -> float:
+        return round(step * self._images_per_step / self._num_examples, 4)
+
     def _log(self, step: int, rate: float) -> dict[str, float | int | None]:
-        images_seen = step * self._images_per_step
         means = self._window.means()
         row = {
             'step': step,
-            'epoch': round(images_seen / self._num_examples, 4),
-            'images_seen': images_seen,
+            'epoch': self._fraction(step),
+            'images_seen': step * self._images_per_step,
             **{name: means.pop(name) for name in CORE_METRICS if name in means},
             'images_per_s': rate,
             'input_wait_s': round(means.pop('input_wait_s'), 6),
             **{name: means[name] for name in sorted(means)},
         }
+        row = self._append_row(METRICS, row, row.keys() - {'step'})
+        self._window = Means({})
+        return row
+
+    def _append_row(
+        self, file: str, row: Mapping[str, float], curves: Iterable[str]
+    ) -> dict[str, float | int | None]:
+        """Writes a line, and to TensorBoard those of its values that are curves."""
         # JSON has no NaN: a reader other than Python's would refuse the line.
         row = {name: value if math.isfinite(value) else None for name, value in row.items()}
-        _append(self._workdir / 'metrics.jsonl', json.dumps(row) + '\n')
+        _append(self._workdir / file, json.dumps(row) + '\n')
         if self._tensorboard:
-            known = {name: row[name] for name in row.keys() - {'step'} if row[name] is not None}
-            self._event_log().scalars(step, known)
-        self._window = Means({})
+            known = {name: row[name] for name in curves if row[name] is not None}
+            self._event_log().scalars(row['step'], known)
         return row
 
     def _count_time(self, steps: int) -> None:
@@ -221,9 +245,9 @@ def sample_paths(workdir: Path) -> list[Path]:
     return sorted(paths, key=lambda path: int(path.stem))
 
 
-def read_rows(workdir: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl that are whole; None stands for NaN or infinity."""
-    path = workdir / 'metrics.jsonl'
+def read_rows(workdir: Path, file: str = METRICS) -> list[dict[str, Any]]:
+    """The lines of a run's METRICS or EVALUATIONS that are whole; None: NaN or infinite."""
+    path = workdir / file
     text = path.read_text(errors='replace') if path.exists() else ''
     rows = []
     for line in text.splitlines():
@@ -234,7 +258,7 @@ def read_rows(workdir: Path) -> list[dict[str, Any]]:
 
 def _rewind_lines(path: Path, step: int) -> None:
     if path.exists():
-        rows = [row for row in read_rows(path.parent) if row['step'] <= step]
+        rows = [row for row in read_rows(path.parent, path.name) if row['step'] <= step]
         files.replace(path, ''.join(json.dumps(row) + '\n' for row in rows))
 
 

@@ -34,9 +34,12 @@ class GanState:
         non-finite loss; it enters every random key, so that the same NaN is not met again.
       nets: the two networks' states.
       ema: exponential moving average of each network's variables, {} where it is off.
+      memory: what the task follows from step to step besides, such as the probability of an
+        adaptive augmentation; {} where there is nothing.
     """
 
     step: jax.Array
     rollbacks: jax.Array
     nets: Pair[NetState]
     ema: Pair[Any]
+    memory: Any = struct.field(default_factory=dict)

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import config as config_lib
-from gan_jax import data, report, runners, runs, tasks
+from gan_jax import data, observers, recorder, report, runners, runs, tasks
 from gan_jax.checkpoints import Checkpoints
 from gan_jax.data import feeds, views
 from gan_jax.errors import UserError
@@ -43,6 +43,7 @@ class Run(NamedTuple):
     task: Task
     runner: runners.Runner
     feed: feeds.Feed
+    observers: tuple[observers.Observer, ...]
     shown: Batch
     checkpoints: Checkpoints
     recorder: Recorder
@@ -86,16 +87,22 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             runs.clear(workdir)
         runs.refuse_other_data(workdir, config, dataset.fingerprint)
         runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
-        recorder = stack.enter_context(contextlib.closing(_recorder(config, workdir, dataset)))
         run = Run(
             config=config,
             workdir=workdir,
             task=task,
             runner=runner,
             feed=feed,
-            shown=views.first(dataset, config.data, config.num_samples),
+            observers=observers.make(
+                config,
+                task,
+                dataset,
+                images_per_step=_images_per_step(config),
+                place=runner.replicate,
+            ),
+            shown=views.examples(config.data, dataset, task.shown),
             checkpoints=checkpoints,
-            recorder=recorder,
+            recorder=stack.enter_context(contextlib.closing(_recorder(config, workdir, dataset))),
             progress=stack.enter_context(Progress(config.steps)),
             interrupts=stack.enter_context(Interrupts()),
             reports=stack.enter_context(Reports(workdir)),
@@ -120,10 +127,14 @@ def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recor
     return Recorder(
         workdir,
         num_examples=dataset.spec.num_examples,
-        images_per_step=config.batch_size * len(tasks.draws(config)),
+        images_per_step=_images_per_step(config),
         log_every=config.log_every,
         tensorboard=config.tensorboard,
     )
+
+
+def _images_per_step(config: ConfigDict) -> int:
+    return config.batch_size * len(tasks.draws(config))
 
 
 def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str) -> None:
@@ -142,12 +153,14 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
             'feed': run.feed.kind,
             **dataset.spec._asdict(),
         },
+        evaluation=observers.facts(run.observers),
         parameters={'gen': size(state.nets.gen.params), 'disc': size(state.nets.disc.params)},
     )
 
 
 def _fresh(run: Run) -> GanState:
     run.recorder.rewind(0)
+    run.checkpoints.pin(None)
     return run.runner.replicate(jax.jit(run.task.init)())
 
 
@@ -161,6 +174,7 @@ def _restore(run: Run) -> tuple[GanState, int] | None:
     step = int(state.step)
     run.recorder.load_state_dict(meta['recorder'])
     run.recorder.rewind(step)
+    run.checkpoints.pin(_best_step(run))
     run.progress.message(f'resuming {run.workdir} at step {step}')
     return state, step
 
@@ -249,9 +263,10 @@ class Loop:
                     pending.flush()
                     self._sample(state, step)
                     sampled = step
-                if _due(step, config.save_every, stride):
+                is_best = self._observe(pending, state, step)
+                if is_best or _due(step, config.save_every, stride):
                     pending.flush()
-                    _save(run, state, step)
+                    _save(run, state, step, pin=is_best)
                     saved = step
             pending.flush()
             if sampled != step:
@@ -270,6 +285,18 @@ class Loop:
         self._run.progress.message(f'first step finished {seconds:.1f} s after the start')
         self._started = None
         return result
+
+    def _observe(self, pending: 'Pending', state: GanState, step: int) -> bool:
+        """Measures what is due, at the end everything; returns whether this step is the best."""
+        run, stride = self._run, self._run.config.steps_per_call
+        ends = step == run.config.steps
+        due = [observer for observer in run.observers if ends or observer.is_due(step, stride)]
+        if not due:
+            return False
+        pending.flush()
+        with run.recorder.paused(), jax.transfer_guard('allow'):
+            run.recorder.evaluated(step, observers.measure(due, state))
+        return _best_step(run) == step
 
     def _sample(self, state: GanState, step: int) -> None:
         with self._run.recorder.paused():
@@ -318,10 +345,16 @@ class Pending:
         self._run.progress.update(before + len(rows), line)
 
 
-def _save(run: Run, state: GanState, step: int) -> None:
+def _best_step(run: Run) -> int | None:
+    return observers.best_step(
+        recorder.read_rows(run.workdir, recorder.EVALUATIONS), run.config.evaluate.best
+    )
+
+
+def _save(run: Run, state: GanState, step: int, *, pin: bool = False) -> None:
     """Writes a checkpoint without waiting for the disk, then the report."""
     with run.recorder.paused():
-        run.checkpoints.save(step, state, {'recorder': run.recorder.state_dict()})
+        run.checkpoints.save(step, state, {'recorder': run.recorder.state_dict()}, pin=pin)
     run.reports.request()
 
 

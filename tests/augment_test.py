@@ -29,8 +29,42 @@ def test_gradients_flow_to_every_image(name):
 def test_policy_composes_in_order_with_separate_draws():
     keys = [jax.vmap(jax.random.fold_in, (0, None))(KEYS, n) for n in range(2)]
     by_hand = augment.cutout(augment.color(IMAGES, keys[0]), keys[1])
-    np.testing.assert_allclose(augment.make('color, cutout')(IMAGES, KEYS), by_hand, atol=1e-6)
-    np.testing.assert_array_equal(augment.make('')(IMAGES, KEYS), IMAGES)
+    made = augment.make('color, cutout')(IMAGES, KEYS, 1.0)
+    np.testing.assert_allclose(made, by_hand, atol=1e-6)
+    np.testing.assert_array_equal(augment.make('')(IMAGES, KEYS, 1.0), IMAGES)
+
+
+POLICY = 'color,translation,cutout,affine'
+
+
+@pytest.mark.newest
+def test_each_augmentation_is_applied_to_an_image_with_its_probability():
+    """Of 2,000 images a share p is changed; which are is drawn anew for each augmentation."""
+    images, keys = IMAGES[:1].repeat(2_000, 0), jax.random.split(jax.random.key(2), 2_000)
+    changed = {}
+    for name in ('color', 'cutout'):
+        made = jax.jit(augment.make(name))(images, keys, 0.3)
+        changed[name] = np.any(np.asarray(made != images), axis=(1, 2, 3))
+        assert abs(changed[name].mean() - 0.3) < 4 * (0.3 * 0.7 / 2_000) ** 0.5
+    both = jax.jit(augment.make('color,cutout'))(images, keys, 0.3)
+    share = np.any(np.asarray(both != images), axis=(1, 2, 3)).mean()
+    assert abs(share - (1 - 0.7**2)) < 0.05
+
+
+def test_a_probability_that_adapts_reaches_both_its_ends():
+    call = jax.jit(augment.make(POLICY))
+    np.testing.assert_array_equal(call(IMAGES, KEYS, jnp.float32(0)), IMAGES)
+    always = jax.jit(lambda x, k: augment.make(POLICY)(x, k, 1.0))(IMAGES, KEYS)
+    np.testing.assert_allclose(call(IMAGES, KEYS, jnp.float32(1)), always, atol=1e-5)
+
+
+def test_what_is_chosen_at_a_low_probability_is_chosen_at_a_higher_one():
+    call = jax.jit(augment.make('translation'))
+    few, many = (
+        np.any(np.asarray(call(IMAGES, KEYS, jnp.float32(p)) != IMAGES), axis=(1, 2, 3))
+        for p in (0.2, 0.7)
+    )
+    assert few.sum() < many.sum() and not np.any(few & ~many)
 
 
 def test_translation_is_a_shift_of_up_to_an_eighth_with_zeros_moving_in():

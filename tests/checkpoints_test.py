@@ -228,6 +228,34 @@ class TestKeep:
         assert checkpoints.steps() == [9, 10, 11]
         assert sorted(os.listdir(checkpoints._directory)) == ['10', '11', '9']
 
+    def test_the_pinned_step_stays_besides(self, checkpoints):
+        save_all(checkpoints, 1)
+        checkpoints.save(2, make_state(2), META, pin=True)
+        save_all(checkpoints, 3, 4, 5, 6)
+        assert checkpoints.steps() == [2, 4, 5, 6]
+        checkpoints.save(7, make_state(7), META, pin=True)
+        save_all(checkpoints, 8, 9, 10, 11)
+        assert checkpoints.steps() == [7, 9, 10, 11]
+        checkpoints.pin(None)
+        save_all(checkpoints, 12)
+        assert checkpoints.steps() == [10, 11, 12]
+
+    def test_the_pinned_step_stays_until_its_follower_is_whole(self, tmp_path, monkeypatch):
+        checkpoints = Checkpoints(tmp_path, keep=1)
+        checkpoints.save(1, make_state(1), META, pin=True)
+        save_all(checkpoints, 2)
+        with monkeypatch.context() as patch:
+
+            def full(*step):
+                raise OSError(errno.ENOSPC, 'full')
+
+            patch.setattr(gan_jax.checkpoints, '_write_step', full)
+            checkpoints.save(3, make_state(3), META, pin=True)
+            with pytest.raises(UserError, match='cannot save step 3'):
+                checkpoints.wait()
+        assert checkpoints.steps() == [1, 2]
+        checkpoints.close()
+
     def test_none_is_refused(self, tmp_path):
         with pytest.raises(UserError, match='--config.keep must be at least 1'):
             Checkpoints(tmp_path, keep=0)

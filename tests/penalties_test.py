@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax import config as base
 from gan_jax import penalties
 
 SHAPE = (4, 3, 3, 2)
@@ -69,3 +70,38 @@ def test_is_differentiable_where_the_gradient_vanishes(name):
         lambda scale: jnp.sum(penalties.PENALTIES[name](linear(scale), REAL, FAKE, KEYS, None))
     )(0.0)
     assert np.isfinite(slope)
+
+
+LECAM = penalties.Lecam(weight=0.5, decay=0.9, start=10)
+LATER, EARLIER = jnp.int32(10), jnp.int32(9)
+LOGITS = {'real': jnp.array([2.0, -3.0]), 'fake': jnp.array([-2.0, 1.5])}
+
+
+def test_lecam_is_zero_where_logits_are_inside_the_averages_of_the_others():
+    inside = {'real': jnp.float32(-2.5), 'fake': jnp.float32(2.5)}
+    assert LECAM.value(*LOGITS.values(), inside, LATER) == 0
+    slope = jax.grad(lambda r, f: LECAM.value(r, f, inside, LATER), (0, 1))(*LOGITS.values())
+    np.testing.assert_array_equal(slope, np.zeros((2, 2)))
+
+
+def test_lecam_is_the_formula_from_its_start_on():
+    averages = {'real': jnp.float32(1.0), 'fake': jnp.float32(-1.0)}
+    # D(x) is 3 above a_f, and -2 below it; D(G(z)) is 3 below a_r, and 0.5 above it.
+    value = LECAM.value(*LOGITS.values(), averages, LATER)
+    np.testing.assert_allclose(value, 0.5 * ((9 + 0) / 2 + (9 + 0) / 2))
+    assert LECAM.value(*LOGITS.values(), averages, EARLIER) == 0
+
+
+def test_lecam_follows_the_logits_slowly_from_its_start_on():
+    averages = {'real': jnp.float32(1.0), 'fake': jnp.float32(-1.0)}
+    means = {'real': jnp.float32(3.0), 'fake': jnp.float32(0.0)}
+    assert LECAM.follow(averages, means, EARLIER) == means
+    after = LECAM.follow(averages, means, LATER)
+    np.testing.assert_allclose([after['real'], after['fake']], [1.2, -0.9], rtol=1e-6)
+
+
+def test_lecam_is_off_by_default():
+    config = base.default().lecam
+    assert penalties.make_lecam(config) is None
+    config.weight = 0.3
+    assert penalties.make_lecam(config) == penalties.Lecam(0.3, 0.99, 1_000)

@@ -42,6 +42,8 @@ def write_history(workdir, shape=(8, 8, 1), count=9, steps=STEPS, every=SAMPLE_E
         names = [curve.metric for panel in curves.PANELS for curve in panel.curves]
         metrics = dict(zip(names, rng.uniform(0.2, 0.8, len(names)), strict=True))
         recorder.record(step - 1, [metrics], input_wait_s=0.0)
+        if step % 10 == 0:
+            recorder.evaluated(step, metrics)
         if step % every == 0:
             recorder.samples(step, rng.integers(0, 256, (count, *shape), np.uint8))
 
@@ -124,8 +126,9 @@ def test_every_curve_has_a_reading_for_every_step(finished):
     data = script_data(read(finished)[0])
     assert set(data['charts']) == {panel.title for panel in curves.PANELS}
     for panel in curves.PANELS:
-        lengths = [len(values) for values in data['charts'][panel.title]]
-        assert lengths == [len(data['steps'])] * len(panel.curves)
+        chart = data['charts'][panel.title]
+        lengths = [len(values) for values in chart['readings']]
+        assert lengths == [len(chart['steps'])] * len(panel.curves)
 
 
 def test_pictures_stand_beside_the_page(finished):
@@ -143,6 +146,7 @@ def test_pictures_stand_beside_the_page(finished):
 def test_nothing_is_left_but_what_was_to_be_written(finished):
     made = {'curves.png', 'progress.gif', 'report.html'}
     given = {'run.json', 'config.json', 'metrics.jsonl', 'epochs.csv', 'samples'}
+    given |= {'evaluations.jsonl'}
     assert {path.name for path in finished.iterdir()} == made | given
 
 
@@ -173,7 +177,9 @@ def test_missing_metrics_and_values_leave_gaps(tmp_path):
     (tmp_path / 'metrics.jsonl').write_text('\n'.join(map(json.dumps, rows)) + '\n{"step": 6, "l')
     report.write(tmp_path)
     data = script_data(read(tmp_path)[0])
-    assert data['charts'] == {'Losses': [[1.0, 2.0, None, 4.0, 5.0]]}
+    assert data['charts'] == {
+        'Losses': {'steps': [1, 2, 3, 4, 5], 'readings': [[1.0, 2.0, None, 4.0, 5.0]]}
+    }
 
 
 def test_text_from_outside_is_escaped(tmp_path):
@@ -272,7 +278,7 @@ def test_a_smoothed_curve_keeps_a_constant_and_its_gaps():
 
 def test_thinning_keeps_the_mean():
     rows = [{'step': step, 'loss_g': float(step)} for step in range(1, 1001)]
-    [drawing] = curves.drawings(rows, points=100)
+    [drawing] = curves.drawings(rows, [], points=100)
     assert len(drawing.steps) == 100
     np.testing.assert_allclose(drawing.lines[0].raw, drawing.steps)
     np.testing.assert_allclose(drawing.steps.mean(), 500.5)

@@ -10,9 +10,15 @@ import pytest
 from gan_jax import runners, tasks
 from gan_jax.errors import UserError
 from gan_jax.states import NetState
-from gan_jax.tasks import adversarial, semisupervised
-from gan_jax.types import Pair
+from gan_jax.tasks import adversarial, semisupervised, translation
+from gan_jax.types import DataSpec, Pair
 from tests import gans
+
+MODULES = {
+    'adversarial': adversarial,
+    'semisupervised': semisupervised,
+    'translation': translation,
+}
 
 CASES = {
     # dropout, labels, fresh latents for the generator, a penalty that draws numbers
@@ -33,6 +39,16 @@ CASES = {
             **{'loss': 'relativistic', 'disc.net.spectral_norm': True, 'penalties.r1': 0.5},
         ),
     ),
+    # an augmentation that adapts, averages of logits, a penalty in every second step
+    'adaptive': (
+        gans.MNIST_SPEC,
+        gans.noisy(
+            'mlp',
+            **{'gen.net.hidden': (8,), 'disc.net.hidden': (8,), 'disc.net.dropout': 0.2},
+            **{'ada.target': 0.05, 'ada.every': 1, 'ada.images': 32, 'lecam.weight': 0.3},
+            **{'lecam.start': 2, 'penalties.r1': 0.5, 'penalties.r2': 0.5, 'penalty_every': 2},
+        ),
+    ),
     # a classifier: three discriminator updates, pseudo-labels, features matched over devices
     'sgan': (
         gans.MNIST_SPEC,
@@ -46,6 +62,13 @@ CASES = {
             **{'disc.ema_decay': 0.9},
         ),
     ),
+    # dropout at every place of a map, batch norm, a pair augmented as one
+    'pix2pix': (
+        DataSpec(image_shape=(64, 128, 3), num_classes=0, num_examples=8, panels=2),
+        gans.pix2pix(
+            batch_size=4, augment='translation', **{'instance_noise.std': 0.1, 'gen.ema_decay': 0.9}
+        ),
+    ),
     # what is left of a step when only its structure matters
     'plain': (gans.MNIST_SPEC, gans.config('dcgan_mnist')),
 }
@@ -54,7 +77,7 @@ CASES = {
 def start(case, axis_name):
     """A recipe with recording optimizers, its step and its first state."""
     spec, config = CASES[case]
-    task = {'adversarial': adversarial, 'semisupervised': semisupervised}[config.task]
+    task = MODULES[config.task]
     recipe = task.make_recipe(config, spec, axis_name)
     recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
     state = jax.jit(lambda: task.init(recipe, spec))()
@@ -97,11 +120,16 @@ def reference(case):
 
 
 LAYOUTS = [('dcgan_mnist', r, n) for r in runners.RUNNERS for n in (1, 2, 4)] + [
+    ('adaptive', 'pmap', 2),
+    ('adaptive', 'shard_map', 4),
+    ('adaptive', 'vmap', 2),
     ('mnist_gan', 'pmap', 2),
     ('mnist_gan', 'shard_map', 4),
     ('mnist_gan', 'vmap', 4),
     ('sgan', 'pmap', 2),
     ('sgan', 'vmap', 2),
+    ('pix2pix', 'shard_map', 4),
+    ('pix2pix', 'vmap', 2),
 ]
 
 
@@ -132,8 +160,9 @@ def assert_same_gradients(got: NetState, want: NetState):
 
 
 def parameters(state):
-    """Both networks' parameters and the moving average, as a list of arrays."""
-    return jax.tree.leaves((state.nets.gen.params, state.nets.disc.params, state.ema))
+    """All that the steps before decide but the optimizers' own, as a list of arrays."""
+    params = state.nets.gen.params, state.nets.disc.params
+    return jax.tree.leaves((params, state.ema, state.memory))
 
 
 def test_state_stays_replicated_and_unstacked():

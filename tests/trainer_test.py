@@ -1,5 +1,6 @@
 """Runs as a user makes them: from the start, killed, interrupted, resumed, gone wrong."""
 
+from fractions import Fraction
 import json
 import os
 from pathlib import Path
@@ -15,8 +16,9 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, runners, runs, trained, trainer
+from gan_jax import checkpoints, evaluation, observers, runners, runs, trained, trainer
 from gan_jax.errors import UserError
+from gan_jax.evaluation import assess
 from tests import disks, gans
 
 ROOT = Path(__file__).parent.parent
@@ -93,9 +95,114 @@ def test_resumed_equals_uninterrupted(finished, tmp_path):
     train(tiny(), workdir)
     assert digest(workdir) == digest(finished)
     assert lines(workdir) == lines(finished)
-    assert (workdir / 'epochs.csv').read_text() == (finished / 'epochs.csv').read_text()
+    for name in ('epochs.csv', 'evaluations.jsonl'):
+        assert (workdir / name).read_text() == (finished / name).read_text()
     for grid in (finished / 'samples').iterdir():
         assert (workdir / 'samples' / grid.name).read_bytes() == grid.read_bytes()
+
+
+def evaluations(workdir):
+    text = (workdir / 'evaluations.jsonl').read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_the_balance_is_measured_after_each_epoch_and_at_the_end(finished):
+    """Epochs of 40 images in batches of 8; the digits of the package have no test set."""
+    rows = evaluations(finished)
+    assert [(row['step'], row['epoch']) for row in rows] == [(5, 1.0), (8, 1.6)]
+    assert all(set(row) == {'step', 'epoch', 'auc'} and 0 <= row['auc'] <= 1 for row in rows)
+
+
+FIGURES = dict(zip(range(1, 13), (9, 5, 3, 4, 1, 2, 6, 7, 8, 8, 8, 0), strict=True))
+
+
+@pytest.fixture
+def figure(monkeypatch):
+    """A figure of the state, measured at each step, that is lowest at step 5 of the first 11."""
+
+    def measure(state):
+        return {'frechet_digits': float(FIGURES[int(state.step)])}
+
+    make = lambda *_, **__: (observers.Observer(Fraction(1), measure, {}),)  # noqa: E731
+    monkeypatch.setattr(observers, 'make', make)
+    return {'evaluate.best': 'frechet_digits', 'evaluate.every': 1, 'keep': 2}
+
+
+def steps(workdir):
+    return checkpoints.Checkpoints(workdir / 'checkpoints', 1).steps()
+
+
+def test_the_best_step_is_kept_besides_the_newest(figure, tmp_path):
+    train(tiny(**figure), tmp_path / 'run')
+    assert steps(tmp_path / 'run') == [5, 6, 8]  # 5 is no saving point
+    assert int(trained.load(tmp_path / 'run', 'best').state.step) == 5
+    assert '5 (frechet digits 1)' in (tmp_path / 'run' / 'report.html').read_text()
+    # From before the best, it is found again; from after it, it stays.
+    for kept in ([6, 8], [8]):
+        workdir = tmp_path / f'from{kept[0]}'
+        shutil.copytree(tmp_path / 'run', workdir)
+        for step in kept:
+            shutil.rmtree(workdir / 'checkpoints' / str(step))
+        train(tiny(**figure), workdir)
+        assert steps(workdir)[0] == 5 and steps(workdir)[-1] == 8
+        assert evaluations(workdir) == evaluations(tmp_path / 'run')
+        assert digest(workdir) == digest(tmp_path / 'run')
+    train(tiny(**figure, steps=12), tmp_path / 'run')
+    assert steps(tmp_path / 'run') == [10, 12]
+    assert int(trained.load(tmp_path / 'run', 'best').state.step) == 12
+
+
+def test_a_nan_after_the_best_step_takes_back_what_was_measured_since(
+    figure, tmp_path, monkeypatch
+):
+    record, failed = trainer.Recorder.record, []
+
+    def fail_once(self, step, metrics, **kwargs):
+        if step == 7 and not failed:
+            failed.append(step)
+            raise trainer.NonFiniteError(step + 1, 'loss_d')
+        return record(self, step, metrics, **kwargs)
+
+    monkeypatch.setattr(trainer.Recorder, 'record', fail_once)
+    train(tiny(**figure, on_nan='rollback'), tmp_path)
+    assert failed and [row['step'] for row in evaluations(tmp_path)] == list(range(1, 9))
+    assert steps(tmp_path) == [5, 6, 8]
+
+
+@pytest.mark.newest
+def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(tmp_path):
+    measured = {'evaluate.every': 1, 'evaluate.best': 'frechet_digits', 'evaluate.num_samples': 32}
+    workdir = tmp_path / 'run'
+    train(tiny(**measured), workdir)
+    rows = evaluations(workdir)
+    assert [row['step'] for row in rows] == [5, 8]
+    facts = runs.read_facts(workdir)['evaluation']
+    assert facts['features']['name'] == 'digits' and facts['samples'] == 32
+    assert 'Distances: Samples: 32; ' in (workdir / 'report.html').read_text()
+    run = trained.load(workdir, 'best')
+    best = min(rows, key=lambda row: row['frechet_digits'])
+    assert int(run.state.step) == best['step']
+    real = assess.real_images(run, workdir, evaluation.load_net('digits'), '')
+    found, _ = assess.assess(run, real, 32)
+    assert found['figures']['frechet_digits'] == pytest.approx(best['frechet_digits'], rel=1e-6)
+    for step in steps(workdir)[1:]:
+        shutil.rmtree(workdir / 'checkpoints' / str(step))
+    train(tiny(**measured), workdir)
+    assert evaluations(workdir) == rows
+
+
+@pytest.mark.parametrize(
+    'step, message',
+    [
+        ('best', 'kept no best step'),
+        ('newest', '--step=newest: must be a number of steps, or best'),
+        ('-1', '--step=-1: must be'),
+        ('7', 'has no step 7; steps there: 2, 4, 6, 8'),
+    ],
+)
+def test_a_step_that_is_not_there_is_one_line(step, message, finished):
+    with pytest.raises(UserError, match=message):
+        trained.load(finished, step)
 
 
 def test_a_finished_run_is_left_alone(finished, capsys):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_step
 from gan_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def define(values: flags.FlagValues) -> None:
         ('split', "of the run's data: test, train, or validation (of its budget of labels)"),
     ):
         flags.DEFINE_string(name, '', text, flag_values=values)
-    flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
+    define_step(values)
 
 
 def main(invocation: Invocation) -> None:

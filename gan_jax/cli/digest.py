@@ -4,7 +4,7 @@ from pathlib import Path
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_step
 
 REQUIRED = ('workdir',)
 
@@ -12,7 +12,7 @@ REQUIRED = ('workdir',)
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     flags.DEFINE_string('workdir', None, 'the run', flag_values=values)
-    flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
+    define_step(values)
 
 
 def main(invocation: Invocation) -> None:

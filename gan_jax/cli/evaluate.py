@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_step
 
 REQUIRED = ('workdir',)
 
@@ -21,7 +21,7 @@ def define(values: flags.FlagValues) -> None:
         'num_samples', 10_000, 'generated images', lower_bound=1, upper_bound=100_000,
         flag_values=values,
     )  # fmt: skip
-    flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
+    define_step(values)
     for name, text in (
         ('features', 'digits, efficientnet_lite0 or inception; empty: digits for grey images'),
         ('weights', 'a file with the weights of inception'),

@@ -90,6 +90,12 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     return Invocation(values, values['config'].value if source else None, source, words)
 
 
+def define_step(values: absl_flags.FlagValues) -> None:
+    """The flag --step, as `gan_jax.trained.load` takes it."""
+    text = 'of which checkpoint; 0: the newest; best: by config.evaluate.best'
+    absl_flags.DEFINE_string('step', '0', text, flag_values=values)
+
+
 def _define_config(values: absl_flags.FlagValues, source: str, argv: list[str]) -> None:
     """Loads the experiment, and defines a flag for each of its fields that `argv` sets."""
     from ml_collections import config_flags

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_step
 
 REQUIRED = ('workdir', 'output')
 DEFAULT_FRAMES = 60
@@ -28,7 +28,7 @@ def define(values: flags.FlagValues) -> None:
     )  # fmt: skip
     flags.DEFINE_list('labels', [], 'classes in turn, e.g. 0,1,2', flag_values=values)
     flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
-    flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
+    define_step(values)
 
 
 def main(invocation: Invocation) -> None:

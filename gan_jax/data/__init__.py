@@ -102,6 +102,21 @@ def whole(config: ConfigDict, split: str) -> Dataset:
     return load(config)
 
 
+def held_out(config: ConfigDict, dataset: Dataset) -> Dataset | None:
+    """The split 'test' of a run's set; None if it has none, or the run trains on it.
+
+    Args:
+      config: the run's `config.data`.
+      dataset: what it loads.
+
+    Raises:
+      UserError: the images cannot be had.
+    """
+    if config.split in ('test', 'all') or 'test' not in dataset.splits:
+        return None
+    return whole(config, 'test')
+
+
 def generated(config: ConfigDict) -> Dataset:
     """The same with random pixels in place of the images, which need not be at hand."""
     like = entry(config).spec(config)

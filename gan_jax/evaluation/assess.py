@@ -13,7 +13,6 @@ from gan_jax.evaluation.samples import Samples
 from gan_jax.trained import Trained
 
 RESULT, PICTURE = 'evaluation.json', 'neighbours.png'  # in a workdir
-WHOLE = ('test', 'all')  # splits beside which none is held out
 
 
 class Real(NamedTuple):
@@ -47,11 +46,7 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: str) -> Re
             raise
         return Real(sets.Reference(chosen, net), None)
     training = sets.of_dataset(dataset, config, sets.TRAINING, net.training_limit)
-    if chosen is None and 'test' in dataset.splits and config.split not in WHOLE:
-        test = data.whole(config, 'test')
-        chosen = sets.of_dataset(test, config, sets.HELD_OUT, sets.REFERENCE_LIMIT)
-    if chosen is None:
-        chosen = sets.of_dataset(dataset, config, sets.TRAINING, sets.REFERENCE_LIMIT)
+    chosen = chosen or sets.others(dataset, config)
     return Real(sets.Reference(chosen, net), sets.Reference(training, net))
 
 

@@ -117,6 +117,22 @@ FIGURES: Mapping[str, Callable[[Comparison], dict[str, Any]]] = {
 }
 
 
+# Figures that can choose between states of a run, without the net's suffix: what they are made by,
+# and 1 where less is better, -1 where more is.
+RANKED: Mapping[str, tuple[str, int]] = {
+    'frechet': ('frechet', 1),
+    'kid': ('kid', 1),
+    **dict.fromkeys(('precision', 'recall', 'density', 'coverage'), ('manifold', -1)),
+    'noise': ('noise', 1),
+    'readable_share': ('classes', -1),
+}
+
+
+def ranked(name: str) -> tuple[str, int] | None:
+    """The entry of RANKED for the name of a figure, with or without a net's suffix; None: none."""
+    return RANKED.get(name) or RANKED.get(name.split('_')[0])
+
+
 def measure(
     image: np.ndarray,
     reference: sets.Reference,

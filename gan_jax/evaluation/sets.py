@@ -12,7 +12,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gan_jax import digests, files
+from gan_jax import data, digests, files
 from gan_jax.data import album, cache, decode, parallel, views
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
@@ -72,6 +72,21 @@ def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> I
     image = views.centred(config, np.asarray(image))
     name = f'{dataset.name}, split {dataset.split}'
     return ImageSet(name, role, dataset.fingerprint, count, image, config.flip)
+
+
+def others(dataset: Dataset, config: ConfigDict) -> ImageSet:
+    """What a run's samples are measured against: images held out from it, else its own.
+
+    Args:
+      dataset: what the run trains on.
+      config: its `config.data`.
+
+    Raises:
+      UserError: the images held out cannot be had.
+    """
+    test = data.held_out(config, dataset)
+    role = TRAINING if test is None else HELD_OUT
+    return of_dataset(test or dataset, config, role, REFERENCE_LIMIT)
 
 
 def of_folder(

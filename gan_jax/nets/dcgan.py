@@ -80,17 +80,19 @@ class Discriminator(_Net):
         with every halving of the size.
       norm: 'batch', on all convolutions but the first and the last, or 'none' as a
         gradient penalty wants it; these convolutions then have a bias in its place.
+      dropout: probability of a zero after each of these.
       spectral_norm: divide every kernel by its largest singular value.
     """
 
     norm: str = 'batch'
+    dropout: float = 0.0
     spectral_norm: bool = False
 
     kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
-        """float [N, H, W, C] -> float32 logits [N]."""
+        """float [N, H, W, C] -> float32 logits [N]. Dropout needs the rng 'dropout' if `train`."""
         chex.assert_shape(x, (None, *self.image_shape))
         conv = partial(
             layers.Conv,
@@ -107,7 +109,7 @@ class Discriminator(_Net):
             x = down(features, use_bias=self.norm == 'none')(x, train)
             if self.norm == 'batch':
                 x = self._batch_norm(x, train)
-            x = activate(x)
+            x = layers.Dropout(self.dropout, self.axis_name)(activate(x), train=train)
         logits = conv(1, padding=0)(x, train)[:, 0, 0, 0]
         projection = layers.Projection(self.num_classes, layers.normal, self.spectral_norm)
         summed = jnp.sum(x.astype(jnp.float32), axis=(1, 2))

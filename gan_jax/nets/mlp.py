@@ -52,22 +52,25 @@ class Discriminator(layers.Net):
 
     Attributes:
       hidden: sizes of the hidden layers.
+      dropout: probability of a zero after each of them.
       spectral_norm: divide every kernel by its largest singular value.
     """
 
     hidden: tuple[int, ...] = (512, 256)
+    dropout: float = 0.0
     spectral_norm: bool = False
 
     kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
-        """float [N, H, W, C] -> float32 logits [N]."""
+        """float [N, H, W, C] -> float32 logits [N]. Dropout needs the rng 'dropout' if `train`."""
         chex.assert_shape(x, (None, *self.image_shape))
         dense = partial(layers.Dense, spectral_norm=self.spectral_norm)
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for features in self.hidden:
             x = layers.leaky_relu(0.2)(dense(features, dtype=self.dtype)(x, train))
+            x = layers.Dropout(self.dropout, self.axis_name)(x, train=train)
         logits = dense(1)(x, train)[:, 0]
         projection = layers.Projection(self.num_classes, spectral_norm=self.spectral_norm)
         return logits + projection(x, label, train)

@@ -73,17 +73,19 @@ class Discriminator(_Net):
         as many, the dense layer 16 times.
       norm: 'batch', or 'none' as a gradient penalty wants it (a batch norm makes one
         example's gradient depend on the others).
+      dropout: probability of a zero after the second convolution and the dense layer.
       spectral_norm: divide every kernel by its largest singular value.
     """
 
     norm: str = 'batch'
+    dropout: float = 0.0
     spectral_norm: bool = False
 
     kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
 
     @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
-        """float [N, H, W, C] -> float32 logits [N]."""
+        """float [N, H, W, C] -> float32 logits [N]. Dropout needs the rng 'dropout' if `train`."""
         chex.assert_shape(x, (None, *self.image_shape))
         conv = partial(
             layers.Conv,
@@ -99,10 +101,13 @@ class Discriminator(_Net):
         def normalize(x: jax.Array) -> jax.Array:
             return self._batch_norm(x, train) if self.norm == 'batch' else x
 
+        def drop(x: jax.Array) -> jax.Array:
+            return layers.Dropout(self.dropout, self.axis_name)(x, train=train)
+
         x = activate(conv(self.width)(x, train))
-        x = activate(normalize(conv(2 * self.width)(x, train)))
-        x = dense(16 * self.width, dtype=self.dtype)(x.reshape(len(x), -1), train)
-        x = activate(normalize(x))
+        x = drop(activate(normalize(conv(2 * self.width)(x, train))))
+        x = dense(16 * self.width, dtype=self.dtype)(x.reshape(x.shape[0], -1), train)
+        x = drop(activate(normalize(x)))
         logits = dense(1)(x, train)[:, 0]
         projection = layers.Projection(self.num_classes, layers.normal, self.spectral_norm)
         return logits + projection(x, label, train)

@@ -25,7 +25,7 @@ def write(workdir: Path) -> None:
     """
     run = read(Path(workdir))
     contents = {
-        'curves.png': plots.curves_png(run.rows),
+        'curves.png': plots.curves_png(run.rows, run.evaluations),
         'progress.gif': pictures.progress_gif(run.grids),
         'report.html': page(run),
     }
@@ -50,9 +50,13 @@ def page(run: Run) -> str:
 
 
 def _script_data(run: Run) -> dict[str, Any]:
-    drawings = run.drawings
     return {
         'frames': sections.frames(run),
-        'steps': [int(step) for step in drawings[0].steps] if drawings else [],
-        'charts': {drawing.panel.title: charts.readings(drawing) for drawing in drawings},
+        'charts': {
+            drawing.panel.title: {
+                'steps': [int(step) for step in drawing.steps],
+                'readings': charts.readings(drawing),
+            }
+            for drawing in run.drawings
+        },
     }

@@ -62,7 +62,7 @@ def _level(drawing: Drawing, value: float, kind: str) -> str:
 
 def _path(drawing: Drawing, values: np.ndarray, kind: str) -> str:
     """One subpath for each stretch without a gap; `h0` makes a lone point a dot."""
-    x, y = drawing.steps / _last(drawing) * _SIDE, _y(drawing, values) * _SIDE
+    x, y = drawing.steps / drawing.end * _SIDE, _y(drawing, values) * _SIDE
     parts, pen = [], 'M'
     for i in range(len(values)):
         if np.isfinite(y[i]):
@@ -76,17 +76,12 @@ def _tick_labels(drawing: Drawing) -> str:
         f'<span class="y" style="top:{_y(drawing, tick):.2%}">{drawing.tick_label(tick)}</span>'
         for tick in drawing.ticks
     )
-    last = _last(drawing)
     steps = ''.join(
-        f'<span class="x" style="--at:{tick / last:.2%}">{tick:,.0f}</span>'
-        for tick in ticks(0, last)
+        f'<span class="x" style="--at:{tick / drawing.end:.2%}">{tick:,.0f}</span>'
+        for tick in ticks(0, drawing.end)
         if tick == round(tick)
     )
     return levels + steps
-
-
-def _last(drawing: Drawing) -> float:
-    return max(float(drawing.steps[-1]), 1.0)
 
 
 def _y(drawing: Drawing, values: np.ndarray | float) -> np.ndarray | float:

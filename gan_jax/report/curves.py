@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gan_jax.evaluation import balance
+
 
 class Curve(NamedTuple):
-    """One metric of metrics.jsonl; `net` is gen or disc and chooses the colour."""
+    """One metric or figure by its name; `net` is gen or disc and chooses the colour."""
 
     metric: str
     label: str
@@ -20,16 +22,24 @@ class Panel(NamedTuple):
     Attributes:
       title: above the panel.
       curves: those without a value in a run are left out, and a panel without any.
-      limits: of y; None: from the values.
+      limits: of y; None: from the values, both or one of them.
       guide: y of a faint line, None for none.
       log: whether y is logarithmic.
+      evaluated: whether the values are of evaluations.jsonl, not of metrics.jsonl.
     """
 
     title: str
     curves: tuple[Curve, ...]
-    limits: tuple[float, float] | None = None
+    limits: tuple[float | None, float | None] = (None, None)
     guide: float | None = None
     log: bool = False
+    evaluated: bool = False
+
+
+def _by_net(figure: str) -> tuple[Curve, ...]:
+    """A figure by each of the feature nets, of which a run has one."""
+    suffixes = {'digits': 'digits', 'efflite0': 'EffLite0', 'inception': 'Inception'}
+    return tuple(Curve(f'{figure}_{key}', name, 'gen') for key, name in suffixes.items())
 
 
 PANELS = (
@@ -42,6 +52,30 @@ PANELS = (
         (Curve('d_real', 'D(x)', 'disc'), Curve('d_fake', 'D(G(z))', 'gen')),
         limits=(0.0, 1.0),
         guide=0.5,
+    ),
+    Panel(
+        'How often D ranks real above fake (AUC)',
+        (
+            Curve('auc', 'Training images', 'disc'),
+            Curve('auc_held_out', 'Held-out images', 'gen'),
+        ),
+        limits=(None, 1.0),
+        guide=balance.LOST,
+        evaluated=True,
+    ),
+    *(
+        Panel(title, _by_net(figure), limits=(0.0, None), evaluated=True)
+        for title, figure in (('Frechet distance', 'frechet'), ('Kernel distance', 'kid'))
+    ),
+    Panel(
+        'Samples beside real images',
+        (
+            Curve('precision', 'Precision', 'gen'),
+            Curve('recall', 'Recall', 'disc'),
+            Curve('readable_share', 'Readable', 'gen'),
+        ),
+        limits=(0.0, 1.0),
+        evaluated=True,
     ),
     Panel(
         'Gradient norms',
@@ -74,6 +108,7 @@ class Drawing(NamedTuple):
     Attributes:
       panel: as in PANELS.
       steps: float64 [N], increasing.
+      end: the last step of all panels, where their axes end.
       lines: at least one.
       limits: of y; for a logarithmic panel all values are log10, these too.
       ticks: y values to name, inside the limits.
@@ -81,6 +116,7 @@ class Drawing(NamedTuple):
 
     panel: Panel
     steps: np.ndarray
+    end: float
     lines: tuple[Line, ...]
     limits: tuple[float, float]
     ticks: list[float]
@@ -90,10 +126,22 @@ class Drawing(NamedTuple):
         return f'{10**tick:.2g}' if self.panel.log else f'{tick:g}'
 
 
-def drawings(rows: Sequence[Mapping[str, Any]], points: int) -> list[Drawing]:
-    """The panels that a run has values for, with at most `points` points to a curve."""
-    steps = _thin(_column(rows, 'step'), points)
-    found = (_draw(panel, steps, rows, points) for panel in PANELS)
+Rows = Sequence[Mapping[str, Any]]
+
+
+def drawings(metrics: Rows, evaluations: Rows, points: int) -> list[Drawing]:
+    """The panels that a run has values for.
+
+    Args:
+      metrics: the lines of metrics.jsonl.
+      evaluations: those of evaluations.jsonl.
+      points: at most so many to a curve.
+    """
+    end = max((rows[-1]['step'] for rows in (metrics, evaluations) if rows), default=0)
+    found = (
+        _draw(panel, evaluations if panel.evaluated else metrics, max(float(end), 1.0), points)
+        for panel in PANELS
+    )
     return [drawing for drawing in found if drawing is not None]
 
 
@@ -118,9 +166,9 @@ def smooth(values: np.ndarray) -> np.ndarray:
     return np.where(known, total / np.maximum(count, 1), np.nan)
 
 
-def _draw(
-    panel: Panel, steps: np.ndarray, rows: Sequence[Mapping[str, Any]], points: int
-) -> Drawing | None:
+def _draw(panel: Panel, rows: Rows, end: float, points: int) -> Drawing | None:
+    if panel.evaluated:  # a line holds what was due at its step
+        rows = [row for row in rows if any(curve.metric in row for curve in panel.curves)]
     lines = []
     for curve in panel.curves:
         values = _column(rows, curve.metric)
@@ -131,19 +179,23 @@ def _draw(
             lines.append(Line(curve, raw, smooth(raw)))
     if not lines:
         return None
-    limits = panel.limits or _limits(lines)
-    return Drawing(panel, steps, tuple(lines), limits, ticks(*limits))
+    limits = _limits(panel, lines)
+    steps = _thin(_column(rows, 'step'), points)
+    return Drawing(panel, steps, end, tuple(lines), limits, ticks(*limits))
 
 
-def _limits(lines: Sequence[Line]) -> tuple[float, float]:
-    """Without the odd spike, which would flatten everything else."""
+def _limits(panel: Panel, lines: Sequence[Line]) -> tuple[float, float]:
+    """The panel's own, or without the odd spike, which would flatten everything else."""
     values = np.concatenate([line.raw for line in lines])
     low, high = np.nanpercentile(values, (0.5, 99.5))
     margin = 0.08 * (high - low) or 0.5
-    return float(low - margin), float(high + margin)
+    found = float(low - margin), float(high + margin)
+    return tuple(
+        own if given is None else given for given, own in zip(panel.limits, found, strict=True)
+    )
 
 
-def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+def _column(rows: Rows, name: str) -> np.ndarray:
     values = (row.get(name) for row in rows)
     return np.array([np.nan if value is None else value for value in values], np.float64)
 

@@ -1,6 +1,5 @@
 """curves.png, drawn by matplotlib's object interface: no global state, so any thread may draw."""
 
-from collections.abc import Mapping, Sequence
 import io
 from typing import Any
 
@@ -9,12 +8,12 @@ from gan_jax.report import curves
 _COLORS = {'gen': '#c8501e', 'disc': '#1f5fa8'}
 
 
-def curves_png(rows: Sequence[Mapping[str, Any]]) -> bytes | None:
-    """Losses, D(x) and D(G(z)), gradient norms over the steps; None without rows."""
+def curves_png(metrics: curves.Rows, evaluations: curves.Rows) -> bytes | None:
+    """All panels that there are values for over the steps; None without any."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    drawings = curves.drawings(rows, points=1000)
+    drawings = curves.drawings(metrics, evaluations, points=1000)
     if not drawings:
         return None
     figure = Figure(figsize=(4.2 * len(drawings), 3.1), dpi=150, layout='constrained')
@@ -37,7 +36,7 @@ def _draw(axes: Any, drawing: curves.Drawing) -> None:
         axes.plot(drawing.steps, line.smooth, color=color, linewidth=1.5, label=line.curve.label)
     axes.set_title(drawing.panel.title, loc='left', fontsize=9, fontweight='bold')
     axes.set_xlabel('step', fontsize=8, color='#555')
-    axes.set_xlim(0, max(drawing.steps[-1], 1))
+    axes.set_xlim(0, drawing.end)
     axes.set_ylim(*drawing.limits)
     axes.set_yticks(drawing.ticks, [drawing.tick_label(tick) for tick in drawing.ticks])
     axes.xaxis.set_major_locator(_locator())

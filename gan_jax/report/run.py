@@ -18,6 +18,7 @@ class Run(NamedTuple):
       config: config.json.
       facts: run.json.
       rows: metrics.jsonl.
+      evaluations: evaluations.jsonl.
       grids: samples/*.png, oldest first.
       classification: classification.json.
       evaluation: evaluation.json.
@@ -27,6 +28,7 @@ class Run(NamedTuple):
     config: dict[str, Any]
     facts: dict[str, Any]
     rows: list[dict[str, Any]]
+    evaluations: list[dict[str, Any]]
     grids: list[Path]
     classification: dict[str, Any]
     evaluation: dict[str, Any]
@@ -52,7 +54,7 @@ class Run(NamedTuple):
     @property
     def drawings(self) -> list[curves.Drawing]:
         """The panels of the page."""
-        return curves.drawings(self.rows, CHART_POINTS)
+        return curves.drawings(self.rows, self.evaluations, CHART_POINTS)
 
 
 def read(workdir: Path) -> Run:
@@ -67,6 +69,7 @@ def read(workdir: Path) -> Run:
         config=load('config.json'),
         facts=load('run.json'),
         rows=recorder.read_rows(workdir),
+        evaluations=recorder.read_rows(workdir, recorder.EVALUATIONS),
         grids=recorder.sample_paths(workdir),
         classification=load('classification.json'),
         evaluation=load('evaluation.json'),

@@ -8,7 +8,8 @@ from pathlib import Path
 import shlex
 from typing import Any
 
-from gan_jax import images, recorder
+from gan_jax import images, observers, recorder
+from gan_jax.evaluation import balance, text
 from gan_jax.progress import clock
 from gan_jax.report import charts, markup, measured, pictures, reliability
 from gan_jax.report.run import Run
@@ -51,9 +52,18 @@ def history(run: Run) -> str:
     return (
         '<section id="curves"><h2>Training curves <small id="reading"></small></h2>'
         f'<div class="charts">{"".join(map(charts.chart, drawings))}</div>'
-        f'<p class="note">{note}<span class="scripted">Point at any curve to read it; click to'
-        ' see the samples of that moment.</span></p></section>'
+        f'<p class="note">{note}{_provenance(run)}<span class="scripted">Point at any curve to read'
+        ' it; click to see the samples of that moment.</span></p></section>'
     )
+
+
+def _provenance(run: Run) -> str:
+    """What the distances among the curves are of and by; '' without any."""
+    found = run.facts.get('evaluation')
+    if not found:
+        return ''
+    words = (f'{name}: {value}' for name, value in text.provenance(found).items())
+    return f'Distances: {escape("; ".join(words))}. '
 
 
 def filmstrip(run: Run) -> str:
@@ -108,7 +118,19 @@ def reading_note(run: Run) -> str:
         '<p>The losses of a GAN are not a measure of quality: each network is graded by the'
         ' other, and both improve. A healthy run shows curves that keep their distance and'
         ' samples that get better. One loss that falls to zero while the other climbs is the'
-        f' sign of a lost balance.</p></div>{_verdict(run)}</section>'
+        f' sign of a lost balance.</p>{_about_auc(run)}</div>{_verdict(run)}</section>'
+    )
+
+
+def _about_auc(run: Run) -> str:
+    if not _balance(run):
+        return ''
+    return (
+        '<p>The <b>AUC</b> is how often the discriminator gives a real image more than a generated'
+        f' one, on the same {balance.NUM_IMAGES} images each time, without augmentation. Near 1'
+        f' it is always right: {balance.LOST_EPOCHS} epochs at {balance.LOST} or more count as a'
+        ' balance that is lost. Training images far above held-out ones: it knows them by heart.'
+        '</p>'
     )
 
 
@@ -206,9 +228,28 @@ def _figures(run: Run) -> dict[str, str]:
         'Real images': f'{data["num_examples"]:,}' if data else '',
         'Generator': f'{parameters["gen"]:,} parameters' if parameters else '',
         'Discriminator': f'{parameters["disc"]:,} parameters' if parameters else '',
+        'Balance': _balance(run),
+        'Best step': _best(run),
         'Loss': str(run.config.get('loss', '')).replace('_', ' '),
         'Device': _devices(run.facts.get('devices', [])),
     }
+
+
+def _balance(run: Run) -> str:
+    """Since when the discriminator has been nearly always right; '' where it was not measured."""
+    if not any('auc' in row for row in run.evaluations):
+        return ''
+    lost = balance.epoch_lost(run.evaluations)
+    return 'held' if lost is None else f'lost at epoch {lost:,}'
+
+
+def _best(run: Run) -> str:
+    figure = run.config.get('evaluate', {}).get('best', '')
+    step = observers.best_step(run.evaluations, figure) if figure else None
+    if step is None:
+        return ''
+    value = next(row[figure] for row in run.evaluations if row['step'] == step)
+    return f'{step:,} ({figure.replace("_", " ")} {value:.4g})'
 
 
 def _training_seconds(rows: list[dict[str, Any]]) -> float:

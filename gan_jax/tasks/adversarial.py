@@ -4,7 +4,7 @@ One step makes `disc_steps` updates of the discriminator, each on new real image
 one of the generator. Which networks, loss, penalties and augmentation is data (`Recipe`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import functools
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import optax
 
-from gan_jax import augment, images, losses, nets, optimizers, penalties, rng
+from gan_jax import ada, augment, images, losses, nets, optimizers, penalties, rng
 from gan_jax.states import GanState, NetState
 from gan_jax.tasks import players
 from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task
@@ -27,7 +27,10 @@ class Recipe(NamedTuple):
     Attributes:
       loss: functions of (real_logits, fake_logits) for each network.
       latent: (keys [B]) -> z, float32 [B, latent_dim].
-      penalties: (function, weight) of each penalty on the discriminator.
+      penalties: (function, weight) of each gradient penalty on the discriminator.
+      penalty_every: steps between them; their weights are multiplied by it.
+      lecam: the penalty on its logits; None without it.
+      ada: how the probability of augmentation adapts; None: it does not.
       disc_steps, share_latent: as in the config.
     """
 
@@ -35,7 +38,11 @@ class Recipe(NamedTuple):
     optimizers: Pair[optax.GradientTransformation]
     loss: Pair[losses.LossFn]
     penalties: tuple[tuple[penalties.Penalty, float], ...]
-    augment: augment.Augmentation
+    penalty_every: int
+    lecam: penalties.Lecam | None
+    ada: ada.Ada | None
+    augment: augment.Policy
+    augment_p: float
     noise_std: Callable[[jax.Array], jax.Array | float] | None
     latent: Callable[[jax.Array], jax.Array]
     disc_steps: int
@@ -48,12 +55,15 @@ class Recipe(NamedTuple):
 def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
-    sampler = players.make_sampler(config, _modules(config, spec, None).gen)
+    alone = _modules(config, spec, None)
+    sampler = players.make_sampler(config, alone.gen)
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
         preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
+        contest=functools.partial(players.contest, sampler, functools.partial(judge, alone)),
+        parts={'generator': players.make_part(config, alone.gen)},
     )
 
 
@@ -74,6 +84,9 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
         ),
         loss=losses.make(config.loss, config.label_smoothing),
         penalties=tuple((penalties.PENALTIES[n], w) for n, w in weights.items() if w),
+        penalty_every=config.penalty_every,
+        lecam=penalties.make_lecam(config.lecam),
+        ada=ada.make(config.ada, config.batch_size),
         disc_steps=config.disc_steps,
         share_latent=config.share_latent,
     )
@@ -92,7 +105,12 @@ def init(recipe: Recipe, spec: DataSpec) -> GanState:
     """A fresh state; see `players.init`."""
     label, image = jnp.zeros(2, jnp.int32), jnp.zeros((2, *spec.image_shape))
     z = recipe.latent(jax.random.split(jax.random.key(0), 2))
-    return players.init(recipe, Pair((z, label), (image, label)))
+    memory: dict[str, Any] = {}
+    if recipe.lecam:
+        memory['lecam'] = {'real': jnp.zeros(()), 'fake': jnp.zeros(())}
+    if recipe.ada:
+        memory['ada'] = ada.start()
+    return players.init(recipe, Pair((z, label), (image, label))).replace(memory=memory)
 
 
 def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
@@ -106,31 +124,49 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     Returns:
       The next state, and float32 scalars averaged over devices and discriminator
       updates: `loss_g`, `loss_d`, `d_real` = mean sigmoid(D(x)), `d_fake` = mean
-      sigmoid(D(G(z))), `grad_norm_g`, `grad_norm_d`, and `penalty` where there is one.
+      sigmoid(D(G(z))), `grad_norm_g`, `grad_norm_d`, and where there is such a thing `penalty`,
+      `lecam` with `logit_real` and `logit_fake`, the means of D(x) and D(G(z)), and `augment_p`
+      with `d_sign`, the mean sign of D(x).
     """
     chex.assert_axis_dimension(batch.image, 0, recipe.disc_steps)
     key = rng.step_key(recipe.seed, state.step, state.rollbacks)
     real = images.normalise(batch.image, recipe.nets.gen.pixel_range)
     gen, disc = state.nets
+    memory = state.memory
     noise_std = recipe.noise_std and recipe.noise_std(state.step)
+    augment_p = memory['ada']['p'] if recipe.ada else None
     disc_metrics = []
     for k in range(recipe.disc_steps):
         label = batch.label[k]
-        game = players.Game(recipe, rng.purpose_key(key, 'disc', k), label, noise_std)
+        game = players.Game(recipe, rng.purpose_key(key, 'disc', k), label, noise_std, augment_p)
         generated = game.generate(gen, recipe.latent(game.keys('latent')), label)
-        disc, metrics = update_disc(game, disc, real[k], generated.image)
+        update = functools.partial(update_disc, game, disc, memory, state.step)
+        disc, memory, metrics = update(real[k], generated.image)
         disc_metrics.append(metrics)
     if not recipe.share_latent:
-        game = players.Game(recipe, rng.purpose_key(key, 'gen'), label, noise_std)
+        game = game._replace(key=rng.purpose_key(key, 'gen'))
         generated = game.generate(gen, recipe.latent(game.keys('latent')), label)
     gen, gen_metrics = update_gen(game, gen, disc, real[-1], generated)
     metrics = jax.tree.map(lambda *values: sum(values) / len(values), *disc_metrics)
+    if recipe.ada:
+        metrics['augment_p'] = augment_p
+        adapted = ada.follow(recipe.ada, memory['ada'], metrics['d_sign'], state.step)
+        memory = {**memory, 'ada': adapted}
     state = state.replace(
         step=state.step + 1,
+        memory=memory,
         nets=Pair(gen, disc),
         ema=players.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
     )
     return state, gen_metrics | metrics
+
+
+def judge(
+    modules: Pair[nn.Module], state: GanState, image: jax.Array, label: jax.Array
+) -> jax.Array:
+    """D(image), float32 [N], of images as stored, uint8 [N, H, W, C]."""
+    pixels = images.normalise(image, modules.gen.pixel_range)
+    return modules.disc.apply(state.nets.disc.variables, pixels, label, train=False)
 
 
 def _logits(
@@ -141,45 +177,88 @@ def _logits(
 
 
 def update_disc(
-    game: players.Game, disc: NetState, real: jax.Array, fake: jax.Array
-) -> tuple[NetState, Metrics]:
-    """One update of the discriminator, on real and on generated images."""
+    game: players.Game,
+    disc: NetState,
+    memory: Mapping[str, Any],
+    step: jax.Array,
+    real: jax.Array,
+    fake: jax.Array,
+) -> tuple[NetState, Mapping[str, Any], dict[str, jax.Array]]:
+    """One update of the discriminator, on real and on generated images.
+
+    Args:
+      game: of this update.
+      disc: the discriminator.
+      memory: that of the state.
+      step: steps made before this one.
+      real: float32 [B, H, W, C].
+      fake: as many.
+
+    Returns:
+      The discriminator and the memory after it, and metrics.
+    """
+    recipe = game.recipe
     real, fake = game.view(real, 'real'), game.view(fake, 'fake')
 
     def objective(params: Any) -> tuple[jax.Array, tuple[players.Stats, dict[str, jax.Array]]]:
         both = {'real': (real, game.label), 'fake': (fake, game.label)}
         logits, stats = game.apply_each(disc, params, both)
         real_logits, fake_logits = logits.values()
-        loss = jnp.mean(game.recipe.loss.disc(real_logits, fake_logits))
+        loss = jnp.mean(recipe.loss.disc(real_logits, fake_logits))
         metrics = {
             'loss_d': loss,
             'd_real': jnp.mean(jax.nn.sigmoid(real_logits)),
             'd_fake': jnp.mean(jax.nn.sigmoid(fake_logits)),
         }
-        if game.recipe.penalties:
-            metrics['penalty'] = _penalty(game, disc, params, real, fake)
+        if recipe.penalties:
+            metrics['penalty'] = _penalty(game, disc, params, real, fake, step)
             loss += metrics['penalty']
+        if recipe.lecam:
+            metrics |= {'logit_real': jnp.mean(real_logits), 'logit_fake': jnp.mean(fake_logits)}
+            averages = memory['lecam']
+            metrics['lecam'] = recipe.lecam.value(real_logits, fake_logits, averages, step)
+            loss += metrics['lecam']
+        if recipe.ada:
+            metrics['d_sign'] = jnp.mean(jnp.sign(real_logits))
         return loss, (stats, metrics)
 
     (_, (stats, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
     grads, stats, metrics = game.average((grads, stats, metrics))
     metrics['grad_norm_d'] = players.norm(grads)
-    return disc.apply_gradients(grads=grads, batch_stats=stats), metrics
+    if recipe.lecam:
+        means = {'real': metrics['logit_real'], 'fake': metrics['logit_fake']}
+        memory = {**memory, 'lecam': recipe.lecam.follow(memory['lecam'], means, step)}
+    return disc.apply_gradients(grads=grads, batch_stats=stats), memory, metrics
 
 
 def _penalty(
-    game: players.Game, disc: NetState, params: Any, real: jax.Array, fake: jax.Array
+    game: players.Game,
+    disc: NetState,
+    params: Any,
+    real: jax.Array,
+    fake: jax.Array,
+    step: jax.Array,
 ) -> jax.Array:
-    """The weighted sum of the recipe's penalties, a scalar."""
+    """The weighted sum of the recipe's gradient penalties, a scalar; 0 where they are not due.
+
+    Lazy regularisation: every k-th step takes k times the weight (Karras et al. 2020,
+    arXiv:1912.04958, section 3.1).
+    """
+    every = game.recipe.penalty_every
 
     def logits(image: jax.Array) -> jax.Array:
         return _logits(game, disc, params, image, 'penalty')
 
-    total = jnp.zeros(())
-    for number, (penalty, weight) in enumerate(game.recipe.penalties):
-        keys = game.keys('penalty', str(number))
-        total += weight * jnp.mean(penalty(logits, real, fake, keys, game.recipe.axis_name))
-    return total
+    def total() -> jax.Array:
+        value = jnp.zeros(())
+        for number, (penalty, weight) in enumerate(game.recipe.penalties):
+            keys = game.keys('penalty', str(number))
+            value += weight * jnp.mean(penalty(logits, real, fake, keys, game.recipe.axis_name))
+        return value
+
+    if every == 1:
+        return total()
+    return jax.lax.cond(step % every == 0, lambda: every * total(), lambda: jnp.zeros(()))
 
 
 def update_gen(

@@ -16,7 +16,7 @@ import optax
 from gan_jax import augment, images, nets, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
-from gan_jax.types import Batch, DataSpec, Pair, Sampler
+from gan_jax.types import Batch, DataSpec, Pair, Part, Sampler
 
 Stats = Any  # a network's batch_stats
 
@@ -27,7 +27,7 @@ class Recipe(Protocol):
     Attributes:
       nets: the two Linen modules, with collectives over `axis_name`.
       optimizers: one for each.
-      augment: applied to all that the discriminator sees.
+      augment: applied to all that the discriminator sees, with the probability `augment_p`.
       noise_std: step -> standard deviation of the instance noise; None without any.
       ema_decay: of each network's moving average; 0: none.
       seed, axis_name: as in the config.
@@ -35,7 +35,8 @@ class Recipe(Protocol):
 
     nets: Pair[nn.Module]
     optimizers: Pair[optax.GradientTransformation]
-    augment: augment.Augmentation
+    augment: augment.Policy
+    augment_p: float
     noise_std: Callable[[jax.Array], jax.Array | float] | None
     ema_decay: Pair[float]
     seed: int
@@ -47,6 +48,7 @@ def common(config: ConfigDict, modules: Pair[nn.Module], axis_name: str | None) 
     return dict(
         nets=modules,
         augment=augment.make(config.augment),
+        augment_p=config.augment_p,
         noise_std=_noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps),
         ema_decay=Pair(config.gen.ema_decay, config.disc.ema_decay),
         seed=config.seed,
@@ -81,7 +83,7 @@ def module(
 
 
 def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
-    """Refuses penalties, and fields that have other values than the task knows.
+    """Refuses penalties, what adapts, and fields that have other values than the task knows.
 
     Args:
       config: the run's config.
@@ -90,10 +92,8 @@ def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
     Raises:
       UserError: a field has another value.
     """
-    for field, value in {
-        **fixed,
-        **{f'penalties.{name}': 0.0 for name in config.penalties},
-    }.items():
+    off = [f'penalties.{name}' for name in config.penalties] + ['ada.target', 'lecam.weight']
+    for field, value in {**fixed, **dict.fromkeys(off, 0.0)}.items():
         group, _, name = field.rpartition('.')
         given = (config[group] if group else config)[name]
         if given != value:
@@ -174,12 +174,14 @@ class Game(NamedTuple):
       key: of this update; each use derives its own.
       label: int32 [B], of the real images.
       noise_std: of the instance noise now; None without any.
+      augment_p: probability of the augmentation now; None: the recipe's.
     """
 
     recipe: Recipe
     key: jax.Array
     label: jax.Array
     noise_std: jax.Array | float | None
+    augment_p: jax.Array | None = None
 
     def keys(self, *purpose: str) -> jax.Array:
         """One key an example for this purpose, [B]."""
@@ -206,6 +208,7 @@ class Game(NamedTuple):
         image = disturb(
             (image - middle) / scale,
             self.recipe.augment,
+            self.recipe.augment_p if self.augment_p is None else self.augment_p,
             self.noise_std if noise else None,
             lambda use: self.keys(use, purpose),
         )
@@ -271,12 +274,13 @@ class Game(NamedTuple):
 
 def disturb(
     image: jax.Array,
-    augmentation: augment.Augmentation,
+    augmentation: augment.Policy,
+    augment_p: jax.Array | float,
     noise_std: jax.Array | float | None,
     keys: Callable[[str], jax.Array],
 ) -> jax.Array:
     """Augments images in [-1, 1], float32 [B, H, W, C], and adds noise; keys: use -> [B]."""
-    image = augmentation(image, keys('augment'))
+    image = augmentation(image, keys('augment'), augment_p)
     if noise_std is not None:
         image = image + noise_std * rng.normal(keys('noise'), image.shape[1:])
     return image
@@ -335,6 +339,20 @@ def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
     )
 
 
+def make_part(config: ConfigDict, generator: nn.Module) -> Part:
+    """The generator of a latent, and of a class if it has some: float32 [N, H, W, C] in [0, 1]."""
+    low, high = generator.pixel_range
+
+    def call(variables: Any, z: jax.Array, *label: jax.Array) -> jax.Array:
+        label = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
+        return (generator.apply(variables, z, label, train=False) - low) / (high - low)
+
+    inputs = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
+    if generator.num_classes:
+        inputs['label'] = jax.ShapeDtypeStruct((), jnp.int32)
+    return Part(generator_variables, call, inputs)
+
+
 def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState, Batch], jax.Array]:
     """A task's `preview` of `count` latents, always the same; classes in turn."""
 
@@ -347,8 +365,32 @@ def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState,
     return lambda state, shown: images_of(state)
 
 
+def contest(
+    sampler: Sampler,
+    judge: Callable[[GanState, jax.Array, jax.Array], jax.Array],
+    state: GanState,
+    key: jax.Array,
+    batch: Batch,
+) -> tuple[jax.Array, jax.Array]:
+    """A task's `contest`: real images against generated ones of the same classes.
+
+    Args:
+      sampler: of the task.
+      judge: (state, image uint8 [N, H, W, C], label int32 [N]) -> logits float32 [N].
+      state: whose generator plays itself, not its average.
+      key: of the latents.
+      batch: real images as training sees them, leaves [N, ...].
+    """
+    z = sampler.latent(key, len(batch.label))
+    fake = sampler.generate(state.replace(ema=Pair({}, {})), z, batch.label)
+    return judge(state, batch.image, batch.label), judge(state, fake, batch.label)
+
+
 def inspect(config: ConfigDict, batch: Batch, noise: bool = True) -> jax.Array:
-    """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8."""
+    """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8.
+
+    An adaptive augmentation is shown as often as it may get.
+    """
     zero = jnp.zeros((), jnp.int32)
     key = rng.purpose_key(rng.step_key(config.seed, zero, zero), 'disc', 0)
     std = config.instance_noise.std if noise else 0.0
@@ -358,5 +400,6 @@ def inspect(config: ConfigDict, batch: Batch, noise: bool = True) -> jax.Array:
         return rng.example_keys(rng.purpose_key(key, use, 'real'), len(batch.label), None)
 
     pixels = images.normalise(batch.image, (-1, 1))
-    seen = disturb(pixels, augment.make(config.augment), noise_std and noise_std(zero), keys)
+    p = config.ada.limit if config.ada.target else config.augment_p
+    seen = disturb(pixels, augment.make(config.augment), p, noise_std and noise_std(zero), keys)
     return images.to_uint8(seen, (-1, 1))

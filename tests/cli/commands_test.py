@@ -94,6 +94,37 @@ MISTAKES = {
         ['train', '--config.loss=hinge', '--config.label_smoothing=0.1'],
         "config.label_smoothing=0.1: the loss 'hinge' has no target to smooth",
     ),
+    'probability': (['train', '--config.augment_p=1.5'], 'config.augment_p=1.5: must be at most 1'),
+    'nothing to adapt': (['train', '--config.ada.target=0.6'], 'name one in config.augment'),
+    'two probabilities': (
+        ['train', '--config.ada.target=0.6', '--config.augment=color', '--config.augment_p=0.5'],
+        'config.augment_p=0.5: with config.ada.target=0.6 it adapts',
+    ),
+    'no sign': (
+        ['train', '--config.ada.target=0.6', '--config.augment=color', '--config.loss=wasserstein'],
+        "config.ada.target=0.6: no logit of the loss 'wasserstein' says",
+    ),
+    'figure': (
+        ['train', "--config.evaluate.figures=('frechett',)"],
+        "no figure 'frechett'; did you mean 'frechet'?",
+    ),
+    'best without figures': (
+        ['train', '--config.evaluate.best=frechet_digits'],
+        'config.evaluate.best=frechet_digits is not measured: set config.evaluate.every',
+    ),
+    'best of another figure': (
+        ['train', '--config.evaluate.best=kid_digits', '--config.evaluate.every=1'],
+        "add 'kid' to config.evaluate.figures",
+    ),
+    'best of nothing': (
+        ['train', '--config.evaluate.best=loss_g', '--config.evaluate.every=1'],
+        'config.evaluate.best=loss_g: no figure that ranks; ',
+    ),
+    'feature net': (
+        ['train', '--config.evaluate.features=digit'],
+        "config.evaluate.features=digit: did you mean 'digits'?",
+    ),
+    'step': (['sample', '--workdir=none', '--output=a.png', '--step=first'], 'no run there'),
     'data': (['train', '--config.data.name=mnist5'], "did you mean 'mnist5k'?"),
     'image size': (
         ['train', '--config.gen.net.name=dcgan', '--config.disc.net.name=dcgan'],
@@ -151,7 +182,7 @@ def test_a_broken_config_file_is_named_with_its_line(case, tmp_path, capsys):
         'type': ('def get_config(preset):\n    return {}\n', 'must return a ConfigDict'),
         'empty': (
             'import ml_collections\nget_config = lambda preset: ml_collections.ConfigDict()\n',
-            'no field config.augment; start from gan_jax.config.default()',
+            'no field config.ada; start from gan_jax.config.default()',
         ),
         'extra': (
             'from gan_jax import config\ndef get_config(preset):\n    c = config.default()\n'

@@ -193,6 +193,89 @@ def test_instance_noise_falls_linearly_to_zero():
     np.testing.assert_allclose(got, [0.2, 0.1, 0.0, 0.0], atol=1e-7)
 
 
+def same(found, wanted):
+    """Gradients are equal up to rounding: they are of two programs."""
+    for got, want in zip(found, wanted, strict=True):
+        norm = float(optax.tree.norm(want))
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5 * norm)
+
+
+@pytest.mark.newest
+def test_a_lazy_penalty_weighs_more_in_turn_and_nothing_in_between():
+    def found(step, **changes):
+        recipe, state, batch = setting(augment='', **changes)
+        state = state.replace(step=jnp.int32(step))
+        _, metrics = compiled(recipe)(state, batch)
+        return jax.jit(gradients(recipe, state, batch))(), metrics.get('penalty')
+
+    lazy = {'penalties.r1': 0.5, 'penalty_every': 3}
+    (due, value), (between, nothing) = found(6, **lazy), found(7, **lazy)
+    heavy, expected = found(6, **{'penalties.r1': 1.5})
+    same(due, heavy)
+    same(between, found(7)[0])
+    assert nothing == 0 and value == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_lecam_changes_the_discriminator_alone_and_from_its_start_on():
+    def found(**changes):
+        recipe, state, batch = setting(**changes)
+        averages = {'real': jnp.float32(3.0), 'fake': jnp.float32(-3.0)}
+        state = state.replace(memory={'lecam': averages} if changes else {})
+        return jax.jit(gradients(recipe, state, batch))()
+
+    plain = found()
+    same(found(**{'lecam.weight': 0.5, 'lecam.start': 1}), plain)
+    applied = found(**{'lecam.weight': 0.5, 'lecam.start': 0})
+    assert changed(applied[1], plain[1])
+
+
+def test_what_lecam_follows_are_the_logits_of_the_step():
+    recipe, state, batch = setting(**{'lecam.weight': 0.5, 'lecam.start': 1})
+    step = compiled(recipe)
+    first, metrics = step(state, batch)
+    for name, average in first.memory['lecam'].items():
+        assert average == metrics[f'logit_{name}'] != 0
+    second, metrics = step(first, batch)
+    for name, average in second.memory['lecam'].items():
+        want = 0.99 * first.memory['lecam'][name] + 0.01 * metrics[f'logit_{name}']
+        assert average == pytest.approx(float(want), rel=1e-5)
+
+
+ADA = {'augment': 'color,cutout', 'ada.target': 0.5, 'ada.every': 1, 'ada.images': 16}
+
+
+def test_the_adaptive_probability_is_that_of_the_state():
+    """At 0 nothing is augmented, at 1 everything, in both updates."""
+
+    def found(p=None, **changes):
+        recipe, state, batch = setting(**changes)
+        if p is not None:
+            memory = {'ada': {'p': jnp.float32(p), 'signs': jnp.float32(0)}}
+            state = state.replace(memory=memory)
+        return jax.jit(gradients(recipe, state, batch))()
+
+    never, always = found(augment=''), found(augment=ADA['augment'])
+    same(found(0, **ADA), never)
+    same(found(1, **ADA), always)
+    assert all(changed(a, b) for a, b in zip(never, always, strict=True))
+    same(found(augment=ADA['augment'], augment_p=0.0), never)
+
+
+def test_the_probability_follows_the_signs_of_real_images():
+    """Half of the way from 0 to 1 in a batch of 8 of 16 images, up to the limit."""
+    recipe, state, batch = setting(**ADA)
+    step, history = compiled(recipe), []
+    for _ in range(6):
+        before = float(state.memory['ada']['p'])
+        state, metrics = step(state, batch)
+        assert float(metrics['augment_p']) == before
+        p = before + 0.5 * np.sign(float(metrics['d_sign']) - 0.5)
+        history.append(float(state.memory['ada']['p']))
+        assert history[-1] == pytest.approx(np.clip(p, 0, 0.8))
+    assert max(history) > 0
+
+
 def test_samples_come_from_the_average_and_previews_from_fixed_latents():
     config = gans.config('mlp', **{'gen.ema_decay': 0.9, 'gen.net.hidden': (8,)})
     task = adversarial.make(config, SPEC, axis_name=None)

@@ -5,7 +5,8 @@
   const scrubber = document.getElementById('scrubber');
   const play = document.getElementById('play');
   const plots = Array.from(document.querySelectorAll('.chart .plot'));
-  const lastStep = data.steps.length ? Math.max(data.steps[data.steps.length - 1], 1) : 1;
+  const charts = Object.values(data.charts);
+  const lastStep = Math.max(1, ...charts.map((chart) => chart.steps[chart.steps.length - 1]));
   const sources = data.frames.map((frame) => frame.src || picture.src);
   document.documentElement.classList.add('live');
 
@@ -19,15 +20,16 @@
 
   function read(step) {
     if (!plots.length) return;
-    const i = nearest(data.steps, step);
-    const label = 'at step ' + data.steps[i].toLocaleString('en');
+    const label = 'at step ' + charts[0].steps[nearest(charts[0].steps, step)].toLocaleString('en');
     document.querySelectorAll('#reading').forEach((place) => { place.textContent = label; });
     plots.forEach((plot) => {
+      const chart = data.charts[plot.parentNode.dataset.panel];
+      const i = nearest(chart.steps, step);
       const cursor = plot.querySelector('.cursor');
       cursor.hidden = false;
-      cursor.style.left = 100 * data.steps[i] / lastStep + '%';
+      cursor.style.left = 100 * chart.steps[i] / lastStep + '%';
       plot.parentNode.querySelectorAll('.legend b').forEach((place, c) => {
-        const value = data.charts[plot.parentNode.dataset.panel][c][i];
+        const value = chart.readings[c][i];
         place.textContent = value === null ? '' : String(Number(value.toPrecision(3)));
       });
     });

@@ -1,0 +1,68 @@
+"""Adaptive discriminator augmentation: as much of it as the discriminator's overfitting asks for.
+
+Karras et al. 2020, arXiv:2006.06676, section 3.3: the share of real images that the discriminator
+takes for real, r = E[sign D(x)], is 0 while it cannot tell them from generated ones, and 1 once it
+knows them all by heart. The probability of augmentation rises while r is above a target, and falls
+while it is below.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+
+class Ada(NamedTuple):
+    """How the probability follows.
+
+    Attributes:
+      target: of r, in (0, 1).
+      every: steps between changes.
+      change: of the probability, each time.
+      limit: above which it does not rise.
+    """
+
+    target: float
+    every: int
+    change: float
+    limit: float
+
+
+def make(config: ConfigDict, batch_size: int) -> Ada | None:
+    """From `config.ada`; None if it is off.
+
+    Args:
+      config: that section.
+      batch_size: global.
+    """
+    if not config.target:
+        return None
+    change = batch_size * config.every / config.images
+    return Ada(config.target, config.every, change, config.limit)
+
+
+def start() -> dict[str, jax.Array]:
+    """What it remembers in a fresh state: the probability `p`, and the sum of `signs` so far."""
+    return {'p': jnp.zeros(()), 'signs': jnp.zeros(())}
+
+
+def follow(
+    ada: Ada, memory: Mapping[str, jax.Array], sign: jax.Array, step: jax.Array
+) -> dict[str, jax.Array]:
+    """What it remembers after a step.
+
+    Args:
+      ada: how.
+      memory: before it.
+      sign: the mean sign of the step's logits of real images, over all devices.
+      step: steps made before it, int32.
+    """
+    signs = memory['signs'] + sign
+    due = (step + 1) % ada.every == 0
+    p = memory['p'] + ada.change * jnp.sign(signs / ada.every - ada.target)
+    return {
+        'p': jnp.where(due, jnp.clip(p, 0.0, ada.limit), memory['p']),
+        'signs': jnp.where(due, 0.0, signs),
+    }

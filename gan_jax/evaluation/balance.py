@@ -1,0 +1,116 @@
+"""Whether the two players are in balance: how well the discriminator ranks real above fake."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+import numpy as np
+
+from gan_jax import rng
+from gan_jax.data import views
+from gan_jax.data.sources import Dataset
+from gan_jax.states import GanState
+from gan_jax.types import Batch, Task
+
+NUM_IMAGES = 500  # of each kind
+CHUNK = 100  # images in one call, so that memory does not grow with their number
+LOST = 0.99  # from this AUC on the generator has next to nothing to learn from
+LOST_EPOCHS = 10  # in a row
+
+
+def auc(real_logits: np.ndarray, fake_logits: np.ndarray) -> float:
+    """The probability that a real image has a higher logit than a generated one; ties count half.
+
+    The area under the ROC curve: at 0.5 the discriminator cannot tell them apart, at 1 it always
+    can.
+
+    Args:
+      real_logits: float [N].
+      fake_logits: float [M].
+
+    Returns:
+      in [0, 1]; NaN if a logit is.
+    """
+    signs = np.sign(np.float64(real_logits)[:, None] - np.float64(fake_logits)[None, :])
+    return float((1 + signs.mean()) / 2)
+
+
+def observer(
+    task: Task,
+    datasets: Mapping[str, Dataset],
+    config: ConfigDict,
+    place: Callable[[Any], Any],
+) -> Callable[[GanState], dict[str, float]]:
+    """A function of the state: the AUC on each of the sets, by name.
+
+    It is of a fixed sample of the set against generated images from fixed latents, as many, and
+    of the networks as they play: not averaged, without augmentation, noise or dropout.
+
+    Args:
+      task: whose `contest` it is.
+      datasets: by the name of the figure; `NUM_IMAGES` of each are taken, or all there are.
+      config: the run's `config.data`.
+      place: puts arrays where the state is.
+    """
+
+    @jax.jit
+    def contest(state: GanState, chunk: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
+        key = rng.purpose_key(jax.random.key(0), 'balance')
+        return task.contest(state, jax.random.fold_in(key, chunk), batch)
+
+    samples = {name: _sample(dataset, config) for name, dataset in datasets.items()}
+    chunks = {name: [place(chunk) for chunk in _chunks(batch)] for name, batch in samples.items()}
+
+    def measure(state: GanState) -> dict[str, float]:
+        found = {}
+        for name, parts in chunks.items():
+            logits = jax.device_get([contest(state, *part) for part in parts])
+            count = len(samples[name].label)
+            real, fake = (np.concatenate(side)[:count] for side in zip(*logits, strict=True))
+            found[name] = auc(real, fake)
+        return found
+
+    return measure
+
+
+def _sample(dataset: Dataset, config: ConfigDict) -> Batch:
+    """The same images whatever the run's seed is, so that runs can be compared."""
+    count = len(dataset.source)
+    order = np.random.Generator(np.random.PCG64(0)).permutation(count)
+    image, label = dataset.source.take(np.sort(order[:NUM_IMAGES]))
+    return Batch(views.centred(config, image), label)
+
+
+def _chunks(batch: Batch) -> list[tuple[np.int32, Batch]]:
+    """Numbered; the last one is filled up with the first images, so that one program serves all."""
+    count = len(batch.label)
+    size = min(CHUNK, count)
+    starts = range(0, count, size)
+    indices = [np.arange(start, start + size) % count for start in starts]
+    return [(np.int32(n), Batch(*(leaf[i] for leaf in batch))) for n, i in enumerate(indices)]
+
+
+def epoch_lost(rows: Sequence[Mapping[str, Any]], name: str = 'auc') -> int | None:
+    """The first of `LOST_EPOCHS` consecutive epochs with an AUC of at least `LOST`; None: none.
+
+    Where it was not measured at every epoch, all measurements in a stretch of at least as many
+    epochs must be so high.
+
+    Args:
+      rows: of evaluations.jsonl, ascending: `epoch`, and the figure where it was measured.
+      name: of the figure.
+    """
+    first = None
+    for row in rows:
+        value = row.get(name)
+        if value is None:
+            continue
+        if value < LOST:
+            first = None
+            continue
+        epoch = int(row['epoch'])
+        first = epoch if first is None else first
+        if epoch - first >= LOST_EPOCHS - 1:
+            return first
+    return None

@@ -1,0 +1,178 @@
+"""Do samples carry the augmentation that was only meant for the discriminator?
+
+A generator may learn to make holes, borders or colours that no real image has, as the discriminator
+sees them on real images too. For each augmentation there is a trace: a number an image that is
+high where it was applied. Real images with and without it say how well the trace tells, and so
+what share of the samples carries it.
+"""
+
+from collections.abc import Callable, Mapping
+import math
+from typing import NamedTuple
+
+import chex
+import jax
+import numpy as np
+
+from gan_jax import augment, images
+
+FEWEST_TOLD = 0.2  # of augmented images told apart beyond chance, below which nothing is said
+LEAKS = 0.05  # share of the samples beyond its error that is called a leak
+MOST = 2_000  # images of each kind that are looked at
+CHUNK = 250
+
+Trace = Callable[[np.ndarray], np.ndarray]  # float32 [N, H, W, C] in [-1, 1] -> float [N]
+
+
+class Leak(NamedTuple):
+    """What is found of one augmentation.
+
+    Attributes:
+      share: of the samples that carry it, in [0, 1]; NaN where it cannot be told.
+      error: its standard error.
+      told: share of augmented real images that the trace tells beyond chance.
+    """
+
+    share: float
+    error: float
+    told: float
+
+    @property
+    def leaks(self) -> bool:
+        """Whether more of the samples carry it than chance would make seem."""
+        return self.share - 2 * self.error > LEAKS
+
+
+def borders(real: np.ndarray) -> Trace:
+    """How near the outermost row or column nearest to grey is to it: translation moves grey in."""
+    del real
+
+    def trace(image: np.ndarray) -> np.ndarray:
+        size = np.abs(image).mean(axis=-1)
+        lines = size[:, 0], size[:, -1], size[:, :, 0], size[:, :, -1]
+        return -np.min([line.mean(axis=1) for line in lines], axis=0)
+
+    return trace
+
+
+def holes(real: np.ndarray) -> Trace:
+    """How near the greyest square, a quarter of the side, is to grey: a hole shows one at least."""
+    del real
+
+    def trace(image: np.ndarray) -> np.ndarray:
+        size = np.abs(image).mean(axis=-1)
+        rows, columns = (max(side // 4, 1) for side in size.shape[1:])
+        total = np.pad(size.cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))
+        sums = total[:, rows:] - total[:, :-rows]
+        sums = sums[:, :, columns:] - sums[:, :, :-columns]
+        return -sums.min(axis=(1, 2)) / (rows * columns)
+
+    return trace
+
+
+def _tones(image: np.ndarray) -> np.ndarray:
+    """Brightness, log contrast and log saturation of each image, [N, 3]."""
+    grey = image.mean(axis=-1)
+    saturation = np.abs(image - grey[..., None]).mean(axis=(1, 2, 3))
+    contrast = grey.std(axis=(1, 2))
+    return np.stack(
+        [grey.mean(axis=(1, 2)), np.log(contrast + 1e-2), np.log(saturation + 1e-2)], axis=1
+    )
+
+
+def tones(real: np.ndarray) -> Trace:
+    """How unusual brightness, contrast or saturation are, in deviations of the real images."""
+    usual = _tones(real)
+    middle, spread = usual.mean(axis=0), usual.std(axis=0) + 1e-3
+    return lambda image: np.abs((_tones(image) - middle) / spread).max(axis=1)
+
+
+def _direction(image: np.ndarray) -> np.ndarray:
+    """The direction across the edges of each image, as a unit vector of twice its angle, [N]."""
+    down, right = np.gradient(image.mean(axis=-1), axis=(1, 2))
+    doubled = (right + 1j * down) ** 2
+    total = doubled.sum(axis=(1, 2))
+    return total / np.maximum(np.abs(total), 1e-9)
+
+
+def slants(real: np.ndarray) -> Trace:
+    """How far the direction of the edges is from that of most real images."""
+    usual = _direction(real).mean()
+    usual /= max(abs(usual), 1e-9)
+    return lambda image: np.abs(np.angle(_direction(image) / usual))
+
+
+TRACES: Mapping[str, Callable[[np.ndarray], Trace]] = {
+    'color': tones,
+    'translation': borders,
+    'cutout': holes,
+    'affine': slants,
+}
+
+
+def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
+    """What share of the samples carries each of a policy's augmentations.
+
+    Args:
+      fake: samples, uint8 [N, H, W, C].
+      real: images that were not augmented, uint8 [M, H, W, C].
+      policy: `config.augment`.
+
+    Returns:
+      by the name of the augmentation.
+    """
+    chex.assert_equal_shape_suffix([fake, real], 3)
+    fake, real = _pixels(fake), _pixels(real)
+    found = {}
+    for name in augment.parse(policy):
+        trace = TRACES[name](real)
+        found[name] = _share(trace(fake), trace(real), trace(_augmented(name, real)))
+    return found
+
+
+def figures(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, float]:
+    """`measure` as figures, fit for JSON: `carry_NAME`, and `carry_NAME_std`, its error.
+
+    What cannot be told is left out.
+    """
+    told = {n: leak for n, leak in measure(fake, real, policy).items() if leak.told >= FEWEST_TOLD}
+    shares = {f'carry_{name}': leak.share for name, leak in told.items()}
+    return shares | {f'carry_{name}_std': leak.error for name, leak in told.items()}
+
+
+def _pixels(image: np.ndarray) -> np.ndarray:
+    chosen = np.random.Generator(np.random.PCG64(0)).permutation(len(image))[:MOST]
+    return np.asarray(image[np.sort(chosen)], np.float32) / 127.5 - 1
+
+
+def _augmented(name: str, image: np.ndarray) -> np.ndarray:
+    """Each image augmented, and in levels as stored images are."""
+    keys = jax.random.split(jax.random.key(0), len(image))
+    call = jax.jit(lambda x, k: images.to_uint8(augment.AUGMENTATIONS[name](x, k), (-1, 1)))
+    parts = [
+        call(image[start : start + CHUNK], keys[start : start + CHUNK])
+        for start in range(0, len(image), CHUNK)
+    ]
+    return np.concatenate([np.asarray(part) for part in parts]).astype(np.float32) / 127.5 - 1
+
+
+def _share(fake: np.ndarray, real: np.ndarray, augmented: np.ndarray) -> Leak:
+    """The share of `fake` that is as `augmented`, the others being as `real`.
+
+    Counted above the level that separates the two best, and corrected for the false alarms and
+    misses there (the adjusted count of Forman 2008, doi:10.1007/s10618-008-0097-y, section 2.4).
+    """
+    levels = np.unique(np.concatenate([real, augmented]))
+    alarms = 1 - np.searchsorted(np.sort(real), levels, 'right') / len(real)
+    hits = 1 - np.searchsorted(np.sort(augmented), levels, 'right') / len(augmented)
+    best = int(np.argmax(hits - alarms))
+    told = float(hits[best] - alarms[best])
+    if told < FEWEST_TOLD:
+        return Leak(math.nan, math.nan, told)
+    above = float((fake > levels[best]).mean())
+    variance = sum(
+        share * (1 - share) / count
+        for share, count in ((above, len(fake)), (alarms[best], len(real)))
+    )
+    share = np.clip((above - alarms[best]) / told, 0, 1)
+    return Leak(float(share), float(math.sqrt(variance) / told), told)

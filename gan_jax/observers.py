@@ -1,0 +1,123 @@
+"""What is measured of a run while it trains: what, and when."""
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from gan_jax import data, evaluation
+from gan_jax.data.sources import Dataset
+from gan_jax.errors import UserError, nearest
+from gan_jax.evaluation import balance, features, figures, sets
+from gan_jax.states import GanState
+from gan_jax.types import Task
+
+
+class Observer(NamedTuple):
+    """A measurement that is repeated.
+
+    Attributes:
+      period: steps between two of them.
+      measure: (state) -> figures by name; a function of the state alone, so that a resumed run
+        measures what the uninterrupted one does.
+      facts: with which the figures are to be shown, fit for JSON.
+    """
+
+    period: Fraction
+    measure: Callable[[GanState], Mapping[str, float]]
+    facts: Mapping[str, Any]
+
+    def is_due(self, step: int, stride: int) -> bool:
+        """Whether a multiple of the period lies in the call of `stride` steps that ended at `step`.
+
+        The period need not be whole: an epoch may end in the middle of a step.
+        """
+        return step // self.period != (step - stride) // self.period
+
+
+def make(
+    config: ConfigDict,
+    task: Task,
+    dataset: Dataset,
+    *,
+    images_per_step: int,
+    place: Callable[[Any], Any],
+) -> tuple[Observer, ...]:
+    """The observers that `config.evaluate` asks for.
+
+    Args:
+      config: the run's config.
+      task: of the run.
+      dataset: what it trains on.
+      images_per_step: real images that one generator step uses.
+      place: puts arrays where the state is.
+
+    Raises:
+      UserError: images to compare with, or a feature net, cannot be had.
+    """
+    own, found = config.evaluate, []
+    epoch = Fraction(dataset.spec.num_examples, images_per_step)
+    if own.balance and task.contest is not None:
+        # Of a small set an epoch is a few steps: to measure each would cost as much as to train.
+        period = max(own.balance * epoch, Fraction(config.log_every))
+        sample = {'auc': dataset, 'auc_held_out': data.held_out(config.data, dataset)}
+        sample = {name: part for name, part in sample.items() if part is not None}
+        found.append(Observer(period, balance.observer(task, sample, config.data, place), {}))
+    if own.every:
+        found.append(Observer(own.every * epoch, *_of_samples(config, task, dataset)))
+    return tuple(found)
+
+
+def _of_samples(
+    config: ConfigDict, task: Task, dataset: Dataset
+) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
+    """What `gan-jax evaluate` measures, as far as `config.evaluate.figures` asks for it."""
+    own = config.evaluate
+    name = own.features or features.default(dataset.spec.image_shape)
+    net = evaluation.load_net(name, own.weights)
+    if own.best and own.best not in (names := _names(own.figures, net)):
+        raise UserError(f'config.evaluate.best={own.best}: {nearest(own.best, names)}')
+    samples = evaluation.Samples(task, config.seed, own.num_samples)
+    reference = evaluation.Reference(sets.others(dataset, config.data), net)
+
+    def measure(state: GanState) -> dict[str, float]:
+        found = evaluation.measure(samples(state), reference, only=own.figures)['figures']
+        return {name: value for name, value in found.items() if isinstance(value, int | float)}
+
+    facts = {
+        'features': net.facts(),
+        'reference': reference.images.facts(),
+        'samples': own.num_samples,
+    }
+    return measure, facts
+
+
+def _names(made: Sequence[str], net: evaluation.FeatureNet) -> list[str]:
+    """The figures by which a checkpoint can be chosen."""
+    bases = [name for name, (group, _) in figures.RANKED.items() if group in made]
+    return [f'{name}_{net.suffix}' if name in ('frechet', 'kid') else name for name in bases]
+
+
+def measure(observers: Sequence[Observer], state: GanState) -> dict[str, float]:
+    """All their figures."""
+    return {name: value for o in observers for name, value in o.measure(state).items()}
+
+
+def facts(observers: Sequence[Observer]) -> dict[str, Any]:
+    """All that their figures are to be shown with."""
+    return {name: value for o in observers for name, value in o.facts.items()}
+
+
+def best_step(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
+    """The first step at which a figure was at its best; None if it was never measured.
+
+    Args:
+      rows: of evaluations.jsonl.
+      figure: one that `evaluation.figures` ranks.
+    """
+    measured = [row for row in rows if row.get(figure) is not None]
+    if not measured:
+        return None
+    _, sign = figures.ranked(figure)
+    return min(measured, key=lambda row: sign * row[figure])['step']

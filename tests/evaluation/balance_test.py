@@ -1,0 +1,112 @@
+"""The AUC of the two players, and when it says that the balance is lost."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from gan_jax import data, rng, tasks
+from gan_jax.evaluation import balance
+from tests import gans
+
+
+def test_auc_is_the_share_of_pairs_in_order():
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(0.5, 1, 60), np.round(rng.normal(0, 1, 41), 1)
+    real[:10] = fake[:10]  # ties
+    pairs = [(r > f) + 0.5 * (r == f) for r in real for f in fake]
+    assert balance.auc(real, fake) == pytest.approx(np.mean(pairs))
+    expected = stats.mannwhitneyu(real, fake).statistic / (60 * 41)
+    assert balance.auc(real, fake) == pytest.approx(expected)
+    assert balance.auc(fake, real) == pytest.approx(1 - expected)
+
+
+def test_auc_at_its_ends():
+    assert balance.auc(np.arange(3) + 10, np.arange(4)) == 1
+    assert balance.auc(np.zeros(3), np.zeros(4)) == 0.5
+    assert np.isnan(balance.auc(np.array([np.nan]), np.zeros(1)))
+
+
+def rows(values, start=1, every=1):
+    return [{'epoch': start + every * n + 0.01, 'auc': v} for n, v in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    'given, lost',
+    [
+        (rows([0.7] * 5 + [0.99] * 10), 6),
+        (rows([0.7] * 5 + [0.99] * 9), None),
+        (rows([1.0] * 9 + [0.9] + [1.0] * 9), None),
+        (rows([1.0] * 9 + [0.9] + [1.0] * 30), 11),
+        (rows([1.0] * 4, start=5, every=5), 5),
+        (rows([1.0] * 2, start=5, every=5), None),
+        (rows([0.9] + [1.0] * 3, start=16, every=16), 32),
+        ([{'epoch': 3.0, 'frechet': 1.0}, *rows([1.0] * 10, start=4), {'epoch': 99.0}], 4),
+        (rows([0.98999] * 50), None),
+        ([], None),
+    ],
+)
+def test_the_balance_is_lost_after_ten_epochs_in_a_row(given, lost):
+    assert balance.epoch_lost(given) == lost
+
+
+def dataset(count):
+    config = gans.config('mlp', **{'data.num_examples': count}).data
+    return data.load(config), config
+
+
+@pytest.mark.parametrize('count', [7, 150])
+def test_the_figure_is_that_of_the_networks_as_they_play(count):
+    """Against both networks applied by hand; averages, augmentation and noise do not enter."""
+    config = gans.noisy('mlp', **{'gen.net.hidden': (8,), 'disc.net.hidden': (8,)})
+    found, data_config = dataset(count)
+    task = tasks.make(config, found.spec, axis_name=None)
+    state = jax.jit(task.init)()
+    observe = balance.observer(task, {'auc': found, 'again': found}, data_config, lambda x: x)
+    value = observe(state)
+    assert value['auc'] == value['again']
+    assert observe(state.replace(ema=jax.tree.map(lambda x: x + 1, state.ema))) == value
+    gen, disc = state.nets
+    real = jnp.asarray(found.arrays().image) / jnp.float32(127.5) - 1
+    z = []
+    for chunk in range(-(-count // balance.CHUNK)):
+        key = jax.random.fold_in(rng.purpose_key(jax.random.key(0), 'balance'), chunk)
+        z.append(task.sampler.latent(key, min(balance.CHUNK, count)))
+    fake = gen.apply_fn(gen.variables, jnp.concatenate(z)[:count], train=False)
+    logits = [disc.apply_fn(disc.variables, x, train=False) for x in (real, fake)]
+    # Images are judged as they are stored: in 256 levels.
+    assert value['auc'] == pytest.approx(balance.auc(*logits), abs=2e-3)
+
+
+def test_a_classifier_ranks_by_its_evidence_for_any_class():
+    config = gans.config('sgan', task='semisupervised')
+    found, data_config = dataset(7)
+    task = tasks.make(config, found.spec, axis_name=None)
+    state = jax.jit(task.init)()
+    batch = found.arrays()
+    real, _ = jax.jit(task.contest)(state, jax.random.key(0), batch)
+    evidence = jax.nn.logsumexp(jax.jit(task.classifier)(state, batch.image), axis=-1)
+    np.testing.assert_allclose(real, evidence, rtol=1e-5)
+
+
+def test_a_large_set_is_sampled_the_same_every_time():
+    found, data_config = dataset(900)
+    sample, again = (balance._sample(found, data_config) for _ in range(2))
+    assert len(sample.label) == balance.NUM_IMAGES
+    np.testing.assert_array_equal(sample.image, again.image)
+    assert len(set(sample.label.tolist())) == 10
+
+
+def test_a_discriminator_that_knows_its_images_has_an_auc_of_one():
+    """Bright is real: logits are the mean of the pixels, and what is generated is black."""
+    found, data_config = dataset(30)
+
+    class Task:
+        @staticmethod
+        def contest(state, key, batch):
+            bright = batch.image.mean(axis=(1, 2, 3), dtype=np.float32)
+            return bright, 0 * bright
+
+    observe = balance.observer(Task, {'auc': found}, data_config, lambda x: x)
+    assert observe(()) == {'auc': 1.0}
