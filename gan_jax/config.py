@@ -64,26 +64,7 @@ def default() -> ConfigDict:
     config.loss = 'non_saturating'  # key of gan_jax.losses.LOSSES
     config.label_smoothing = 0.0  # real targets are 1 - this (one-sided)
     config.share_latent = True  # G's update reuses the fakes of D's last update
-    config.penalties = ConfigDict()  # weights of gan_jax.penalties.PENALTIES; 0: off
-    config.penalties.gradient_penalty = 0.0
-    config.penalties.dragan = 0.0
-    config.penalties.r1 = 0.0
-    config.penalties.r2 = 0.0
-    config.penalty_every = 1  # steps between these; their weights are multiplied by it
-    config.lecam = ConfigDict()
-    config.lecam.weight = 0.0  # of the LeCam penalty on D's logits; 0: off
-    config.lecam.decay = 0.99  # of the moving averages of the logits
-    config.lecam.start = 1_000  # steps before it applies
-    config.instance_noise = ConfigDict()
-    config.instance_noise.std = 0.0  # on all that D sees, for pixels in [-1, 1]
-    config.instance_noise.decay_steps = 0  # it falls linearly to 0 by this step; 0: it stays
-    config.augment = ''  # of all that D sees, e.g. 'color,translation,cutout'
-    config.augment_p = 1.0  # probability of each of these for an image
-    config.ada = ConfigDict()  # augment_p adapts instead, from 0
-    config.ada.target = 0.0  # of the mean sign of D's logits of real images, e.g. 0.6; 0: off
-    config.ada.every = 4  # steps between changes
-    config.ada.images = 100_000  # real images in which it can rise from 0 to 1
-    config.ada.limit = 0.8  # above which samples may carry the augmentation
+    _add_balance(config)
 
     config.semisupervised = _semisupervised()
     config.translation = _translation()
@@ -130,6 +111,30 @@ def _translation() -> ConfigDict:
             dropout=False,  # out of training too, as in the paper
         )
     )
+
+
+def _add_balance(config: ConfigDict) -> None:
+    """What holds the discriminator back; see docs/balance.md."""
+    config.penalties = ConfigDict()  # weights of gan_jax.penalties.PENALTIES; 0: off
+    config.penalties.gradient_penalty = 0.0
+    config.penalties.dragan = 0.0
+    config.penalties.r1 = 0.0
+    config.penalties.r2 = 0.0
+    config.penalty_every = 1  # steps between these; their weights are multiplied by it
+    config.lecam = ConfigDict()
+    config.lecam.weight = 0.0  # of the LeCam penalty on D's logits; 0: off
+    config.lecam.decay = 0.99  # of the moving averages of the logits
+    config.lecam.start = 1_000  # steps before it applies
+    config.instance_noise = ConfigDict()
+    config.instance_noise.std = 0.0  # on all that D sees, for pixels in [-1, 1]
+    config.instance_noise.decay_steps = 0  # it falls linearly to 0 by this step; 0: it stays
+    config.augment = ''  # of all that D sees, e.g. 'color,translation,cutout'
+    config.augment_p = 1.0  # probability of each of these for an image
+    config.ada = ConfigDict()  # augment_p adapts instead, from 0
+    config.ada.target = 0.0  # of the mean sign of D's logits of real images, e.g. 0.6; 0: off
+    config.ada.every = 4  # steps between changes
+    config.ada.images = 100_000  # real images in which it can rise from 0 to 1
+    config.ada.limit = 0.8  # above which samples may carry the augmentation
 
 
 def _evaluate() -> ConfigDict:

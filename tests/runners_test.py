@@ -145,7 +145,7 @@ def assert_same_gradients(got: NetState, want: NetState):
 
 
 def parameters(state):
-    """All of the state that the steps before decide but the optimizers' own, as a list of arrays."""
+    """All of the state but the optimizers' and the running moments, as a list of arrays."""
     params = state.nets.gen.params, state.nets.disc.params
     return jax.tree.leaves((params, state.ema, state.memory))
 
