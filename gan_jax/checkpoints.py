@@ -13,7 +13,7 @@ restores flipped bits without a word, and the restored state against its digest.
 Orbax reads `state/` too: `orbax.checkpoint.PyTreeCheckpointer().restore(path)`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import errno
@@ -121,7 +121,9 @@ class Checkpoints:
         finally:
             self._writer.shutdown()
 
-    def restore_latest(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
+    def restore_latest(
+        self, like: Any, only: Collection[str] | None = None
+    ) -> tuple[Any, dict[str, Any]] | None:
         """The newest whole step as (state, meta), or None if there is none.
 
         A newer step that is damaged is renamed `STEP.corrupt`, with a warning.
@@ -129,24 +131,28 @@ class Checkpoints:
         Args:
           like: tree of arrays or `jax.ShapeDtypeStruct`s; the state takes its structure,
             weak types and shardings, so that the same compiled step accepts it.
+          only: paths (`digests.leaf_path`) of the leaves to read; the others stay as in `like`.
+            Files are checked all the same, but not the digest, which is of the whole.
 
         Raises:
           UserError: the stored state has other leaves, shapes or dtypes than `like`.
         """
-        found = self._newest(lambda step: (step, *self._load(step)))
+        found = self._newest(lambda step: (step, *self._load(step, like, only)))
         if found is None:
             return None
         step, stored, meta = found
-        return _place(self._directory / str(step), stored, like), meta
+        return _place(self._directory / str(step), stored, like, only), meta
 
-    def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
+    def restore(
+        self, step: int, like: Any, only: Collection[str] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """One step as (state, meta); see `restore_latest`.
 
         Raises:
           UserError: the step is absent or damaged, or differs from `like`.
         """
-        stored, meta = self._chosen(step, self._load)
-        return _place(self._directory / str(step), stored, like), meta
+        stored, meta = self._chosen(step, lambda step: self._load(step, like, only))
+        return _place(self._directory / str(step), stored, like, only), meta
 
     def latest_meta(self) -> dict[str, Any] | None:
         """The meta of the step that `restore_latest` takes, without its arrays."""
@@ -207,12 +213,15 @@ class Checkpoints:
                 f'{_free_bytes(self._directory)} bytes free; {last}: {remedy} and start again'
             ) from error
 
-    def _load(self, step: int) -> tuple[Any, dict[str, Any]]:
+    def _load(
+        self, step: int, like: Any, only: Collection[str] | None
+    ) -> tuple[Any, dict[str, Any]]:
         folder = self._directory / str(step)
         record = _verified(folder)
-        with _orbax() as (checkpointer, _):
-            stored = checkpointer.restore(folder / STATE)
-        if digest(stored) != record['digest']:
+        with _orbax() as (checkpointer, args):
+            part = {} if only is None else {'args': _partial_restore(args, like, only)}
+            stored = checkpointer.restore(folder / STATE, **part)
+        if only is None and digest(stored) != record['digest']:
             raise _Damaged('the state differs from its digest')
         return stored, record['meta']
 
@@ -295,10 +304,26 @@ def _verified(folder: Path) -> dict[str, Any]:
         raise _Damaged(f'{MANIFEST} or a file it names cannot be read') from error
 
 
-def _place(folder: Path, stored: Any, like: Any) -> Any:
-    """The stored arrays in the structure and on the devices of `like`."""
+def _partial_restore(args: Any, like: Any, only: Collection[str]) -> Any:
+    """Orbax's arguments for the leaves of `like` at some paths, as NumPy arrays."""
+    import orbax.checkpoint as ocp
+
+    tree: dict[str, Any] = {}
+    for keys, _ in jax.tree_util.tree_flatten_with_path(like)[0]:
+        if leaf_path(keys) in only:
+            *folders, name = (leaf_path((key,)) for key in keys)
+            node = tree
+            for folder in folders:
+                node = node.setdefault(folder, {})
+            node[name] = ocp.RestoreArgs(restore_type=np.ndarray)
+    return args.PyTreeRestore(item=tree, restore_args=tree, partial_restore=True)
+
+
+def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -> Any:
+    """The stored arrays in the structure and on the devices of `like`; see `restore_latest`."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    wanted = {leaf_path(path): leaf for path, leaf in leaves}
+    leaves = {leaf_path(path): leaf for path, leaf in leaves}
+    wanted = {path: leaf for path, leaf in leaves.items() if only is None or path in only}
     arrays = host_leaves(stored)
     for path in (*wanted, *arrays):
         there, here = _describe(arrays.get(path)), _describe(wanted.get(path))
@@ -307,7 +332,9 @@ def _place(folder: Path, stored: Any, like: Any) -> Any:
                 f'{folder}: {path} is {there} there and {here} in this config: '
                 'use the config of that run, or another --workdir'
             )
-    return structure.unflatten(_as_leaf(arrays[path], leaf) for path, leaf in wanted.items())
+    return structure.unflatten(
+        _as_leaf(arrays[path], leaf) if path in wanted else leaf for path, leaf in leaves.items()
+    )
 
 
 def _describe(leaf: Any) -> str:

@@ -1,6 +1,6 @@
 """What a trained classifier says of images, and how far its confidence can be trusted."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 import itertools
 import json
 from pathlib import Path
@@ -73,15 +73,15 @@ def classify_files(
       UserError: there is no image there, or the run has no classifier.
     """
     classifier = Classifier(run)
-    names, contents = _files(path, field)
+    found = album.find(path, field)
 
     def read(index: int) -> np.ndarray | decode.Unreadable:
         try:
-            return _as_stored(contents(index), run)
+            return _as_stored(found.read(index), run)
         except decode.Unreadable as error:
             return error
 
-    images = zip(names, parallel.ordered_map(read, range(len(names))), strict=True)
+    images = zip(found.names, parallel.ordered_map(read, range(len(found))), strict=True)
     while chunk := list(itertools.islice(images, CHUNK)):
         whole = [image for _, image in chunk if isinstance(image, np.ndarray)]
         answers = iter(classifier(np.stack(whole)) if whole else ())
@@ -92,15 +92,6 @@ def classify_files(
                 best = int(probability.argmax())
                 found = Answer(run.class_names[best], float(probability[best]))
             yield album.shown(name), found
-
-
-def _files(path: Path, field: str) -> tuple[Sequence[str], Callable[[int], bytes]]:
-    """Names, and the content of each by its index."""
-    path = album.existing(path, field)
-    if path.is_dir() or path.suffix.lower() == '.zip':
-        found = album.find(path, field)
-        return found.names, found.read
-    return (path.name,), album.Album(album.Files(path.parent), (path.name,), '', ()).read
 
 
 def _as_stored(content: bytes, run: Trained) -> np.ndarray:

@@ -64,7 +64,17 @@ def default() -> ConfigDict:
     config.loss = 'non_saturating'  # key of gan_jax.losses.LOSSES
     config.label_smoothing = 0.0  # real targets are 1 - this (one-sided)
     config.share_latent = True  # G's update reuses the fakes of D's last update
-    _add_balance(config)
+    config.penalties = ConfigDict()  # weights of gan_jax.penalties.PENALTIES; 0: off
+    config.penalties.gradient_penalty = 0.0
+    config.penalties.dragan = 0.0
+    config.penalties.r1 = 0.0
+    config.penalties.r2 = 0.0
+    config.penalty_every = 1  # steps between these; their weights are multiplied by it
+    config.lecam = _lecam()
+    config.instance_noise = _instance_noise()
+    config.augment = ''  # of all that D sees, e.g. 'color,translation,cutout'
+    config.augment_p = 1.0  # probability of each of these for an image
+    config.ada = _ada()
 
     config.semisupervised = _semisupervised()
     config.translation = _translation()
@@ -82,6 +92,39 @@ def default() -> ConfigDict:
     config.on_nan = 'stop'  # stop | rollback: go on from the last checkpoint with other noise
     config.tensorboard = True  # also write event files
     return config
+
+
+def _lecam() -> ConfigDict:
+    """The LeCam penalty on D's logits; see `gan_jax.penalties`."""
+    return ConfigDict(
+        dict(
+            weight=0.0,  # 0: off
+            decay=0.99,  # of the moving averages of the logits
+            start=1_000,  # steps before it applies
+        )
+    )
+
+
+def _instance_noise() -> ConfigDict:
+    """Gaussian noise on all that D sees."""
+    return ConfigDict(
+        dict(
+            std=0.0,  # for pixels in [-1, 1]
+            decay_steps=0,  # it falls linearly to 0 by this step; 0: it stays
+        )
+    )
+
+
+def _ada() -> ConfigDict:
+    """With a target `augment_p` adapts, from 0."""
+    return ConfigDict(
+        dict(
+            target=0.0,  # of the mean sign of D's logits of real images, e.g. 0.6; 0: off
+            every=4,  # steps between changes
+            images=100_000,  # real images in which it can rise from 0 to 1
+            limit=0.8,  # above which samples may carry the augmentation
+        )
+    )
 
 
 def _semisupervised() -> ConfigDict:
@@ -111,30 +154,6 @@ def _translation() -> ConfigDict:
             dropout=False,  # out of training too, as in the paper
         )
     )
-
-
-def _add_balance(config: ConfigDict) -> None:
-    """What holds the discriminator back; see docs/balance.md."""
-    config.penalties = ConfigDict()  # weights of gan_jax.penalties.PENALTIES; 0: off
-    config.penalties.gradient_penalty = 0.0
-    config.penalties.dragan = 0.0
-    config.penalties.r1 = 0.0
-    config.penalties.r2 = 0.0
-    config.penalty_every = 1  # steps between these; their weights are multiplied by it
-    config.lecam = ConfigDict()
-    config.lecam.weight = 0.0  # of the LeCam penalty on D's logits; 0: off
-    config.lecam.decay = 0.99  # of the moving averages of the logits
-    config.lecam.start = 1_000  # steps before it applies
-    config.instance_noise = ConfigDict()
-    config.instance_noise.std = 0.0  # on all that D sees, for pixels in [-1, 1]
-    config.instance_noise.decay_steps = 0  # it falls linearly to 0 by this step; 0: it stays
-    config.augment = ''  # of all that D sees, e.g. 'color,translation,cutout'
-    config.augment_p = 1.0  # probability of each of these for an image
-    config.ada = ConfigDict()  # augment_p adapts instead, from 0
-    config.ada.target = 0.0  # of the mean sign of D's logits of real images, e.g. 0.6; 0: off
-    config.ada.every = 4  # steps between changes
-    config.ada.images = 100_000  # real images in which it can rise from 0 to 1
-    config.ada.limit = 0.8  # above which samples may carry the augmentation
 
 
 def _evaluate() -> ConfigDict:
@@ -199,7 +218,7 @@ def pix2pix(name: str) -> ConfigDict:
         config[role].optimizer = optimizer(2e-4, 0.5)
         config[role].optimizer.schedule = 'linear'
         config[role].optimizer.constant_steps = 40_000
-    config.batch_size = 1
+    config.batch_size = config.devices = 1
     config.steps = 80_000
     config.num_samples = 6
     config.sample_every = 500
@@ -267,10 +286,12 @@ def choose_preset(config: ConfigDict, preset: str, **others: Callable[[], None])
     return config
 
 
+PRECISIONS = 'float32', 'bfloat16'
+
 _CHOICES = {
     'latent': ('normal', 'uniform'),
     'batch_norm': ('global', 'per_device'),
-    'precision': ('float32', 'bfloat16'),
+    'precision': PRECISIONS,
     'on_nan': ('stop', 'rollback'),
     'data.feed': ('auto', 'resident', 'stream'),
     'data.labels.mode': budget.MODES,

@@ -16,17 +16,22 @@ class Progress:
     one line per ten seconds.
     """
 
-    def __init__(self, total: int, initial: int = 0, description: str = 'train'):
+    def __init__(
+        self, total: int, initial: int = 0, description: str = 'train', unit: str = 'step'
+    ):
         """Starts the clock of the time left.
 
         Args:
           total: steps in the whole run.
           initial: steps already made by earlier processes.
           description: the word in front.
+          unit: what a step is called.
         """
         stream = sys.stderr
-        kind = _Bar if stream.isatty() else _Lines
-        self._display = kind(stream, total, initial, description)
+        if stream.isatty():
+            self._display = _Bar(stream, total, initial, description, unit)
+        else:
+            self._display = _Lines(stream, total, initial, description)
 
     def update(self, step: int, figures: Mapping[str, Any] | None = None) -> None:
         """Shows that `step` steps are finished.
@@ -54,7 +59,7 @@ class Progress:
 
 
 class _Bar:
-    def __init__(self, stream: TextIO, total: int, initial: int, description: str):
+    def __init__(self, stream: TextIO, total: int, initial: int, description: str, unit: str):
         from tqdm import tqdm
 
         self._stream = stream
@@ -63,7 +68,7 @@ class _Bar:
             total=total,
             initial=initial,
             desc=description,
-            unit='step',
+            unit=unit,
             file=stream,
             dynamic_ncols=True,
             mininterval=0.2,

@@ -1,13 +1,14 @@
 """A trained run, loaded for use: its config, its task and a saved state."""
 
+from collections.abc import Callable
 import contextlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import observers, recorder, runs, tasks
+from gan_jax import digests, observers, recorder, runs, tasks
 from gan_jax.checkpoints import Checkpoints
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
@@ -28,8 +29,20 @@ class Trained(NamedTuple):
     class_names: tuple[str, ...]
 
 
-def load(workdir: Path, step: int | str = 0) -> Trained:
+Pick = Callable[[Task], Callable[[GanState], Any]]
+
+
+def load(
+    workdir: Path, step: int | str = 0, *, pick: Pick | None = None, precision: str = ''
+) -> Trained:
     """The state of a run after `step` steps; 0: the newest whole one; 'best': as the run chose.
+
+    Args:
+      workdir: the run's folder.
+      step: of the checkpoint.
+      pick: task -> (state -> some of its leaves), which may refuse the task by a UserError. Only
+        those leaves are read, and `step`; the others are left as `jax.ShapeDtypeStruct`s.
+      precision: of the arithmetic, in place of the run's.
 
     Raises:
       UserError: there is no run, or no such whole checkpoint.
@@ -41,10 +54,15 @@ def load(workdir: Path, step: int | str = 0) -> Trained:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
     shape = tuple(facts['image_shape'])
     spec = DataSpec(shape, facts['num_classes'], facts['num_examples'], facts.get('panels', 1))
+    if precision:
+        with config.unlocked():
+            config.precision = precision
     task = tasks.make(config, spec, axis_name=None)
+    variables = pick(task) if pick else None
     like = jax.eval_shape(task.init)
+    only = None if variables is None else {'step', *_paths(like, variables)}
     with contextlib.closing(Checkpoints(Path(workdir) / 'checkpoints', config.keep)) as saved:
-        found = saved.restore(number, like) if number else saved.restore_latest(like)
+        found = saved.restore(number, like, only) if number else saved.restore_latest(like, only)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
     return Trained(config, task, found[0], shape, tuple(facts.get('class_names', ())))
@@ -68,3 +86,9 @@ def _number(workdir: Path, config: ConfigDict, step: str) -> int:
             f'--step=best: the run in {workdir} has not measured {figure} yet; train longer'
         )
     return best
+
+
+def _paths(state: Any, variables: Callable[[GanState], Any]) -> list[str]:
+    """Where in a state the leaves are that `variables` picks."""
+    named = jax.tree_util.tree_map_with_path(lambda path, _: digests.leaf_path(path), state)
+    return jax.tree.leaves(variables(named))

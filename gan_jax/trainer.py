@@ -100,7 +100,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
                 images_per_step=_images_per_step(config),
                 place=runner.replicate,
             ),
-            shown=views.first(dataset, config.data, config.num_samples),
+            shown=views.examples(config.data, dataset, task.shown),
             checkpoints=checkpoints,
             recorder=stack.enter_context(contextlib.closing(_recorder(config, workdir, dataset))),
             progress=stack.enter_context(Progress(config.steps)),

@@ -6,6 +6,7 @@ Importing this module does not import JAX: processes that decode images need not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -66,6 +67,21 @@ class Sampler(NamedTuple):
     num_classes: int
 
 
+class Part(NamedTuple):
+    """A trained network in use, for programs that know nothing of ours.
+
+    Attributes:
+      variables: (state) -> what it needs of it; it only picks leaves.
+      call: (variables, *inputs) -> float32 [N, ...]; pure, and what it makes of an example does
+        not depend on the others. Images it takes are uint8, those it makes in [0, 1].
+      inputs: shape and dtype of one example of each input, by name.
+    """
+
+    variables: Callable[[GanState], Any]
+    call: Callable[..., jax.Array]
+    inputs: Mapping[str, jax.ShapeDtypeStruct]
+
+
 class Translator(NamedTuple):
     """Images from images, each as if it were alone.
 
@@ -93,6 +109,7 @@ class Task(NamedTuple):
       preview: (state, shown) -> uint8 [N, H, W, C], from the same latents at every call or, if it
         starts from images, from those of the Batch `shown`, leaves [N, ...]. It is called as it
         is: what it compiles is its own matter.
+      shown: from how many images of the set it starts.
       sampler: None if its generator does not start from a latent.
       classifier: (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if
         nothing in it tells classes apart.
@@ -101,6 +118,7 @@ class Task(NamedTuple):
         they play, not averaged, each batch by its own moments, but without augmentation, noise
         or dropout. None: not measured.
       translator: None if its generator does not start from an image.
+      parts: what `gan-jax export` can write of it, by name; the first is what it is for.
     """
 
     init: Callable[[], GanState]
@@ -110,3 +128,5 @@ class Task(NamedTuple):
     classifier: Callable[[GanState, jax.Array], jax.Array] | None = None
     contest: Callable[[GanState, jax.Array, Batch], tuple[jax.Array, jax.Array]] | None = None
     translator: Translator | None = None
+    parts: Mapping[str, Part] = MappingProxyType({})
+    shown: int = 0

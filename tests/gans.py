@@ -43,6 +43,24 @@ def noisy(net: str, **changes) -> ConfigDict:
     )
 
 
+def pix2pix(**changes) -> ConfigDict:
+    """A tiny U-Net against patches of 16 pixels, on pairs at 64x64."""
+    return config(
+        'pix2pix',
+        **{
+            'task': 'translation',
+            'batch_size': 2,
+            'gen.net.width': 2,
+            'disc.net.width': 2,
+            'disc.net.n_layers': 1,
+            'data.name': 'synthetic',
+            'data.image_size': 64,
+            'data.input': 'grey',
+            **changes,
+        },
+    )
+
+
 def batch(spec: DataSpec, draws: int, size: int, seed: int = 0) -> Batch:
     """Random uint8 images [draws, size, H, W, C] with labels in range."""
     rng = np.random.default_rng(seed)

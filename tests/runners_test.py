@@ -10,9 +10,15 @@ import pytest
 from gan_jax import runners, tasks
 from gan_jax.errors import UserError
 from gan_jax.states import NetState
-from gan_jax.tasks import adversarial, semisupervised
-from gan_jax.types import Pair
+from gan_jax.tasks import adversarial, semisupervised, translation
+from gan_jax.types import DataSpec, Pair
 from tests import gans
+
+MODULES = {
+    'adversarial': adversarial,
+    'semisupervised': semisupervised,
+    'translation': translation,
+}
 
 CASES = {
     # dropout, labels, fresh latents for the generator, a penalty that draws numbers
@@ -56,6 +62,13 @@ CASES = {
             **{'disc.ema_decay': 0.9},
         ),
     ),
+    # dropout at every place of a map, batch norm, a pair augmented as one
+    'pix2pix': (
+        DataSpec(image_shape=(64, 128, 3), num_classes=0, num_examples=8, panels=2),
+        gans.pix2pix(
+            batch_size=4, augment='translation', **{'instance_noise.std': 0.1, 'gen.ema_decay': 0.9}
+        ),
+    ),
     # what is left of a step when only its structure matters
     'plain': (gans.MNIST_SPEC, gans.config('dcgan_mnist')),
 }
@@ -64,7 +77,7 @@ CASES = {
 def start(case, axis_name):
     """A recipe with recording optimizers, its step and its first state."""
     spec, config = CASES[case]
-    task = {'adversarial': adversarial, 'semisupervised': semisupervised}[config.task]
+    task = MODULES[config.task]
     recipe = task.make_recipe(config, spec, axis_name)
     recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
     state = jax.jit(lambda: task.init(recipe, spec))()
@@ -115,6 +128,8 @@ LAYOUTS = [('dcgan_mnist', r, n) for r in runners.RUNNERS for n in (1, 2, 4)] + 
     ('mnist_gan', 'vmap', 4),
     ('sgan', 'pmap', 2),
     ('sgan', 'vmap', 2),
+    ('pix2pix', 'shard_map', 4),
+    ('pix2pix', 'vmap', 2),
 ]
 
 
@@ -145,7 +160,7 @@ def assert_same_gradients(got: NetState, want: NetState):
 
 
 def parameters(state):
-    """All of the state but the optimizers' and the running moments, as a list of arrays."""
+    """All that the steps before decide but the optimizers' own, as a list of arrays."""
     params = state.nets.gen.params, state.nets.disc.params
     return jax.tree.leaves((params, state.ema, state.memory))
 

@@ -13,6 +13,8 @@ COMMANDS = {
     'sample': 'images from a trained generator: a grid, single files, or a walk',
     'evaluate': 'how good the images of a run are, beside real ones',
     'classify': 'classes of images by a semi-supervised run, and how right they are',
+    'translate': 'images from images, by a trained pix2pix generator',
+    'export': 'a trained network for programs without gan_jax',
     'study': 'rows of training runs that end in a table and a picture',
     'digest': 'sha256 of a saved training state',
     'benchmark': 'how fast an experiment trains, also beside PyTorch',

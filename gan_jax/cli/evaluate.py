@@ -18,8 +18,9 @@ def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     flags.DEFINE_string('workdir', None, 'the run', flag_values=values)
     flags.DEFINE_integer(
-        'num_samples', 10_000, 'generated images', lower_bound=1, flag_values=values
-    )
+        'num_samples', 10_000, 'generated images', lower_bound=1, upper_bound=100_000,
+        flag_values=values,
+    )  # fmt: skip
     define_step(values)
     for name, text in (
         ('features', 'digits, efficientnet_lite0 or inception; empty: digits for grey images'),
@@ -32,13 +33,17 @@ def define(values: flags.FlagValues) -> None:
 def main(invocation: Invocation) -> None:
     """Measures, writes and prints."""
     from gan_jax import evaluation, report, trained
-    from gan_jax.cli import startup
+    from gan_jax.cli import outputs, startup
+    from gan_jax.errors import UserError
     from gan_jax.evaluation import assess, features, text
 
     values = invocation.flags
     workdir = Path(values.workdir)
     startup.prepare()
     run = trained.load(workdir, values.step)
+    outputs.folder(values.workdir, flag='--workdir')
+    if run.task.sampler is None:
+        raise UserError(f'--workdir={workdir}: its generator does not start from a latent')
     net = evaluation.load_net(values.features or features.default(run.image_shape), values.weights)
     real = assess.real_images(run, workdir, net, values.reference)
     found, picture = assess.assess(run, real, values.num_samples)

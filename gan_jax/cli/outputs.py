@@ -13,12 +13,17 @@ def file(path: str, *suffixes: str, flag: str = '--output') -> Path:
       UserError: another suffix, or a folder that cannot be made or written.
     """
     result = Path(path)
-    if result.suffix.lower() not in suffixes:
-        raise UserError(f'{flag}={path}: must end with {" or ".join(suffixes)}')
+    check_suffix(path, *suffixes, flag=flag)
     if result.is_dir():
         raise UserError(f'{flag}={path}: is a folder; name a file')
     folder(str(result.parent), flag=flag)
     return result
+
+
+def check_suffix(path: str, *suffixes: str, flag: str = '--output') -> None:
+    """Raises UserError if a file's name does not end with one of these."""
+    if Path(path).suffix.lower() not in suffixes:
+        raise UserError(f'{flag}={path}: must end with {" or ".join(suffixes)}')
 
 
 def apart(path: str, source: str, field: str, *, flag: str = '--output') -> None:

@@ -58,8 +58,9 @@ def join(dataset: Dataset, path: Path) -> Dataset:
 
 def _read(path: Path) -> Batch:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return Batch(file['image'], file['label'].astype(np.int32))
+        # NumPy leaves a damaged archive open that it opened itself.
+        with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
+            return Batch(arrays['image'], arrays['label'].astype(np.int32))
     except _UNREADABLE as error:
         raise UserError(
             f'config.data.added={path}: no .npz file with image and label ({error}); write one with'

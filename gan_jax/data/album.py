@@ -114,19 +114,21 @@ def _check_bytes(count: int) -> None:
 
 
 def find(path: Path, field: str = 'config.data.path') -> Album:
-    """The images in a folder, or in a .zip of one, however deep.
+    """The images in a folder, or in a .zip of one, however deep; or a single image file.
 
     Names that begin with a dot are passed over in silence, as are files whose suffix is not
     an image's. Links are followed; a folder that was already seen is not entered again.
 
     Args:
-      path: the folder or the .zip.
+      path: the folder, the .zip or the image.
       field: what the user gave it by, for messages.
 
     Raises:
       UserError: there is no such folder, it cannot be read, or it holds no image.
     """
     path = existing(path, field)
+    if path.is_file() and is_image(path.name):
+        return _single(path)
     album = _unzipped(path, field) if path.is_file() else _folder(path)
     if not album.names:
         why = f' ({"; ".join(map(str, album.ignored[:3]))})' if album.ignored else ''
@@ -223,6 +225,12 @@ def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
                 ignored.append(LeftOut(name, 'not a regular file'))
 
 
+def _single(path: Path) -> Album:
+    status = path.stat()
+    names, state = _in_order(path.parent, [(path.name, status.st_size, status.st_mtime_ns)])
+    return Album(Files(path.parent), names, state, ())
+
+
 def _unzipped(path: Path, field: str) -> Album:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -231,7 +239,8 @@ def _unzipped(path: Path, field: str) -> Album:
         raise UserError(f'{field}={path} may not be read: change its permissions') from error
     except Exception as error:  # zipfile raises what a damaged directory makes it meet
         raise UserError(
-            f'{field}={path} is neither a folder nor a whole .zip ({error}): give one of them'
+            f'{field}={path} is neither a folder, an image nor a whole .zip ({error}): give one of'
+            ' them'
         ) from error
     outside = [info for info in members if _leaves(info.filename)]
     ignored = [LeftOut(info.filename, 'leads out of the archive') for info in outside]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import rng
+from gan_jax import data, rng
 from gan_jax.data.sources import Dataset
 from gan_jax.types import Batch, DataSpec
 
@@ -29,18 +29,26 @@ def centred(config: ConfigDict, image: np.ndarray, panels: int = 1) -> np.ndarra
     return np.concatenate([middle(panel) for panel in np.split(image, panels, axis=2)], axis=2)
 
 
-def first(dataset: Dataset, config: ConfigDict, count: int) -> Batch:
-    """The first images of a set, fewer than `count` if it has fewer, without augmentation.
+def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch:
+    """The first images of a set, without augmentation; half of them held-out ones if there are any.
 
     Args:
-      dataset: as loaded.
       config: the run's `config.data`.
-      count: how many.
+      dataset: as loaded.
+      count: how many; fewer if the set has fewer.
 
     Returns:
       leaves [N, ...], on the host.
     """
-    batch = dataset.source.take(np.arange(min(count, dataset.spec.num_examples)))
+    if not count:
+        return Batch(np.zeros((0, *dataset.spec.image_shape), np.uint8), np.zeros(0, np.int32))
+    parts = [(dataset, count)]
+    if 'test' in dataset.splits and config.split == 'train' and count > 1:
+        parts = [(dataset, count - count // 2), (data.whole(config, 'test'), count // 2)]
+    batches = [
+        part.source.take(np.arange(min(number, part.spec.num_examples))) for part, number in parts
+    ]
+    batch = Batch(*map(np.concatenate, zip(*batches, strict=True)))
     return batch._replace(image=centred(config, batch.image, dataset.spec.panels))
 
 

@@ -16,7 +16,7 @@ them together. Keep `net`, `reference` and `samples` where one measures often: t
 and the reference's moments and neighbours are computed once.
 """
 
-from gan_jax.evaluation.features import FeatureNet
+from gan_jax.evaluation.feature_net import FeatureNet
 from gan_jax.evaluation.features import load as load_net
 from gan_jax.evaluation.figures import FIGURES, measure
 from gan_jax.evaluation.samples import Samples

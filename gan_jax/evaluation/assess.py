@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gan_jax import data, files, images, runs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, leaks, neighbours, sets
-from gan_jax.evaluation.features import FeatureNet
+from gan_jax.evaluation.feature_net import FeatureNet
 from gan_jax.evaluation.samples import Samples
 from gan_jax.trained import Trained
 
@@ -37,7 +37,7 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: str) -> Re
       UserError: images are not to be had, or are others than the run was trained on.
     """
     config = run.config.data
-    chosen = sets.of_folder(Path(folder), run.image_shape) if folder else None
+    chosen = sets.of_folder(Path(folder), run.image_shape, config.flip) if folder else None
     try:
         dataset = data.load(config)
         runs.refuse_other_data(workdir, run.config, dataset.fingerprint)
@@ -64,7 +64,8 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     """
     samples = Samples(run.task, run.config.seed, num_samples)
     fake = sets.Measured(samples(run.state), real.reference.net)
-    found = figures.compare(figures.Comparison(fake, real.reference, real.training))
+    given = figures.Comparison(fake, real.reference, real.training)
+    found = figures.compare(given)
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
     found['figures'] |= leaks.figures(found_leaks)
     found['notes'] += leaks.notes(found_leaks)
@@ -75,8 +76,8 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     }
     picture = None
     if real.training is not None:
-        rows = neighbours.find(fake, real.training)
-        picture = neighbours.picture(fake.image, real.training.image, rows)
+        rows = neighbours.find(fake, real.training, given.isolation)
+        picture = neighbours.picture(fake.image, real.training.shown, rows)
     return facts | found, picture
 
 

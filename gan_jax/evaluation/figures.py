@@ -1,7 +1,9 @@
 """The figures: each a function of generated and real images. A new one is an entry of FIGURES."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+import dataclasses
+import functools
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,8 @@ from gan_jax.evaluation import distances, neighbours, sets, spectrum
 COLLAPSED = 0.5  # diversity or spacing below which samples are flagged as collapsed
 
 
-class Comparison(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Comparison:
     """What figures are functions of.
 
     Attributes:
@@ -23,6 +26,11 @@ class Comparison(NamedTuple):
     fake: sets.Measured
     real: sets.Reference
     training: sets.Reference | None
+
+    @functools.cached_property
+    def isolation(self) -> np.ndarray:
+        """`neighbours.isolation` of the samples; needs the training images."""
+        return neighbours.isolation(self.fake.features, self.training.shown_features)
 
 
 def frechet(given: Comparison) -> dict[str, Any]:
@@ -71,11 +79,20 @@ def diversity(given: Comparison) -> dict[str, Any]:
 
 
 def memorisation(given: Comparison) -> dict[str, Any]:
-    """The share of samples nearer to training images than to as many others; {} without both."""
-    if given.training is None or given.real.images.role == sets.TRAINING:
+    """How near samples are to the images trained on; {} without them.
+
+    `memorisation`: the share of samples nearer to training images than to as many held-out ones;
+    left out where none are held out. `copies`: the share whose nearest training image is so much
+    nearer than others that it was copied.
+    """
+    if given.training is None:
         return {}
-    fake, training, real = (s.features for s in (given.fake, given.training, given.real))
-    return {'memorisation': neighbours.memorisation(fake, training, real)}
+    found = {'copies': float((given.isolation < neighbours.COPY).mean())}
+    if given.real.images.role != sets.TRAINING:
+        found['memorisation'] = neighbours.memorisation(
+            given.fake.features, given.training.views, given.real.views
+        )
+    return found
 
 
 def noise(given: Comparison) -> dict[str, Any]:
@@ -132,7 +149,8 @@ def measure(
 
     Returns:
       fit for JSON: features, reference and samples, with which every figure is to be shown,
-      figures (by name), and notes: what a reader of these figures should know.
+      figures (by name), real: those of the net's classes that the reference itself has, and notes:
+      what a reader of these figures should know.
 
     Raises:
       UserError: images of other shapes, types, or too few of them.
@@ -151,6 +169,7 @@ def compare(given: Comparison, only: Collection[str] = ()) -> dict[str, Any]:
         'reference': given.real.images.facts(),
         'samples': len(given.fake),
         'figures': found,
+        'real': classes(dataclasses.replace(given, fake=given.real)),
         'notes': _notes(given),
     }
 
@@ -178,6 +197,12 @@ def _check(given: Comparison, only: Collection[str]) -> None:
         )
 
 
+def _known(given: Comparison) -> int:
+    """Images of the reference that are training images, to the last bit."""
+    training = {image.tobytes() for image in given.training.image}
+    return sum(image.tobytes() in training for image in given.real.image)
+
+
 def _size(image: np.ndarray) -> str:
     return 'x'.join(map(str, image.shape[1:]))
 
@@ -188,14 +213,27 @@ def _notes(given: Comparison) -> list[str]:
     few = min(len(given.real), len(given.fake))
     if few <= dimensions:
         notes.append(
-            f'{few:,} images are no more than the {dimensions:,} dimensions of the features: compare'
-            ' the Frechet distance only with others of the same reference and number of samples'
+            f'{few:,} images are no more than the {dimensions:,} dimensions of the features:'
+            ' compare the Frechet distance only with others of the same reference and number of'
+            ' samples'
         )
     if given.real.images.role == sets.TRAINING:
         notes.append(
-            'measured against the images it was trained on, for want of others: a model that copies'
-            ' them looks perfect, and its memorisation cannot be told'
+            'measured against the images it was trained on, for want of others: a model that'
+            ' copies them looks perfect but for the share of copies, and its memorisation cannot'
+            ' be told'
         )
     elif given.training is None:
-        notes.append('without the training images, memorisation cannot be told')
+        notes.append('without the training images neither copies nor memorisation can be told')
+    elif known := _known(given):
+        notes.append(
+            f'{known:,} images of the reference are among the training images: the memorisation'
+            ' is no longer what it says'
+        )
+    elif len(given.training) > len(given.real):
+        ceiling = 0.5 + 0.5 * len(given.real) / given.training.images.total
+        notes.append(
+            f'{given.training.images.total:,} training images against {len(given.real):,} others:'
+            f' the memorisation of a model that only copies would be {ceiling:.2f}'
+        )
     return notes

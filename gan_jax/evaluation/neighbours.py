@@ -1,4 +1,4 @@
-"""Are the generated images copies? Their nearest training images, and how often those are nearer."""
+"""Are the generated images copies? Their nearest training images, and how near they are."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,12 @@ import numpy as np
 
 from gan_jax import images
 from gan_jax.evaluation import distances
-from gan_jax.evaluation.sets import Measured
+from gan_jax.evaluation.sets import Measured, Reference
 
 PIECES = 8  # parts of the larger set that are compared in turn, at most
-SHOWN = 8  # rows of the picture that are the first samples, and as many that are the nearest ones
+RIVAL = 5  # which neighbour a nearest one is compared with
+COPY = 1 / 3  # isolation below which a sample is a copy
+SHOWN = 8  # rows of the picture, of the first samples and of those most like a copy
 BESIDE = 4  # neighbours beside each, by pixels and by features
 SMALLEST = 56  # pixels: images are enlarged to at least this
 GAP = 8  # white pixels between what is shown side by side
@@ -22,20 +24,23 @@ def memorisation(
 
     0.5: training images are no nearer than others, so none is remembered; 1: each sample is a
     copy. Ties count half. Of the larger set up to PIECES random parts of equal number are taken in
-    turn, and the share is their mean.
+    turn, and the share is their mean: if there are N times as many training images, copies are
+    found by one part in N, and the share of a run that only copies is (1 + 1 / N) / 2.
 
     Args:
-      fake, training, held_out: features, float [N, D].
+      fake: features, float [M, D].
+      training, held_out: features of each image's views, float [N, V, D].
       seed: of the parts.
     """
     count = min(len(training), len(held_out))
     random = np.random.default_rng(seed)
 
-    def pieces(features: np.ndarray) -> list[np.ndarray]:
+    def pieces(views: np.ndarray) -> list[np.ndarray]:
         """Distances of each sample to its nearest in each part."""
-        order = random.permutation(len(features))
+        order = random.permutation(len(views))
         parts = order[: len(order) // count * count].reshape(-1, count)[:PIECES]
-        return [distances.nearest(fake, features[part])[1][:, 0] for part in parts]
+        flat = (views[part].reshape(-1, views.shape[-1]) for part in parts)
+        return [distances.nearest(fake, part)[1][:, 0] for part in flat]
 
     shares = [
         np.mean(to_training < to_others) + np.mean(to_training == to_others) / 2
@@ -45,11 +50,25 @@ def memorisation(
     return float(np.mean(shares))
 
 
+def isolation(fake: np.ndarray, training: np.ndarray) -> np.ndarray:
+    """How much nearer than others each sample's nearest training image is: float64 [M] in [0, 1].
+
+    The distance to it over that to the RIVAL-th nearest. New images have several neighbours about
+    as near, a copy has one (Yoon et al. 2023, "Diffusion probabilistic models generalize when they
+    fail to memorize", with the second nearest, which a near duplicate would be).
+
+    Args:
+      fake, training: features, float [M, D] and [N, D].
+    """
+    distance = distances.nearest(fake, training, min(RIVAL, len(training)))[1]
+    return distance[:, 0] / np.maximum(distance[:, -1], 1e-12)
+
+
 class Rows(NamedTuple):
     """Some samples and their nearest training images.
 
     Attributes:
-      sample: int64 [R], which samples: the first ones, then those nearest to a training image.
+      sample: int64 [R], which samples: the first ones, then those most like a copy.
       by_pixels, by_features: int64 [R, BESIDE], which training images, the nearest first.
     """
 
@@ -58,18 +77,23 @@ class Rows(NamedTuple):
     by_features: np.ndarray
 
 
-def find(fake: Measured, training: Measured) -> Rows:
-    """The training images nearest to the first samples, and to the nearest ones."""
-    gap = distances.nearest(fake.features, training.features)[1][:, 0]
+def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
+    """The training images nearest to the first samples, and to those most like a copy.
+
+    Args:
+      fake: the samples.
+      training: what they may be copies of; mirror images count if training showed them.
+      isolated: `isolation` of the samples.
+    """
     first = np.arange(min(SHOWN, len(fake)))
-    rest = np.argsort(gap, kind='stable')
-    close = rest[~np.isin(rest, first)][:SHOWN]
-    sample = np.concatenate([first, close])
-    count = min(BESIDE, len(training))
+    rest = np.argsort(isolated, kind='stable')
+    sample = np.concatenate([first, rest[~np.isin(rest, first)][:SHOWN]])
+    image, features = training.shown, training.shown_features
+    count = min(BESIDE, len(image))
     return Rows(
         sample,
-        distances.nearest(_flat(fake.image[sample]), _flat(training.image), count)[0],
-        distances.nearest(fake.features[sample], training.features, count)[0],
+        distances.nearest(_flat(fake.image[sample]), _flat(image), count)[0],
+        distances.nearest(fake.features[sample], features, count)[0],
     )
 
 
@@ -80,7 +104,7 @@ def _flat(image: np.ndarray) -> np.ndarray:
 def picture(fake: np.ndarray, training: np.ndarray, rows: Rows) -> np.ndarray:
     """A row for each sample: itself, its nearest by pixels, its nearest by features.
 
-    The first samples are on the left, those nearest to a training image on the right.
+    The first samples are on the left, those most like a copy on the right.
 
     Args:
       fake, training: uint8 [N, H, W, C].

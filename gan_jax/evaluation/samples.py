@@ -30,10 +30,7 @@ class Samples:
           UserError: the generator does not start from a latent.
         """
         if task.sampler is None:
-            raise UserError(
-                'config.task: the generator of the run does not start from a latent, and has no'
-                ' samples to measure'
-            )
+            raise UserError('config.task: its generator does not start from a latent')
         key = rng.purpose_key(jax.random.key(seed), 'evaluation')
         self._latent = np.asarray(task.sampler.latent(key, count))
         keys = rng.example_keys(rng.purpose_key(key, 'label'), count, None)

@@ -17,7 +17,7 @@ from gan_jax.data import album, cache, decode, parallel, views
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances, spectrum
-from gan_jax.evaluation.features import FeatureNet, Outputs
+from gan_jax.evaluation.feature_net import FeatureNet, Outputs
 from gan_jax.types import Batch
 
 REFERENCE_LIMIT = 10_000  # images of a reference; of more a random part is taken
@@ -33,6 +33,7 @@ class ImageSet(NamedTuple):
       fingerprint: 64 hex digits of the whole set.
       total: how many it has, of which `image` may be a part.
       image: uint8 [N, H, W, C].
+      flip: whether the run it is for was shown mirror images too.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ImageSet(NamedTuple):
     fingerprint: str
     total: int
     image: np.ndarray
+    flip: bool = False
 
     def facts(self) -> dict[str, str | int]:
         """What every figure is shown with, fit for JSON."""
@@ -69,7 +71,7 @@ def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> I
         image = dataset.arrays().image
     image = views.centred(config, np.asarray(image))
     name = f'{dataset.name}, split {dataset.split}'
-    return ImageSet(name, role, dataset.fingerprint, count, image)
+    return ImageSet(name, role, dataset.fingerprint, count, image, config.flip)
 
 
 def others(dataset: Dataset, config: ConfigDict) -> ImageSet:
@@ -87,7 +89,9 @@ def others(dataset: Dataset, config: ConfigDict) -> ImageSet:
     return of_dataset(test or dataset, config, role, REFERENCE_LIMIT)
 
 
-def of_folder(path: Path, shape: Sequence[int], field: str = '--reference') -> ImageSet:
+def of_folder(
+    path: Path, shape: Sequence[int], flip: bool = False, field: str = '--reference'
+) -> ImageSet:
     """The images in a folder, or a .zip of one, all of which must have the size given.
 
     They are not resized: a filter leaves traces that a distance sees.
@@ -95,35 +99,22 @@ def of_folder(path: Path, shape: Sequence[int], field: str = '--reference') -> I
     Args:
       path: the folder.
       shape: (H, W, C) of the generated images.
+      flip: whether the run they are compared with was shown mirror images.
       field: what the user gave it by, for messages.
 
     Raises:
       UserError: no folder, no image, or an image of another size or range.
     """
     found = album.find(path, field)
-    height, width, channels = shape
 
     def read(index: int) -> np.ndarray:
         name = album.shown(found.names[index])
         try:
-            image = np.asarray(decode.read(found.read(index)))
+            return _fitting(np.asarray(decode.read(found.read(index))), shape)
         except decode.Unreadable as error:
-            raise UserError(
-                f'{field}={path}: {name} cannot be read ({error}): remove it'
-            ) from error
-        if image.shape[:2] != (height, width):
-            raise UserError(
-                f'{field}={path}: {name} has {image.shape[1]}x{image.shape[0]} pixels, and the'
-                f' generated images {width}x{height}: give images of that size'
-            )
-        if channels == 1:
-            if np.ptp(image, axis=-1).any():
-                raise UserError(
-                    f'{field}={path}: {name} has colours, and the generated images are grey: give'
-                    ' grey ones'
-                )
-            image = image[..., :1]
-        return image
+            raise UserError(f'{field}={path}: {name} cannot be read ({error}): remove it') from None
+        except _Misfit as error:
+            raise UserError(f'{field}={path}: {name} {error}') from None
 
     image = np.stack(list(parallel.ordered_map(read, range(len(found)))))
     if image.max() <= 1:
@@ -134,7 +125,24 @@ def of_folder(path: Path, shape: Sequence[int], field: str = '--reference') -> I
     key = cache.example_digests(Batch(image, np.zeros(len(image), np.int32)))
     fingerprint = cache.fingerprint(shape, key)
     chosen = np.sort(np.random.default_rng(0).permutation(len(image))[:REFERENCE_LIMIT])
-    return ImageSet(str(path), CHOSEN, fingerprint, len(image), image[chosen])
+    return ImageSet(str(path), CHOSEN, fingerprint, len(image), image[chosen], flip)
+
+
+class _Misfit(Exception):
+    """An image is not like the generated ones; the message says how, and what to do."""
+
+
+def _fitting(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """uint8 [H, W, 3] as the generated images are, uint8 [H, W, C]."""
+    height, width, channels = shape
+    if image.shape[:2] != (height, width):
+        raise _Misfit(
+            f'has {image.shape[1]}x{image.shape[0]} pixels, and the generated images'
+            f' {width}x{height}: give images of that size'
+        )
+    if channels == 1 and np.ptp(image, axis=-1).any():
+        raise _Misfit('has colours, and the generated images are grey: give grey ones')
+    return image[..., :channels]
 
 
 class Measured:
@@ -194,19 +202,42 @@ class Reference(Measured):
     @functools.cached_property
     def outputs(self) -> Outputs:
         """What the net says of each image, from the cache if it is there."""
-        path = cache.cache_dir() / 'features-1' / f'{self._key()}.safetensors'
-        found = _read(path, len(self))
+        return self._kept(self.image, mirrored=False)
+
+    @functools.cached_property
+    def views(self) -> np.ndarray:
+        """Features of each image, and of its mirror image if the run was shown it: [N, V, D]."""
+        found = [self.features]
+        if self.images.flip:
+            found.append(self._kept(self.image[:, :, ::-1], mirrored=True).features)
+        return np.stack(found, axis=1)
+
+    @property
+    def shown_features(self) -> np.ndarray:
+        """`views`, one after the other: float32 [N * V, D]."""
+        return self.views.reshape(-1, self.views.shape[-1])
+
+    @property
+    def shown(self) -> np.ndarray:
+        """The images of `shown_features`: uint8 [N * V, H, W, C]."""
+        if not self.images.flip:
+            return self.image
+        both = np.stack([self.image, self.image[:, :, ::-1]], axis=1)
+        return both.reshape(-1, *self.image.shape[1:])
+
+    def _kept(self, image: np.ndarray, mirrored: bool) -> Outputs:
+        # Named by all that decides the outputs: which images, at which size, by which net.
+        images = self.images
+        what = [images.fingerprint, images.total, image.shape, mirrored, self.net.facts()]
+        key = hashlib.sha256(json.dumps(what).encode()).hexdigest()
+        path = cache.cache_dir() / 'features-1' / f'{key}.safetensors'
+        found = _read(path, len(image))
         if found is None:
-            found = self.net(self.image)
+            found = self.net(image)
             with cache.locked('features'):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 files.replace(path, _encode(found))
         return found
-
-    def _key(self) -> str:
-        """Of all that decides the outputs: which images, at which size, by which net."""
-        what = [self.images.fingerprint, self.images.total, self.image.shape, self.net.facts()]
-        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
 def _encode(found: Outputs) -> bytes:

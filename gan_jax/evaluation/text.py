@@ -8,7 +8,7 @@ class Word(NamedTuple):
     """A figure as it is shown.
 
     Attributes:
-      name: before the net, for those that depend on it.
+      name: of those that are not a distance of features, which have one for each net.
       form: of its value.
       meaning: which values are good.
     """
@@ -20,12 +20,13 @@ class Word(NamedTuple):
 
 # By the key in `figures`, without the net's suffix.
 WORDS: Mapping[str, Word] = {
-    'frechet': Word('Frechet distance', '{:.4g}', '0: the same distribution'),
-    'kid': Word('Kernel distance', '{:.3g}', '0: the same distribution'),
+    'frechet': Word('Frechet distance', '{:.4g}', 'Frechet distance, 0: the same distribution'),
+    'kid': Word('Kernel distance', '{:.3g}', 'kernel distance, 0: the same distribution'),
     'precision': Word('Precision', '{:.1%}', 'samples that look like real images'),
     'recall': Word('Recall', '{:.1%}', 'real images that samples look like'),
     'density': Word('Density', '{:.3f}', '1: as dense as real images'),
     'coverage': Word('Coverage', '{:.1%}', 'real images with a sample next to them'),
+    'copies': Word('Copies', '{:.1%}', 'samples with one training image much nearer than others'),
     'memorisation': Word('Memorisation', '{:.3f}', '0.5: none, 1: copies'),
     'diversity': Word('Diversity', '{:.3f}', 'mean distance, 1: as real images'),
     'spacing': Word('Spacing', '{:.3f}', 'distance to the nearest other, 1: as real images'),
@@ -33,6 +34,7 @@ WORDS: Mapping[str, Word] = {
     'noise': Word('Pixel noise', '{:.2f}', 'grey levels of 255 above what real images have'),
     'fine_power': Word('Fine detail', '{:.3f}', 'power at high frequencies, 1: as real images'),
     'readable_share': Word('Readable', '{:.1%}', 'digits read with confidence above 0.9'),
+    'cat_share': Word('Cats', '{:.1%}', 'samples that ImageNet would call a house cat'),
     'classes_present': Word('Classes present', '{}', 'of 10, with at least 1 % of the samples'),
     'carries_color': Word('Carry color', '{:.1%}', 'samples as the augmentation makes them'),
     'carries_translation': Word('Carry translation', '{:.1%}', 'samples with a grey border'),
@@ -51,23 +53,27 @@ class Row(NamedTuple):
 
 def rows(found: Mapping[str, Any]) -> list[Row]:
     """The table of what `figures.measure` returned."""
-    suffix = f'_{found["features"]["suffix"]}'
-    values = found['figures']
+    net, values = found['features'], found['figures']
+    names = {f'frechet_{net["suffix"]}': net['frechet'], f'kid_{net["suffix"]}': net['kernel']}
     table = []
     for key, value in values.items():
-        word = WORDS.get(key.removesuffix(suffix))
+        word = WORDS.get(key.removesuffix(f'_{net["suffix"]}'))
         if word is None:
             continue
-        text = {True: 'YES', False: 'no'}.get(value) if isinstance(value, bool) else None
-        text = text or word.form.format(value)
+        text = _yes_or_no(value) if isinstance(value, bool) else word.form.format(value)
+        if key in found['real']:
+            text += f' (real: {word.form.format(found["real"][key])})'
         if f'{key}_std' in values:
             text += f' ± {values[f"{key}_std"]:.2g}'
-        net = f', {found["features"]["name"]}' if key.endswith(suffix) else ''
-        table.append(Row(word.name + net, text, word.meaning))
+        table.append(Row(names.get(key, word.name), text, word.meaning))
     if histogram := values.get('class_histogram'):
         shares = ' '.join(f'{name}: {share:.1%}' for name, share in histogram.items())
         table.append(Row('Read as', shares, 'share of all samples'))
     return table
+
+
+def _yes_or_no(value: bool) -> str:
+    return 'YES' if value else 'no'
 
 
 def provenance(found: Mapping[str, Any]) -> dict[str, str]:

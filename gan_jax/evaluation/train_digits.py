@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gan_jax import data
 from gan_jax import config as config_lib
+from gan_jax import data
 from gan_jax.evaluation import digits, weights
 from gan_jax.types import Batch
 

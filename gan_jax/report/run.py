@@ -21,6 +21,7 @@ class Run(NamedTuple):
       evaluations: evaluations.jsonl.
       grids: samples/*.png, oldest first.
       classification: classification.json.
+      evaluation: evaluation.json.
     """
 
     workdir: Path
@@ -30,6 +31,7 @@ class Run(NamedTuple):
     evaluations: list[dict[str, Any]]
     grids: list[Path]
     classification: dict[str, Any]
+    evaluation: dict[str, Any]
 
     @property
     def step(self) -> int:
@@ -70,4 +72,5 @@ def read(workdir: Path) -> Run:
         evaluations=recorder.read_rows(workdir, recorder.EVALUATIONS),
         grids=recorder.sample_paths(workdir),
         classification=load('classification.json'),
+        evaluation=load('evaluation.json'),
     )

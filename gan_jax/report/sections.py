@@ -11,7 +11,7 @@ from typing import Any
 from gan_jax import images, observers, recorder
 from gan_jax.evaluation import balance, text
 from gan_jax.progress import clock
-from gan_jax.report import charts, markup, pictures, reliability
+from gan_jax.report import charts, markup, measured, pictures, reliability
 from gan_jax.report.run import Run
 
 FRAMES = 60  # grids behind the page's slider
@@ -143,6 +143,8 @@ def commands(run: Run) -> str:
             f'gan-jax sample --workdir={workdir} --output=walk.gif --walk=60'
         ),
     }
+    if run.config.get('task') != 'translation':
+        entries['How good its images are'] = f'gan-jax evaluate --workdir={workdir}'
     if run.config.get('task') == 'semisupervised':
         entries['Classes of images'] = f'gan-jax classify --workdir={workdir} --input=FOLDER'
         entries['Its accuracy, once it is final'] = (
@@ -325,6 +327,7 @@ def _grid(run: Run, picture: pictures.Picture) -> str:
 SECTIONS: tuple[Callable[[Run], str], ...] = (
     header,
     hero,
+    measured.section,
     classifier,
     filmstrip,
     history,

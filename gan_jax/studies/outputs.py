@@ -91,3 +91,9 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     """Mean and sample standard deviation; the latter is NaN of fewer than two."""
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
     return float(np.mean(values)), deviation
+
+
+def mean(rows: Sequence[Row], column: str) -> str:
+    """The mean of a column's cells that are not empty, '' if all are."""
+    values = [row[column] for row in rows if row[column] is not None]
+    return f'{np.mean(values):.4g}' if values else ''

@@ -12,6 +12,7 @@ import numpy as np
 from gan_jax import recorder, runs
 
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
+_WHISKERS = dict(fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
 STEPS, DIGITS = 8, 10  # lines and columns of what a generator made through its training
 
 
@@ -53,10 +54,10 @@ def bars(
         places, means, deviations = map(np.array, zip(*known, strict=True))
         x = places + (number - (len(series) - 1) / 2) * width
         axes.bar(x, 100 * means, 0.92 * width, color=COLORS[number % len(COLORS)], label=name)
-        spread = 100 * np.nan_to_num(deviations)
-        axes.errorbar(x, 100 * means, spread, fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
-        for at, mean, above in zip(x, 100 * means, spread, strict=True):
-            axes.text(at, mean + above + 0.8, f'{mean:.1f}', ha='center', va='bottom', fontsize=7)
+        axes.errorbar(x, 100 * means, 100 * deviations, **_WHISKERS)
+        tops = 100 * (means + np.nan_to_num(deviations)) + 0.8
+        for at, mean, top in zip(x, 100 * means, tops, strict=True):
+            axes.text(at, top, f'{mean:.1f}', ha='center', va='bottom', fontsize=7)
     axes.set_xticks(range(len(groups)), groups)
     plain(axes)
 
@@ -96,7 +97,7 @@ def strips(found: Mapping[str, tuple[list[int], np.ndarray]]) -> bytes | None:
     with figure(3.4 * len(found), 3.1, buffer) as page:
         grid = page.subplots(1, len(found), squeeze=False)[0]
         for axes, (name, (steps, image)) in zip(grid, found.items(), strict=True):
-            axes.imshow(image.squeeze(), cmap='gray', vmin=0, vmax=255, interpolation='nearest')
+            _show(axes, image, f'{name}, by step')
             height = len(image) / len(steps)
             axes.set_yticks(
                 [(i + 0.5) * height for i in range(len(steps))], [f'{s:,}' for s in steps]
@@ -104,5 +105,23 @@ def strips(found: Mapping[str, tuple[list[int], np.ndarray]]) -> bytes | None:
             axes.set_xticks([])
             axes.tick_params(length=0, labelsize=7, colors='#444')
             axes.spines[:].set_visible(False)
-            axes.set_title(f'{name}, by step', fontsize=9, loc='left')
     return buffer.getvalue()
+
+
+def side_by_side(found: Mapping[str, np.ndarray], width: float) -> bytes | None:
+    """PNG: pictures uint8 [H, W, C] with a title each, so many inches wide; None for none."""
+    if not found:
+        return None
+    height = max(len(image) / image.shape[1] for image in found.values())
+    buffer = io.BytesIO()
+    with figure(width * len(found), width * height + 0.3, buffer) as page:
+        grid = page.subplots(1, len(found), squeeze=False)[0]
+        for axes, (name, image) in zip(grid, found.items(), strict=True):
+            _show(axes, image, name)
+            axes.set_axis_off()
+    return buffer.getvalue()
+
+
+def _show(axes: Any, image: np.ndarray, title: str) -> None:
+    axes.imshow(image.squeeze(), cmap='gray', vmin=0, vmax=255, interpolation='nearest')
+    axes.set_title(title, fontsize=9, loc='left')

@@ -34,6 +34,7 @@ class Setting(NamedTuple):
         """
         config = experiments.load(source)
         config.tensorboard = False  # nobody follows dozens of runs there
+        config.devices = 1  # the same rows everywhere; a batch here may be small and odd
         config.data.path = str(self.data_dir / folder) if self.data_dir else ''
         config.update_from_flattened_dict(changes)
         if self.smoke:

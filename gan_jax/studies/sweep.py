@@ -9,6 +9,7 @@ import sys
 import time
 
 import jax
+from ml_collections import ConfigDict
 
 from gan_jax import files, interrupts, runs, trainer
 from gan_jax.errors import UserError, nearest
@@ -18,8 +19,8 @@ from gan_jax.studies.study import Row, Setting, Study, Trial
 
 ROWS, TIME = 'rows.json', 'time.json'  # in a trial's folder; the first is written last
 
-# Of a finished trial nothing may change but where its data are.
-MAY_CHANGE = frozenset(('data.path', 'data.input_path', 'data.added', 'runner', 'devices', 'name'))
+# Steps, and those that are saved to choose one from, decide what is measured.
+MAY_CHANGE = runs.MAY_CHANGE - {'steps', 'save_every'}
 
 
 def run(
@@ -118,7 +119,7 @@ def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:
     return rows
 
 
-def _train(trial: Trial, name: str, config: object, folder: Path, command: str) -> None:
+def _train(trial: Trial, name: str, config: ConfigDict, folder: Path, command: str) -> None:
     if (folder / name / 'config.json').exists():
         _refuse(trial, folder, runs.changed_field(folder / name, config, may_change=MAY_CHANGE))
     if not trainer.train(config, folder / name, overwrite=False, command=command):

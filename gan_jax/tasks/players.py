@@ -16,7 +16,7 @@ import optax
 from gan_jax import augment, images, nets, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
-from gan_jax.types import Batch, DataSpec, Pair, Sampler
+from gan_jax.types import Batch, DataSpec, Pair, Part, Sampler
 
 Stats = Any  # a network's batch_stats
 
@@ -337,6 +337,20 @@ def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
         generate=generate,
         num_classes=generator.num_classes,
     )
+
+
+def make_part(config: ConfigDict, generator: nn.Module) -> Part:
+    """The generator of a latent, and of a class if it has some: float32 [N, H, W, C] in [0, 1]."""
+    low, high = generator.pixel_range
+
+    def call(variables: Any, z: jax.Array, *label: jax.Array) -> jax.Array:
+        label = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
+        return (generator.apply(variables, z, label, train=False) - low) / (high - low)
+
+    inputs = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
+    if generator.num_classes:
+        inputs['label'] = jax.ShapeDtypeStruct((), jnp.int32)
+    return Part(generator_variables, call, inputs)
 
 
 def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState, Batch], jax.Array]:

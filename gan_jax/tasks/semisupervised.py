@@ -24,7 +24,7 @@ from gan_jax import augment, images, nets, optimizers, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
 from gan_jax.tasks import players
-from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task
+from gan_jax.types import Batch, DataSpec, Metrics, Pair, Part, Task
 
 POOLS = {'all': 'in_turn', 'rest': 'unlabelled'}  # by config.semisupervised.unlabelled
 
@@ -70,6 +70,14 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         sampler=sampler,
         classifier=functools.partial(classify, alone),
         contest=players.make_contest(alone, recipe.latent, judge),
+        parts={
+            'classifier': Part(
+                classifier_variables,
+                functools.partial(probabilities, alone),
+                {'image': jax.ShapeDtypeStruct(spec.image_shape, jnp.uint8)},
+            ),
+            'generator': players.make_part(config, alone.gen),
+        },
     )
 
 
@@ -354,9 +362,22 @@ def update_gen(
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 
+def classifier_variables(state: GanState) -> Any:
+    """Those that tell classes apart out of training: the average's if there is one."""
+    return state.ema.disc or state.nets.disc.variables
+
+
 def classify(modules: Pair[nn.Module], state: GanState, image: jax.Array) -> jax.Array:
     """Logits float32 [N, K] of images as stored, by the averaged discriminator if there is one."""
-    variables = state.ema.disc or state.nets.disc.variables
+    return _classes(modules, classifier_variables(state), image)
+
+
+def probabilities(modules: Pair[nn.Module], variables: Any, image: jax.Array) -> jax.Array:
+    """Of each class, float32 [N, K], for images as stored."""
+    return jax.nn.softmax(_classes(modules, variables, image))
+
+
+def _classes(modules: Pair[nn.Module], variables: Any, image: jax.Array) -> jax.Array:
     pixels = images.normalise(image, modules.gen.pixel_range)
     return modules.disc.apply(variables, pixels, train=False)
 

@@ -26,7 +26,7 @@ from gan_jax import augment, images, losses, nets, optimizers, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
 from gan_jax.tasks import players
-from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task, Translator
+from gan_jax.types import Batch, DataSpec, Metrics, Pair, Part, Task, Translator
 
 MOMENTS = 'image', 'running'
 
@@ -66,6 +66,8 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         preview=functools.partial(preview, translator),
         sampler=None,
         translator=translator,
+        parts={'generator': make_part(translator)},
+        shown=config.num_samples,
     )
 
 
@@ -255,6 +257,16 @@ def make_translator(config: ConfigDict, generator: nn.Module) -> Translator:
         translate=one,
         image_shape=generator.image_shape,
     )
+
+
+def make_part(translator: Translator) -> Part:
+    """The generator of images, uint8 [N, H, W, C] to float32 in [0, 1], with dropout of seed 0."""
+
+    def call(variables: Any, image: jax.Array) -> jax.Array:
+        return (translator.call(variables, image, np.uint32(0)) + 1) / 2
+
+    inputs = {'image': jax.ShapeDtypeStruct(translator.image_shape, jnp.uint8)}
+    return Part(translator.variables, call, inputs)
 
 
 def translate(

@@ -53,8 +53,9 @@ def test_figures_are_written_with_all_they_are_shown_with(run, capsys):
     assert len(found['reference']['fingerprint']) == 64
     expected = {
         'frechet_digits', 'kid_digits', 'kid_digits_std', 'precision', 'recall', 'density',
-        'coverage', 'diversity', 'spacing', 'collapsed', 'noise', 'fine_power', 'readable_share',
-        'classes_present', 'class_histogram', 'carries_translation', 'carries_translation_std',
+        'coverage', 'diversity', 'spacing', 'collapsed', 'copies', 'noise', 'fine_power',
+        'readable_share', 'classes_present', 'class_histogram', 'carries_translation',
+        'carries_translation_std',
     }  # fmt: skip
     assert found['figures'].keys() == expected  # no memorisation without held-out images
     assert any('trained on, for want of others' in note for note in found['notes'])
@@ -96,7 +97,7 @@ def test_samples_are_prefixes_of_each_other_with_uniform_labels(run):
 
 MISTAKES = {
     'samples': (['--num_samples=5'], '--num_samples=5: the distances need at least 12 samples'),
-    'none': (['--num_samples=0'], '--num_samples=0: 0 is not a positive integer'),
+    'none': (['--num_samples=0'], '--num_samples=0: 0 is not an integer in the range'),
     'step': (['--step=3'], '3'),
     'net': (['--features=digts'], "--features=digts: did you mean 'digits'?"),
     'weights of digits': (['--weights=w.pth'], '--weights=w.pth: the net digits has weights'),

@@ -1,4 +1,4 @@
-"""Distances of features: equal to plain formulas and to reference libraries, zero for equal sets."""
+"""Distances of features: those of plain formulas and reference libraries, zero for equal sets."""
 
 import numpy as np
 import pytest

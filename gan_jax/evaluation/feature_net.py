@@ -1,0 +1,108 @@
+"""What images are compared by: the outputs of a network, and how images come to its size.
+
+A distance of features means nothing without the net, its weights and the way images are resized
+for it, so `FeatureNet` carries their names wherever features go.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+CHUNK = 250  # images in one call
+
+
+class Outputs(NamedTuple):
+    """What a net says of images.
+
+    Attributes:
+      features: float32 [N, D].
+      best: int32 [N], the most probable class.
+      confidence: float32 [N], its probability.
+    """
+
+    features: np.ndarray
+    best: np.ndarray
+    confidence: np.ndarray
+
+
+class FeatureNet(NamedTuple):
+    """A net with its weights.
+
+    Attributes:
+      name: key of `features.NETS`.
+      version: of net and weights.
+      fingerprint: 64 hex digits of the weights.
+      resize: how images come to the net's size, in words.
+      suffix: what follows the name of a figure: 'digits' in 'frechet_digits'.
+      frechet, kernel: what a reader knows the two distances of its features by.
+      figures: what the classes say of images, beyond distances: names and numbers.
+      training_limit: training images that are worth their time; of more a random part is taken.
+      call: uint8 [n, H, W, C], C = 1 or 3 -> Outputs of jax arrays; compiled once a shape.
+    """
+
+    name: str
+    version: str
+    fingerprint: str
+    resize: str
+    suffix: str
+    frechet: str
+    kernel: str
+    figures: Callable[[Outputs], Mapping[str, Any]]
+    training_limit: int
+    call: Callable[[jax.Array], Outputs]
+
+    def __call__(self, image: np.ndarray) -> Outputs:
+        """Of uint8 [N, H, W, C], a chunk at a time."""
+        chex.assert_rank(image, 4)
+        found = []
+        size = min(CHUNK, len(image))
+        for start in range(0, len(image), size):
+            # The last call is filled up with the first images, so that one program serves all.
+            index = np.arange(start, start + size) % len(image)
+            outputs = self.call(image[index])
+            found.append(Outputs(*(np.asarray(leaf)[: len(image) - start] for leaf in outputs)))
+        return Outputs(*map(np.concatenate, zip(*found, strict=True)))
+
+    def facts(self) -> dict[str, Any]:
+        """What every figure is shown with, fit for JSON."""
+        return {
+            'name': self.name,
+            'suffix': self.suffix,
+            'frechet': self.frechet,
+            'kernel': self.kernel,
+            'version': self.version,
+            'fingerprint': self.fingerprint,
+            'resize': self.resize,
+        }
+
+
+def grey(image: jax.Array) -> jax.Array:
+    """Luma (ITU-R BT.601) of [N, H, W, C], C = 1 or 3: [N, H, W, 1]."""
+    if image.shape[-1] == 1:
+        return image
+    weight = jnp.array([0.299, 0.587, 0.114], image.dtype)
+    return (image @ weight)[..., None]
+
+
+def colour(image: jax.Array) -> jax.Array:
+    """[N, H, W, C], C = 1 or 3, in three channels."""
+    return jnp.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
+
+
+def resized(image: jax.Array, side: int, method: str) -> jax.Array:
+    """float32 [N, H, W, C] at side x side, antialiased, by a filter of `jax.image.resize`."""
+    count, height, width, channels = image.shape
+    if height == width == side:
+        return image
+    shape = (count, side, side, channels)
+    return jax.image.resize(image, shape, method, antialias=True)
+
+
+def outputs(features: jax.Array, logits: jax.Array) -> Outputs:
+    """Outputs from features [N, D] and logits [N, K]."""
+    probability = jax.nn.softmax(logits)
+    return Outputs(features, jnp.argmax(logits, 1).astype(jnp.int32), jnp.max(probability, 1))

@@ -1,0 +1,196 @@
+"""A trained network as a file that runs without gan_jax, and its weights as another.
+
+FILE is a `jax.export` artefact: a program for CPU, CUDA and TPU, of any batch size, with the
+weights in it. FILE.safetensors holds the weights by path, and in its metadata what is needed to
+build the network again. `load` does that, and compares what the two make of the same inputs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from jax import export
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from gan_jax import config as config_lib
+from gan_jax import digests, files, runs, tasks, trained
+from gan_jax.errors import UserError, nearest
+from gan_jax.types import DataSpec, Part, Task
+
+PLATFORMS = 'cpu', 'cuda', 'tpu'
+WEIGHTS = '.safetensors'  # after the name of the artefact
+BATCHES = 1, 3  # of the comparison
+# What the program may differ by from the network: rounding, of sums in another order. Images and
+# probabilities lie in [0, 1].
+TOLERANCE = {'float32': 1e-5, 'bfloat16': 0.05}
+
+
+class Exported(NamedTuple):
+    """What `load` returns.
+
+    Attributes:
+      call: (*inputs [N, ...]) -> float32 [N, ...], by the artefact.
+      inputs: shape and dtype of one example of each, by name.
+      difference: the most by which it differs from the network.
+      facts: `part`, `step`, `task` and `name` of the run, and `versions`.
+    """
+
+    call: Callable[..., jax.Array]
+    inputs: Mapping[str, jax.ShapeDtypeStruct]
+    difference: float
+    facts: Mapping[str, Any]
+
+
+def write(workdir: Path, step: int, name: str, path: Path) -> None:
+    """Writes a part of a run as `path`, and its weights beside it.
+
+    Args:
+      workdir: the run.
+      step: of the checkpoint; 0: the newest.
+      name: of the part; '': the one that the task is for.
+      path: of the artefact.
+
+    Raises:
+      UserError: there is no such run or part.
+    """
+
+    def variables(task: Task) -> Callable:
+        return find(task, name or next(iter(task.parts))).variables
+
+    run = trained.load(workdir, step, pick=variables)
+    name = name or next(iter(run.task.parts))
+    part = find(run.task, name)
+    weights = digests.host_leaves(part.variables(run.state))
+    facts = {
+        'part': name,
+        'step': int(run.state.step),
+        'name': run.config.name,
+        'task': run.config.task,
+        'versions': runs.versions(),
+        'config': json.loads(run.config.to_json()),
+        'data': runs.read_facts(workdir)['data'],
+    }
+    metadata = {key: json.dumps(value) for key, value in facts.items()}
+    files.replace(path, bytes(_program(part, part.variables(run.state)).serialize()))
+    files.replace(_weights(path), safetensors.numpy.save(weights, metadata))
+
+
+def find(task: Task, name: str) -> Part:
+    """A part of a task by its name.
+
+    Raises:
+      UserError: it has none of that name.
+    """
+    if name not in task.parts:
+        raise UserError(f'--part={name}: the run has none; {nearest(name, task.parts)}')
+    return task.parts[name]
+
+
+def _weights(path: Path) -> Path:
+    return path.with_name(path.name + WEIGHTS)
+
+
+def _program(part: Part, variables: Any) -> export.Exported:
+    """The part with these weights, for all platforms and any batch."""
+    (batch,) = export.symbolic_shape('batch')
+    shapes = [jax.ShapeDtypeStruct((batch, *x.shape), x.dtype) for x in part.inputs.values()]
+
+    def call(*inputs: jax.Array) -> jax.Array:
+        # Barred, or the compiler would spend its time computing what it can of the weights.
+        return part.call(jax.lax.optimization_barrier(variables), *inputs)
+
+    return export.export(jax.jit(call), platforms=PLATFORMS)(*shapes)
+
+
+def load(path: Path) -> Exported:
+    """An exported network, compared with what its weights say it is.
+
+    An artefact is a program: load only what you trust.
+
+    Raises:
+      UserError: a file is missing or damaged, or the two differ.
+    """
+    facts, weights = _read_weights(path)
+    try:
+        program = export.deserialize(bytearray(path.read_bytes()))
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror})') from None
+    except Exception as error:  # the reader raises what a damaged file makes it meet
+        raise UserError(f'{path}: not an exported network, or damaged ({error!r})') from error
+    config = _config(facts['config'])
+    part, variables = _rebuilt(config, facts, weights)
+    call = jax.jit(program.call)
+    difference = _difference(call, jax.jit(part.call), variables, list(part.inputs.values()))
+    if not difference <= TOLERANCE[config.precision]:
+        raise UserError(
+            f'{path}: its results differ from those of {_weights(path).name} by {difference:.2g},'
+            f' more than {TOLERANCE[config.precision]:.0e}: export it again, on this machine'
+        )
+    kept = ('part', 'step', 'name', 'task', 'versions')
+    return Exported(call, part.inputs, difference, {key: facts[key] for key in kept})
+
+
+def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    try:
+        with safetensors.safe_open(_weights(path), 'numpy') as file:
+            facts = {key: json.loads(value) for key, value in file.metadata().items()}
+            return facts, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
+        raise UserError(f'{_weights(path)}: missing or damaged ({error})') from None
+
+
+def _config(stored: Mapping[str, Any]) -> ConfigDict:
+    from gan_jax import experiments
+
+    config = config_lib.default()
+    config.update(stored)
+    experiments.fill_nets(config)
+    return config
+
+
+def _rebuilt(
+    config: ConfigDict, facts: Mapping[str, Any], weights: Mapping[str, np.ndarray]
+) -> tuple[Part, Any]:
+    """The part of the task that a config describes, and its variables."""
+    stored = facts['data']
+    shape = tuple(stored['image_shape'])
+    spec = DataSpec(shape, stored['num_classes'], stored['num_examples'], stored['panels'])
+    task = tasks.make(config, spec, axis_name=None)
+    part = find(task, facts['part'])
+    like = part.variables(jax.eval_shape(task.init))
+    leaves, structure = jax.tree_util.tree_flatten_with_path(like)
+    return part, structure.unflatten(weights[digests.leaf_path(path)] for path, _ in leaves)
+
+
+def _difference(
+    call: Callable, network: Callable, variables: Any, inputs: Sequence[jax.ShapeDtypeStruct]
+) -> float:
+    """The most by which a program and a network differ, on random inputs of several sizes.
+
+    The network gets one example at a time, as the program's results must not depend on the others.
+    """
+    worst = 0.0
+    for count in BATCHES:
+        drawn = [_random(like, count, seed) for seed, like in enumerate(inputs)]
+        found = np.asarray(call(*drawn))
+        for i, row in enumerate(found):
+            wanted = network(variables, *(x[i : i + 1] for x in drawn))[0]
+            worst = max(worst, float(np.abs(row - np.asarray(wanted)).max()))
+    return worst
+
+
+def _random(like: jax.ShapeDtypeStruct, count: int, seed: int) -> np.ndarray:
+    """Latents, pixels or the class 0, by the dtype."""
+    random = np.random.default_rng(seed)
+    shape = (count, *like.shape)
+    if like.dtype == jnp.uint8:
+        return random.integers(0, 256, shape, np.uint8)
+    if like.dtype == jnp.int32:
+        return np.zeros(shape, np.int32)
+    return random.standard_normal(shape, np.float32)

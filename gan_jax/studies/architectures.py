@@ -1,0 +1,101 @@
+"""Study 4: a fully connected GAN, a DCGAN, and one that makes digits on demand."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gan_jax import images, sampling, trained
+from gan_jax.studies import measures, outputs, pictures
+from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
+
+PARENT = 'mnist'
+SEEDS = (0, 1)
+MEASURED = 10_000  # samples
+FIGURES = ('frechet_digits', 'noise', 'readable_share', 'classes_present')
+MORE = ('kid_digits', 'coverage', 'diversity', 'memorisation')
+MINUTES: Mapping[str, float] = {'fc_gan_mnist': 12, 'dcgan_mnist': 45, 'cgan_mnist': 48}
+SHOWN, WALKS, FRAMES = 64, 4, 16  # digits in a grid; walks, and steps of each
+
+
+def trials(setting: Setting) -> list[Trial]:
+    """The three experiments as they are, one seed after the other."""
+    seeds = SEEDS[:1] if setting.smoke else SEEDS
+    return [_trial(setting, name, seed) for seed in seeds for name in MINUTES]
+
+
+def _trial(setting: Setting, name: str, seed: int) -> Trial:
+    config = setting.config(name, PARENT, seed=seed, keep=1, **{'evaluate.balance': 0.0})
+    count = 200 if setting.smoke else MEASURED
+
+    def measure(folder: Path) -> list[Row]:
+        found = measures.figures(folder / 'run', 'digits', count)
+        key = {'recipe': name, 'seed': seed, 'steps': config.steps}
+        return [key | {figure: found.get(figure) for figure in (*FIGURES, *MORE)}]
+
+    stage = Stage('run', lambda folder: config)
+    return Trial(f'{name}-{seed}', MINUTES[name], (stage,), measure, 'run')
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Means over seeds."""
+    lines = []
+    for name in MINUTES:
+        own = [row for row in rows if row['recipe'] == name]
+        if own:
+            lines.append([f'`{name}`', str(len(own)), *(outputs.mean(own, f) for f in FIGURES)])
+    head = ['recipe', 'seeds', 'Frechet distance', 'noise', 'readable', 'classes']
+    return 'Means over seeds.\n\n' + outputs.markdown_table(head, lines)
+
+
+def grids(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """Samples of seed 0 side by side, with the noise figure of each."""
+    found = {
+        f'{row["recipe"]}: noise {row["noise"]:.3g}': _grid(workdir / f'{row["recipe"]}-0')
+        for row in rows
+        if row['seed'] == 0
+    }
+    return pictures.side_by_side(found, width=3.3)
+
+
+def walks(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """Walks through the latent space of seed 0, from left to right and back to the start."""
+    found = {
+        row['recipe']: _walk(workdir / f'{row["recipe"]}-0') for row in rows if row['seed'] == 0
+    }
+    return pictures.side_by_side(found, width=4.5)
+
+
+def _draw(folder: Path, count: int) -> tuple[sampling.Draw, str]:
+    run = trained.load(folder / 'run')
+    return sampling.Draw(run.task.sampler, run.state, count, 0, ()), run.config.latent
+
+
+def _grid(folder: Path) -> np.ndarray:
+    draw, _ = _draw(folder, SHOWN)
+    return images.tile(sampling.generate(draw, draw.latent()), 8)
+
+
+def _walk(folder: Path) -> np.ndarray:
+    draw, latent = _draw(folder, WALKS)
+    frames = [sampling.generate(draw, z) for z in sampling.walk(draw, FRAMES, latent)]
+    return images.tile(np.stack(frames, axis=1).reshape(-1, *frames[0].shape[1:]), FRAMES)
+
+
+ABOUT = f"""
+The experiments as they are: `fc_gan_mnist`, `dcgan_mnist` and, class-conditional, `cgan_mnist`,
+30,000 steps of 32 of the 60,000 training digits. Measured on {MEASURED:,} samples against the
+10,000 test digits, features of the net `digits` (`docs/evaluation.md`). `noise` is the energy at
+high frequencies above that of real digits: what the eye sees as specks between the strokes.
+"""
+
+STUDY = Study(
+    name='architectures',
+    title='Fully connected against convolutional',
+    about=ABOUT,
+    folders=(PARENT,),
+    columns=('recipe', 'seed', 'steps', *FIGURES, *MORE, 'minutes'),
+    trials=trials,
+    summary=summary,
+    pictures={'architectures.png': grids, 'walks.png': walks},
+)

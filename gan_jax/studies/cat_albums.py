@@ -1,0 +1,108 @@
+"""Albums of cats for the studies: photos as they are, crops of their faces, crops held out."""
+
+from collections.abc import Iterator
+import csv
+import dataclasses
+import hashlib
+from pathlib import Path
+import shutil
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_jax import images
+from gan_jax.data import album
+from gan_jax.faces import cleaning, destination, detector, pipeline
+
+FOLDERS = ('personal', 'oxford_pets')  # of cats/ in --data_dir
+SIDE = 64
+HELD_OUT = 5  # of so many photos one is held out
+
+
+class Albums(NamedTuple):
+    """Folders of images.
+
+    Attributes:
+      whole: photos as they are.
+      cleaned: crops of the faces in the same photos.
+      reference: crops of the faces in the others.
+    """
+
+    whole: Path
+    cleaned: Path
+    reference: Path
+
+
+def prepare(cats: Path | None, folder: Path) -> Albums:
+    """The albums in `folder`, which are made at the first call and then left as they are.
+
+    All photos are cleaned together, so that no crop is nearly that of another photo; then a fifth
+    of the photos, by the hash of their content, is held out. A photo of which a crop was dropped
+    as a near duplicate is in none of the albums.
+
+    Args:
+      cats: the folder with `FOLDERS`; None: random pixels, for a smoke run.
+      folder: of the albums.
+
+    Raises:
+      UserError: there are no photos there.
+    """
+    albums = Albums(*(folder / name for name in Albums._fields))
+    if not folder.exists():
+        draft = folder.with_name(f'{folder.name}.draft')
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        if cats is None:
+            _noise(draft)
+        else:
+            _clean(cats, draft)
+        draft.rename(folder)
+    return albums
+
+
+def _noise(draft: Path) -> None:
+    random = np.random.default_rng(0)
+    for name in Albums._fields:
+        (draft / name).mkdir()
+        for number in range(24):
+            pixels = random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+            images.write_png(draft / name / f'{number}.png', pixels)
+
+
+def _clean(cats: Path, draft: Path) -> None:
+    photos, output = draft / 'photos', draft / 'crops'
+    for path in (photos, output):
+        path.mkdir()
+    for name in FOLDERS:
+        (photos / name).symlink_to((cats / name).resolve())
+    found = album.find(photos, '--data_dir')
+    settings = cleaning.Settings(SIDE)
+    destination.start(output, dataclasses.asdict(settings))
+    pipeline.run(found, detector.make_detector('cat_face'), settings, {}, output)
+    for photo, decisions, crops in _photos(output):
+        if decisions & {cleaning.DUPLICATE, cleaning.UNREADABLE}:
+            continue
+        digest = hashlib.sha256((photos / photo).read_bytes()).digest()
+        held_out = int.from_bytes(digest) % HELD_OUT == 0
+        for crop in crops:
+            _copy(
+                output / destination.CROPS, crop, draft / ('reference' if held_out else 'cleaned')
+            )
+        if not held_out:
+            _copy(photos, photo, draft / 'whole')
+    shutil.rmtree(photos)
+
+
+def _copy(source: Path, name: str, target: Path) -> None:
+    (target / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source / name, target / name)
+
+
+def _photos(output: Path) -> Iterator[tuple[str, set[str], list[str]]]:
+    """Each photo with the decisions on its faces and the crops that were kept."""
+    with (output / destination.REPORT).open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    for photo in dict.fromkeys(row['file'] for row in rows):
+        own = [row for row in rows if row['file'] == photo]
+        kept = [row['output'].removeprefix(f'{destination.CROPS}/') for row in own if row['output']]
+        yield photo, {row['decision'] for row in own}, kept

@@ -1,0 +1,162 @@
+"""Study 5, first half: does it help to cut photos of cats to their faces?"""
+
+from collections.abc import Mapping, Sequence
+import functools
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan_jax import data, evaluation, images, sampling, trained
+from gan_jax.studies import cat_albums, outputs, pictures
+from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
+
+PARENT = 'cats'
+EPOCHS = (26, 52, 78, 104, 130)  # at which samples are measured; the last one is the study's best
+SEEDS = (0, 1)
+ALBUMS = {'cleaned': '#1f5fa8', 'whole': '#c8501e'}  # and their colours
+MEASURED = 5_000  # samples, always of the same latents
+SHOWN = 64  # on a sheet
+
+
+def trials(setting: Setting) -> list[Trial]:
+    """Both albums, one seed after the other."""
+    seeds = SEEDS[:1] if setting.smoke else SEEDS
+    return [_trial(setting, album, seed) for seed in seeds for album in ALBUMS]
+
+
+def _trial(setting: Setting, album: str, seed: int) -> Trial:
+    def config(folder: Path) -> Any:
+        found = setting.config('dcgan_cats64', PARENT, seed=seed, **{'evaluate.balance': 0.0})
+        with found.unlocked():
+            found.data.name, found.data.image_size = 'folder', cat_albums.SIDE
+            found.data.path = str(getattr(_albums(setting, folder.parent), album))
+            found.data.num_examples = 0
+            found.keep = len(EPOCHS)
+            if setting.smoke:
+                found.batch_size, found.steps = 4, 10
+            else:
+                epochs = data.load(found.data).spec.num_examples / found.batch_size
+                found.save_every = round(EPOCHS[0] * epochs)
+                found.steps = len(EPOCHS) * found.save_every
+        return found.lock()
+
+    key = {'album': album, 'seed': seed}
+    measure = functools.partial(_measure, setting, key)
+    return Trial(f'{album}-{seed}', 40, (Stage('run', config),), measure)
+
+
+def _albums(setting: Setting, workdir: Path) -> cat_albums.Albums:
+    cats = None if setting.smoke else setting.data_dir / PARENT
+    return cat_albums.prepare(cats, workdir / 'albums')
+
+
+def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row]:
+    """A row for each epoch that was kept."""
+    run = trained.load(folder / 'run')
+    net = evaluation.load_net('digits' if setting.smoke else 'efficientnet_lite0')
+    held_out = evaluation.folder_set(_albums(setting, folder.parent).reference, run.image_shape)
+    reference = evaluation.Reference(held_out, net)
+    samples = evaluation.Samples(run.task, seed=0, count=20 if setting.smoke else MEASURED)
+    real = net.figures(reference.outputs).get('cat_share')
+    rows = []
+    steps = range(run.config.save_every, run.config.steps + 1, run.config.save_every)
+    for epoch, step in zip(EPOCHS, steps, strict=False):
+        made = samples(trained.load(folder / 'run', step).state)
+        found = evaluation.measure(made, reference, only=('frechet', 'kid', 'classes'))['figures']
+        rows.append(
+            {
+                **key,
+                'epoch': epoch,
+                'frechet_efflite0': found[f'frechet_{net.suffix}'],
+                'cat_share': found.get('cat_share'),
+                'cat_share_real': real,
+                'kid_efflite0': found[f'kid_{net.suffix}'],
+                'steps': step,
+            }
+        )
+    return rows
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Means over seeds at the last epoch."""
+    lines = []
+    for album in ALBUMS:
+        own = [row for row in rows if (row['album'], row['epoch']) == (album, EPOCHS[-1])]
+        if own:
+            figures = (outputs.mean(own, name) for name in ('frechet_efflite0', 'cat_share'))
+            lines.append([f'`{album}`', str(len(own)), *figures])
+    head = ['album', 'seeds', 'FD-EffLite0', 'cats']
+    return f'At epoch {EPOCHS[-1]}, means over seeds.\n\n' + outputs.markdown_table(head, lines)
+
+
+def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """Distance and share of cats over epochs, a line for each seed."""
+    del workdir
+    if not rows:
+        return None
+    buffer = io.BytesIO()
+    with pictures.figure(9, 3.6, buffer) as page:
+        panels = page.subplots(1, 2)
+        titles = {
+            'frechet_efflite0': 'FD-EffLite0 to the held-out crops',
+            'cat_share': 'Samples that ImageNet calls cats',
+        }
+        for axes, (figure, title) in zip(panels, titles.items(), strict=True):
+            for album, color in ALBUMS.items():
+                _lines(axes, [row for row in rows if row['album'] == album], figure, color)
+            axes.set_ylim(bottom=0)
+            axes.set_xlabel('epoch', fontsize=9)
+            axes.set_title(title, loc='left', fontsize=10)
+            pictures.plain(axes)
+        panels[0].legend(fontsize=9, frameon=False)
+    return buffer.getvalue()
+
+
+def _lines(axes: Any, rows: Sequence[Row], figure: str, color: str) -> None:
+    for seed in sorted({row['seed'] for row in rows}):
+        own = [row for row in rows if row['seed'] == seed]
+        values = [np.nan if row[figure] is None else row[figure] for row in own]
+        label = own[0]['album'] if seed == rows[0]['seed'] else None
+        axes.plot([row['epoch'] for row in own], values, 'o-', ms=3, color=color, label=label)
+
+
+def sheets(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """Samples of the last epoch of both albums side by side, of the same latents."""
+    found = {}
+    for album in ALBUMS:
+        own = [row for row in rows if row['album'] == album and row['seed'] == SEEDS[0]]
+        if own:
+            run = trained.load(workdir / f'{album}-{SEEDS[0]}' / 'run')
+            draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
+            made = images.tile(sampling.generate(draw, draw.latent()), 8)
+            found[f'{album}: FD {own[-1]["frechet_efflite0"]:.3g}'] = made
+    return pictures.side_by_side(found, width=4.5)
+
+
+ABOUT = f"""
+`dcgan_cats64`, study 5's settings, for {EPOCHS[-1]} epochs, once on photos of cats as they are
+(`whole`: the centred square of each, 64x64), once on what `gan-jax clean` makes of the same photos
+(`cleaned`). A fifth of the photos, by the hash of their content, is in neither: the crops of their
+faces are the one reference of all figures. No crop of the reference is nearly one of the others.
+{MEASURED:,} samples of the same latents; features of EfficientNet-Lite0 (`docs/evaluation.md`).
+`cat_share` is the share of samples that ImageNet's classes call a house cat, `cat_share_real` that
+of the held-out crops.
+
+Photos: gpriamo/Cat-Faces-Identification (MIT) and the Oxford-IIIT Pet set (CC BY-SA 4.0).
+"""
+
+STUDY = Study(
+    name='cleaning',
+    title='Photos of cats, whole and cut to the face',
+    about=ABOUT,
+    folders=(PARENT,),
+    columns=(
+        ('album', 'seed', 'epoch', 'frechet_efflite0', 'cat_share')
+        + ('cat_share_real', 'kid_efflite0', 'steps', 'minutes')
+    ),
+    trials=trials,
+    summary=summary,
+    pictures={'cleaning.png': chart, 'sheets.png': sheets},
+)

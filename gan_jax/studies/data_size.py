@@ -1,0 +1,192 @@
+"""Study 1: how many images does a GAN need, and how many with a recipe for small sets?"""
+
+from collections.abc import Mapping, Sequence
+import functools
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gan_jax import recorder
+from gan_jax.studies import measures, outputs, pictures
+from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
+
+PARENT = 'mnist'
+STEPS = 6_000  # of 64 images, for all
+EVERY = 250  # steps between measurements of how much can be read
+MEASURED = 10_000  # samples at the end
+
+
+class Recipe(NamedTuple):
+    """How a set is trained on: `source` is an experiment, `minutes` what a run takes."""
+
+    source: str
+    minutes: float
+
+
+RECIPES: Mapping[str, Recipe] = {
+    'plain': Recipe('gan_mnist', 17),
+    'small_data': Recipe('gan_mnist:small_data', 22),
+}
+
+# (number of images, seed) in the order they are run.
+ORDER = (
+    *((number, 0) for number in (200, 60_000, 1_000, 500, 10_000)),
+    *((number, 1) for number in (200, 500, 1_000)),
+)
+FIGURES = (
+    'frechet_digits', 'kid_digits', 'readable_share', 'classes_present', 'memorisation',
+)  # fmt: skip
+MORE = ('coverage', 'noise', 'collapsed')
+
+
+def trials(setting: Setting) -> list[Trial]:
+    """Both recipes on every number of images; with `smoke` each recipe once."""
+    order = ((200, 0),) if setting.smoke else ORDER
+    return [_trial(setting, name, *size) for size in order for name in RECIPES]
+
+
+def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
+    recipe = RECIPES[name]
+    config = setting.config(
+        recipe.source,
+        PARENT,
+        **{
+            'seed': seed,
+            'data.num_examples': number,
+            'data.subset_seed': seed,
+            'steps': STEPS,
+            'keep': 1,
+            'sample_every': EVERY,
+            'evaluate.balance': 0.0,
+            'evaluate.every': EVERY * 64 / number,
+            'evaluate.figures': ('classes',),
+            'evaluate.num_samples': 1_000,
+        },
+    )
+    count = 200 if setting.smoke else MEASURED
+
+    def measure(folder: Path) -> list[Row]:
+        found = measures.figures(folder / 'run', 'digits', count)
+        rows = recorder.read_rows(folder / 'run', recorder.EVALUATIONS)
+        readable = measures.first_step(rows, 'readable_share', measures.READABLE)
+        return [
+            {
+                'num_real': number,
+                'recipe': name,
+                'seed': seed,
+                'steps': config.steps,
+                **{figure: found.get(figure) for figure in (*FIGURES, *MORE)},
+                'steps_to_readable': readable,
+            }
+        ]
+
+    stage = Stage('run', lambda folder: config)
+    return Trial(f'{name}-{number}-{seed}', recipe.minutes, (stage,), measure, 'run')
+
+
+def _by_size(rows: Sequence[Row], recipe: str, figure: str) -> dict[int, list[float]]:
+    """The values of a figure, of every seed, by number of images."""
+    found: dict[int, list[float]] = {}
+    for row in sorted(rows, key=lambda row: row['num_real']):
+        if row['recipe'] == recipe and row[figure] is not None:
+            found.setdefault(row['num_real'], []).append(row[figure])
+    return found
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Means over seeds of the figures that answer the question."""
+    lines = []
+    for number in sorted({row['num_real'] for row in rows}, reverse=True):
+        for recipe in RECIPES:
+            own = [row for row in rows if (row['num_real'], row['recipe']) == (number, recipe)]
+            if own:
+                means = [outputs.mean(own, figure) for figure in FIGURES]
+                readable = ', '.join(f'{row["steps_to_readable"] or "never":,}' for row in own)
+                lines.append([f'{number:,}', f'`{recipe}`', str(len(own)), *means, readable])
+    head = ['images', 'recipe', 'seeds', 'Frechet distance', 'KID', 'readable', 'classes']
+    return 'Means over seeds.\n\n' + outputs.markdown_table(
+        [*head, 'memorisation', 'readable from step'], lines
+    )
+
+
+def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """Readable share and Frechet distance over the number of images."""
+    del workdir
+    if not rows:
+        return None
+    buffer = io.BytesIO()
+    with pictures.figure(10, 4, buffer) as page:
+        readable, distance = page.subplots(1, 2)
+        for axes, figure in ((readable, 'readable_share'), (distance, 'frechet_digits')):
+            for recipe, color in zip(RECIPES, ('#c8501e', '#1f5fa8'), strict=True):
+                _line(axes, _by_size(rows, recipe, figure), recipe, color)
+            _scale(axes, sorted({row['num_real'] for row in rows}))
+        readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
+        readable.set_ylim(0, 1.02)
+        readable.set_title('Share of samples that can be read', loc='left', fontsize=10)
+        distance.set_ylim(bottom=0)
+        distance.set_title('Frechet distance to the 10,000 test digits', loc='left', fontsize=10)
+        distance.legend(fontsize=9, frameon=False)
+    return buffer.getvalue()
+
+
+def _line(axes: Any, found: Mapping[int, Sequence[float]], recipe: str, color: str) -> None:
+    means = [sum(values) / len(values) for values in found.values()]
+    axes.plot(list(found), means, color=color, linewidth=1.5, label=recipe)
+    for number, values in found.items():
+        axes.plot([number] * len(values), values, 'o', color=color, markersize=3.5)
+
+
+def _scale(axes: Any, numbers: Sequence[int]) -> None:
+    axes.set_xscale('log')
+    axes.set_xticks(numbers, [f'{number:,}' for number in numbers])
+    axes.minorticks_off()
+    axes.set_xlabel('real images', fontsize=9)
+    pictures.plain(axes)
+
+
+def _over_time(recipe: str, rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """The same latents through training, by number of images."""
+    numbers = sorted({row['num_real'] for row in rows}, reverse=True)
+    found = {
+        f'{number:,} images': pictures.over_time(workdir / f'{recipe}-{number}-0' / 'run')
+        for number in numbers
+    }
+    return pictures.strips({name: strip for name, strip in found.items() if strip})
+
+
+ABOUT = f"""
+The network of study 1 on parts of the 60,000 training digits, a smaller part always inside of the
+larger ones of its seed, {STEPS:,} steps of 64 images for all. `plain`: study 1's settings
+(`gan_mnist`). `small_data`: the same networks with this project's recipe for small sets
+(`gan_mnist:small_data`). The reference of all figures is the same: the 10,000 test digits, which
+nothing was trained on; {MEASURED:,} samples, features of the net `digits`
+(`docs/evaluation.md`).
+
+Readable is a sample that the net reads with a confidence above 0.9. `steps_to_readable` is the
+first of the steps measured, one in {EVERY}, at which at least {measures.READABLE:.0%} of 1,000
+samples are readable (dotted in the chart); empty if none is.
+"""
+
+STUDY = Study(
+    name='data_size',
+    title='How many images does a GAN need?',
+    about=ABOUT,
+    folders=(PARENT,),
+    columns=(
+        'num_real',
+        'recipe',
+        'seed',
+        'steps',
+        *FIGURES,
+        'steps_to_readable',
+        *MORE,
+        'minutes',
+    ),
+    trials=trials,
+    summary=summary,
+    pictures={
+        'data_size.png': chart,
+        **{f'digits_over_time_{name}.png': functools.partial(_over_time, name) for name in RECIPES},
+    },
+)

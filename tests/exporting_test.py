@@ -1,0 +1,88 @@
+"""Exported networks: for every task and platform, any batch, and compared when loaded."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from gan_jax import cli, exporting, trained
+from gan_jax.errors import UserError
+from tests import classification_test, trainer_test
+from tests.cli.commands_test import fails
+
+
+@pytest.fixture(scope='module')
+def conditional(tmp_path_factory):
+    """A run with a generator that takes classes, and has an average."""
+    workdir = tmp_path_factory.mktemp('export') / 'conditional'
+    trainer_test.train(trainer_test.tiny(steps=2, conditional=True), workdir)
+    return workdir
+
+
+@pytest.fixture(scope='module')
+def exported(conditional, tmp_path_factory):
+    path = tmp_path_factory.mktemp('exported') / 'net.bin'
+    assert cli.main(['export', f'--workdir={conditional}', f'--output={path}']) == 0
+    return path
+
+
+@pytest.mark.newest
+def test_the_artefact_alone_makes_images_of_any_batch(exported, conditional):
+    program = jax.export.deserialize(bytearray(exported.read_bytes()))
+    assert program.platforms == ('cpu', 'cuda', 'tpu')
+    run = trained.load(conditional)
+    z = np.asarray(run.task.sampler.latent(jax.random.key(0), 5))
+    label = np.arange(5, dtype=np.int32)
+    wanted = run.task.sampler.generate(run.state, z, label)
+    np.testing.assert_allclose(255 * program.call(z, label), wanted, atol=0.51)
+    np.testing.assert_allclose(255 * program.call(z[:2], label[:2]), wanted[:2], atol=0.51)
+
+
+def test_weights_are_those_of_the_average_by_path(exported, conditional):
+    weights = safetensors.numpy.load_file(f'{exported}.safetensors')
+    average = trained.load(conditional).state.ema.gen
+    assert weights.keys() == exporting.digests.host_leaves(average).keys()
+    for path, leaf in exporting.digests.host_leaves(average).items():
+        np.testing.assert_array_equal(weights[path], leaf)
+
+
+def test_what_differs_from_its_weights_is_refused(exported, tmp_path):
+    with safetensors.safe_open(f'{exported}.safetensors', 'numpy') as file:
+        metadata = file.metadata()
+    weights = safetensors.numpy.load_file(f'{exported}.safetensors')
+    weights = {path: leaf + np.float32(0.01) for path, leaf in weights.items()}
+    path = tmp_path / 'net.bin'
+    path.write_bytes(exported.read_bytes())
+    safetensors.numpy.save_file(weights, f'{path}.safetensors', metadata)
+    with pytest.raises(UserError, match='net.bin: its results differ from those of'):
+        exporting.load(path)
+
+
+def test_damaged_and_missing_files_are_named(exported, tmp_path):
+    path = tmp_path / 'net.bin'
+    path.write_bytes(exported.read_bytes()[:100])
+    with pytest.raises(UserError, match='net.bin.safetensors: missing or damaged'):
+        exporting.load(path)
+    content = (exported.parent / 'net.bin.safetensors').read_bytes()
+    (tmp_path / 'net.bin.safetensors').write_bytes(content)
+    with pytest.raises(UserError, match='net.bin: not an exported network, or damaged'):
+        exporting.load(path)
+
+
+@pytest.mark.newest
+def test_of_a_semisupervised_run_the_classifier_and_the_generator(tmp_path, capsys):
+    trainer_test.train(classification_test.tiny(steps=2), tmp_path / 'run')
+    flags = [f'--workdir={tmp_path}/run', f'--output={tmp_path}/net.bin']
+    assert cli.main(['export', *flags]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("classifier of step 2: takes image uint8['N', 28, 28, 1]\n")
+    found = exporting.load(tmp_path / 'net.bin')
+    probability = found.call(np.zeros((4, 28, 28, 1), np.uint8))
+    np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-5)
+    assert json.dumps(found.facts)
+    assert 'is there; pass --overwrite' in fails(capsys, 'export', *flags)
+    assert cli.main(['export', *flags, '--part=generator', '--overwrite']) == 0
+    assert "takes z float32['N', 8]" in capsys.readouterr().out
+    assert 'did you mean' in fails(capsys, 'export', *flags, '--part=generators', '--overwrite')

@@ -1,0 +1,141 @@
+"""The study of labels: nobody sees more of them than the budget, and the command makes it."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from gan_jax import cli, data, runs
+from gan_jax import config as config_lib
+from gan_jax.studies import labels, stopping
+from gan_jax.studies.study import Setting
+from tests.cli.commands_test import fails
+
+REAL = Setting(Path('somewhere'), smoke=False)
+
+
+@pytest.fixture
+def configs(monkeypatch):
+    """The configs of every run of every trial: [(trial, stage name, config)]."""
+    monkeypatch.setattr(stopping, 'best_step', lambda workdir, config: 700)
+    monkeypatch.setattr(labels, '_generated', lambda folder, stage, count: folder / f'{count}.npz')
+    return [
+        (trial, stage.name, stage.config(Path(trial.name)))
+        for trial in labels.trials(REAL)
+        for stage in trial.stages
+    ]
+
+
+def parts(trial):
+    """(preset, number of labels, draw) of a trial."""
+    name, number, draw = trial.name.rsplit('-', 2)
+    return name, int(number), int(draw)
+
+
+def test_every_run_is_valid_and_keeps_to_its_budget(configs):
+    for trial, _, config in configs:
+        _, number, draw = parts(trial)
+        config_lib.validate(config)
+        assert config.data.labels.number == number and config.data.labels.seed == draw
+        assert config.data.path == 'somewhere/mnist' and config.data.split == 'train'
+
+
+def test_the_baseline_is_the_best_ones_classifier_on_the_same_labels(configs):
+    found = {(trial.name, stage): config for trial, stage, config in configs}
+    best = found['best-100-3', 'classifier']
+    alone = found['supervised-100-3', 'classifier']
+    assert alone.disc == best.disc and alone.augment == best.augment
+    assert alone.data.labels == best.data.labels
+    assert not (alone.semisupervised.adversarial or alone.semisupervised.pseudo)
+    assert alone.steps == 700  # where validation said
+    search = found['supervised-100-3', 'stopping']
+    assert search.data.labels.validation == 20 and search.steps > 700
+
+
+def test_the_generator_of_augmentation_sees_labelled_images_alone(configs):
+    for trial, stage, config in configs:
+        if stage == 'gan':
+            _, number, _ = parts(trial)
+            assert config.data.labels.alone and config.conditional
+            kept = config.data.labels.validation
+            assert kept == stopping.validation_share(number)
+            assert config.batch_size <= number - kept
+        elif stage == 'stopping':
+            assert config.data.labels.validation == stopping.validation_share(parts(trial)[1])
+        else:
+            assert config.data.labels.validation == 0
+
+
+@pytest.mark.parametrize(('number', 'kept'), [(20, 10), (50, 10), (100, 20), (1_000, 200)])
+def test_validation_is_a_fifth_of_the_budget_and_has_every_class(number, kept):
+    assert stopping.validation_share(number) == kept
+
+
+def test_as_many_draws_as_were_promised():
+    draws = {}
+    for trial in labels.trials(REAL):
+        name, number, draw = parts(trial)
+        draws.setdefault((name, number), []).append(draw)
+    for number in labels.NUMBERS:
+        assert draws['best', number] == draws['supervised', number] == list(range(5))
+        assert draws['brownlee', number] == [0]
+    first = [parts(trial) for trial in labels.trials(REAL)[:12]]
+    assert {draw for *_, draw in first} == {0} and first[0] == ('best', 100, 0)
+
+
+@pytest.mark.newest
+@pytest.mark.slow
+def test_the_command_leaves_a_table_and_pictures(tmp_path, capsys):
+    """Three runs: a conditional GAN, a classifier that is stopped, and the one that is tested."""
+    workdir, results = tmp_path / 'study', tmp_path / 'results'
+    flags = [f'--workdir={workdir}', f'--results={results}', '--only=augmented-20-0']
+    assert cli.main(['study', '--smoke', 'labels', *flags]) == 0
+    assert f'wrote {workdir}/table.csv' in capsys.readouterr().out
+    with (results / 'table.csv').open(newline='') as file:
+        [row] = csv.DictReader(file)
+    assert list(row)[:4] == ['num_labels', 'preset', 'draw', 'test_accuracy']
+    assert (
+        list(row.values())[:3] == ['20', 'augmented', '0'] and 0 < float(row['test_accuracy']) < 1
+    )
+    with Image.open(results / 'samples_augmented-20-0.png') as picture:
+        assert picture.mode == 'L' and picture.size == (40 * 28, 25 * 28)
+        assert np.asarray(picture).std() > 0
+    for name in ('labels.png', 'digits_over_time.png', 'table.md'):
+        assert (results / name).stat().st_size > 1_000
+    _check_stopping(workdir / 'augmented-20-0')
+    assert cli.main(['study', 'labels', '--smoke', *flags]) == 0
+    assert 'row 1' not in capsys.readouterr().err
+
+
+def _check_stopping(folder):
+    """The step is the one of least loss, and known without its checkpoints."""
+    found = json.loads((folder / 'stopping' / stopping.RESULT).read_text())
+    losses = {int(step): loss for step, loss in found['cross_entropy'].items()}
+    assert list(losses) == [4, 8, 12, 16, 20] and losses[found['step']] == min(losses.values())
+    assert runs.load_config(folder / 'classifier').steps == found['step']
+    config = runs.load_config(folder / 'stopping')
+    assert stopping.best_step(folder / 'stopping', config) == found['step']
+    assert data.validation(config.data).spec.num_examples == 10
+    more = np.load(folder / 'generated.npz')
+    assert more['image'].shape == (200, 28, 28, 1)
+    assert list(more['label'][:12]) == [*range(10), 0, 1]
+
+
+MISTAKES = {
+    'no name': ([], 'study needs --name'),
+    'unknown': (['label'], "no study 'label': did you mean 'labels'?"),
+    'two names': (['labels', 'twice'], "unexpected word 'twice'"),
+    'no data': (['labels'], 'study needs --data_dir=DIR, with mnist/ in it'),
+    'missing data': (['labels', '--data_dir=none'], '--data_dir='),
+    'unknown row': (['labels', '--smoke', '--only=best-7-0'], '--only=best-7-0: no such row'),
+}
+
+
+@pytest.mark.parametrize('case', MISTAKES)
+def test_a_mistake_is_one_line(case, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    argv, message = MISTAKES[case]
+    assert message in fails(capsys, 'study', *argv)

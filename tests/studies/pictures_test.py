@@ -1,0 +1,42 @@
+"""Pictures of studies show what they are made of."""
+
+import io
+import math
+
+import numpy as np
+from PIL import Image
+
+from gan_jax import recorder, runs
+from gan_jax.studies import pictures
+from tests import trainer_test
+
+
+def test_what_a_generator_made_of_the_same_latents_over_time(tmp_path):
+    """Digit i of step s is of grey 10 s + i: each is found where it should be."""
+    assert pictures.over_time(tmp_path) is None
+    runs.write_config(tmp_path, trainer_test.tiny(num_samples=12))
+    runs.write_facts(tmp_path, data={'image_shape': (28, 20, 1)})
+    book = recorder.Recorder(
+        tmp_path, num_examples=1, images_per_step=1, log_every=1, tensorboard=False
+    )
+    for step in range(15):
+        greys = 10 * step + np.arange(12, dtype=np.uint8)
+        book.samples(step, np.broadcast_to(greys[:, None, None, None], (12, 28, 20, 1)))
+    steps, image = pictures.over_time(tmp_path)
+    assert steps == [0, 2, 4, 6, 8, 10, 12, 14]
+    cells = image.reshape(8, 28, 10, 20)
+    np.testing.assert_array_equal(cells, np.broadcast_to(cells[:, :1, :, :1], cells.shape))
+    np.testing.assert_array_equal(cells[:, 0, :, 0], 10 * np.array(steps)[:, None] + range(10))
+
+
+def test_bars_are_as_high_as_their_shares_and_gaps_are_left():
+    series = {'one': [(0.5, 0.1), None], 'two': [(1.0, math.nan), (0.25, 0.0)]}
+    buffer = io.BytesIO()
+    with pictures.figure(4, 3, buffer) as page:
+        axes = page.subplots()
+        pictures.bars(axes, ['a', 'b'], series)
+        heights = [round(patch.get_height(), 6) for patch in axes.patches]
+        assert heights == [50, 100, 25]
+        assert [text.get_text() for text in axes.texts] == ['50.0', '100.0', '25.0']
+    with Image.open(buffer) as picture:
+        assert picture.size == (480, 360)

@@ -1,0 +1,193 @@
+"""A study as a whole: stopped anywhere and gone on with, its table is the same."""
+
+import csv
+import json
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from gan_jax import runs, studies, trained
+from gan_jax.errors import UserError
+from gan_jax.studies import outputs, sweep
+from gan_jax.studies.study import Setting, Stage, Study, Trial
+from tests import trainer_test
+
+SETTING = Setting(None, smoke=True)
+STEPS = 4
+
+
+def measure(name):
+    """One row for each of two steps of a run, as a study of epochs has."""
+
+    def rows(folder):
+        loss = json.loads((folder / 'run' / 'metrics.jsonl').read_text().splitlines()[-1])
+        step = int(trained.load(folder / 'run').state.step)
+        return [{'name': name, 'step': step // k, 'loss': loss['loss_d']} for k in (2, 1)]
+
+    return rows
+
+
+def make(steps=STEPS, before=lambda name: None, during=measure):
+    """A study of three seeds; `before` is called when a run's config is asked for."""
+
+    def trial(seed):
+        name = f'seed-{seed}'
+
+        def config(folder):
+            before(name)
+            return trainer_test.tiny(seed=seed, steps=steps)
+
+        return Trial(name, 1.0, (Stage('run', config),), during(name))
+
+    return Study(
+        name='seeds',
+        title='Seeds',
+        about='Three of them.',
+        folders=(),
+        columns=('name', 'step', 'loss', 'minutes'),
+        trials=lambda setting: [trial(seed) for seed in (1, 0, 2)],
+        summary=lambda rows: f'{len(rows)} rows\n',
+        pictures={'seeds.png': lambda rows, workdir: b'PNG' if len(rows) > 2 else None},
+    )
+
+
+def run(study, workdir, **options):
+    return sweep.run(study, SETTING, workdir, command='study again', **options)
+
+
+def table(workdir):
+    """table.csv without what depends on the machine's speed."""
+    rows = csv.DictReader((workdir / 'table.csv').read_text().splitlines())
+    return [(row['name'], row['step'], row['loss']) for row in rows]
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """A study that was never stopped."""
+    workdir = tmp_path_factory.mktemp('study') / 'finished'
+    assert run(make(), workdir)
+    return workdir
+
+
+def test_rows_are_in_the_order_of_the_study(finished):
+    names = [(name, int(step)) for name, step, _ in table(finished)]
+    assert names == [(f'seed-{seed}', step) for seed in (1, 0, 2) for step in (2, 4)]
+    page = (finished / 'table.md').read_text()
+    assert page.startswith('# Seeds\n') and '6 rows\n' in page and '![seeds.png]' in page
+    assert page.count('`gan-jax study seeds --data_dir=DIR --only=seed-0` |') == 2
+    assert (finished / 'seeds.png').read_bytes() == b'PNG'
+
+
+def test_only_the_last_step_of_a_finished_run_is_kept(finished):
+    for seed in range(3):
+        kept = (finished / f'seed-{seed}' / 'run' / 'checkpoints').iterdir()
+        assert [path.name for path in kept] == [str(STEPS)]
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_study_stopped_while_it_measures_goes_on(number, finished, tmp_path, capsys):
+    def stopped(name):
+        rows = measure(name)
+
+        def interrupt(folder):
+            if name == 'seed-0':
+                signal.raise_signal(number)
+            return rows(folder)
+
+        return interrupt
+
+    before = signal.getsignal(number)
+    assert not run(make(during=stopped), tmp_path)
+    assert signal.getsignal(number) == before
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f'{number.name}: 1 of 3 rows are finished; go on with: study again'
+    assert table(tmp_path) == table(finished)[:2] and not (tmp_path / 'seeds.png').exists()
+    assert run(make(), tmp_path)
+    assert table(tmp_path) == table(finished)
+
+
+def test_a_study_stopped_while_it_trains_goes_on_from_a_saved_step(tmp_path, capsys):
+    checkpoints = tmp_path / 'seed-1' / 'run' / 'checkpoints'
+
+    def interrupt_after_a_save():
+        while not (checkpoints / '2').exists():
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=interrupt_after_a_save)
+    thread.start()
+    assert not run(make(steps=1_000), tmp_path)
+    thread.join()
+    step = max(int(path.name) for path in checkpoints.iterdir())
+    said = capsys.readouterr().err
+    assert f'SIGTERM: saved step {step}; go on with: study again' in said
+    assert 'seed-1 was interrupted: 0 of 3 rows are finished' in said
+
+
+def test_a_finished_row_is_not_made_again_and_a_lost_table_is(finished, capsys):
+    before = table(finished)
+    (finished / 'table.csv').unlink()
+    (finished / 'seed-2' / sweep.ROWS).unlink()
+    capsys.readouterr()
+    assert run(make(), finished)
+    said = capsys.readouterr()
+    assert 'row 3 of 3, seed-2: about' in said.err and 'row 1' not in said.err
+    assert f'{finished}/seed-2/run is finished' in said.out  # measured again, not trained again
+    assert table(finished) == before
+
+
+def test_rows_of_other_settings_are_refused(finished):
+    with pytest.raises(UserError, match='config.steps=4, and is now to be with 8: delete'):
+        run(make(steps=8), finished)
+
+
+def test_one_row_alone(finished, tmp_path):
+    results = tmp_path / 'results'
+    results.mkdir()
+    assert run(make(), tmp_path / 'own', only=('seed-0',), results=results)
+    assert table(tmp_path / 'own') == table(finished)[2:4]
+    assert {path.name for path in results.iterdir()} == {'table.csv', 'table.md'}
+    with pytest.raises(UserError, match="--only=seed-7: no such row; did you mean 'seed-"):
+        run(make(), tmp_path / 'own', only=('seed-7',))
+
+
+def test_two_processes_do_not_share_a_study(finished):
+    with runs.exclusive(finished), pytest.raises(UserError, match='another process'):
+        run(make(), finished)
+
+
+def test_the_time_left_is_at_the_pace_of_the_finished_rows(tmp_path):
+    trials = make().trials(SETTING)
+    assert str(sweep._Eta(trials, tmp_path)) == 'about 1:00, 3:00 for all that is left'
+    folder = tmp_path / 'seed-1'
+    folder.mkdir()
+    (folder / sweep.TIME).write_text('30.0')
+    (folder / sweep.ROWS).write_text('[]')
+    assert str(sweep._Eta(trials, tmp_path)) == 'about 0:30, 1:00 for all that is left'
+
+
+@pytest.mark.parametrize(
+    ('value', 'text'), [(None, ''), (float('nan'), ''), (0.123456789, '0.123457'), (3, '3')]
+)
+def test_cells(value, text):
+    assert outputs.cell(value) == text
+
+
+@pytest.mark.parametrize('name', studies.STUDIES)
+def test_a_study_without_its_data_is_refused_before_it_starts(name, tmp_path):
+    study = studies.find(name)
+    with pytest.raises(UserError, match='study needs --data_dir=DIR, with '):
+        Setting(None, smoke=False).check(study.folders)
+    with pytest.raises(UserError, match=f'there is no folder {study.folders[0]}/ in it'):
+        Setting(tmp_path, smoke=False).check(study.folders)
+
+
+@pytest.mark.parametrize('name', studies.STUDIES)
+@pytest.mark.parametrize('smoke', [True, False])
+def test_the_rows_of_a_study_have_names_of_their_own(name, smoke, tmp_path):
+    trials = studies.find(name).trials(Setting(None if smoke else tmp_path, smoke))
+    assert len({trial.name for trial in trials}) == len(trials)

@@ -1,0 +1,165 @@
+"""Properties of one step on pairs, and of the translator it trains."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gan_jax import rng
+from gan_jax.errors import UserError
+from gan_jax.tasks import translation
+from gan_jax.types import DataSpec, Pair
+from tests import gans
+
+SPEC = DataSpec(image_shape=(64, 128, 3), num_classes=0, num_examples=8, panels=2)
+
+
+def setting(**changes):
+    """A recipe, its first state and a batch of two pairs."""
+    config = gans.pix2pix(**changes)
+    recipe = translation.make_recipe(config, SPEC, None)
+    state = jax.jit(lambda: translation.init(recipe, SPEC))()
+    return recipe, state, gans.batch(SPEC, 1, config.batch_size)
+
+
+@pytest.fixture(scope='module')
+def small():
+    """Networks of width 2 without dropout, and their batch."""
+    return setting(**{'gen.net.dropout': 0.0})
+
+
+def scaled(net, factor):
+    """A net with larger weights, so that gradients are those of a net that does something."""
+    return net.replace(params=jax.tree.map(lambda leaf: factor * leaf, net.params))
+
+
+@pytest.mark.newest
+def test_the_first_update_is_the_papers(small):
+    """Against eq. 4 written out on plain passes, D's loss halved, L1 times 100."""
+    recipe, state, batch = small
+    recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
+    gen, disc = (
+        net.replace(tx=tx, opt_state=tx.init(net.params))
+        for net, tx in zip((scaled(n, 3.0) for n in state.nets), recipe.optimizers, strict=True)
+    )
+    state = state.replace(nets=Pair(gen, disc))
+    given, photo = jnp.split(batch.image[0] / np.float32(127.5) - 1, 2, axis=2)
+
+    def fake(params):
+        variables = {'params': params, 'batch_stats': gen.batch_stats}
+        return gen.apply_fn(variables, given, train=True, mutable=['batch_stats'])[0]
+
+    def logits(params, image):
+        variables = {'params': params, 'batch_stats': disc.batch_stats}
+        return disc.apply_fn(variables, image, given, train=True, mutable=['batch_stats'])[0]
+
+    def disc_loss(params):
+        real, made = logits(params, photo), logits(params, fake(gen.params))
+        found = jnp.mean(-jnp.log(jax.nn.sigmoid(real)))
+        return 0.5 * (found - jnp.mean(jnp.log1p(-jax.nn.sigmoid(made))))
+
+    def gen_loss(params, updated):
+        made = fake(params)
+        l1 = jnp.mean(jnp.abs(made - photo))
+        return jnp.mean(-jnp.log(jax.nn.sigmoid(logits(updated, made)))) + 100 * l1
+
+    @jax.jit
+    def expected():
+        of_disc = jax.grad(disc_loss)(disc.params)
+        # The generator plays against the discriminator after its update.
+        updated = jax.tree.map(lambda p, g: p - gans.RATE * g, disc.params, of_disc)
+        loss, of_gen = jax.value_and_grad(gen_loss)(gen.params, updated)
+        return loss, Pair(of_gen, of_disc)
+
+    after, metrics = jax.jit(functools.partial(translation.step, recipe))(state, batch)
+    loss, wanted = expected()
+    np.testing.assert_allclose(metrics['loss_g'], loss, rtol=1e-5)
+    np.testing.assert_allclose(loss, metrics['loss_gan'] + 100 * metrics['l1'], rtol=1e-5)
+    for net, want in zip(after.nets, wanted, strict=True):
+        norm = float(optax.tree.norm(want))
+        for a, b in zip(jax.tree.leaves(net.opt_state), jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4 * norm)
+
+
+def test_augmentation_moves_the_input_as_it_moves_the_photo():
+    """Of a pair of equal halves the discriminator sees equal halves; noise is on one alone."""
+    recipe, _, batch = setting(augment='color,translation,cutout', **{'instance_noise.std': 0.1})
+    image = jnp.asarray(batch.image[0, :, :, :64] / np.float32(127.5) - 1)
+    key = rng.purpose_key(jax.random.key(0), 'disc', 0)
+    game = translation.players.Game(recipe, key, batch.label[0], None)
+    seen = translation._seen(game, image, image, 'real')
+    np.testing.assert_array_equal(*seen)
+    assert not np.allclose(seen[0], image)
+    seen = translation._seen(game._replace(noise_std=0.1), image, image, 'real')
+    assert np.std(seen[0] - seen[1]) == pytest.approx(0.1, rel=0.1)
+
+
+def task_of(**changes):
+    config = gans.pix2pix(**changes)
+    return translation.make(config, SPEC, axis_name=None)
+
+
+def test_a_preview_is_input_output_and_photo_and_its_output_that_of_the_translator(small):
+    _, state, _ = small
+    state = state.replace(nets=state.nets._replace(gen=scaled(state.nets.gen, 5.0)))
+    task, shown = task_of(), jax.tree.map(lambda leaf: leaf[0], gans.batch(SPEC, 1, 3))
+    grid = task.preview(state, shown)
+    assert grid.shape == (3, 64, 192, 3) and grid.dtype == np.uint8
+    np.testing.assert_array_equal(grid[:, :, :64], shown.image[:, :, :64])
+    np.testing.assert_array_equal(grid[:, :, 128:], shown.image[:, :, 64:])
+    variables = task.translator.variables(state)
+    for row, image in zip(grid, shown.image, strict=True):
+        made = task.translator.translate(variables, image[:, :64])
+        np.testing.assert_array_equal(row[:, 64:128], made)
+    assert made.std() > 0
+    # Together they are what they are one by one, up to rounding.
+    both = task.translator.call(variables, shown.image[:, :, :64], np.uint32(0))
+    levels = (np.asarray(both) + 1) * 127.5
+    np.testing.assert_allclose(levels, grid[:, :, 64:128], atol=0.51)
+
+
+def test_ways_to_translate_are_the_configs(small):
+    """Moments of the image or running ones; dropout is the seed's, or there is none."""
+    _, state, batch = small
+    state = state.replace(nets=state.nets._replace(gen=scaled(state.nets.gen, 5.0)))
+    image = batch.image[0, 0, :, :64]
+
+    def made(seed=0, **changes):
+        translator = task_of(**changes).translator
+        return translator.translate(translator.variables(state), image, seed)
+
+    own = made()
+    np.testing.assert_array_equal(own, made(seed=1))
+    assert not np.array_equal(own, made(**{'translation.moments': 'running'}))
+    dropped = {'translation.dropout': True}
+    assert not np.array_equal(own, made(**dropped))
+    np.testing.assert_array_equal(made(**dropped), made(**dropped))
+    assert not np.array_equal(made(**dropped), made(seed=1, **dropped))
+
+
+def test_the_average_translates_where_there_is_one():
+    recipe, state, _ = setting(**{'gen.ema_decay': 0.9})
+    translator = task_of().translator
+    assert translator.variables(state) is state.ema.gen
+    assert recipe.ema_decay.disc == 0
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        ({'disc_steps': 2}, 'config.disc_steps=2: config.task=translation knows only 1'),
+        ({'penalties.r1': 1.0}, 'config.penalties.r1=1.0'),
+        ({'disc.net.n_layers': 5}, 'config.disc.net.n_layers=5 needs images of at least 96'),
+    ],
+)
+def test_what_it_does_nothing_with_is_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        task_of(**changes)
+
+
+def test_single_images_are_refused():
+    with pytest.raises(UserError, match='needs pairs, and config.data.name=synthetic has single'):
+        translation.make(gans.pix2pix(), SPEC._replace(panels=1), axis_name=None)

@@ -1,0 +1,262 @@
+"""A trained translator in use: files of any size, the command, and what it refuses."""
+
+import shutil
+import zipfile
+
+import jax
+import numpy as np
+from PIL import Image
+import pytest
+
+from gan_jax import cli, exporting, translation
+from gan_jax.data import inputs
+from tests import gans, trainer_test
+from tests.cli.commands_test import fails
+from tests.data import photos
+
+SIDE = 64
+
+
+def tiny(folder, **changes):
+    """A run on photos, every random thing on, in a fraction of a second a step."""
+    return gans.pix2pix(
+        **{
+            'data.name': 'pairs',
+            'data.path': str(folder),
+            'data.held_out': 0.4,
+            'data.flip': True,
+            'data.jitter': 3,
+            'steps': 4,
+            'log_every': 2,
+            'sample_every': 4,
+            'save_every': 2,
+            'devices': 1,
+            'tensorboard': False,
+            **changes,
+        }
+    )
+
+
+@pytest.fixture(scope='module')
+def album(tmp_path_factory):
+    """Six photos of the size that the run stores."""
+    return photos.album(tmp_path_factory.mktemp('photos'), 6, (SIDE, SIDE))
+
+
+@pytest.fixture(scope='module')
+def run(album, tmp_path_factory):
+    """A run that was never interrupted."""
+    workdir = tmp_path_factory.mktemp('translator') / 'run'
+    trainer_test.train(tiny(album), workdir)
+    return workdir
+
+
+@pytest.mark.newest
+def test_resumed_equals_uninterrupted(run, album, tmp_path):
+    workdir = tmp_path / 'resumed'
+    shutil.copytree(run, workdir)
+    shutil.rmtree(workdir / 'checkpoints' / '4')
+    trainer_test.train(tiny(album), workdir)
+    assert trainer_test.digest(workdir) == trainer_test.digest(run)
+    assert trainer_test.lines(workdir) == trainer_test.lines(run)
+    grids = [(folder / 'samples' / '000004.png').read_bytes() for folder in (run, workdir)]
+    assert grids[0] == grids[1]
+
+
+def test_a_file_becomes_what_its_preview_is(run, tmp_path, capsys):
+    """Bit for bit, from the photo that is the third panel of a preview, and a grey one."""
+    grid = pixels(run / 'samples' / '000004.png')
+    # Four previews in two columns, two of training and two of held-out pairs, 2 pixels apart.
+    assert grid.shape == (2 * (SIDE + 2) + 2, 2 * (3 * SIDE + 2) + 2, 3)
+    row = grid[2 : 2 + SIDE, 2 : 2 + 3 * SIDE]
+    given, made, photo = np.split(row, 3, axis=1)
+    np.testing.assert_array_equal(given, inputs.grey(photo))
+    Image.fromarray(photo).save(tmp_path / 'photo.png')
+    Image.fromarray(given[..., 0]).save(tmp_path / 'grey.png')
+    for name in ('photo', 'grey'):
+        output = tmp_path / f'{name}_made.png'
+        flags = [f'--input={tmp_path}/{name}.png', f'--output={output}']
+        assert cli.main(['translate', f'--workdir={run}', *flags]) == 0
+        np.testing.assert_array_equal(pixels(output), made)
+    assert 'wrote' in capsys.readouterr().out and len(np.unique(made)) > 1
+
+
+def pixels(path):
+    """uint8 [H, W, C] of an image file."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def size(path):
+    """(width, height) of an image file."""
+    with Image.open(path) as image:
+        return image.size
+
+
+def ready(run, **options):
+    return translation.Ready(run, 0, '', translation.Options(**options))
+
+
+def test_only_the_generator_is_read(run):
+    loaded = translation.trained.load(run, pick=translation._generator)
+    unread = loaded.state.nets.disc, loaded.state.nets.gen.opt_state
+    leaves = jax.tree.leaves(unread)
+    assert leaves and all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)
+    whole = translation.trained.load(run).state.nets.gen.variables
+    for got, want in zip(
+        jax.tree.leaves(loaded.state.nets.gen.variables), jax.tree.leaves(whole), strict=True
+    ):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_edges_are_those_of_training_and_may_be_given(run):
+    translator = ready(run)
+    translator._make = inputs.make(tiny('x', **{'data.input': 'canny'}).data)
+    photo = photos.photo(1, (SIDE, SIDE))
+    content = photos.encoded(photo, 'PNG')
+    edges = translator.read(content)
+    np.testing.assert_array_equal(edges, inputs.canny(np.asarray(photo), 100, 200))
+    given = ready(run, as_it_is=True).read(photos.encoded(Image.fromarray(edges), 'PNG'))
+    np.testing.assert_array_equal(given, edges)
+
+
+@pytest.mark.parametrize('size', [(64, 64), (64, 90), (200, 64), (129, 70), (16, 100), (5, 7)])
+def test_tiles_of_an_unchanging_function_leave_an_image_as_it_is(size):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    seen = []
+
+    def call(tile):
+        assert tile.shape == (SIDE, SIDE, 3) and tile.dtype == np.uint8
+        seen.append(tile)
+        return tile
+
+    np.testing.assert_array_equal(translation.tiled(call, image, SIDE), image)
+    assert (len(seen) == 1) == (max(size) <= SIDE)
+
+
+@pytest.mark.parametrize('length', [64, 65, 112, 113, 500, 1000])
+def test_tiles_cover_an_axis_and_overlap_by_a_fourth(length):
+    found = translation.starts(length, SIDE)
+    assert found[0] == 0 and found[-1] == length - SIDE
+    assert len(found) == 1 + -(-(length - SIDE) // 48)
+    assert all(0 < b - a <= 48 for a, b in zip(found, found[1:], strict=False))
+
+
+def test_seams_are_blended():
+    """Tiles of constant but different grey meet in a ramp."""
+    levels = iter((0, 200))
+    made = translation.tiled(
+        lambda tile: np.full_like(tile, next(levels)), np.zeros((64, 112, 3), np.uint8), SIDE
+    )[30, :, 0]
+    assert made[47] == 0 and made[64] == 200
+    steps = np.diff(made[47:65].astype(int))
+    assert (steps > 0).all() and steps.max() <= 20
+
+
+def test_results_have_the_size_of_the_image_or_the_runs(run):
+    content = photos.encoded(photos.photo(0, (150, 100)))
+    translator = ready(run)
+    assert translator(translator.read(content)).shape == (100, 150, 3)
+    translator = ready(run, resize=True)
+    assert translator(translator.read(content)).shape == (64, 96, 3)
+
+
+def test_a_folder_keeps_its_names_and_what_cannot_be_read_is_named(run, tmp_path, capsys):
+    source, output = tmp_path / 'in', tmp_path / 'out'
+    photos.album(source / 'deep' / 'er', 2, (40, 30))
+    photos.album(source, 1)
+    Image.fromarray(np.zeros((9, 9), np.uint16)).save(source / 'deep16.png')
+    Image.new('RGBA', (SIDE, SIDE), (9, 9, 9, 0)).save(source / '000.png')
+    (source / 'bad.jpg').write_bytes(b'no image')
+    (source / 'small.png').write_bytes(photos.encoded(photos.photo(0, (7, 90)), 'PNG'))
+    flags = [f'--workdir={run}', f'--input={source}', f'--output={output}']
+    assert cli.main(['translate', *flags]) == 0
+    text = capsys.readouterr()
+    lines = [line for line in text.err.splitlines() if not line.startswith('translate ')]
+    assert (
+        sorted(lines)
+        == [
+            'not translated: 000.png: 000.jpg has the same name',
+            'unreadable: bad.jpg: not an image',
+            'unreadable: small.png: 7x90 pixels are too few for a generator of 64x64: give at least'
+            ' 8 a side, or --resize',
+        ]
+        or sorted(lines)[0] == 'not translated: 000.png: 000.jpg has the same name'
+    )
+    found = {str(path.relative_to(output)): size(path) for path in output.rglob('*.png')}
+    assert found == {
+        '000.png': (96, 80),
+        'deep16.png': (9, 9),
+        'deep/er/000.png': (40, 30),
+        'deep/er/001.png': (40, 30),
+    }
+    assert f'wrote {output}: 4 of 7 images' in text.out
+    before = photos.listing(output)
+    line = fails(capsys, 'translate', *flags)
+    assert '4 of 6 results are there, such as' in line
+    assert photos.listing(output) == before
+    assert cli.main(['translate', *flags, '--overwrite']) == 0
+
+
+def test_a_zip_is_read(run, album, tmp_path):
+    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
+        archive.write(album / '001.jpg', 'inner/x.jpg')
+    flags = [f'--input={tmp_path}/a.zip', f'--output={tmp_path}/out']
+    assert cli.main(['translate', f'--workdir={run}', *flags]) == 0
+    assert (tmp_path / 'out' / 'inner' / 'x.png').exists()
+
+
+MISTAKES = {
+    'no such file': (['--input=none.png', '--output=o'], '--input=none.png cannot be opened'),
+    'inside': (['--input=in', '--output=in/out'], '--output=in/out is inside --input=in'),
+    'the same': (['--input=in', '--output=in'], 'is inside --input=in'),
+    'over the input': (['--input=in/b.png', '--output=in/b.png'], 'in/b.png is an input'),
+    'over it by its name': (['--input=in/b.png', '--output=in'], 'in/b.png is an input'),
+    'over inputs': (['--input=in', '--output=.'], 'in/b.png is an input'),
+    'file of a folder': (['--input=in', '--output=o.png'], 'of a folder of images give a folder'),
+    'suffix': (['--input=in', '--output=o.jpg'], '--output=o.jpg: must end with .png'),
+    'unreadable': (['--input=bad.jpg', '--output=o.png'], '--input=bad.jpg: not an image'),
+    'nothing readable': (['--input=broken', '--output=o'], 'no image in it can be translated'),
+    'empty': (['--input=empty', '--output=o'], '--input=empty holds no images'),
+    'precision': (['--input=in', '--output=o', '--precision=int8'], '--precision=int8: must be'),
+}
+
+
+@pytest.mark.parametrize('case', MISTAKES)
+def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ('in', 'broken', 'empty', 'out/in/in'):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ('in/b.png', 'out/in/b.png', 'out/in/in/b.png'):
+        photos.photo(0, (SIDE, SIDE)).save(name)
+    for name in ('bad.jpg', 'broken/a.jpg', 'broken/b.jpg'):
+        (tmp_path / name).write_bytes(b'no image')
+    flags, message = MISTAKES[case]
+    if case == 'over inputs':
+        monkeypatch.chdir(tmp_path / 'out')
+    before = {k: v for k, v in photos.listing(tmp_path).items() if not (tmp_path / k).is_dir()}
+    assert message in fails(capsys, 'translate', f'--workdir={run}', *flags)
+    after = {k: v for k, v in photos.listing(tmp_path).items() if not (tmp_path / k).is_dir()}
+    assert after == before
+
+
+def test_a_run_of_another_task_is_refused(tmp_path, capsys):
+    trainer_test.train(trainer_test.tiny(steps=2), tmp_path / 'run')
+    photos.album(tmp_path / 'in', 1)
+    flags = [f'--workdir={tmp_path}/run', f'--input={tmp_path}/in', f'--output={tmp_path}/out']
+    line = fails(capsys, 'translate', *flags)
+    assert 'the run translates no images' in line and not (tmp_path / 'out').exists()
+
+
+@pytest.mark.newest
+def test_exported_it_makes_of_any_batch_what_it_makes_of_each(run, tmp_path, capsys):
+    path = tmp_path / 'translator.bin'
+    assert cli.main(['export', f'--workdir={run}', f'--output={path}']) == 0
+    assert "takes image uint8['N', 64, 64, 3]" in capsys.readouterr().out
+    found = exporting.load(path)
+    assert found.difference < 1e-5
+    image = np.asarray(photos.photo(3, (SIDE, SIDE)))
+    made = np.asarray(found.call(np.stack([image[::-1], image])))[1]
+    levels = np.rint(255 * made.astype(np.float64))
+    wanted = ready(run)(image)
+    assert np.abs(levels - wanted).max() <= 1 and np.mean(levels != wanted) < 0.01
