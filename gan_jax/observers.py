@@ -80,9 +80,11 @@ def _of_samples(
         raise UserError(f'config.evaluate.best={own.best}: {nearest(own.best, names)}')
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
+    own_images = sets.of_dataset(dataset, config.data, sets.TRAINING, net.training_limit)
+    training = evaluation.Reference(own_images, net)
 
     def measure(state: GanState) -> dict[str, float]:
-        found = evaluation.measure(samples(state), reference, only=own.figures)['figures']
+        found = evaluation.measure(samples(state), reference, training, own.figures)['figures']
         return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
     facts = {
