@@ -70,20 +70,11 @@ def default() -> ConfigDict:
     config.penalties.r1 = 0.0
     config.penalties.r2 = 0.0
     config.penalty_every = 1  # steps between these; their weights are multiplied by it
-    config.lecam = ConfigDict()
-    config.lecam.weight = 0.0  # of the LeCam penalty on D's logits; 0: off
-    config.lecam.decay = 0.99  # of the moving averages of the logits
-    config.lecam.start = 1_000  # steps before it applies
-    config.instance_noise = ConfigDict()
-    config.instance_noise.std = 0.0  # on all that D sees, for pixels in [-1, 1]
-    config.instance_noise.decay_steps = 0  # it falls linearly to 0 by this step; 0: it stays
+    config.lecam = _lecam()
+    config.instance_noise = _instance_noise()
     config.augment = ''  # of all that D sees, e.g. 'color,translation,cutout'
     config.augment_p = 1.0  # probability of each of these for an image
-    config.ada = ConfigDict()  # augment_p adapts instead, from 0
-    config.ada.target = 0.0  # of the mean sign of D's logits of real images, e.g. 0.6; 0: off
-    config.ada.every = 4  # steps between changes
-    config.ada.images = 100_000  # real images in which it can rise from 0 to 1
-    config.ada.limit = 0.8  # above which samples may carry the augmentation
+    config.ada = _ada()
 
     config.semisupervised = _semisupervised()
     config.translation = _translation()
@@ -101,6 +92,39 @@ def default() -> ConfigDict:
     config.on_nan = 'stop'  # stop | rollback: go on from the last checkpoint with other noise
     config.tensorboard = True  # also write event files
     return config
+
+
+def _lecam() -> ConfigDict:
+    """The LeCam penalty on D's logits; see `gan_jax.penalties`."""
+    return ConfigDict(
+        dict(
+            weight=0.0,  # 0: off
+            decay=0.99,  # of the moving averages of the logits
+            start=1_000,  # steps before it applies
+        )
+    )
+
+
+def _instance_noise() -> ConfigDict:
+    """Gaussian noise on all that D sees."""
+    return ConfigDict(
+        dict(
+            std=0.0,  # for pixels in [-1, 1]
+            decay_steps=0,  # it falls linearly to 0 by this step; 0: it stays
+        )
+    )
+
+
+def _ada() -> ConfigDict:
+    """With a target `augment_p` adapts, from 0."""
+    return ConfigDict(
+        dict(
+            target=0.0,  # of the mean sign of D's logits of real images, e.g. 0.6; 0: off
+            every=4,  # steps between changes
+            images=100_000,  # real images in which it can rise from 0 to 1
+            limit=0.8,  # above which samples may carry the augmentation
+        )
+    )
 
 
 def _semisupervised() -> ConfigDict:

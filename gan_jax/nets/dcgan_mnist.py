@@ -90,7 +90,7 @@ class Discriminator(_Net):
         activate = layers.leaky_relu(0.2)
         x = activate(conv(self.width)(x, train))
         x = activate(conv(2 * self.width, padding=0)(x, train))
-        x = activate(dense(4 * self.width, dtype=self.dtype)(x.reshape(len(x), -1), train))
+        x = activate(dense(4 * self.width, dtype=self.dtype)(x.reshape(x.shape[0], -1), train))
         x = layers.Dropout(self.dropout, self.axis_name)(x, train=train)
         logits = dense(1)(x, train)[:, 0]
         projection = layers.Projection(self.num_classes, spectral_norm=self.spectral_norm)

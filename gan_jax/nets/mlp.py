@@ -67,7 +67,7 @@ class Discriminator(layers.Net):
         """float [N, H, W, C] -> float32 logits [N]. Dropout needs the rng 'dropout' if `train`."""
         chex.assert_shape(x, (None, *self.image_shape))
         dense = partial(layers.Dense, spectral_norm=self.spectral_norm)
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for features in self.hidden:
             x = layers.leaky_relu(0.2)(dense(features, dtype=self.dtype)(x, train))
             x = layers.Dropout(self.dropout, self.axis_name)(x, train=train)

@@ -106,7 +106,7 @@ class Discriminator(_Net):
 
         x = activate(conv(self.width)(x, train))
         x = drop(activate(normalize(conv(2 * self.width)(x, train))))
-        x = dense(16 * self.width, dtype=self.dtype)(x.reshape(len(x), -1), train)
+        x = dense(16 * self.width, dtype=self.dtype)(x.reshape(x.shape[0], -1), train)
         x = drop(activate(normalize(x)))
         logits = dense(1)(x, train)[:, 0]
         projection = layers.Projection(self.num_classes, layers.normal, self.spectral_norm)

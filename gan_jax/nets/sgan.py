@@ -116,7 +116,7 @@ class Discriminator(_ConvNet, _Classifier):
         x = activate(conv(self.width)(x))
         for features in (2 * self.width, 4 * self.width):
             x = activate(self._book_norm(conv(features)(x), train))
-        return x.reshape(len(x), -1)
+        return x.reshape(x.shape[0], -1)
 
     def _logits(self, features: jax.Array, train: bool) -> jax.Array:
         dropped = layers.Dropout(self.dropout, self.axis_name)(features, train=train)
@@ -166,7 +166,7 @@ class BrownleeDiscriminator(_ConvNet, _Classifier):
         for _ in range(self.levels):
             x = layers.Conv(self.width, 3, 2, dtype=self.dtype)(x)
             x = layers.leaky_relu(0.2)(x)
-        return x.reshape(len(x), -1)
+        return x.reshape(x.shape[0], -1)
 
     def _logits(self, features: jax.Array, train: bool) -> jax.Array:
         dropped = layers.Dropout(self.dropout, self.axis_name)(features, train=train)
@@ -225,7 +225,7 @@ class MatchingDiscriminator(_Classifier):
         return nn.WeightNorm(layers.Dense(features, dtype=self.dtype))(x)
 
     def _features(self, x: jax.Array, train: bool) -> jax.Array:
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         std = self.input_noise
         for features in self.hidden:
             x = layers.GaussianNoise(std, self.axis_name)(x, train=train)

@@ -182,7 +182,7 @@ def test_a_broken_config_file_is_named_with_its_line(case, tmp_path, capsys):
         'type': ('def get_config(preset):\n    return {}\n', 'must return a ConfigDict'),
         'empty': (
             'import ml_collections\nget_config = lambda preset: ml_collections.ConfigDict()\n',
-            'no field config.augment; start from gan_jax.config.default()',
+            'no field config.ada; start from gan_jax.config.default()',
         ),
         'extra': (
             'from gan_jax import config\ndef get_config(preset):\n    c = config.default()\n'
