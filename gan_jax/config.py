@@ -161,7 +161,7 @@ def _evaluate() -> ConfigDict:
     return ConfigDict(
         dict(
             balance=1,  # epochs between measurements of the balance of G and D; 0: none
-            every=0,  # epochs between evaluations of samples; 0: none
+            every=0.0,  # epochs, or a fraction of one, between evaluations of samples; 0: none
             figures=('frechet',),  # of these: keys of gan_jax.evaluation.FIGURES
             num_samples=5_000,  # in each of them
             features='',  # feature net, as of gan-jax evaluate; '': digits for grey images

@@ -65,7 +65,8 @@ def make(
         sample = {name: part for name, part in sample.items() if part is not None}
         found.append(Observer(period, balance.observer(task, sample, config.data, place), {}))
     if own.every:
-        found.append(Observer(own.every * epoch, *_of_samples(config, task, dataset)))
+        every = Fraction(own.every).limit_denominator(10**6)  # a third, and not its double
+        found.append(Observer(every * epoch, *_of_samples(config, task, dataset)))
     return tuple(found)
 
 
