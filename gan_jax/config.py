@@ -181,6 +181,8 @@ def _data() -> ConfigDict:
             crop=0,  # source pixels a side of the centred square that is kept; 0: all it can
             held_out=0.0,  # share of the images that split 'test' has and 'train' has not
             flip=False,  # show each image, or its mirror image, at random
+            warp=0.0,  # bend images by thin-plate splines, so far a share of the side (deviation)
+            zoom=0.0,  # show random crops of 1 - zoom to 1 of the side, enlarged to all of it
             jitter=0,  # store images so many pixels larger, and show random crops of them
             attribute='',  # of celeb_a: the one whose presence is the label
             input='',  # of pairs: grey | canny | left | right | folder; see data/pairs.py
@@ -317,7 +319,7 @@ _AT_LEAST = {
     **dict.fromkeys(('evaluate.balance', 'evaluate.every', 'augment_p', 'ada.target'), 0),
     **dict.fromkeys(('ada.limit', 'lecam.weight', 'lecam.decay', 'lecam.start'), 0),
     'evaluate.num_samples': distances.FEWEST,
-    **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter'), 0),
+    **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter', 'data.warp', 'data.zoom'), 0),
     **dict.fromkeys(('instance_noise.std', 'instance_noise.decay_steps', 'label_smoothing'), 0),
     **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),
     **dict.fromkeys((f'penalties.{name}' for name in penalties.PENALTIES), 0),
@@ -340,6 +342,8 @@ _BELOW = {
         'seed': 2**32,
         'latent_dim': 2**20,
         'data.held_out': 1,
+        'data.warp': 1,
+        'data.zoom': 1,
         'data.image_size': 8_193,
         'data.jitter': 1_025,
     },

@@ -124,6 +124,11 @@ class _Lines:
         pass
 
 
+def rate(value: float) -> str:
+    """A rate in whole numbers, below ten in two digits."""
+    return f'{value:,.0f}' if value >= 10 else f'{value:.2g}'
+
+
 def clock(seconds: float) -> str:
     """Seconds as `4:05` or `1:04:05`."""
     minutes, seconds = divmod(round(seconds), 60)
@@ -138,5 +143,5 @@ def _describe(figures: Mapping[str, Any]) -> str:
         if figures.get(name) is not None
     ]
     if figures.get('images_per_s') is not None:
-        parts.insert(0, f'{figures["images_per_s"]:,.0f} images/s')
+        parts.insert(0, f'{rate(figures["images_per_s"])} images/s')
     return ' '.join(parts)

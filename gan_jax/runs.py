@@ -24,7 +24,7 @@ from gan_jax.errors import UserError
 CONTENT = (
     'checkpoints', 'metrics.jsonl', 'epochs.csv', 'evaluations.jsonl', 'samples', 'progress.gif',
     'curves.png', 'report.html', 'tensorboard', 'evaluation.json', 'neighbours.png',
-    'classification.json', 'run.json', 'config.json',
+    'translations.png',     'classification.json', 'run.json', 'config.json',
 )  # fmt: skip
 
 # None of these changes what a step computes, so a resumed run may have others.

@@ -53,6 +53,7 @@ PANELS = (
         limits=(0.0, 1.0),
         guide=0.5,
     ),
+    Panel('Distance to the photo (L1)', (Curve('l1', 'Generator', 'gen'),), limits=(0.0, None)),
     Panel(
         'How often D ranks real above fake (AUC)',
         (
