@@ -79,8 +79,8 @@ def default() -> ConfigDict:
     config.semisupervised = _semisupervised()
     config.translation = _translation()
 
-    config.runner = 'pmap'  # pmap | shard_map | vmap
-    config.devices = 0  # 0: all local devices
+    config.runner = 'auto'  # pmap | shard_map | vmap; auto: pmap, shard_map in several processes
+    config.devices = 0  # of each process; 0: all
     config.steps_per_call = 1  # training steps in one dispatch
 
     config.log_every = 50  # steps between lines of metrics.jsonl
@@ -301,7 +301,7 @@ _CHOICES = {
     'translation.moments': translation.MOMENTS,
     'task': tasks.TASKS,
     'loss': losses.LOSSES,
-    'runner': runners.RUNNERS,
+    'runner': ('auto', *runners.RUNNERS),
     'gen.optimizer.name': optimizers.OPTIMIZERS,
     'disc.optimizer.name': optimizers.OPTIMIZERS,
     'gen.optimizer.schedule': optimizers.SCHEDULES,

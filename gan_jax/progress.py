@@ -17,7 +17,13 @@ class Progress:
     """
 
     def __init__(
-        self, total: int, initial: int = 0, description: str = 'train', unit: str = 'step'
+        self,
+        total: int,
+        initial: int = 0,
+        description: str = 'train',
+        unit: str = 'step',
+        *,
+        messages_only: bool = False,
     ):
         """Starts the clock of the time left.
 
@@ -26,9 +32,12 @@ class Progress:
           initial: steps already made by earlier processes.
           description: the word in front.
           unit: what a step is called.
+          messages_only: leave steps to another process that shares the terminal.
         """
         stream = sys.stderr
-        if stream.isatty():
+        if messages_only:
+            self._display = _Messages(stream)
+        elif stream.isatty():
             self._display = _Bar(stream, total, initial, description, unit)
         else:
             self._display = _Lines(stream, total, initial, description)
@@ -92,7 +101,21 @@ class _Bar:
         self._bar.close()
 
 
-class _Lines:
+class _Messages:
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def update(self, step: int, figures: str | None) -> None:
+        pass
+
+    def message(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class _Lines(_Messages):
     def __init__(self, stream: TextIO, total: int, initial: int, description: str):
         self._stream = stream
         self._total, self._description = total, description
@@ -116,12 +139,6 @@ class _Lines:
         left = (now - started) / max(step - first, 1) * (self._total - step)
         place = f'{self._description} {step:,}/{self._total:,} ({step / self._total:.0%})'
         self.message('  '.join(filter(None, (place, self._figures, f'{clock(left)} left'))))
-
-    def message(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
-
-    def close(self) -> None:
-        pass
 
 
 def rate(value: float) -> str:
