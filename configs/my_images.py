@@ -1,4 +1,4 @@
-"""A GAN of your own pictures: any folder, 64x64 (or :32, :128), with what keeps few images in balance.
+"""A GAN of your own pictures, a folder of 100 or more: 64x64, or with the presets 32 and 128.
 
     python train.py --config=my_images --config.data.path=FOLDER
     python train.py --config=my_images:128 --config.data.path=FOLDER
