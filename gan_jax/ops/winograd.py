@@ -10,6 +10,8 @@ that is y = A^T ((G g) * (B^T d)), all coefficients 0 or +-1, and both axes toge
 same with nine products. As y is bilinear in d and g, its two gradients are the same
 products transposed: d += B ((A y') * (G g)), g += G^T ((B^T d) * (A y')).
 
+A small map with an odd side is computed with a row or column of zeros more, as if it were even.
+
 Planes are lists of three (or two) rows and columns of arrays [N T_h T_w, channels], T tiles
 of two outputs each. Each is multiplied on its own: one batched product is slower.
 """
@@ -58,34 +60,56 @@ _BIG_ROWS = (
 
 
 def applies(window: Window) -> bool:
-    """Whether these forms can compute the map; the small one's sides must be even."""
-    return all(
-        axis == Axis(2 * axis.small, axis.small, 4, 2, 1) and axis.small % 2 == 0 for axis in window
-    )
+    """Whether these forms can compute the map."""
+    return all(axis == Axis(2 * axis.small, axis.small, 4, 2, 1) for axis in window)
+
+
+def _evened(window: Window) -> Window:
+    """The window with even sides of the small map, a row or column more where they are odd."""
+    sizes = (axis.small + axis.small % 2 for axis in window)
+    return Window(*(Axis(2 * size, size, 4, 2, 1) for size in sizes))
+
+
+def _sized(x: jax.Array, height: int, width: int) -> jax.Array:
+    """Zeros below and on the right, or a cut there, to this size."""
+    _, h, w, _ = x.shape
+    if (h, w) == (height, width):
+        return x
+    config = [(0, 0, 0), (0, height - h, 0), (0, width - w, 0), (0, 0, 0)]
+    return lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
 def down(big: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """See `bilinear.down`."""
+    whole, window = window, _evened(window)
+    big = _sized(big, window.rows.big, window.cols.big)
     products = _pairwise(_dot(1, 0), _tile_planes(big, window), _kernel_planes(kernel))
     shape = _tiles(window)[0], 1, _tiles(window)[1], kernel.shape[3]
     blocks = [
         [plane.astype(big.dtype).reshape(-1, *shape) for plane in row]
         for row in _transform(_A_T, products)
     ]
-    return _joined(blocks, window.rows.small, window.cols.small)
+    small = _joined(blocks, window.rows.small, window.cols.small)
+    return _sized(small, whole.rows.small, whole.cols.small)
 
 
 def up(small: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """See `bilinear.up`."""
+    whole, window = window, _evened(window)
+    small = _sized(small, window.rows.small, window.cols.small)
     products = _pairwise(_dot(1, 1), _small_planes(small), _kernel_planes(kernel))
     shape = *_tiles(window), 2, 2, kernel.shape[2]
     m = [[plane.reshape(-1, *shape) for plane in row] for row in products]
     blocks = [[_block(m, row, col).astype(small.dtype) for col in _BIG_ROWS] for row in _BIG_ROWS]
-    return _joined(blocks, window.rows.big, window.cols.big)
+    big = _joined(blocks, window.rows.big, window.cols.big)
+    return _sized(big, whole.rows.big, whole.cols.big)
 
 
 def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
     """See `bilinear.corr`."""
+    window = _evened(window)
+    big = _sized(big, window.rows.big, window.cols.big)
+    small = _sized(small, window.rows.small, window.cols.small)
     left, right = _tile_planes(big, window), _small_planes(small)
     # A product that sums over rows transposes its left factor: better the smaller of the two,
     # unless there are so few rows that the result is larger than either.

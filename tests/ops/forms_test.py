@@ -11,8 +11,10 @@ from gan_jax.ops.windows import Axis, Window
 # taps, strides; each with other sizes, borders and channels on the two axes
 SHAPES = [(1, 1), (3, 1), (4, 1), (7, 1), (2, 2), (3, 2), (4, 2), (5, 2), (6, 3)]
 HALVING = Window(Axis(8, 4, 4, 2, 1), Axis(12, 6, 4, 2, 1))
+ODD = Window(Axis(14, 7, 4, 2, 1), Axis(10, 5, 4, 2, 1))
 WHOLE = Window(Axis(4, 1, 4, 1, 0), Axis(3, 1, 3, 1, 0))
 RECIPES = {
+    'plain GAN, 14 to 7': ODD,
     'sgan, 3x3 s1': Window(Axis(6, 6, 3, 1, 1), Axis(4, 4, 3, 1, 1)),
     'sgan, 7 to 4': Window(Axis(7, 4, 3, 2, 1), Axis(7, 4, 3, 2, 1)),
     '7x7': Window(Axis(8, 8, 7, 1, 3), Axis(8, 8, 7, 1, 3)),
@@ -146,6 +148,7 @@ def test_the_choice_depends_on_the_shape_as_the_measurements_do():
     assert chosen(square(256, 128, 4, 2, 1), 1, (6, 64)) is gemm
     # a U-Net's kernels of 512 and 1024 channels
     assert chosen(square(16, 8, 4, 2, 1), 16, (512, 512)) is winograd
+    assert chosen(square(14, 7, 4, 2, 1), 64, (64, 128)) is winograd
     assert chosen(square(16, 8, 4, 2, 1), 4, (512, 512)) is gemm
     assert chosen(square(32, 16, 4, 2, 1), 1, (256, 1024)) is gemm
 
