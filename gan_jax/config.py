@@ -189,6 +189,7 @@ def _data() -> ConfigDict:
             input_path='',  # of pairs whose input is a folder: where it is
             canny=(100, 200),  # of pairs: gradients that start and end an edge
             num_examples=0,  # use a random subset of so many images; 0: all
+            enough=0,  # fewer images than this are warned about
             subset_seed=0,  # which subset
             feed='auto',  # resident | stream | auto: resident up to 1 GB
             added='',  # an .npz of more images, `image` and `label`, as `sample` writes it

@@ -6,6 +6,8 @@ import time
 from typing import Any, Self, TextIO
 
 LINE_INTERVAL_S = 10.0
+ESTIMATE_S = 15.0  # of steps, after which it says once how long they all will take
+WORTH_SAYING_S = 120.0  # and only if they take so long
 FIGURES = {'loss_g': 'loss G', 'loss_d': 'D', 'd_real': 'D(x)', 'd_fake': 'D(G(z))'}
 
 
@@ -41,6 +43,9 @@ class Progress:
             self._display = _Bar(stream, total, initial, description, unit)
         else:
             self._display = _Lines(stream, total, initial, description)
+        self._total, self._unit = total, unit
+        self._first: tuple[int, float] | None = None
+        self._estimated = False
 
     def update(self, step: int, figures: Mapping[str, Any] | None = None) -> None:
         """Shows that `step` steps are finished.
@@ -51,6 +56,21 @@ class Progress:
             entries `images_per_s`, the losses and D's means are shown, the rest is left out.
         """
         self._display.update(step, _describe(figures) if figures else None)
+        if not self._estimated:
+            self._estimate(step, time.monotonic())
+
+    def _estimate(self, step: int, now: float) -> None:
+        """Says how long the run will take, once there are enough steps to tell from."""
+        if self._first is None or step < self._first[0]:
+            self._first = step, now  # the step before it was compiled
+        first, started = self._first
+        if now - started < ESTIMATE_S or step == first:
+            return
+        self._estimated = True
+        left = (now - started) / (step - first) * (self._total - step)
+        if left > WORTH_SAYING_S:
+            count = f'{self._total - step:,} {self._unit}s'
+            self.message(f'about {clock(left)} for the {count} to come, at the speed so far')
 
     def message(self, line: str) -> None:
         """Prints a line of its own without breaking the bar."""

@@ -31,7 +31,7 @@ CONTENT = (
 MAY_CHANGE = frozenset(
     ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
     + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.input_path', 'data.feed')
-    + ('data.added', 'evaluate.balance', 'evaluate.every')
+    + ('data.added', 'data.enough', 'evaluate.balance', 'evaluate.every')
 )
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 

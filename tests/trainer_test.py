@@ -205,6 +205,14 @@ def test_a_step_that_is_not_there_is_one_line(step, message, finished):
         trained.load(finished, step)
 
 
+def test_few_images_are_warned_about_in_one_line(tmp_path, capsys):
+    train(tiny(steps=2, **{'data.enough': 41}), tmp_path / 'few')
+    text = capsys.readouterr().err
+    assert text.count('warning') == text.count('warning: 40 images are fewer than 41: ') == 1
+    train(tiny(steps=2, **{'data.enough': 40}), tmp_path / 'enough')
+    assert 'warning' not in capsys.readouterr().err
+
+
 def test_a_finished_run_is_left_alone(finished, capsys):
     before = (finished / 'report.html').stat().st_mtime_ns
     train(tiny(), finished)
