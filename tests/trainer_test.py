@@ -74,7 +74,7 @@ def finished(tmp_path_factory):
 def test_leaves_every_file_of_the_contract(tmp_path):
     train(tiny(tensorboard=True), tmp_path)
     found = {path.name for path in tmp_path.iterdir()}
-    later = {'evaluation.json', 'neighbours.png', 'classification.json'}
+    later = {'evaluation.json', 'neighbours.png', 'translations.png', 'classification.json'}
     assert found == set(runs.CONTENT) - later
     assert [path.name for path in sorted((tmp_path / 'checkpoints').iterdir())] == list('2468')
     assert [row['step'] for row in lines(tmp_path)] == [2, 4, 6, 8]

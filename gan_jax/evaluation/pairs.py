@@ -5,7 +5,8 @@ Every translation is by the run's own function, one image at a time, as in its p
 the training photos.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import itertools
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,12 +97,45 @@ def _elsewhere(config: ConfigDict, path: str) -> ConfigDict:
     return config
 
 
+class Scored(NamedTuple):
+    """What `score` found.
+
+    Attributes:
+      scores: name -> mean score, of each of MADE, INPUT and MEAN, fit for JSON.
+      made: the translations, uint8 [N, H, W, 3].
+      strips: input, translation and photo of the first `SHOWN`, uint8 [n, H, 3 W, 3].
+    """
+
+    scores: dict[str, dict[str, float | None]]
+    made: np.ndarray
+    strips: np.ndarray
+
+
+def score(run: Trained, pairs: Iterable[tuple[np.ndarray, np.ndarray]], mean: np.ndarray) -> Scored:
+    """Translates inputs one by one, and compares with their photos.
+
+    Args:
+      run: the trained translator.
+      pairs: inputs and photos, uint8 [H, W, 3].
+      mean: the mean training photo.
+    """
+    translator = run.task.translator
+    variables = translator.variables(run.state)
+    rows, made, strips = [], [], []
+    for given, photo in pairs:
+        made.append(translator.translate(variables, given))
+        candidates = {MADE: made[-1], INPUT: given, MEAN: mean}
+        rows.append(_scores(candidates, given, photo, run.config.data))
+        if len(made) <= SHOWN:
+            strips.append(np.concatenate([given, made[-1], photo], axis=1))
+    return Scored(_means(rows), np.stack(made), np.stack(strips))
+
+
 class Measured(NamedTuple):
     """What `measure` found.
 
     Attributes:
-      splits: fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`, name ->
-        mean score of each of MADE, INPUT and MEAN.
+      splits: fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`.
       picture: input, translation and photo of the first pairs of each split, uint8 [h, w, 3].
     """
 
@@ -112,7 +146,7 @@ class Measured(NamedTuple):
 def measure(
     run: Trained, sets: Sequence[Pairs], net: Callable[[], FeatureNet], progress: Progress
 ) -> Measured:
-    """Translates all pairs, and scores what comes out.
+    """Scores all pairs of a run.
 
     Args:
       run: the trained translator.
@@ -120,33 +154,31 @@ def measure(
       net: makes the feature net of the Frechet distance, where there are `ENOUGH` pairs for one.
       progress: of all pairs.
     """
-    translator = run.task.translator
-    variables = translator.variables(run.state)
-    mean = _mean_photo(sets[0])
-    splits, strips, done = {}, [], 0
+    mean = mean_photo(sets[0])
+    counted = itertools.count(1)
+
+    def watched(pairs: Pairs) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for pair in pairs:
+            yield pair
+            progress.update(next(counted))
+
+    splits, strips = {}, []
     for pairs in sets:
-        rows, made, photos = [], [], []
-        for given, photo in pairs:
-            made.append(translator.translate(variables, given))
-            photos.append(photo)
-            candidates = {MADE: made[-1], INPUT: given, MEAN: mean}
-            rows.append(_scores(candidates, given, photo, run.config.data))
-            if len(made) <= SHOWN:
-                strips.append(np.concatenate([given, made[-1], photo], axis=1))
-            progress.update(done := done + 1)
-        splits[pairs.split] = _facts(pairs) | {'scores': _means(rows)}
+        found = score(run, watched(pairs), mean)
+        splits[pairs.split] = _facts(pairs) | {'scores': found.scores}
         if pairs.count >= ENOUGH:
-            found = figures.measure(np.stack(made), _reference(pairs, photos, net()), only=FRECHET)
-            splits[pairs.split] |= found['figures'] | {'features': found['features']}
+            distance = figures.measure(found.made, _reference(pairs, net()), only=FRECHET)
+            splits[pairs.split] |= distance['figures'] | {'features': distance['features']}
+        strips.extend(found.strips)
     columns = 1 if len(strips) < SHOWN else 2
     return Measured(splits, _shrunk(images.tile(np.stack(strips), columns), columns))
 
 
-def _reference(pairs: Pairs, photos: Sequence[np.ndarray], net: FeatureNet) -> Reference:
+def _reference(pairs: Pairs, net: FeatureNet) -> Reference:
     dataset = pairs.dataset
     name = f'photos of {dataset.name}, split {dataset.split}'
-    own = ImageSet(name, pairs.split, dataset.fingerprint, pairs.count, np.stack(photos))
-    return Reference(own, net)
+    photos = np.stack([photo for _, photo in pairs])
+    return Reference(ImageSet(name, pairs.split, dataset.fingerprint, pairs.count, photos), net)
 
 
 def edges_of(given: np.ndarray, config: ConfigDict) -> np.ndarray:
@@ -178,7 +210,7 @@ def _means(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[
     return {name: {score: mean(name, score) for score in rows[0][name]} for name in rows[0]}
 
 
-def _mean_photo(pairs: Pairs) -> np.ndarray:
+def mean_photo(pairs: Pairs) -> np.ndarray:
     """The mean of the photos, the one image that is nearest to all of them; uint8 [H, W, 3]."""
     total = 0.0
     for _, photo in pairs:
