@@ -79,8 +79,8 @@ def default() -> ConfigDict:
     config.semisupervised = _semisupervised()
     config.translation = _translation()
 
-    config.runner = 'pmap'  # pmap | shard_map | vmap
-    config.devices = 0  # 0: all local devices
+    config.runner = 'auto'  # pmap | shard_map | vmap; auto: pmap, shard_map in several processes
+    config.devices = 0  # of each process; 0: all
     config.steps_per_call = 1  # training steps in one dispatch
 
     config.log_every = 50  # steps between lines of metrics.jsonl
@@ -161,7 +161,7 @@ def _evaluate() -> ConfigDict:
     return ConfigDict(
         dict(
             balance=1,  # epochs between measurements of the balance of G and D; 0: none
-            every=0,  # epochs between evaluations of samples; 0: none
+            every=0.0,  # epochs, or a fraction of one, between evaluations of samples; 0: none
             figures=('frechet',),  # of these: keys of gan_jax.evaluation.FIGURES
             num_samples=5_000,  # in each of them
             features='',  # feature net, as of gan-jax evaluate; '': digits for grey images
@@ -189,6 +189,7 @@ def _data() -> ConfigDict:
             input_path='',  # of pairs whose input is a folder: where it is
             canny=(100, 200),  # of pairs: gradients that start and end an edge
             num_examples=0,  # use a random subset of so many images; 0: all
+            enough=0,  # fewer images than this are warned about
             subset_seed=0,  # which subset
             feed='auto',  # resident | stream | auto: resident up to 1 GB
             added='',  # an .npz of more images, `image` and `label`, as `sample` writes it
@@ -301,7 +302,7 @@ _CHOICES = {
     'translation.moments': translation.MOMENTS,
     'task': tasks.TASKS,
     'loss': losses.LOSSES,
-    'runner': runners.RUNNERS,
+    'runner': ('auto', *runners.RUNNERS),
     'gen.optimizer.name': optimizers.OPTIMIZERS,
     'disc.optimizer.name': optimizers.OPTIMIZERS,
     'gen.optimizer.schedule': optimizers.SCHEDULES,

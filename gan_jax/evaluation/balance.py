@@ -45,7 +45,8 @@ def observer(
     """A function of the state: the AUC on each of the sets, by name.
 
     It is of a fixed sample of the set against generated images from fixed latents, as many, and
-    of the networks as they play: not averaged, without augmentation, noise or dropout.
+    of the networks as they play (`Task.contest`): running moments, which no step of the training
+    uses, may rank the other way round.
 
     Args:
       task: whose `contest` it is.

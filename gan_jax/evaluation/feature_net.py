@@ -5,6 +5,7 @@ for it, so `FeatureNet` carries their names wherever features go.
 """
 
 from collections.abc import Callable, Mapping
+import functools
 from typing import Any, NamedTuple
 
 import chex
@@ -78,6 +79,20 @@ class FeatureNet(NamedTuple):
             'fingerprint': self.fingerprint,
             'resize': self.resize,
         }
+
+
+def compiled(
+    apply: Callable[[Any, jax.Array], Outputs], variables: Any
+) -> Callable[[jax.Array], Outputs]:
+    """A net of images alone: compiled once a shape, its variables on the device."""
+
+    def exact(variables: Any, image: jax.Array) -> Outputs:
+        # Accelerators would round products to fewer bits, and machines would not agree.
+        with jax.default_matmul_precision('float32'):
+            return apply(variables, image)
+
+    # The variables as an argument: as constants they would be compiled into every program.
+    return functools.partial(jax.jit(exact), jax.device_put(variables))
 
 
 def grey(image: jax.Array) -> jax.Array:

@@ -38,6 +38,10 @@ WORDS: Mapping[str, Word] = {
     'readable_share': Word('Readable', '{:.1%}', 'digits read with confidence above 0.9'),
     'cat_share': Word('Cats', '{:.1%}', 'samples that ImageNet would call a house cat'),
     'classes_present': Word('Classes present', '{}', 'of 10, with at least 1 % of the samples'),
+    'carries_color': Word('Carry color', '{:.1%}', 'samples as the augmentation makes them'),
+    'carries_translation': Word('Carry translation', '{:.1%}', 'samples with a grey border'),
+    'carries_cutout': Word('Carry cutout', '{:.1%}', 'samples with a grey hole'),
+    'carries_affine': Word('Carry affine', '{:.1%}', 'samples that are turned'),
 }
 
 

@@ -79,6 +79,14 @@ PANELS = (
         evaluated=True,
     ),
     Panel(
+        'Adaptive augmentation',
+        (
+            Curve('augment_p', 'Probability', 'gen'),
+            Curve('d_sign', 'Real taken for real', 'disc'),
+        ),
+        limits=(None, 1.0),
+    ),
+    Panel(
         'Gradient norms',
         (Curve('grad_norm_g', 'Generator', 'gen'), Curve('grad_norm_d', 'Discriminator', 'disc')),
         log=True,
@@ -91,7 +99,7 @@ PANELS = (
             Curve('loss_pseudo', 'Unlabelled', 'gen'),
         ),
     ),
-    Panel('Penalty', (Curve('penalty', 'Discriminator', 'disc'),)),
+    Panel('Penalty', (Curve('penalty', 'Gradient', 'disc'), Curve('lecam', 'LeCam', 'gen'))),
 )
 
 

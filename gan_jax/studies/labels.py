@@ -44,6 +44,7 @@ def _config(setting: Setting, preset: str, number: int, draw: int, **changes: ob
             'data.labels.number': number,
             'data.labels.seed': draw,
             'keep': 1,
+            'evaluate.balance': 0,
             **changes,
         },
     )
@@ -109,6 +110,7 @@ def _augmented(setting: Setting, number: int, draw: int) -> tuple[Stage, ...]:
             'gen.ema_decay': 0.999,
             'steps': 3_000,
             'keep': 1,
+            'evaluate.balance': 0,
         },
     )
     if setting.smoke:

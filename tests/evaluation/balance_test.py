@@ -68,15 +68,19 @@ def test_the_figure_is_that_of_the_networks_as_they_play(count):
     assert value['auc'] == value['again']
     assert observe(state.replace(ema=jax.tree.map(lambda x: x + 1, state.ema))) == value
     gen, disc = state.nets
-    real = jnp.asarray(found.arrays().image) / jnp.float32(127.5) - 1
-    z = []
+    image = found.arrays().image
+    logits = [[], []]
     for chunk in range(-(-count // balance.CHUNK)):
         key = jax.random.fold_in(rng.purpose_key(jax.random.key(0), 'balance'), chunk)
-        z.append(task.sampler.latent(key, min(balance.CHUNK, count)))
-    fake = gen.apply_fn(gen.variables, jnp.concatenate(z)[:count], train=False)
-    logits = [disc.apply_fn(disc.variables, x, train=False) for x in (real, fake)]
-    # Images are judged as they are stored: in 256 levels.
-    assert value['auc'] == pytest.approx(balance.auc(*logits), abs=2e-3)
+        size = min(balance.CHUNK, count)
+        z = task.sampler.latent(key, size)
+        fake, _ = gen.apply_fn(gen.variables, z, train=True, mutable=['batch_stats'])
+        index = np.arange(chunk * size, (chunk + 1) * size) % count
+        real = jnp.asarray(image[index]) / jnp.float32(127.5) - 1
+        for side, x in zip(logits, (real, fake), strict=True):
+            side.extend(disc.apply_fn(disc.variables, x, train=False))
+    whole = balance.auc(*(np.array(side[:count]) for side in logits))
+    assert value['auc'] == pytest.approx(whole, abs=1e-6)
 
 
 def test_a_classifier_ranks_by_its_evidence_for_any_class():
@@ -85,9 +89,33 @@ def test_a_classifier_ranks_by_its_evidence_for_any_class():
     task = tasks.make(config, found.spec, axis_name=None)
     state = jax.jit(task.init)()
     batch = found.arrays()
-    real, _ = jax.jit(task.contest)(state, jax.random.key(0), batch)
-    evidence = jax.nn.logsumexp(jax.jit(task.classifier)(state, batch.image), axis=-1)
-    np.testing.assert_allclose(real, evidence, rtol=1e-5)
+    contest = jax.jit(task.contest)
+    real, fake = contest(state, jax.random.key(0), batch)
+    disc = state.nets.disc
+    head = disc.params['Dense_0']['bias']
+    assert real.shape == fake.shape == (7,) and head.shape == (10,)
+    # Evidence for one class more is evidence for all.
+    params = {**disc.params, 'Dense_0': {**disc.params['Dense_0'], 'bias': head.at[3].add(2.0)}}
+    nets = state.nets._replace(disc=disc.replace(params=params))
+    more, _ = contest(state.replace(nets=nets), jax.random.key(0), batch)
+    assert np.all(more > real)
+
+
+def test_without_chance_and_by_the_moments_of_each_batch():
+    """Dropout does not enter, nor running moments, which are those of neither batch."""
+    config = gans.config('mnist_gan', **{'disc.net.dropout': 0.5})
+    found, _ = dataset(8)
+    task = tasks.make(config, found.spec, axis_name=None)
+    state, contest = jax.jit(task.init)(), jax.jit(task.contest)
+    batch = found.arrays()
+    first = contest(state, jax.random.key(0), batch)
+    nets = jax.tree.map(
+        lambda net: net.replace(batch_stats=jax.tree.map(lambda x: x + 1, net.batch_stats)),
+        state.nets,
+        is_leaf=lambda node: hasattr(node, 'batch_stats'),
+    )
+    moved = contest(state.replace(nets=nets), jax.random.key(0), batch)
+    np.testing.assert_array_equal(first, moved)
 
 
 def test_a_large_set_is_sampled_the_same_every_time():
