@@ -111,10 +111,11 @@ def test_the_command_leaves_a_table_and_pictures(tmp_path, capsys):
 
 
 def _check_stopping(folder):
-    """The step is the one of least loss, and known without its checkpoints."""
+    """The step is the last of the best, and known without its checkpoints."""
     found = json.loads((folder / 'stopping' / stopping.RESULT).read_text())
-    losses = {int(step): loss for step, loss in found['cross_entropy'].items()}
-    assert list(losses) == [4, 8, 12, 16, 20] and losses[found['step']] == min(losses.values())
+    right = {int(step): share for step, share in found['accuracy'].items()}
+    assert list(right) == [4, 8, 12, 16, 20]
+    assert found['step'] == max(step for step in right if right[step] == max(right.values()))
     assert runs.load_config(folder / 'classifier').steps == found['step']
     config = runs.load_config(folder / 'stopping')
     assert stopping.best_step(folder / 'stopping', config) == found['step']
