@@ -333,7 +333,16 @@ def _meet(what: str) -> None:
     if cluster.is_many():
         from orbax.checkpoint import multihost
 
-        multihost.sync_global_processes(f'gan_jax {what}')
+        multihost.sync_global_processes(f'gan_jax {what}', processes=_everybody())
+
+
+def _everybody() -> set[int]:
+    """All processes, by number.
+
+    Told so, Orbax has them meet through the coordinator. Left to itself it computes something on
+    all devices, which from the writer's thread would mix with what the training sends.
+    """
+    return set(range(jax.process_count()))
 
 
 def _write_step(folder: Path, state: Any, meta: str) -> None:
@@ -434,9 +443,13 @@ def _orbax(*, alone: bool = False) -> Iterator[tuple[Any, Any]]:
     _hush_abandoned_writes()
     try:
         options = ocp.options.MultiprocessingOptions()
-        if alone and cluster.is_many():
+        if cluster.is_many():
             me = jax.process_index()
-            options = ocp.options.MultiprocessingOptions(me, {me}, f'process {me}')
+            options = (
+                ocp.options.MultiprocessingOptions(me, {me}, f'process {me}')
+                if alone
+                else ocp.options.MultiprocessingOptions(0, _everybody(), 'run')
+            )
         # Weights are noise: compressing them doubles the work to save a tenth of the space.
         handler = ocp.PyTreeCheckpointHandler(
             use_compression=False, multiprocessing_options=options

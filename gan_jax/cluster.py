@@ -17,7 +17,8 @@ import time
 from typing import Any, TypeVar
 
 import jax
-from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 import numpy as np
 
 from gan_jax import supervisor
@@ -48,6 +49,8 @@ def join(coordinator: str, num_processes: int | None, process_id: int | None, wa
         _await(coordinator, wait_s)
     elif coordinator:
         _refuse_taken(coordinator)
+    # On a CPU two programs could overlap otherwise, and mix up what they send.
+    jax.config.update('jax_cpu_enable_async_dispatch', False)
     flag = f'--coordinator={coordinator}' if coordinator else '--distributed'
     apart = f'{flag}: the processes did not come together within {wait_s} s'
     remedy = 'start all of them, each with a --process_id of its own, or raise --join_timeout'
@@ -200,15 +203,24 @@ def share(folder: Path) -> None:
 def _gather(value: Any) -> list[Any]:
     """The `value` of each process, in their order."""
     text = np.frombuffer(json.dumps(value).encode(), np.uint8)
-    with jax.transfer_guard('allow'):
-        sizes = multihost_utils.process_allgather(np.array(text.size, np.int32))
-        padded = np.zeros(sizes.max(), np.uint8)
-        padded[: text.size] = text
-        rows = multihost_utils.process_allgather(padded)
+    sizes = _stacked(np.array(text.size, np.int32))
+    padded = np.zeros(sizes.max(), np.uint8)
+    padded[: text.size] = text
+    rows = _stacked(padded)
     return [
-        json.loads(row[:size].tobytes())
-        for row, size in zip(rows.reshape(len(sizes), -1), sizes.ravel(), strict=True)
+        json.loads(row[:size].tobytes()) for row, size in zip(rows, sizes.tolist(), strict=True)
     ]
+
+
+def _stacked(row: np.ndarray) -> np.ndarray:
+    """[processes, ...] of what each process has, all of one shape."""
+    # A device of each: what this process waits for is then all that it runs.
+    firsts = {device.process_index: device for device in reversed(jax.devices())}
+    mesh = Mesh(np.array([firsts[process] for process in sorted(firsts)]), ('process',))
+    with jax.transfer_guard('allow'):
+        parts = place(row[None], NamedSharding(mesh, P('process')))
+        whole = jax.jit(lambda x: x, out_shardings=NamedSharding(mesh, P()))(parts)
+        return np.asarray(whole.addressable_data(0))
 
 
 def place(value: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:

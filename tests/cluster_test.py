@@ -24,8 +24,7 @@ def fleet(tmp_path_factory):
     for name in ('alone0', 'alone1'):
         (folder / name).mkdir()
     ends = fleets.finish(fleets.start(['-m', 'tests.cluster_worker', str(folder)], devices=2))
-    for code, _, errors in ends:
-        assert code == 0, errors
+    assert [code for code, _, _ in ends] == [0, 0], '\n\n'.join(errors for _, _, errors in ends)
     return folder, [json.loads(output.splitlines()[-1]) for _, output, _ in ends]
 
 

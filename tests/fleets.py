@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 ROOT = Path(__file__).parent.parent
-SLOW = 600  # seconds until a test gives up, on a machine however busy
+SLOW = 900  # seconds until a test gives up, on a machine however busy
 
 
 def free_port() -> int:
@@ -52,4 +52,5 @@ def finish(processes: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str, s
     finally:
         for process in processes:
             process.kill()
+            process.communicate()
     return [(p.returncode, *texts) for p, texts in zip(processes, ends, strict=True)]

@@ -140,10 +140,10 @@ def test_ways_to_translate_are_the_configs(small):
 
 
 def test_the_average_translates_where_there_is_one():
-    recipe, state, _ = setting(**{'gen.ema_decay': 0.9})
-    translator = task_of().translator
-    assert translator.variables(state) is state.ema.gen
-    assert recipe.ema_decay.disc == 0
+    recipe = translation.make_recipe(gans.pix2pix(**{'gen.ema_decay': 0.9}), SPEC, None)
+    state = jax.eval_shape(lambda: translation.init(recipe, SPEC))
+    assert task_of().translator.variables(state) is state.ema.gen
+    assert state.ema.disc == {}
 
 
 @pytest.mark.parametrize(
