@@ -1,10 +1,11 @@
 """How far a run is: a bar with the time left on a terminal, plain lines elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import sys
 import time
-from typing import Any, Self, TextIO
+from typing import Any, Self, TextIO, TypeVar
 
+T = TypeVar('T')
 LINE_INTERVAL_S = 10.0
 FIGURES = {'loss_g': 'loss G', 'loss_d': 'D', 'd_real': 'D(x)', 'd_fake': 'D(G(z))'}
 
@@ -56,6 +57,18 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def over(items: Iterable[T], total: int, description: str) -> Iterator[T]:
+    """The items, of which there are `total`, with a report of how far they are; '' reports none."""
+    if not description:
+        yield from items
+        return
+    with Progress(total, description=description, unit='chunk') as shown:
+        shown.update(0)
+        for number, item in enumerate(items, 1):
+            yield item
+            shown.update(number)
 
 
 class _Bar:
