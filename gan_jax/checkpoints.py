@@ -334,11 +334,19 @@ def _meet() -> None:
     if cluster.is_many():
         from orbax.checkpoint import multihost
 
-        everyone = set(range(jax.process_count()))
-        multihost.sync_global_processes(f'gan_jax {next(_meetings)}', processes=everyone)
+        multihost.sync_global_processes(f'gan_jax {next(_meetings)}', processes=_everybody())
 
 
 _meetings = itertools.count()
+
+
+def _everybody() -> set[int]:
+    """All processes, by number.
+
+    Told so, Orbax has them meet through the coordinator. Left to itself it computes something on
+    all devices, which from the writer's thread would mix with what the training sends.
+    """
+    return set(range(jax.process_count()))
 
 
 def _write_step(folder: Path, state: Any, meta: str) -> None:
@@ -440,10 +448,8 @@ def _orbax(*, alone: bool = False) -> Iterator[tuple[Any, Any]]:
     try:
         options = ocp.options.MultiprocessingOptions()
         if cluster.is_many():
-            # Named, they meet through the coordinator. Else it would be by a collective, in the
-            # writing thread, which would get in between those of the training step.
-            me, everyone = jax.process_index(), set(range(jax.process_count()))
-            options = ocp.options.MultiprocessingOptions(0, everyone)
+            me = jax.process_index()
+            options = ocp.options.MultiprocessingOptions(0, _everybody())
             if alone:
                 options = ocp.options.MultiprocessingOptions(me, {me}, f'process {me}')
         # Weights are noise: compressing them doubles the work to save a tenth of the space.

@@ -1,11 +1,14 @@
 """How far a run is: a bar with the time left on a terminal, plain lines elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import sys
 import time
-from typing import Any, Self, TextIO
+from typing import Any, Self, TextIO, TypeVar
 
+T = TypeVar('T')
 LINE_INTERVAL_S = 10.0
+ESTIMATE_S = 15.0  # of steps, after which it says once how long they all will take
+WORTH_SAYING_S = 120.0  # and only if they take so long
 FIGURES = {'loss_g': 'loss G', 'loss_d': 'D', 'd_real': 'D(x)', 'd_fake': 'D(G(z))'}
 
 
@@ -41,6 +44,9 @@ class Progress:
             self._display = _Bar(stream, total, initial, description, unit)
         else:
             self._display = _Lines(stream, total, initial, description)
+        self._total, self._unit = total, unit
+        self._first: tuple[int, float] | None = None
+        self._estimated = False
 
     def update(self, step: int, figures: Mapping[str, Any] | None = None) -> None:
         """Shows that `step` steps are finished.
@@ -51,6 +57,21 @@ class Progress:
             entries `images_per_s`, the losses and D's means are shown, the rest is left out.
         """
         self._display.update(step, _describe(figures) if figures else None)
+        if not self._estimated:
+            self._estimate(step, time.monotonic())
+
+    def _estimate(self, step: int, now: float) -> None:
+        """Says how long the run will take, once there are enough steps to tell from."""
+        if self._first is None or step < self._first[0]:
+            self._first = step, now  # the step before it was compiled
+        first, started = self._first
+        if now - started < ESTIMATE_S or step == first:
+            return
+        self._estimated = True
+        left = (now - started) / (step - first) * (self._total - step)
+        if left > WORTH_SAYING_S:
+            count = f'{self._total - step:,} {self._unit}s'
+            self.message(f'about {clock(left)} for the {count} to come, at the speed so far')
 
     def message(self, line: str) -> None:
         """Prints a line of its own without breaking the bar."""
@@ -65,6 +86,18 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def over(items: Iterable[T], total: int, description: str) -> Iterator[T]:
+    """The items, of which there are `total`, with a report of how far they are; '' reports none."""
+    if not description:
+        yield from items
+        return
+    with Progress(total, description=description, unit='chunk') as shown:
+        shown.update(0)
+        for number, item in enumerate(items, 1):
+            yield item
+            shown.update(number)
 
 
 class _Bar:
@@ -141,6 +174,11 @@ class _Lines(_Messages):
         self.message('  '.join(filter(None, (place, self._figures, f'{clock(left)} left'))))
 
 
+def rate(value: float) -> str:
+    """A rate in whole numbers, below ten in two digits."""
+    return f'{value:,.0f}' if value >= 10 else f'{value:.2g}'
+
+
 def clock(seconds: float) -> str:
     """Seconds as `4:05` or `1:04:05`."""
     minutes, seconds = divmod(round(seconds), 60)
@@ -155,5 +193,5 @@ def _describe(figures: Mapping[str, Any]) -> str:
         if figures.get(name) is not None
     ]
     if figures.get('images_per_s') is not None:
-        parts.insert(0, f'{figures["images_per_s"]:,.0f} images/s')
+        parts.insert(0, f'{rate(figures["images_per_s"])} images/s')
     return ' '.join(parts)

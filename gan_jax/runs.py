@@ -24,14 +24,14 @@ from gan_jax.errors import UserError
 CONTENT = (
     'checkpoints', 'metrics.jsonl', 'epochs.csv', 'evaluations.jsonl', 'samples', 'progress.gif',
     'curves.png', 'report.html', 'tensorboard', 'evaluation.json', 'neighbours.png',
-    'classification.json', 'run.json', 'config.json',
+    'translations.png',     'classification.json', 'run.json', 'config.json',
 )  # fmt: skip
 
 # None of these changes what a step computes, so a resumed run may have others.
 MAY_CHANGE = frozenset(
     ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
     + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.input_path', 'data.feed')
-    + ('data.added', 'evaluate.balance', 'evaluate.every')
+    + ('data.added', 'data.enough', 'evaluate.balance', 'evaluate.every')
 )
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 

@@ -126,6 +126,8 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
         )
         stack.enter_context(cluster.ending_at_once())  # before anything above is closed
         stack.enter_context(runs.full_disk(workdir))  # and before that has the word
+        if dataset.spec.num_examples < config.data.enough:
+            run.progress.message(_few(dataset.spec.num_examples, config))
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
         return _train(run, state, step, command, started)
@@ -148,6 +150,13 @@ def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) ->
         return False
     saved = (workdir / 'checkpoints' / str(step) / 'meta.json').stat().st_mtime
     return report_file.stat().st_mtime >= saved
+
+
+def _few(count: int, config: ConfigDict) -> str:
+    return (
+        f'warning: {count} images are fewer than {config.data.enough}: expect copies of them rather'
+        ' than new ones; more photos of the same kind help most'
+    )
 
 
 def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:

@@ -5,12 +5,15 @@ for it, so `FeatureNet` carries their names wherever features go.
 """
 
 from collections.abc import Callable, Mapping
+import functools
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from gan_jax import progress
 
 CHUNK = 250  # images in one call
 
@@ -55,12 +58,13 @@ class FeatureNet(NamedTuple):
     training_limit: int
     call: Callable[[jax.Array], Outputs]
 
-    def __call__(self, image: np.ndarray) -> Outputs:
-        """Of uint8 [N, H, W, C], a chunk at a time."""
+    def __call__(self, image: np.ndarray, bar: str = '') -> Outputs:
+        """Of uint8 [N, H, W, C], a chunk at a time; `bar` names a progress bar, '' shows none."""
         chex.assert_rank(image, 4)
         found = []
         size = min(CHUNK, len(image))
-        for start in range(0, len(image), size):
+        starts = range(0, len(image), size)
+        for start in progress.over(starts, len(starts), bar):
             # The last call is filled up with the first images, so that one program serves all.
             index = np.arange(start, start + size) % len(image)
             outputs = self.call(image[index])
@@ -78,6 +82,20 @@ class FeatureNet(NamedTuple):
             'fingerprint': self.fingerprint,
             'resize': self.resize,
         }
+
+
+def compiled(
+    apply: Callable[[Any, jax.Array], Outputs], variables: Any
+) -> Callable[[jax.Array], Outputs]:
+    """A net of images alone: compiled once a shape, its variables on the device."""
+
+    def exact(variables: Any, image: jax.Array) -> Outputs:
+        # Accelerators would round products to fewer bits, and machines would not agree.
+        with jax.default_matmul_precision('float32'):
+            return apply(variables, image)
+
+    # The variables as an argument: as constants they would be compiled into every program.
+    return functools.partial(jax.jit(exact), jax.device_put(variables))
 
 
 def grey(image: jax.Array) -> jax.Array:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from flax import traverse_util
 import jax
@@ -32,10 +33,8 @@ def _digits(path: str) -> FeatureNet:
     if path:
         raise UserError(f'--weights={path}: the net digits has weights of its own; leave it out')
     stored = weights.read(digits.WEIGHTS, 'gan_jax')
-    variables = stored.variables()
 
-    @jax.jit
-    def call(image: jax.Array) -> Outputs:
+    def apply(variables: Any, image: jax.Array) -> Outputs:
         x = feature_net.grey(image.astype(jnp.float32))
         x = feature_net.resized(x, digits.SIDE, 'linear') / 255
         return feature_net.outputs(*digits.Net().apply(variables, x))
@@ -50,7 +49,7 @@ def _digits(path: str) -> FeatureNet:
         kernel='KD-digits',
         figures=digits.figures,
         training_limit=60_000,
-        call=call,
+        call=feature_net.compiled(apply, stored.variables()),
     )
 
 
@@ -60,10 +59,8 @@ def _efficientnet_lite0(path: str) -> FeatureNet:
     else:
         file = _efficientnet_file()
         stored = weights.kept('efficientnet_lite0-1', lambda: _lite0(file, 'gan-jax[features]'))
-    variables = stored.variables()
 
-    @jax.jit
-    def call(image: jax.Array) -> Outputs:
+    def apply(variables: Any, image: jax.Array) -> Outputs:
         x = feature_net.colour(image.astype(jnp.float32))
         x = jnp.clip(feature_net.resized(x, efficientnet_lite0.SIDE, 'cubic'), 0, 255)
         return feature_net.outputs(*efficientnet_lite0.Net().apply(variables, (x - 127) / 128))
@@ -78,7 +75,7 @@ def _efficientnet_lite0(path: str) -> FeatureNet:
         kernel='KD-EffLite0',
         figures=efficientnet_lite0.figures,
         training_limit=10_000,
-        call=call,
+        call=feature_net.compiled(apply, stored.variables()),
     )
 
 
@@ -115,10 +112,8 @@ def _inception(path: str) -> FeatureNet:
             ' ports of the FID have it'
         )
     stored = weights.Weights(_converted(inception, Path(path), '--weights', INCEPTION_FILE), {})
-    variables = stored.variables()
 
-    @jax.jit
-    def call(image: jax.Array) -> Outputs:
+    def apply(variables: Any, image: jax.Array) -> Outputs:
         x = inception.resized(feature_net.colour(image.astype(jnp.float32)))
         return feature_net.outputs(*inception.Net().apply(variables, (x - 128) / 128))
 
@@ -132,7 +127,7 @@ def _inception(path: str) -> FeatureNet:
         kernel='KID',
         figures=lambda outputs: {},
         training_limit=10_000,
-        call=call,
+        call=feature_net.compiled(apply, stored.variables()),
     )
 
 

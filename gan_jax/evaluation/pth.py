@@ -7,6 +7,7 @@ later), and the older row of pickles followed by the bytes of each storage.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+import functools
 import io
 import math
 from pathlib import Path
@@ -98,6 +99,8 @@ def _read_row(content: bytes) -> dict[str, np.ndarray]:
 
 def _read_zip(content: bytes) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise _Refused('it is compressed, which PyTorch does not do')
         [root] = [name for name in archive.namelist() if name.endswith('/data.pkl')]
         folder = root.removesuffix('data.pkl')
         if f'{folder}byteorder' in archive.namelist():
@@ -150,12 +153,12 @@ def _rebuilt(storage: Any, offset: int, shape: tuple, strides: tuple, *others: A
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
-_ADMITTED = {
-    ('collections', 'OrderedDict'): OrderedDict,
-    ('torch._utils', '_rebuild_tensor_v2'): _rebuilt,
-    ('torch._utils', '_rebuild_parameter'): lambda tensor, *others: tensor,
-    **{('torch', name): np.dtype(code) for name, code in TYPES.items()},
-}
+def _parameter(tensor: Any, *others: Any) -> Any:
+    """The tensor of a torch.nn.Parameter."""
+    return tensor
+
+
+_FUNCTIONS = {'_rebuild_tensor_v2': _rebuilt, '_rebuild_parameter': _parameter}
 
 
 class _Unpickler(pickle.Unpickler):
@@ -163,15 +166,20 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Raises _Refused for what is not admitted."""
-        if (module, name) not in _ADMITTED:
-            raise _Refused(f'it names {module}.{name}, which is not admitted')
-        return _ADMITTED[module, name]
+        # Nothing that outlives the file: a pickle can also set attributes of what it names.
+        if module == 'torch' and name in TYPES:
+            return TYPES[name]
+        if module == 'torch._utils' and name in _FUNCTIONS:
+            return functools.partial(_FUNCTIONS[name])
+        if (module, name) == ('collections', 'OrderedDict'):
+            return OrderedDict
+        raise _Refused(f'it names {module}.{name}, which is not admitted')
 
     def persistent_load(self, pid: Any) -> _Storage:
         """The storage that a pickle refers to."""
         match pid:
-            case ('storage', np.dtype() as dtype, str() as key, _, int() as count, *view):
+            case ('storage', str() as kind, str() as key, _, int() as count, *view):
                 if any(part is not None for part in view):
                     raise _Refused('a storage is a view of another')
-                return _Storage(key, dtype, count)
+                return _Storage(key, np.dtype(kind), count)
         raise _Refused('it refers to something else than a storage')

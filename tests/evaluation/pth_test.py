@@ -184,6 +184,24 @@ def test_nothing_is_run(layout, file, tmp_path):
     assert not (tmp_path / 'sprung').exists()
 
 
+def test_nothing_that_stays_is_changed(file):
+    """A pickle can set attributes of what it names: here of a type and of a function."""
+    attribute = b'}X\x01\x00\x00\x00aK\x01sb.'
+    head = dump(pth.MAGIC) + dump(1001) + dump({})
+    for name in (b'torch\nFloatStorage', b'torch._utils\n_rebuild_tensor_v2'):
+        file.write_bytes(head + b'\x80\x02c' + name + b'\n' + attribute)
+        pytest.raises(UserError, pth.read, file, '--weights')
+    assert not hasattr(pth._rebuilt, 'a')
+
+
+def test_a_compressed_file_is_refused(file):
+    """A megabyte of zeros in a kilobyte: what is stored cannot be larger than the file."""
+    with zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr('model/data.pkl', bytes(2**20))
+    with pytest.raises(UserError, match='it is compressed'):
+        pth.read(file, '--weights')
+
+
 @pytest.mark.parametrize('layout', LAYOUTS)
 def test_a_file_cut_short_is_refused(layout, file):
     content = LAYOUTS[layout](*example())
