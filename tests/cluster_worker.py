@@ -44,8 +44,7 @@ def main(folder: Path, coordinator: str, count: int, number: int) -> None:
     def train(name, **changes):
         trainer.train(tiny(**changes), folder / name, overwrite=False, command='again')
 
-    train('resident')
-    train('stream', **{'data.feed': 'stream'})
+    train('narrow', **{'data.feed': 'stream'})
     train('wide', devices=2, steps=2)
     found = {
         'decided': cluster.decide(lambda: ['by', jax.process_index()]),
