@@ -21,6 +21,10 @@ _ERROR = re.compile('error: .+')
 _SAVED = re.compile(r'SIG\w+: saved step (\d+); go on with: .+')
 
 
+class _Finished(Exception):
+    """The run was over before anything was done to it."""
+
+
 class Campaign:
     """The rounds that were made in a folder, and the next ones."""
 
@@ -77,29 +81,33 @@ class Campaign:
 
     def round(self, name: str, rng: random.Random) -> dict[str, Any]:
         """Resumes the run, does it one injury, and judges what came of it."""
+        while True:
+            try:
+                if self.trial.newest() > self._steps * 0.9:
+                    self._finish()
+                return self._attempt(name, rng)
+            except _Finished:
+                self._finish()
+
+    def _attempt(self, name: str, rng: random.Random) -> dict[str, Any]:
         injury, trial = INJURIES[name], self.trial
-        if trial.newest() > self._steps * 0.9:
-            self._finish()
-        before = trial.newest()
-        started = time.monotonic()
+        before, started, ends = trial.newest(), time.monotonic(), []
         result = {'injury': name, 'processes': injury.processes, 'resumed_from': before}
+        flags = f'--config.steps={self._steps}', *injury.flags
         try:
-            trial.start(
-                injury.processes,
-                f'--config.steps={self._steps}',
-                *injury.flags,
-                heartbeat_s=injury.heartbeat_s,
-            )
+            trial.start(injury.processes, *flags, heartbeat_s=injury.heartbeat_s)
             trial.step_on(before)
             reached = trial.newest()
             ends = injury.inflict(trial, rng)
+            if any(ended.last_line.startswith('done: ') for ended in ends):
+                raise _Finished
             result |= {'reached': reached, 'left_at': trial.newest()}
             self._judge(injury, reached, ends)
             verdict = 'ok'
         except Failure as failure:
-            verdict, ends = str(failure), []
-        lines = [self._plain(ended.last_line) for ended in ends]
+            verdict = self._plain(str(failure))
         seconds = round(time.monotonic() - started, 1)
+        lines = [self._plain(ended.last_line) for ended in ends]
         return result | {'verdict': verdict, 'seconds': seconds, 'last_lines': lines}
 
     def _plain(self, line: str) -> str:
