@@ -49,7 +49,8 @@ def get_config(preset: str = '') -> ConfigDict:
         config.semisupervised.matching = 1.0
         config.semisupervised.pseudo = 1.0
         config.batch_size = 64
-        config.steps = 10_000
+        config.disc.optimizer.schedule = 'cosine'
+        config.steps = 6_000
 
     def book() -> None:
         config.data.labels.mode = 'first'
@@ -76,8 +77,9 @@ def get_config(preset: str = '') -> ConfigDict:
             with_gan()
             for term in ('adversarial', 'pseudo', 'non_saturating', 'matching'):
                 config.semisupervised[term] = 0.0
-            config.steps = 2_000
-            config.save_every, config.keep = 100, 20  # to stop by validation
+            config.disc.optimizer.schedule = 'constant'  # it is stopped, by validation
+            config.steps = 4_000
+            config.save_every, config.keep = 200, 20
 
         return change
 

@@ -11,6 +11,10 @@ killed at any moment leaves a whole step or a `.tmp`, which nothing reads and th
 save removes. Reading a step checks every file before Orbax sees it, because Orbax
 restores flipped bits without a word, and the restored state against its digest. Plain
 Orbax reads `state/` too: `orbax.checkpoint.PyTreeCheckpointer().restore(path)`.
+
+Of several processes, which must see the same directory, each writes its part of `state/` and the
+first one all else; the first one chooses the step to restore, and each reads and checks it whole.
+A step is therefore the same whatever number of processes and devices wrote it.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -18,6 +22,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import errno
 import functools
+import itertools
 import json
 import logging
 import os
@@ -26,12 +31,14 @@ import re
 import shutil
 import sys
 from typing import Any, TypeVar
+import zlib
 
 from absl import logging as absl_logging
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import cluster
 from gan_jax.digests import digest, file_digest, folder_digests, host_leaves, leaf_path
 from gan_jax.errors import UserError
 
@@ -45,7 +52,7 @@ class _Damaged(Exception):
 
 
 class Checkpoints:
-    """The steps saved in one directory by one process."""
+    """The steps saved in one directory by one run."""
 
     def __init__(self, directory: str | os.PathLike[str], keep: int):
         """Opens `directory`, which the first save makes, to keep its `keep` newest steps.
@@ -76,10 +83,10 @@ class Checkpoints:
         self._pinned = step
 
     def save(self, step: int, state: Any, meta: dict[str, Any], *, pin: bool = False) -> None:
-        """Copies the state to the host and returns; a thread writes it.
+        """Copies the state and returns; a thread writes it.
 
         It waits for the previous save first. A step that is already there is left as it
-        is, since a run's state is a function of its step.
+        is, since a run's state is a function of its step. Every process of a run takes part.
 
         Args:
           step: names the folder.
@@ -89,19 +96,23 @@ class Checkpoints:
 
         Raises:
           FloatingPointError: a leaf holds a NaN or an infinity; nothing is saved.
-          UserError: the directory cannot be written, or the previous save failed.
+          UserError: the directory cannot be written, the previous save failed, or the
+            processes' copies of the state differ.
         """
         self.wait()
         # Until the new one is on the disk nothing is removed, so that one of the two is there.
         self._pinned = step if pin else self._pinned
-        if step in self.steps():
+        if cluster.decide(lambda: step in self.steps()):
             return
         text = json.dumps(meta)
-        copies = {path: np.array(leaf) for path, leaf in host_leaves(state).items()}
-        _check_finite(step, copies)
-        copied = jax.tree.unflatten(jax.tree.structure(state), copies.values())
+        copied = _copy(state)
+        leaves = host_leaves(copied)
+        _check_finite(step, leaves)
+        _check_same(step, leaves)
+        partial = self._directory / f'{step}{PARTIAL}'
         with self._explained(step, copied):
-            partial = self._make_partial(step)
+            if cluster.is_first():
+                self._make_partial(partial)
         self._pending = self._writer.submit(self._write, step, partial, copied, text)
 
     def wait(self) -> None:
@@ -137,9 +148,18 @@ class Checkpoints:
         Raises:
           UserError: the stored state has other leaves, shapes or dtypes than `like`.
         """
-        found = self._newest(lambda step: (step, *self._load(step, like, only)))
-        if found is None:
+        found = None
+
+        def newest() -> int | None:
+            nonlocal found
+            found = self._newest(lambda step: (step, *self._load(step, like, only)))
+            return found and found[0]
+
+        chosen = cluster.decide(newest)
+        if chosen is None:
             return None
+        if found is None:
+            return self.restore(chosen, like, only)
         step, stored, meta = found
         return _place(self._directory / str(step), stored, like, only), meta
 
@@ -166,27 +186,31 @@ class Checkpoints:
         """
         return self._chosen(step, lambda step: _verified(self._directory / str(step))['meta'])
 
-    def _make_partial(self, step: int) -> Path:
+    def _make_partial(self, partial: Path) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         for leftover in self._directory.glob(f'[0-9]*{PARTIAL}'):
             shutil.rmtree(leftover)
-        partial = self._directory / f'{step}{PARTIAL}'
         partial.mkdir()
-        return partial
 
     def _write(self, step: int, partial: Path, state: Any, meta: str) -> None:
         with self._explained(step, state):
             try:
                 _write_step(partial, state, meta)
-                partial.rename(self._directory / str(step))
-                _flush(self._directory)
+                if cluster.is_first():
+                    partial.rename(self._directory / str(step))
+                    _flush(self._directory)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
             # Only now: until here the older steps were the run's last resort.
-            for old in self.steps()[: -self._keep]:
-                if old != self._pinned:
-                    self._remove(old)
+            if cluster.is_first():
+                self._remove_old()
+        _meet()
+
+    def _remove_old(self) -> None:
+        for old in self.steps()[: -self._keep]:
+            if old != self._pinned:
+                self._remove(old)
 
     def _remove(self, step: int) -> None:
         # A kill half-way through must not leave what looks like a damaged step.
@@ -218,9 +242,9 @@ class Checkpoints:
     ) -> tuple[Any, dict[str, Any]]:
         folder = self._directory / str(step)
         record = _verified(folder)
-        with _orbax() as (checkpointer, args):
-            part = {} if only is None else {'args': _partial_restore(args, like, only)}
-            stored = checkpointer.restore(folder / STATE, **part)
+        with _orbax(alone=True) as (checkpointer, args):
+            part = _as_numpy(checkpointer, folder / STATE, like, only)
+            stored = checkpointer.restore(folder / STATE, args=args.PyTreeRestore(**part))
         if only is None and digest(stored) != record['digest']:
             raise _Damaged('the state differs from its digest')
         return stored, record['meta']
@@ -278,9 +302,58 @@ def _check_finite(step: int, leaves: dict[str, np.ndarray]) -> None:
             raise FloatingPointError(f'{path} is not finite at step {step}, which is not saved')
 
 
+def _check_same(step: int, leaves: dict[str, np.ndarray]) -> None:
+    """Refuses copies that differ between processes: what each adds would not fit together."""
+    if not cluster.is_many():
+        return
+    sums = {path: zlib.crc32(leaf.reshape(-1).view(np.uint8)) for path, leaf in leaves.items()}
+    try:
+        cluster.agree(sums)
+    except UserError as error:
+        raise UserError(
+            f'the processes no longer train the same network at step {step}, which is not saved'
+            f' ({error}): run them on devices of one kind, with the same versions'
+        ) from None
+
+
+def _copy(state: Any) -> Any:
+    """A copy that outlives the donation of the state: on the host, or of several processes."""
+    if cluster.is_many():
+        return _copy_on_devices(state)
+    copies = [np.array(leaf) for leaf in host_leaves(state).values()]
+    return jax.tree.unflatten(jax.tree.structure(state), copies)
+
+
+@jax.jit
+def _copy_on_devices(state: Any) -> Any:
+    return jax.tree.map(jnp.copy, state)
+
+
+def _meet() -> None:
+    """Returns when every process has come here; from any thread."""
+    if cluster.is_many():
+        from orbax.checkpoint import multihost
+
+        multihost.sync_global_processes(f'gan_jax {next(_meetings)}', processes=_everybody())
+
+
+_meetings = itertools.count()
+
+
+def _everybody() -> set[int]:
+    """All processes, by number.
+
+    Told so, Orbax has them meet through the coordinator. Left to itself it computes something on
+    all devices, which from the writer's thread would mix with what the training sends.
+    """
+    return set(range(jax.process_count()))
+
+
 def _write_step(folder: Path, state: Any, meta: str) -> None:
     with _orbax() as (checkpointer, args):
         checkpointer.save(folder / STATE, args=args.PyTreeSave(state))
+    if not cluster.is_first():
+        return
     record = {'digest': digest(state), 'meta': json.loads(meta)}
     (folder / META).write_text(json.dumps(record))
     (folder / MANIFEST).write_text(json.dumps(folder_digests(folder), indent=1))
@@ -302,21 +375,6 @@ def _verified(folder: Path) -> dict[str, Any]:
         raise _Damaged(f'{os.path.relpath(error.filename, folder)} is missing') from error
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _Damaged(f'{MANIFEST} or a file it names cannot be read') from error
-
-
-def _partial_restore(args: Any, like: Any, only: Collection[str]) -> Any:
-    """Orbax's arguments for the leaves of `like` at some paths, as NumPy arrays."""
-    import orbax.checkpoint as ocp
-
-    tree: dict[str, Any] = {}
-    for keys, _ in jax.tree_util.tree_flatten_with_path(like)[0]:
-        if leaf_path(keys) in only:
-            *folders, name = (leaf_path((key,)) for key in keys)
-            node = tree
-            for folder in folders:
-                node = node.setdefault(folder, {})
-            node[name] = ocp.RestoreArgs(restore_type=np.ndarray)
-    return args.PyTreeRestore(item=tree, restore_args=tree, partial_restore=True)
 
 
 def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -> Any:
@@ -346,14 +404,41 @@ def _as_leaf(value: np.ndarray, like: Any) -> jax.Array:
         # Only a Python number makes a weak type, e.g. the step of a new TrainState.
         value = jnp.full(value.shape, value.dtype.type(0).item()).at[...].set(value)
     committed = getattr(like, 'committed', True)
-    return jax.device_put(value, getattr(like, 'sharding', None) if committed else None)
+    return cluster.place(value, getattr(like, 'sharding', None) if committed else None)
+
+
+def _as_numpy(
+    checkpointer: Any, path: Path, like: Any, only: Collection[str] | None
+) -> dict[str, Any]:
+    """What restores arrays to the host, whatever devices they were saved from.
+
+    All of those that are stored or, with `only`, the leaves of `like` at these paths.
+    """
+    import orbax.checkpoint as ocp
+
+    numpy = ocp.RestoreArgs(restore_type=np.ndarray)
+    if only is None:
+        stored = checkpointer.metadata(path).item_metadata.tree
+        return {'restore_args': jax.tree.map(lambda _: numpy, stored)}
+    tree: dict[str, Any] = {}
+    for keys, _ in jax.tree_util.tree_flatten_with_path(like)[0]:
+        if leaf_path(keys) in only:
+            *folders, name = (leaf_path((key,)) for key in keys)
+            node = tree
+            for folder in folders:
+                node = node.setdefault(folder, {})
+            node[name] = numpy
+    return {'item': tree, 'restore_args': tree, 'partial_restore': True}
 
 
 @contextlib.contextmanager
-def _orbax() -> Iterator[tuple[Any, Any]]:
+def _orbax(*, alone: bool = False) -> Iterator[tuple[Any, Any]]:
     """A checkpointer and `orbax.checkpoint.args`, with Orbax's own log silenced.
 
     It logs tracebacks of what it also raises.
+
+    Args:
+      alone: it is used by this process, whatever the others do.
     """
     import orbax.checkpoint as ocp  # here, since a run that reads or saves nothing goes without
 
@@ -361,8 +446,17 @@ def _orbax() -> Iterator[tuple[Any, Any]]:
     log.addFilter(_not_from_orbax)
     _hush_abandoned_writes()
     try:
+        options = ocp.options.MultiprocessingOptions()
+        if cluster.is_many():
+            me = jax.process_index()
+            options = ocp.options.MultiprocessingOptions(0, _everybody())
+            if alone:
+                options = ocp.options.MultiprocessingOptions(me, {me}, f'process {me}')
         # Weights are noise: compressing them doubles the work to save a tenth of the space.
-        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_compression=False)) as checkpointer:
+        handler = ocp.PyTreeCheckpointHandler(
+            use_compression=False, multiprocessing_options=options
+        )
+        with ocp.Checkpointer(handler, multiprocessing_options=options) as checkpointer:
             yield checkpointer, ocp.args
     finally:
         log.removeFilter(_not_from_orbax)

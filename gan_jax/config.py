@@ -79,8 +79,8 @@ def default() -> ConfigDict:
     config.semisupervised = _semisupervised()
     config.translation = _translation()
 
-    config.runner = 'pmap'  # pmap | shard_map | vmap
-    config.devices = 0  # 0: all local devices
+    config.runner = 'auto'  # pmap | shard_map | vmap; auto: pmap, shard_map in several processes
+    config.devices = 0  # of each process; 0: all
     config.steps_per_call = 1  # training steps in one dispatch
 
     config.log_every = 50  # steps between lines of metrics.jsonl
@@ -161,7 +161,7 @@ def _evaluate() -> ConfigDict:
     return ConfigDict(
         dict(
             balance=1,  # epochs between measurements of the balance of G and D; 0: none
-            every=0,  # epochs between evaluations of samples; 0: none
+            every=0.0,  # epochs, or a fraction of one, between evaluations of samples; 0: none
             figures=('frechet',),  # of these: keys of gan_jax.evaluation.FIGURES
             num_samples=5_000,  # in each of them
             features='',  # feature net, as of gan-jax evaluate; '': digits for grey images
@@ -181,12 +181,15 @@ def _data() -> ConfigDict:
             crop=0,  # source pixels a side of the centred square that is kept; 0: all it can
             held_out=0.0,  # share of the images that split 'test' has and 'train' has not
             flip=False,  # show each image, or its mirror image, at random
+            warp=0.0,  # bend images by thin-plate splines, so far a share of the side (deviation)
+            zoom=0.0,  # show random crops of 1 - zoom to 1 of the side, enlarged to all of it
             jitter=0,  # store images so many pixels larger, and show random crops of them
             attribute='',  # of celeb_a: the one whose presence is the label
             input='',  # of pairs: grey | canny | left | right | folder; see data/pairs.py
             input_path='',  # of pairs whose input is a folder: where it is
             canny=(100, 200),  # of pairs: gradients that start and end an edge
             num_examples=0,  # use a random subset of so many images; 0: all
+            enough=0,  # fewer images than this are warned about
             subset_seed=0,  # which subset
             feed='auto',  # resident | stream | auto: resident up to 1 GB
             added='',  # an .npz of more images, `image` and `label`, as `sample` writes it
@@ -299,7 +302,7 @@ _CHOICES = {
     'translation.moments': translation.MOMENTS,
     'task': tasks.TASKS,
     'loss': losses.LOSSES,
-    'runner': runners.RUNNERS,
+    'runner': ('auto', *runners.RUNNERS),
     'gen.optimizer.name': optimizers.OPTIMIZERS,
     'disc.optimizer.name': optimizers.OPTIMIZERS,
     'gen.optimizer.schedule': optimizers.SCHEDULES,
@@ -317,7 +320,7 @@ _AT_LEAST = {
     **dict.fromkeys(('evaluate.balance', 'evaluate.every', 'augment_p', 'ada.target'), 0),
     **dict.fromkeys(('ada.limit', 'lecam.weight', 'lecam.decay', 'lecam.start'), 0),
     'evaluate.num_samples': distances.FEWEST,
-    **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter'), 0),
+    **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter', 'data.warp', 'data.zoom'), 0),
     **dict.fromkeys(('instance_noise.std', 'instance_noise.decay_steps', 'label_smoothing'), 0),
     **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),
     **dict.fromkeys((f'penalties.{name}' for name in penalties.PENALTIES), 0),
@@ -340,6 +343,8 @@ _BELOW = {
         'seed': 2**32,
         'latent_dim': 2**20,
         'data.held_out': 1,
+        'data.warp': 1,
+        'data.zoom': 1,
         'data.image_size': 8_193,
         'data.jitter': 1_025,
     },

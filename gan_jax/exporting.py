@@ -57,7 +57,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
       path: of the artefact.
 
     Raises:
-      UserError: there is no such run or part.
+      UserError: there is no such run or part, or the files cannot be written.
     """
 
     def variables(task: Task) -> Callable:
@@ -77,8 +77,12 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
         'data': runs.read_facts(workdir)['data'],
     }
     metadata = {key: json.dumps(value) for key, value in facts.items()}
-    files.replace(path, bytes(_program(part, part.variables(run.state)).serialize()))
-    files.replace(_weights(path), safetensors.numpy.save(weights, metadata))
+    program = bytes(_program(part, part.variables(run.state)).serialize())
+    try:
+        files.replace(path, program)
+        files.replace(_weights(path), safetensors.numpy.save(weights, metadata))
+    except OSError as error:
+        raise UserError(f'--output={path}: cannot be written ({error.strerror})') from error
 
 
 def find(task: Task, name: str) -> Part:

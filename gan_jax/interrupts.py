@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 import contextlib
+import itertools
 import signal
 import threading
 from types import FrameType
 from typing import Self
+
+from jax.experimental import multihost_utils
+
+from gan_jax import cluster
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -15,21 +20,31 @@ class Interrupts:
 
     A second Ctrl-C ends it as it always does: what was saved before is whole.
 
-    Outside the main thread Python allows no handlers, and nothing changes.
+    Outside the main thread Python allows no handlers, and nothing changes. With several processes
+    it is JAX that listens, for SIGTERM, and tells all of them of the one that got it.
     """
 
     def __init__(self) -> None:
         self.received = ''
         self._previous: dict[int, object] = {}
+        self._asked = itertools.count()
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and not cluster.is_many():
             self._previous = {number: signal.signal(number, self._receive) for number in _SIGNALS}
         return self
 
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+
+    def should_stop(self) -> bool:
+        """Whether to stop before the next call; asked once a call, by every process."""
+        # The engine picks a number that no process has asked yet, and says yes to it in all.
+        if cluster.is_many() and multihost_utils.reached_preemption_sync_point(next(self._asked)):
+            self.received = signal.SIGTERM.name
+        return bool(self.received)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -63,9 +63,10 @@ def make(
         period = max(own.balance * epoch, Fraction(config.log_every))
         sample = {'auc': dataset, 'auc_held_out': data.held_out(config.data, dataset)}
         sample = {name: part for name, part in sample.items() if part is not None}
-        found.append(Observer(period, balance.observer(task, sample, config.data, place), {}))
+        found.append(Observer(period, balance.observer(task, sample, config, place), {}))
     if own.every:
-        found.append(Observer(own.every * epoch, *_of_samples(config, task, dataset)))
+        every = Fraction(own.every).limit_denominator(10**6)  # a third, and not its double
+        found.append(Observer(every * epoch, *_of_samples(config, task, dataset)))
     return tuple(found)
 
 
@@ -80,9 +81,11 @@ def _of_samples(
         raise UserError(f'config.evaluate.best={own.best}: {nearest(own.best, names)}')
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
+    own_images = sets.of_dataset(dataset, config.data, sets.TRAINING, net.training_limit)
+    training = evaluation.Reference(own_images, net)
 
     def measure(state: GanState) -> dict[str, float]:
-        found = evaluation.measure(samples(state), reference, only=own.figures)['figures']
+        found = evaluation.measure(samples(state), reference, training, own.figures)['figures']
         return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
     facts = {

@@ -7,6 +7,8 @@ from typing import Any, Self, TextIO, TypeVar
 
 T = TypeVar('T')
 LINE_INTERVAL_S = 10.0
+ESTIMATE_S = 15.0  # of steps, after which it says once how long they all will take
+WORTH_SAYING_S = 120.0  # and only if they take so long
 FIGURES = {'loss_g': 'loss G', 'loss_d': 'D', 'd_real': 'D(x)', 'd_fake': 'D(G(z))'}
 
 
@@ -18,7 +20,13 @@ class Progress:
     """
 
     def __init__(
-        self, total: int, initial: int = 0, description: str = 'train', unit: str = 'step'
+        self,
+        total: int,
+        initial: int = 0,
+        description: str = 'train',
+        unit: str = 'step',
+        *,
+        messages_only: bool = False,
     ):
         """Starts the clock of the time left.
 
@@ -27,12 +35,18 @@ class Progress:
           initial: steps already made by earlier processes.
           description: the word in front.
           unit: what a step is called.
+          messages_only: leave steps to another process that shares the terminal.
         """
         stream = sys.stderr
-        if stream.isatty():
+        if messages_only:
+            self._display = _Messages(stream)
+        elif stream.isatty():
             self._display = _Bar(stream, total, initial, description, unit)
         else:
             self._display = _Lines(stream, total, initial, description)
+        self._total, self._unit = total, unit
+        self._first: tuple[int, float] | None = None
+        self._estimated = False
 
     def update(self, step: int, figures: Mapping[str, Any] | None = None) -> None:
         """Shows that `step` steps are finished.
@@ -43,6 +57,21 @@ class Progress:
             entries `images_per_s`, the losses and D's means are shown, the rest is left out.
         """
         self._display.update(step, _describe(figures) if figures else None)
+        if not self._estimated:
+            self._estimate(step, time.monotonic())
+
+    def _estimate(self, step: int, now: float) -> None:
+        """Says how long the run will take, once there are enough steps to tell from."""
+        if self._first is None or step < self._first[0]:
+            self._first = step, now  # the step before it was compiled
+        first, started = self._first
+        if now - started < ESTIMATE_S or step == first:
+            return
+        self._estimated = True
+        left = (now - started) / (step - first) * (self._total - step)
+        if left > WORTH_SAYING_S:
+            count = f'{self._total - step:,} {self._unit}s'
+            self.message(f'about {clock(left)} for the {count} to come, at the speed so far')
 
     def message(self, line: str) -> None:
         """Prints a line of its own without breaking the bar."""
@@ -105,7 +134,21 @@ class _Bar:
         self._bar.close()
 
 
-class _Lines:
+class _Messages:
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def update(self, step: int, figures: str | None) -> None:
+        pass
+
+    def message(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class _Lines(_Messages):
     def __init__(self, stream: TextIO, total: int, initial: int, description: str):
         self._stream = stream
         self._total, self._description = total, description
@@ -130,11 +173,10 @@ class _Lines:
         place = f'{self._description} {step:,}/{self._total:,} ({step / self._total:.0%})'
         self.message('  '.join(filter(None, (place, self._figures, f'{clock(left)} left'))))
 
-    def message(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
 
-    def close(self) -> None:
-        pass
+def rate(value: float) -> str:
+    """A rate in whole numbers, below ten in two digits."""
+    return f'{value:,.0f}' if value >= 10 else f'{value:.2g}'
 
 
 def clock(seconds: float) -> str:
@@ -151,5 +193,5 @@ def _describe(figures: Mapping[str, Any]) -> str:
         if figures.get(name) is not None
     ]
     if figures.get('images_per_s') is not None:
-        parts.insert(0, f'{figures["images_per_s"]:,.0f} images/s')
+        parts.insert(0, f'{rate(figures["images_per_s"])} images/s')
     return ' '.join(parts)

@@ -4,7 +4,8 @@ A runner turns `step(state, batch)`, written for one device with collectives ove
 axis 'data', into one compiled call on all devices. The state stays replicated and
 unstacked; a global batch [draws, B, ...] is split along B. All three compute the same
 numbers up to rounding; `vmap` puts D simulated devices on one real device, and is the
-one that notices a leaf of the state that was not averaged.
+one that notices a leaf of the state that was not averaged. With several processes the devices are
+those of all of them, and the runner is `shard_map`.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 import numpy as np
 
-from gan_jax import memory
+from gan_jax import cluster, memory
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
 from gan_jax.types import Batch, Metrics
@@ -34,7 +35,8 @@ class Runner(NamedTuple):
       num_devices: over how many (real or simulated) devices a batch is split.
       replicate: puts a host pytree on every device.
       abstract: gives a pytree of shapes the sharding that `replicate` would give it.
-      place: puts items, leaves [steps_per_call, draws, B, ...], where the call wants them.
+      place: puts items, leaves [steps_per_call, draws, B, ...] of which each process has its own
+        share, where the call wants them.
       compile: (step, gather) -> call. `call(state, data, items)` runs one step for each
         leading entry of items, donates the state, and returns the new state and metrics
         [steps_per_call].
@@ -74,7 +76,8 @@ def _split(items: Any, num_devices: int) -> Any:
 
 
 def _placer(mesh: Mesh, spec: P) -> Callable[[Any], Any]:
-    return lambda tree: jax.device_put(tree, NamedSharding(mesh, spec))
+    sharding = NamedSharding(mesh, spec)
+    return lambda tree: jax.tree.map(lambda leaf: cluster.place(leaf, sharding), tree)
 
 
 def _abstractor(mesh: Mesh) -> Callable[[Any], Any]:
@@ -184,13 +187,44 @@ def has_ended(outputs: Any) -> bool:
     return all(leaf.is_ready() for leaf in jax.tree.leaves(outputs))
 
 
+def local(tree: Any) -> Any:
+    """One replica of a replicated tree, on a device of this process."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
+
+
+def share(batch_size: int) -> slice:
+    """The examples of a global batch that this process places."""
+    size = batch_size // jax.process_count()
+    return slice(jax.process_index() * size, (jax.process_index() + 1) * size)
+
+
+def resolve(name: str) -> str:
+    """The runner that `config.runner` stands for.
+
+    Raises:
+      UserError: it is not for several processes.
+    """
+    if name == 'auto':
+        return 'shard_map' if cluster.is_many() else 'pmap'
+    if cluster.is_many() and name != 'shard_map':
+        raise UserError(
+            f'config.runner={name} is for one process: its state would be that of a process, not'
+            ' of the run; use auto or shard_map'
+        )
+    return name
+
+
 def count_devices(name: str, asked: int) -> int:
-    """How many devices the runner `name` will use; `asked` 0 takes all (one, for vmap).
+    """How many devices the runner `name` will use, those of all processes together.
+
+    Args:
+      name: as in the config.
+      asked: of each process; 0 takes all (one, for vmap).
 
     Raises:
       UserError: there are fewer than asked for.
     """
-    if name == 'vmap':
+    if resolve(name) == 'vmap':
         return asked or 1
     available = jax.local_devices()
     if asked > len(available):
@@ -198,10 +232,20 @@ def count_devices(name: str, asked: int) -> int:
             f'config.devices={asked}: there are {len(available)} ({available[0].platform});'
             ' use at most that, or 0 for all of them'
         )
-    return asked or len(available)
+    return (asked or len(available)) * jax.process_count()
 
 
 def make(name: str, num_devices: int) -> Runner:
     """The runner `name` over `num_devices` devices, as counted by `count_devices`."""
+    name = resolve(name)
     real = 1 if name == 'vmap' else num_devices
-    return RUNNERS[name](Mesh(np.array(jax.local_devices()[:real]), (AXIS,)), num_devices)
+    return RUNNERS[name](Mesh(np.array(_devices(real)), (AXIS,)), num_devices)
+
+
+def _devices(count: int) -> list[jax.Device]:
+    """As many from each process, those of a process side by side, as `share` is."""
+    each = count // jax.process_count()
+    found: dict[int, list[jax.Device]] = {}
+    for device in sorted(jax.devices(), key=lambda device: device.id):
+        found.setdefault(device.process_index, []).append(device)
+    return [device for process in sorted(found) for device in found[process][:each]]

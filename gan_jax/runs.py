@@ -24,14 +24,14 @@ from gan_jax.errors import UserError
 CONTENT = (
     'checkpoints', 'metrics.jsonl', 'epochs.csv', 'evaluations.jsonl', 'samples', 'progress.gif',
     'curves.png', 'report.html', 'tensorboard', 'evaluation.json', 'neighbours.png',
-    'classification.json', 'run.json', 'config.json',
+    'translations.png',     'classification.json', 'run.json', 'config.json',
 )  # fmt: skip
 
 # None of these changes what a step computes, so a resumed run may have others.
 MAY_CHANGE = frozenset(
     ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
     + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.input_path', 'data.feed')
-    + ('data.added', 'evaluate.balance', 'evaluate.every')
+    + ('data.added', 'data.enough', 'evaluate.balance', 'evaluate.every')
 )
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 
@@ -134,23 +134,17 @@ def changed_field(
       UserError: there is no run in the folder.
     """
     saved = load_config(workdir)
-    fixed = {field for field in _leaves(config) | _leaves(saved) if field not in may_change}
+    from gan_jax import experiments
+
+    fields = experiments.leaves(config) | experiments.leaves(saved)
+    fixed = {field for field in fields if field not in may_change}
     if any(config_lib.get(saved, field) != 'constant' for field in _SCHEDULES):
         fixed.add('steps')
-    if saved.batch_norm == 'per_device':
-        fixed |= {'devices', 'runner'}  # each device has its own moments
     for field in sorted(fixed):
         old, new = _value(saved, field), _value(config, field)
         if old != new:
             return field, old, new
     return None
-
-
-def _leaves(config: ConfigDict) -> set[str]:
-    from gan_jax import experiments
-
-    paths = experiments.fields(config)
-    return {path for path in paths if not isinstance(config_lib.get(config, path), ConfigDict)}
 
 
 def _value(config: ConfigDict, field: str) -> Any:
@@ -209,7 +203,7 @@ def write_facts(workdir: Path, **facts: Any) -> None:
     content = {
         'started': started,
         'versions': versions(),
-        'devices': [device.device_kind for device in jax.local_devices()],
+        'devices': [device.device_kind for device in jax.devices()],
         'platform': platform.platform(),
         **facts,
     }
@@ -238,4 +232,15 @@ def refuse_other_data(workdir: Path, config: ConfigDict, fingerprint: str) -> No
             f'config.data.path={config.data.path or "(default)"}: not the images that the run in'
             f' {workdir} was trained on (fingerprint {fingerprint[:12]}, not {saved[:12]});'
             ' point it at the same set, choose another --workdir, or pass --overwrite'
+        )
+
+
+def refuse_other_devices(workdir: Path, config: ConfigDict, num_devices: int) -> None:
+    """Raises UserError if the number of devices decides what a step computes, and is another."""
+    saved = read_facts(workdir).get('num_devices', num_devices)
+    if config.batch_norm == 'per_device' and saved != num_devices:
+        raise UserError(
+            f'--workdir={workdir} holds a run on {saved} devices, not {num_devices}, and with'
+            ' config.batch_norm=per_device each has its own moments: use as many, choose another'
+            ' folder, or pass --overwrite to delete the run'
         )

@@ -14,14 +14,24 @@ import jax
 from ml_collections import ConfigDict
 import numpy as np
 
+from gan_jax import (
+    cluster,
+    data,
+    experiments,
+    observers,
+    recorder,
+    report,
+    runners,
+    runs,
+    tasks,
+)
 from gan_jax import config as config_lib
-from gan_jax import data, observers, recorder, report, runners, runs, tasks
 from gan_jax.checkpoints import Checkpoints
 from gan_jax.data import feeds, views
 from gan_jax.errors import UserError
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
-from gan_jax.recorder import Recorder
+from gan_jax.recorder import Onlooker, Recorder
 from gan_jax.states import GanState
 from gan_jax.types import Batch, Metrics, Task
 
@@ -46,7 +56,7 @@ class Run(NamedTuple):
     observers: tuple[observers.Observer, ...]
     shown: Batch
     checkpoints: Checkpoints
-    recorder: Recorder
+    recorder: Recorder | Onlooker
     progress: Progress
     interrupts: Interrupts
     reports: 'Reports'
@@ -68,25 +78,30 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
       UserError: something the user can mend; what was saved is whole.
     """
     started = time.perf_counter()
+    _agree(config, workdir, overwrite)
     config_lib.validate(config)
-    runs.prepare(workdir, config, overwrite=overwrite)
+    cluster.decide(lambda: runs.prepare(workdir, config, overwrite=overwrite))
+    cluster.share(workdir)
     with contextlib.ExitStack() as stack:
         stack.enter_context(runs.full_disk(workdir))
-        stack.enter_context(runs.exclusive(workdir))
+        cluster.decide(lambda: stack.enter_context(runs.exclusive(workdir)))
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
         )
-        if not overwrite and _is_finished(config, workdir, checkpoints):
+        if cluster.decide(lambda: not overwrite and _is_finished(config, workdir, checkpoints)):
             print(f'{workdir} is finished: {config.steps} steps; see {workdir}/report.html')
             return True
         dataset = data.load(config.data)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
-        feed = feeds.make_feed(dataset, config, tasks.draws(config))
+        share = runners.share(config.batch_size)
+        feed = feeds.make_feed(dataset, config, tasks.draws(config), share)
         jax.eval_shape(task.init)  # all that can be wrong with the config is known by now
-        if overwrite:
-            runs.clear(workdir)
-        runs.refuse_other_data(workdir, config, dataset.fingerprint)
         runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
+        cluster.agree({'the fingerprint of the data': dataset.fingerprint})
+        if overwrite:
+            cluster.decide(lambda: runs.clear(workdir))
+        runs.refuse_other_data(workdir, config, dataset.fingerprint)
+        runs.refuse_other_devices(workdir, config, runner.num_devices)
         run = Run(
             config=config,
             workdir=workdir,
@@ -98,18 +113,32 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
                 task,
                 dataset,
                 images_per_step=_images_per_step(config),
-                place=runner.replicate,
+                place=jax.device_put,
             ),
             shown=views.examples(config.data, dataset, task.shown),
             checkpoints=checkpoints,
             recorder=stack.enter_context(contextlib.closing(_recorder(config, workdir, dataset))),
-            progress=stack.enter_context(Progress(config.steps)),
+            progress=stack.enter_context(
+                Progress(config.steps, messages_only=not cluster.is_first())
+            ),
             interrupts=stack.enter_context(Interrupts()),
             reports=stack.enter_context(Reports(workdir)),
         )
+        stack.enter_context(cluster.ending_at_once())  # before anything above is closed
+        stack.enter_context(runs.full_disk(workdir))  # and before that has the word
+        if dataset.spec.num_examples < config.data.enough:
+            run.progress.message(_few(dataset.spec.num_examples, config))
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
         return _train(run, state, step, command, started)
+
+
+def _agree(config: ConfigDict, workdir: Path, overwrite: bool) -> None:
+    """Refuses processes that were started for different things."""
+    fields = experiments.leaves(config) - {'data.path', 'data.input_path'}
+    facts = {f'config.{field}': config_lib.get(config, field) for field in sorted(fields)}
+    facts |= {f'the version of {name}': version for name, version in runs.versions().items()}
+    cluster.agree(facts | {'--workdir': str(workdir), '--overwrite': overwrite})
 
 
 def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) -> bool:
@@ -123,7 +152,16 @@ def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) ->
     return report_file.stat().st_mtime >= saved
 
 
-def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder:
+def _few(count: int, config: ConfigDict) -> str:
+    return (
+        f'warning: {count} images are fewer than {config.data.enough}: expect copies of them rather'
+        ' than new ones; more photos of the same kind help most'
+    )
+
+
+def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
+    if not cluster.is_first():
+        return Onlooker()
     return Recorder(
         workdir,
         num_examples=dataset.spec.num_examples,
@@ -141,10 +179,13 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
     def size(params: Any) -> int:
         return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
+    if not cluster.is_first():
+        return
     runs.write_config(run.workdir, run.config)
     runs.write_facts(
         run.workdir,
         seed=run.config.seed,
+        num_devices=run.runner.num_devices,
         command=command,
         data={
             'name': dataset.name,
@@ -174,7 +215,7 @@ def _restore(run: Run) -> tuple[GanState, int] | None:
     step = int(state.step)
     run.recorder.load_state_dict(meta['recorder'])
     run.recorder.rewind(step)
-    run.checkpoints.pin(_best_step(run))
+    run.checkpoints.pin(cluster.decide(lambda: _best_step(run)))
     run.progress.message(f'resuming {run.workdir} at step {step}')
     return state, step
 
@@ -251,7 +292,7 @@ class Loop:
             self._sample(state, 0)
         inputs = feeds.placed(run.feed, step, stride, run.runner.place)
         with contextlib.closing(inputs), jax.transfer_guard('disallow'):
-            while step < config.steps and not run.interrupts.received:
+            while step < config.steps and not run.interrupts.should_stop():
                 asked = time.perf_counter()
                 items = next(inputs)
                 wait = time.perf_counter() - asked
@@ -294,13 +335,17 @@ class Loop:
         if not due:
             return False
         pending.flush()
-        with run.recorder.paused(), jax.transfer_guard('allow'):
-            run.recorder.evaluated(step, observers.measure(due, state))
-        return _best_step(run) == step
+
+        def measure() -> bool:
+            with run.recorder.paused(), jax.transfer_guard('allow'):
+                run.recorder.evaluated(step, observers.measure(due, runners.local(state)))
+            return _best_step(run) == step
+
+        return cluster.decide(measure)
 
     def _sample(self, state: GanState, step: int) -> None:
         with self._run.recorder.paused():
-            images = self._run.task.preview(state, self._run.shown)
+            images = self._run.task.preview(runners.local(state), self._run.shown)
             self._run.recorder.samples(step, jax.device_get(images))
 
 
@@ -353,13 +398,16 @@ def _best_step(run: Run) -> int | None:
 
 def _save(run: Run, state: GanState, step: int, *, pin: bool = False) -> None:
     """Writes a checkpoint without waiting for the disk, then the report."""
-    with run.recorder.paused():
+    with run.recorder.paused(), jax.transfer_guard('allow'):
         run.checkpoints.save(step, state, {'recorder': run.recorder.state_dict()}, pin=pin)
     run.reports.request()
 
 
 class Reports:
-    """Draws curves and report in a thread of their own, at most one at a time."""
+    """Draws curves and report in a thread of their own, at most one at a time.
+
+    Of several processes only the first one draws.
+    """
 
     def __init__(self, workdir: Path):
         self._workdir = workdir
@@ -374,14 +422,15 @@ class Reports:
 
     def request(self) -> None:
         """Draws soon, unless a drawing is under way; raises what the last one raised."""
-        if self._pending is None or self._pending.done():
+        if cluster.is_first() and (self._pending is None or self._pending.done()):
             self.wait()
             self._pending = self._pool.submit(report.write, self._workdir)
 
     def finish(self) -> None:
         """Draws the state as it is now, and waits for it."""
         self.wait()
-        report.write(self._workdir)
+        if cluster.is_first():
+            report.write(self._workdir)
 
     def wait(self) -> None:
         """Returns when nothing is being drawn; raises what the drawing raised."""

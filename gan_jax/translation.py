@@ -116,14 +116,14 @@ def tiled(call: Callable[[np.ndarray], np.ndarray], image: np.ndarray, side: int
     rows, cols = (starts(length, side) for length in image.shape[:2])
     if len(rows) == len(cols) == 1:
         return call(image)[:height, :width]
-    weight = _weight(side)
-    total = np.zeros(image.shape, np.float64)
-    weights = np.zeros((*image.shape[:2], 1), np.float64)
+    line = _weight(side)
+    weight = np.outer(line, line)[..., None]
+    total = np.zeros(image.shape, np.float32)
     for top, left in itertools.product(rows, cols):
         place = np.s_[top : top + side, left : left + side]
         total[place] += weight * call(np.ascontiguousarray(image[place]))
-        weights[place] += weight
-    return np.rint(total / weights).astype(np.uint8)[:height, :width]
+    total /= np.outer(*(_cover(begins, line) for begins in (rows, cols)))[..., None]
+    return np.rint(total).astype(np.uint8)[:height, :width]
 
 
 def _padded(image: np.ndarray, side: int) -> np.ndarray:
@@ -140,11 +140,17 @@ def starts(length: int, side: int) -> list[int]:
 
 
 def _weight(side: int) -> np.ndarray:
-    """float64 [side, side, 1]: rises along each axis over the overlap, to 1 at its end."""
-    depth = side // OVERLAP
-    place = np.arange(side) + 0.5
-    line = np.minimum(1, np.minimum(place, side - place) / depth)
-    return (line[:, None] * line)[..., None]
+    """float32 [side]: rises over the overlap from a tile's border, to 1 at its end."""
+    place = np.arange(side, dtype=np.float32) + 0.5
+    return np.minimum(1, np.minimum(place, side - place) / (side // OVERLAP))
+
+
+def _cover(begins: Sequence[int], line: np.ndarray) -> np.ndarray:
+    """The sum of the weights of all tiles along an axis, float32 [length]."""
+    total = np.zeros(begins[-1] + len(line), np.float32)
+    for begin in begins:
+        total[begin : begin + len(line)] += line
+    return total
 
 
 class Job(NamedTuple):
@@ -221,6 +227,9 @@ def translate(ready: Ready, todo: Plan) -> Iterator[tuple[str, Path | decode.Unr
 
     Yields:
       the file's name, and where its translation is, or why there is none.
+
+    Raises:
+      UserError: a result cannot be written.
     """
 
     def read(job: Job) -> np.ndarray | decode.Unreadable:
@@ -234,6 +243,12 @@ def translate(ready: Ready, todo: Plan) -> Iterator[tuple[str, Path | decode.Unr
             yield album.shown(job.name), image
             continue
         made = ready(image)
-        job.output.parent.mkdir(parents=True, exist_ok=True)
-        images.write_png(job.output, made)
+        try:
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+            images.write_png(job.output, made)
+        except OSError as error:
+            raise UserError(
+                f'--output: {job.output} cannot be written ({error.strerror}); what is done so far'
+                ' is kept'
+            ) from error
         yield album.shown(job.name), job.output

@@ -115,7 +115,8 @@ class Task(NamedTuple):
         nothing in it tells classes apart.
       contest: (state, key, batch of [N, ...]) -> what the discriminator says of these real images
         and of as many that the generator makes, logits float32 [N] each; of the two networks as
-        they play, not averaged, without augmentation, noise or dropout. None: not measured.
+        they play, not averaged, each batch by its own moments, but without augmentation, noise
+        or dropout. None: not measured.
       translator: None if its generator does not start from an image.
       parts: what `gan-jax export` can write of it, by name; the first is what it is for.
     """

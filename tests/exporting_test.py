@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gan_jax import cli, exporting, trained
+from gan_jax import cli, data, experiments, exporting, tasks, trained
 from gan_jax.errors import UserError
 from tests import classification_test, trainer_test
 from tests.cli.commands_test import fails
@@ -86,3 +86,20 @@ def test_of_a_semisupervised_run_the_classifier_and_the_generator(tmp_path, caps
     assert cli.main(['export', *flags, '--part=generator', '--overwrite']) == 0
     assert "takes z float32['N', 8]" in capsys.readouterr().out
     assert 'did you mean' in fails(capsys, 'export', *flags, '--part=generators', '--overwrite')
+
+
+NETS = ['fc_gan_mnist', 'gan_mnist', 'dcgan64', 'cgan_mnist', 'sgan_folder', 'pix2pix_grey']
+
+
+@pytest.mark.parametrize('name', [f'{name}:smoke' for name in NETS] + ['sgan_mnist:book'])
+def test_every_network_lowers_for_any_batch_on_every_platform(name):
+    config = experiments.load(name)
+    spec = data.entry(config.data).spec(config.data)
+    task = tasks.make(config, spec, axis_name=None)
+    state = jax.eval_shape(task.init)
+    (batch,) = jax.export.symbolic_shape('batch')
+    for part in task.parts.values():
+        shapes = [jax.ShapeDtypeStruct((batch, *x.shape), x.dtype) for x in part.inputs.values()]
+        program = jax.export.export(jax.jit(part.call), platforms=exporting.PLATFORMS)
+        (made,) = program(part.variables(state), *shapes).out_avals
+        assert made.shape[0] == batch and made.dtype == np.float32

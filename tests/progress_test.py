@@ -68,6 +68,21 @@ def test_a_message_is_a_line_of_its_own(open_stderr):
     assert stderr.getvalue() == 'resuming at step 4\n'
 
 
+@pytest.mark.parametrize(
+    'total, said',
+    [(1_000, 'about 16:24 for the 984 steps to come, at the speed so far\n'), (90, '')],
+)
+def test_the_time_of_a_long_run_is_told_once(total, said, open_stderr, monkeypatch):
+    stderr, now = open_stderr(terminal=False), [0.0]
+    monkeypatch.setattr(time, 'monotonic', lambda: now[0])
+    with Progress(total) as progress:
+        for step in range(1, 60):
+            progress.update(step)
+            now[0] += 1.0
+    text = stderr.getvalue()
+    assert text.count('to come') == (1 if said else 0) and said in text
+
+
 def test_a_terminal_gets_a_bar_that_messages_do_not_break(open_stderr):
     stderr = open_stderr(terminal=True)
     with Progress(10, initial=3, description='gan') as progress:

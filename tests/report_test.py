@@ -182,6 +182,51 @@ def test_missing_metrics_and_values_leave_gaps(tmp_path):
     }
 
 
+def write_evaluations(workdir, aucs, **figures):
+    rows = [
+        {'step': 10 * n, 'epoch': n + 0.02, 'auc': auc, **{k: v[n - 1] for k, v in figures.items()}}
+        for n, auc in enumerate(aucs, 1)
+    ]
+    text = ''.join(json.dumps(row) + '\n' for row in rows)
+    (workdir / 'evaluations.jsonl').write_text(text)
+
+
+@pytest.mark.parametrize(
+    'aucs, said', [([0.8] * 4 + [1.0] * 12, 'lost at epoch 5'), ([0.98] * 16, 'held')]
+)
+def test_whether_the_balance_was_lost_is_said(aucs, said, tmp_path):
+    write_facts(tmp_path)
+    write_history(tmp_path, steps=20)
+    write_evaluations(tmp_path, aucs)
+    report.write(tmp_path)
+    html, page = read(tmp_path)
+    assert said in page.text and 'The AUC is how often' in page.text
+    charts = script_data(html)['charts']
+    [title] = [title for title in charts if 'AUC' in title]
+    assert charts[title] == {'steps': [10 * n for n in range(1, 17)], 'readings': [aucs]}
+
+
+def test_distances_are_shown_with_what_they_are_of(tmp_path):
+    write_facts(tmp_path, evaluate={'best': 'frechet_digits'})
+    facts = json.loads((tmp_path / 'run.json').read_text())
+    facts['evaluation'] = {
+        'features': {'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none'},
+        'reference': {
+            'name': 'mnist', 'role': 'held-out images', 'images': 5, 'of': 9,
+            'fingerprint': 'e' * 64,
+        },
+        'samples': 1234,
+    }  # fmt: skip
+    (tmp_path / 'run.json').write_text(json.dumps(facts))
+    write_evaluations(tmp_path, [0.8] * 3, frechet_digits=[9.0, 3.0, 4.0])
+    report.write(tmp_path)
+    html, page = read(tmp_path)
+    for part in ('1,234', '5 of 9 held-out images (mnist)', 'eeeeeeeeeeee', 'digits, version 1'):
+        assert part in page.text
+    assert '20 (frechet digits 3)' in page.text
+    assert script_data(html)['charts']['Frechet distance']['readings'] == [[9.0, 3.0, 4.0]]
+
+
 def test_text_from_outside_is_escaped(tmp_path):
     evil = '</script><script>alert(1)</script>"\'&<img src=x onerror=y>'
     write_facts(tmp_path, name=evil, **{evil: evil})

@@ -45,6 +45,14 @@ SMALL = {
     'gen.ema_decay': 0.9,
     'instance_noise.std': 0.1,
     'augment': 'translation',
+    # What the state remembers besides: a probability that moves in each step, and averages.
+    'ada.target': 0.05,
+    'ada.every': 1,
+    'ada.images': 64,
+    'lecam.weight': 0.1,
+    'lecam.start': 2,
+    'penalties.r1': 0.1,
+    'penalty_every': 2,
 }
 
 
@@ -74,7 +82,7 @@ def finished(tmp_path_factory):
 def test_leaves_every_file_of_the_contract(tmp_path):
     train(tiny(tensorboard=True), tmp_path)
     found = {path.name for path in tmp_path.iterdir()}
-    later = {'evaluation.json', 'neighbours.png', 'classification.json'}
+    later = {'evaluation.json', 'neighbours.png', 'translations.png', 'classification.json'}
     assert found == set(runs.CONTENT) - later
     assert [path.name for path in sorted((tmp_path / 'checkpoints').iterdir())] == list('2468')
     assert [row['step'] for row in lines(tmp_path)] == [2, 4, 6, 8]
@@ -203,6 +211,21 @@ def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(tmp_p
 def test_a_step_that_is_not_there_is_one_line(step, message, finished):
     with pytest.raises(UserError, match=message):
         trained.load(finished, step)
+
+
+def test_what_adapts_is_in_the_state_and_in_the_metrics(finished):
+    memory = trained.load(finished).state.memory
+    assert memory['lecam']['real'] != 0
+    assert 0 < max(row['augment_p'] for row in lines(finished)) <= 0.8
+    assert all(row['penalty'] > 0 and 'lecam' in row for row in lines(finished))
+
+
+def test_few_images_are_warned_about_in_one_line(tmp_path, capsys):
+    train(tiny(steps=2, **{'data.enough': 41}), tmp_path / 'few')
+    text = capsys.readouterr().err
+    assert text.count('warning') == text.count('warning: 40 images are fewer than 41: ') == 1
+    train(tiny(steps=2, **{'data.enough': 40}), tmp_path / 'enough')
+    assert 'warning' not in capsys.readouterr().err
 
 
 def test_a_finished_run_is_left_alone(finished, capsys):

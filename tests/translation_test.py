@@ -1,5 +1,6 @@
 """A trained translator in use: files of any size, the command, and what it refuses."""
 
+import json
 import shutil
 import zipfile
 
@@ -10,6 +11,7 @@ import pytest
 
 from gan_jax import cli, exporting, translation
 from gan_jax.data import inputs
+from gan_jax.evaluation import pairs
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails
 from tests.data import photos
@@ -246,6 +248,37 @@ def test_a_run_of_another_task_is_refused(tmp_path, capsys):
     flags = [f'--workdir={tmp_path}/run', f'--input={tmp_path}/in', f'--output={tmp_path}/out']
     line = fails(capsys, 'translate', *flags)
     assert 'the run translates no images' in line and not (tmp_path / 'out').exists()
+
+
+@pytest.mark.newest
+def test_it_is_measured_beside_its_input_and_the_mean_photo(run, tmp_path, capsys):
+    other = photos.album(tmp_path, 2, (80, 80), first=50)
+    assert cli.main(['evaluate', f'--workdir={run}', f'--reference={other}']) == 0
+    assert 'mean training photo' in capsys.readouterr().out
+    found = json.loads((run / 'evaluation.json').read_text())
+    assert found['step'] == 4 and found['inference']['moments'] == 'image'
+    splits = found['splits']
+    assert list(splits) == ['train', 'held_out', 'other_domain']
+    assert splits['train']['images'] + splits['held_out']['images'] == 6
+    assert splits['other_domain']['images'] == 2
+    for split in splits.values():
+        assert list(split['scores']) == ['translated', 'input', 'mean_photo']
+        for values in split['scores'].values():
+            assert all(np.isfinite(value) for value in values.values())
+            assert len(values) == 5
+    # By hand: the input of a grey run, and the translations, of all training pairs.
+    grid = pixels(run / 'samples' / '000004.png')[2 : 2 + SIDE, 2 : 2 + 3 * SIDE]
+    assert splits['train']['scores']['input']['edge_agreement'] == 1
+    loaded = translation.trained.load(run)
+    training = pairs.find(loaded, run, 100, '')[0]
+    by_hand = [
+        np.abs(ready(run)(given).astype(float) - photo).mean() / 127.5 for given, photo in training
+    ]
+    assert splits['train']['scores']['translated']['l1'] == pytest.approx(np.mean(by_hand))
+    np.testing.assert_array_equal(next(iter(training))[1], grid[:, 2 * SIDE :])
+    page = (run / 'report.html').read_text()
+    assert 'Beside the photos it should make' in page and 'Input, translation, photo' in page
+    assert (run / 'translations.png').exists()
 
 
 @pytest.mark.newest

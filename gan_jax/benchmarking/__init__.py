@@ -12,7 +12,7 @@ import jax
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, tasks
+from gan_jax import data, runners, tasks
 from gan_jax.benchmarking import peers, processes
 from gan_jax.benchmarking.plan import Plan
 from gan_jax.benchmarking.processes import Worker
@@ -46,7 +46,7 @@ def measure(plan: Plan) -> dict[str, Any]:
         own = stack.enter_context(processes.ours(config.to_dict(), images is None, env))
         turns = _take_turns([own] + ([rival.worker] if rival else []), plan)
         result = {
-            'runner': config.runner,
+            'runner': runners.resolve(config.runner),
             'data': 'synthetic' if images is None else 'real',
             **_summary(own, turns[0], config),
         }

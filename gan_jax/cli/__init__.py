@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 
+from gan_jax import supervisor
 from gan_jax.errors import UserError, nearest
 
 COMMANDS = {
@@ -17,6 +18,7 @@ COMMANDS = {
     'export': 'a trained network for programs without gan_jax',
     'study': 'rows of training runs that end in a table and a picture',
     'digest': 'sha256 of a saved training state',
+    'compile': 'what the step would be on a TPU slice that is not there',
     'benchmark': 'how fast an experiment trains, also beside PyTorch',
 }
 
@@ -41,7 +43,7 @@ def main(argv: list[str]) -> int:
     try:
         return _run(argv[0], argv[1:])
     except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
+        supervisor.say(f'error: {error}')
         return 2
     except BrokenPipeError:
         # The reader, `head` say, has left: what it wanted is written.
@@ -58,6 +60,9 @@ def _run(name: str, argv: list[str]) -> int:
     from gan_jax.cli import flags
 
     command = importlib.import_module(f'gan_jax.cli.{name}')
+    supervisor.attach()
+    if name == 'train' and supervisor.is_needed(argv):
+        return supervisor.run()
     invocation = flags.parse(command, name, argv)
     if invocation is not None:
         command.main(invocation)

@@ -1,11 +1,13 @@
 """How good a run's images are: distances to real ones, copies, collapse, noise.
 
 Written to evaluation.json, neighbours.png and the report in the workdir, and printed. Measured
-against the split 'test' of the run's data if it has one, else against its training images. See
-docs/evaluation.md for what each figure means.
+against the split 'test' of the run's data if it has one, else against its training images. Of a
+pix2pix run the distance of its translations to the photos, of training pairs, of held-out ones
+and, with --reference, of the photos in a folder. See docs/evaluation.md for what each figure means.
 """
 
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -35,20 +37,35 @@ def main(invocation: Invocation) -> None:
     from gan_jax import evaluation, report, trained
     from gan_jax.cli import outputs, startup
     from gan_jax.errors import UserError
-    from gan_jax.evaluation import assess, features, text
+    from gan_jax.evaluation import assess, features, pairs
 
     values = invocation.flags
     workdir = Path(values.workdir)
     startup.prepare()
     run = trained.load(workdir, values.step)
     outputs.folder(values.workdir, flag='--workdir')
-    if run.task.sampler is None:
-        raise UserError(f'--workdir={workdir}: its generator does not start from a latent')
-    net = evaluation.load_net(values.features or features.default(run.image_shape), values.weights)
-    real = assess.real_images(run, workdir, net, values.reference)
-    found, picture = assess.assess(run, real, values.num_samples)
-    assess.write(workdir, found, picture)
+
+    def net() -> evaluation.FeatureNet:
+        name = values.features or features.default(run.image_shape)
+        return evaluation.load_net(name, values.weights)
+
+    if run.task.translator:
+        found = pairs.assess(run, workdir, values.num_samples, values.reference, net)
+        _print_pairs(found)
+    elif run.task.sampler:
+        real = assess.real_images(run, workdir, net(), values.reference)
+        found, picture = assess.assess(run, real, values.num_samples)
+        assess.write(workdir, found, picture)
+        _print_figures(found)
+    else:
+        raise UserError(f'--workdir={workdir}: its generator makes no images that can be measured')
     report.write(workdir)
+    print(f'wrote {workdir}/{assess.RESULT} and {workdir}/report.html')
+
+
+def _print_figures(found: dict[str, Any]) -> None:
+    from gan_jax.evaluation import text
+
     print(f'{found["run"]}, step {found["step"]:,}')
     for name, value in text.provenance(found).items():
         print(f'  {name:14} {value}')
@@ -58,4 +75,15 @@ def main(invocation: Invocation) -> None:
         print(f'{row.name:{widths[0]}}  {row.value:{min(widths[1], 16)}}  {row.meaning}')
     for note in found['notes']:
         print(f'note: {note}')
-    print(f'wrote {workdir}/{assess.RESULT} and {workdir}/report.html')
+
+
+def _print_pairs(found: dict[str, Any]) -> None:
+    from gan_jax.evaluation import text
+
+    table = text.pair_rows(found)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    print(f'{found["run"]}, step {found["step"]:,}')
+    for row in table:
+        print(
+            '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )

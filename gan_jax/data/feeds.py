@@ -20,7 +20,7 @@ from gan_jax.data import cache
 from gan_jax.data import order as order_lib
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
-from gan_jax.types import Batch
+from gan_jax.types import Batch, DataSpec
 
 FEEDS = 'auto', 'resident', 'stream'
 READ_THREADS = 4
@@ -37,8 +37,8 @@ class Feed(NamedTuple):
       kind: where the images are.
       data: numpy arrays to place on every device once: the whole set as a Batch, or ().
       gather: (data, item) -> Batch, traced inside the step.
-      items: (first_step) -> numpy pytrees, leaves [draws, batch_size, ...], one for each step
-        from `first_step` on, without end.
+      items: (first_step) -> numpy pytrees, leaves [draws, share of the batch, ...], one for each
+        step from `first_step` on, without end.
     """
 
     kind: Literal['resident', 'stream']
@@ -47,28 +47,57 @@ class Feed(NamedTuple):
     items: Callable[[int], Iterator[Any]]
 
 
-def make_feed(dataset: Dataset, config: ConfigDict, draws: Sequence[str]) -> Feed:
+def make_feed(
+    dataset: Dataset, config: ConfigDict, draws: Sequence[str], share: slice = slice(None)
+) -> Feed:
     """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
 
     Args:
       dataset: the images.
       config: the run's config.
       draws: of which images each of the batches in a step is, see `order.POOLS`.
+      share: the examples of each batch that this process reads.
 
     Raises:
       UserError: there is no such feed, or there are fewer images than one batch.
     """
-    kind = config.data.feed
-    if kind not in FEEDS:
-        raise UserError(f'config.data.feed={kind!r} must be one of {", ".join(FEEDS)}.')
-    spec = dataset.spec
-    order = order_lib.make(draws, dataset.source.labels(), config.batch_size, config.seed)
-    if kind == 'auto':
-        size = spec.num_examples * np.prod(spec.image_shape, dtype=np.int64)
-        kind = 'resident' if size <= cache.RESIDENT_LIMIT else 'stream'
+    kind = _kind(config, dataset.spec)
+    whole = order_lib.make(draws, dataset.source.labels(), config.batch_size, config.seed)
+
+    def order(step: int) -> np.ndarray:
+        return whole(step)[:, share]
+
     if kind == 'stream':
         return Feed('stream', (), _as_it_is, lambda first: _batches(dataset, order, first))
     return Feed('resident', dataset.arrays(), _take, lambda first: _indices(order, first))
+
+
+def describe(
+    spec: DataSpec, config: ConfigDict, draws: Sequence[str]
+) -> tuple[Any, Callable[[Any, Any], Batch], Any]:
+    """`data`, `gather` and an item of the feed for such data, as shapes: without an image."""
+    height, width, channels = spec.image_shape
+    more = config.data.jitter  # pixels by which each panel is stored larger
+    stored = (height + more, width + spec.panels * more, channels)
+
+    def batch(*lead: int) -> Batch:
+        image = jax.ShapeDtypeStruct((*lead, *stored), np.uint8)
+        return Batch(image, jax.ShapeDtypeStruct(lead, np.int32))
+
+    lead = len(draws), config.batch_size
+    if _kind(config, spec) == 'stream':
+        return (), _as_it_is, batch(*lead)
+    return batch(spec.num_examples), _take, jax.ShapeDtypeStruct(lead, np.int32)
+
+
+def _kind(config: ConfigDict, spec: DataSpec) -> str:
+    kind = config.data.feed
+    if kind not in FEEDS:
+        raise UserError(f'config.data.feed={kind!r} must be one of {", ".join(FEEDS)}.')
+    if kind != 'auto':
+        return kind
+    size = spec.num_examples * np.prod(spec.image_shape, dtype=np.int64)
+    return 'resident' if size <= cache.RESIDENT_LIMIT else 'stream'
 
 
 def _take(data: Batch, indices: jax.Array) -> Batch:

@@ -1,4 +1,4 @@
-"""What training sees of a stored image: a random crop of it, or its mirror image.
+"""What training sees of a stored image: a random crop of it, its mirror image, or it bent.
 
 This is augmentation of the data set. What is done to real and generated images alike, so that
 the generator does not learn it, is `gan_jax.augment`.
@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import data, rng
+from gan_jax.data import warps
 from gan_jax.data.sources import Dataset
 from gan_jax.types import Batch, DataSpec
 
@@ -43,8 +44,8 @@ def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch:
     if not count:
         return Batch(np.zeros((0, *dataset.spec.image_shape), np.uint8), np.zeros(0, np.int32))
     parts = [(dataset, count)]
-    if 'test' in dataset.splits and config.split == 'train' and count > 1:
-        parts = [(dataset, count - count // 2), (data.whole(config, 'test'), count // 2)]
+    if count > 1 and (test := data.held_out(config, dataset)) is not None:
+        parts = [(dataset, count - count // 2), (test, count // 2)]
     batches = [
         part.source.take(np.arange(min(number, part.spec.num_examples))) for part, number in parts
     ]
@@ -53,9 +54,9 @@ def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch:
 
 
 def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | None:
-    """What `config.jitter` and `config.flip` ask for; None: nothing.
+    """What `config.jitter`, `flip`, `warp` and `zoom` ask for; None: nothing.
 
-    Every panel of an image gets the same crop and the same flip. What is drawn depends on the
+    Every panel of an image gets the same crop, flip and deformation. What is drawn depends on the
     key and the place in the global batch.
 
     Args:
@@ -64,25 +65,27 @@ def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | No
       axis_name: the axis over which the batch is divided, None if it is not.
 
     Returns:
-      (the step's key, batch with leaves [draws, B, ...]) -> the same, cropped and flipped.
+      (the step's key, batch with leaves [draws, B, ...]) -> the same, cropped, flipped and bent.
     """
-    flip, jitter = config.flip, config.jitter
-    if not (flip or jitter):
+    if not (config.flip or config.jitter or config.warp or config.zoom):
         return None
     height, width, _ = spec.image_shape
     size = height, width // spec.panels
+    deform = _deformation(config, size) if config.warp or config.zoom else None
 
     def one(image: jax.Array, key: jax.Array) -> jax.Array:
         panels = jnp.stack(jnp.split(image, spec.panels, axis=1))
         place, side = jax.random.split(key)
-        if jitter:
-            top, left = jax.random.randint(place, (2,), 0, jitter + 1)
+        if config.jitter:
+            top, left = jax.random.randint(place, (2,), 0, config.jitter + 1)
             panels = jax.lax.dynamic_slice(
                 panels, (0, top, left, 0), (spec.panels, *size, image.shape[-1])
             )
-        if flip:
+        if config.flip:
             mirrored = jax.random.bernoulli(side)
             panels = jnp.where(mirrored, panels[:, :, ::-1], panels)
+        if deform:
+            panels = deform(panels, jax.random.fold_in(key, 2))
         return jnp.concatenate(list(panels), axis=1)
 
     def view(key: jax.Array, batch: Batch) -> Batch:
@@ -95,3 +98,20 @@ def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | No
         return batch._replace(image=image)
 
     return view
+
+
+def _deformation(
+    config: ConfigDict, size: tuple[int, int]
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """(panels uint8 [P, H, W, C], key) -> the same, bent and enlarged; see `warps.places`."""
+    basis = warps.thin_plate(*size)
+
+    def deform(panels: jax.Array, key: jax.Array) -> jax.Array:
+        where = warps.places(key, basis, size, config.warp, config.zoom)
+        # Of edges and labels there is nothing in between; a grey input is the photo's own.
+        first = warps.bilinear if len(panels) == 1 or config.input == 'grey' else warps.nearest
+        samplers = [first, *[warps.bilinear] * (len(panels) - 1)]
+        bent = [sample(panel, where) for sample, panel in zip(samplers, panels, strict=True)]
+        return jnp.stack(bent).reshape(panels.shape)
+
+    return deform

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gan_jax import data, files, images, runs
 from gan_jax.errors import UserError
-from gan_jax.evaluation import figures, neighbours, sets
+from gan_jax.evaluation import figures, leaks, neighbours, sets
 from gan_jax.evaluation.feature_net import FeatureNet
 from gan_jax.evaluation.samples import Samples
 from gan_jax.trained import Trained
@@ -67,6 +67,9 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     fake = sets.Measured(image, real.reference.net, 'features of samples')
     given = figures.Comparison(fake, real.reference, real.training)
     found = figures.compare(given)
+    found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
+    found['figures'] |= leaks.figures(found_leaks)
+    found['notes'] += leaks.notes(found_leaks)
     facts = {
         'run': str(run.config.name),
         'step': int(run.state.step),

@@ -98,8 +98,7 @@ def _direction(image: np.ndarray) -> np.ndarray:
 def slants(real: np.ndarray) -> Trace:
     """How far the direction of the edges is from that of most real images."""
     usual = _direction(real).mean()
-    usual /= max(abs(usual), 1e-9)
-    return lambda image: np.abs(np.angle(_direction(image) / usual))
+    return lambda image: np.abs(np.angle(_direction(image) * np.conj(usual)))
 
 
 TRACES: Mapping[str, Callable[[np.ndarray], Trace]] = {
@@ -130,14 +129,24 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
     return found
 
 
-def figures(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, float]:
-    """`measure` as figures, fit for JSON: `carry_NAME`, and `carry_NAME_std`, its error.
+def figures(found: Mapping[str, Leak]) -> dict[str, float]:
+    """What `measure` found, fit for JSON: `carries_NAME`, and `carries_NAME_std`, its error.
 
     What cannot be told is left out.
     """
-    told = {n: leak for n, leak in measure(fake, real, policy).items() if leak.told >= FEWEST_TOLD}
-    shares = {f'carry_{name}': leak.share for name, leak in told.items()}
-    return shares | {f'carry_{name}_std': leak.error for name, leak in told.items()}
+    told = {name: leak for name, leak in found.items() if leak.told >= FEWEST_TOLD}
+    shares = {f'carries_{name}': leak.share for name, leak in told.items()}
+    return shares | {f'carries_{name}_std': leak.error for name, leak in told.items()}
+
+
+def notes(found: Mapping[str, Leak]) -> list[str]:
+    """What to do about those that leak."""
+    return [
+        f'{leak.share:.0%} of the samples carry the augmentation {name}: train with a lower'
+        f' config.augment_p, with config.ada.target, or without {name}'
+        for name, leak in found.items()
+        if leak.leaks
+    ]
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:
@@ -169,7 +178,9 @@ def _share(fake: np.ndarray, real: np.ndarray, augmented: np.ndarray) -> Leak:
     told = float(hits[best] - alarms[best])
     if told < FEWEST_TOLD:
         return Leak(math.nan, math.nan, told)
-    above = float((fake > levels[best]).mean())
+    # In the middle of what separates them: other traces on the samples do not reach it.
+    level = levels[best : best + 2].mean()
+    above = float((fake > level).mean())
     variance = sum(
         share * (1 - share) / count
         for share, count in ((above, len(fake)), (alarms[best], len(real)))

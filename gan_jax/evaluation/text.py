@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from gan_jax.evaluation import scores
+
 
 class Word(NamedTuple):
     """A figure as it is shown.
@@ -36,6 +38,10 @@ WORDS: Mapping[str, Word] = {
     'readable_share': Word('Readable', '{:.1%}', 'digits read with confidence above 0.9'),
     'cat_share': Word('Cats', '{:.1%}', 'samples that ImageNet would call a house cat'),
     'classes_present': Word('Classes present', '{}', 'of 10, with at least 1 % of the samples'),
+    'carries_color': Word('Carry color', '{:.1%}', 'samples as the augmentation makes them'),
+    'carries_translation': Word('Carry translation', '{:.1%}', 'samples with a grey border'),
+    'carries_cutout': Word('Carry cutout', '{:.1%}', 'samples with a grey hole'),
+    'carries_affine': Word('Carry affine', '{:.1%}', 'samples that are turned'),
 }
 
 
@@ -84,3 +90,29 @@ def provenance(found: Mapping[str, Any]) -> dict[str, str]:
         f' {net["fingerprint"][:12]}',
         'Resize filter': net['resize'],
     }
+
+
+# By the keys in what `pairs.assess` returns.
+SPLITS = {'train': 'training pairs', 'held_out': 'held-out pairs', 'other_domain': 'other photos'}
+CANDIDATES = {
+    'translated': 'translated',
+    'input': 'its input',
+    'mean_photo': 'mean training photo',
+}
+
+
+def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """What `pairs.assess` found: names, then a row for each candidate of each split."""
+    words = scores.SCORES.values()
+    rows = [['', '', *(score.name for score in words), 'Edges, F1']]
+    forms = [*(score.form for score in words), '{:.3f}']
+    for split, measured in found['splits'].items():
+        label = f'{measured["images"]:,} {SPLITS[split]}'
+        for name, values in measured['scores'].items():
+            cells = [
+                '-' if value is None else form.format(value)
+                for form, value in zip(forms, values.values(), strict=True)
+            ]
+            rows.append([label, CANDIDATES[name], *cells])
+            label = ''
+    return rows

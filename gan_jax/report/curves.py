@@ -53,6 +53,7 @@ PANELS = (
         limits=(0.0, 1.0),
         guide=0.5,
     ),
+    Panel('Distance to the photo (L1)', (Curve('l1', 'Generator', 'gen'),), limits=(0.0, None)),
     Panel(
         'How often D ranks real above fake (AUC)',
         (
@@ -78,6 +79,14 @@ PANELS = (
         evaluated=True,
     ),
     Panel(
+        'Adaptive augmentation',
+        (
+            Curve('augment_p', 'Probability', 'gen'),
+            Curve('d_sign', 'Real taken for real', 'disc'),
+        ),
+        limits=(None, 1.0),
+    ),
+    Panel(
         'Gradient norms',
         (Curve('grad_norm_g', 'Generator', 'gen'), Curve('grad_norm_d', 'Discriminator', 'disc')),
         log=True,
@@ -90,7 +99,7 @@ PANELS = (
             Curve('loss_pseudo', 'Unlabelled', 'gen'),
         ),
     ),
-    Panel('Penalty', (Curve('penalty', 'Discriminator', 'disc'),)),
+    Panel('Penalty', (Curve('penalty', 'Gradient', 'disc'), Curve('lecam', 'LeCam', 'gen'))),
 )
 
 

@@ -16,12 +16,42 @@ def section(run: Run) -> str:
     found = run.evaluation
     if not found:
         return ''
+    if 'splits' in found:
+        return _translations(run)
     notes = ''.join(f'<p class="note">Note: {escape(note)}.</p>' for note in found['notes'])
     return (
         '<section id="evaluation"><h2>Beside real images'
         f' <small>step {found["step"]:,}</small></h2>{_verdict(found)}'
         f'<div class="measured">{_table(found)}{_provenance(found)}</div>{notes}'
         f'{_neighbours(run)}</section>'
+    )
+
+
+def _translations(run: Run) -> str:
+    """Scores of each kind of pair, and the first of them."""
+    head, *rows = text.pair_rows(run.evaluation)
+    names = ''.join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    lines = ''.join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + ''.join(f'<td>{escape(cell)}</td>' for cell in row[1:])
+        + '</tr>'
+        for row in rows
+    )
+    return (
+        '<section id="evaluation"><h2>Beside the photos it should make'
+        f' <small>step {run.evaluation["step"]:,}</small></h2>'
+        f'<div class="measured"><table class="scores"><thead><tr>{names}</tr></thead>'
+        f'{lines}</table></div>'
+        '<p class="note">L1 of pixels in [-1, 1]; colour: mean distance in the (a, b) plane of'
+        ' CIELAB; edges: agreement with those of the input. Beside the translations: the input'
+        ' itself, and the mean of all training photos, as if they were translations.</p>'
+        + _picture(
+            run,
+            'translations.png',
+            'Input, translation, photo',
+            'The first pairs of each kind, in the order of the table.',
+        )
+        + '</section>'
     )
 
 
@@ -52,18 +82,25 @@ def _provenance(found: Mapping[str, Any]) -> str:
 
 
 def _neighbours(run: Run) -> str:
-    path = run.workdir / 'neighbours.png'
+    return _picture(
+        run,
+        'neighbours.png',
+        'Samples beside the training images nearest to them',
+        'In each half, from left to right: a sample, the four training images nearest to it by'
+        ' pixels, the four nearest by features. Left half: the first samples. Right half: those'
+        ' most like a copy, whose nearest training image is the furthest ahead of the others.',
+    )
+
+
+def _picture(run: Run, name: str, title: str, note: str) -> str:
+    """A picture of the workdir with its title and what it shows; '' if it is not there."""
+    path = run.workdir / name
     if not path.exists():
         return ''
     picture = pictures.web_picture(path.read_bytes(), PICTURE_BYTES)
     source = markup.data_uri(picture.kind, picture.content)
     return (
-        '<figure class="strip neighbours"><figcaption><h3>Samples beside the training images'
-        ' nearest to them</h3></figcaption>'
+        f'<figure class="strip neighbours"><figcaption><h3>{title}</h3></figcaption>'
         f'<img src="{source}" width="{picture.width}" height="{picture.height}"'
-        ' alt="Samples and their nearest training images"></figure>'
-        '<p class="note">In each half, from left to right: a sample, the four training images'
-        ' nearest to it by pixels, the four nearest by features. Left half: the first samples.'
-        ' Right half: those most like a copy, whose nearest training image is the furthest ahead'
-        ' of the others.</p>'
+        f' alt="{title}"></figure><p class="note">{note}</p>'
     )

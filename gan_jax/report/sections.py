@@ -10,7 +10,7 @@ from typing import Any
 
 from gan_jax import images, observers, recorder
 from gan_jax.evaluation import balance, text
-from gan_jax.progress import clock
+from gan_jax.progress import clock, rate
 from gan_jax.report import charts, markup, measured, pictures, reliability
 from gan_jax.report.run import Run
 
@@ -71,7 +71,7 @@ def filmstrip(run: Run) -> str:
     shape = run.facts.get('data', {}).get('image_shape')
     grids = pictures.evenly(run.grids, STRIP_COLUMNS)
     strip = pictures.filmstrip(grids, shape, recorder.GRID_PAD, STRIP_ROWS) if shape else None
-    if strip is None or len(grids) < 2:
+    if strip is None or len(grids) < 2 or _translates(run):
         return ''
     labels = ''.join(f'<li>{int(path.stem):,}</li>' for path in grids)
     picture = _grid(run, pictures.web_picture(images.png(strip), STRIP_BYTES))
@@ -143,8 +143,13 @@ def commands(run: Run) -> str:
             f'gan-jax sample --workdir={workdir} --output=walk.gif --walk=60'
         ),
     }
-    if run.config.get('task') != 'translation':
-        entries['How good its images are'] = f'gan-jax evaluate --workdir={workdir}'
+    if _translates(run):
+        entries = {
+            'Translations of your own images': (
+                f'gan-jax translate --workdir={workdir} --input=FOLDER --output=TRANSLATED'
+            )
+        }
+    entries['How good its images are'] = f'gan-jax evaluate --workdir={workdir}'
     if run.config.get('task') == 'semisupervised':
         entries['Classes of images'] = f'gan-jax classify --workdir={workdir} --input=FOLDER'
         entries['Its accuracy, once it is final'] = (
@@ -177,6 +182,11 @@ def settings(run: Run) -> str:
     return f'<section id="settings"><h2>Settings</h2>{folds}</section>' if folds else ''
 
 
+def _translates(run: Run) -> bool:
+    """Whether its samples are of images, not of latents."""
+    return run.facts.get('data', {}).get('panels', 1) > 1
+
+
 def _subject(run: Run) -> str:
     data = run.facts.get('data', {})
     if not data:
@@ -189,6 +199,7 @@ def _stage(run: Run) -> str:
     if not run.grids:
         return '<div class="stage empty"><p>The first samples are still to come.</p></div>'
     [(_, last)] = pictures.web_pictures(run.grids[-1:], 1, LAST_BYTES)
+    shown = 'input, translation, photo' if _translates(run) else 'fixed latents'
     scrubber = (
         '<div class="scrub scripted"><button id="play" type="button">Play</button>'
         '<input id="scrubber" type="range" min="0" max="0"'
@@ -197,7 +208,7 @@ def _stage(run: Run) -> str:
     return (
         f'<div class="stage"><figure id="grid">{_grid(run, last)}'
         f'<figcaption><span id="when">{_moment(run, int(run.grids[-1].stem))}</span>'
-        '<span>fixed latents</span></figcaption></figure>'
+        f'<span>{shown}</span></figcaption></figure>'
         f'{scrubber if len(run.grids) > 1 else ""}</div>'
     )
 
@@ -222,7 +233,7 @@ def _figures(run: Run) -> dict[str, str]:
     return {
         'Steps': f'{run.step:,}',
         'Epochs': f'{run.rows[-1]["epoch"]:,.1f}' if run.rows else '',
-        'Images per second': f'{rates[len(rates) // 2]:,.0f}' if rates else '',
+        'Images per second': rate(rates[len(rates) // 2]) if rates else '',
         'Training time': clock(_training_seconds(run.rows)) if rates else '',
         'Data set': str(data.get('name', '')),
         'Real images': f'{data["num_examples"]:,}' if data else '',

@@ -25,7 +25,7 @@ def trials(setting: Setting) -> list[Trial]:
 
 
 def _trial(setting: Setting, name: str, seed: int) -> Trial:
-    config = setting.config(name, PARENT, seed=seed, keep=1, **{'evaluate.balance': 0.0})
+    config = setting.config(name, PARENT, seed=seed, keep=1, **{'evaluate.balance': 0})
     count = 200 if setting.smoke else MEASURED
 
     def measure(folder: Path) -> list[Row]:

@@ -28,7 +28,7 @@ def trials(setting: Setting) -> list[Trial]:
 
 def _trial(setting: Setting, album: str, seed: int) -> Trial:
     def config(folder: Path) -> Any:
-        found = setting.config('dcgan_cats64', PARENT, seed=seed, **{'evaluate.balance': 0.0})
+        found = setting.config('dcgan_cats64', PARENT, seed=seed, **{'evaluate.balance': 0})
         with found.unlocked():
             found.data.name, found.data.image_size = 'folder', cat_albums.SIDE
             found.data.path = str(getattr(_albums(setting, folder.parent), album))

@@ -57,7 +57,7 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
             'steps': STEPS,
             'keep': 1,
             'sample_every': EVERY,
-            'evaluate.balance': 0.0,
+            'evaluate.balance': 0,
             'evaluate.every': EVERY * 64 / number,
             'evaluate.figures': ('classes',),
             'evaluate.num_samples': 1_000,

@@ -62,7 +62,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         step=functools.partial(step, recipe),
         preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
-        contest=functools.partial(players.contest, sampler, functools.partial(judge, alone)),
+        contest=players.make_contest(alone, recipe.latent, judge),
         parts={'generator': players.make_part(config, alone.gen)},
     )
 
@@ -161,12 +161,9 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     return state, gen_metrics | metrics
 
 
-def judge(
-    modules: Pair[nn.Module], state: GanState, image: jax.Array, label: jax.Array
-) -> jax.Array:
-    """D(image), float32 [N], of images as stored, uint8 [N, H, W, C]."""
-    pixels = images.normalise(image, modules.gen.pixel_range)
-    return modules.disc.apply(state.nets.disc.variables, pixels, label, train=False)
+def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
+    """D(image), float32 [N], with the moments of these images."""
+    return module.apply(variables, image, label, train=True, mutable=['batch_stats'])[0]
 
 
 def _logits(

@@ -365,25 +365,33 @@ def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState,
     return lambda state, shown: images_of(state)
 
 
-def contest(
-    sampler: Sampler,
-    judge: Callable[[GanState, jax.Array, jax.Array], jax.Array],
-    state: GanState,
-    key: jax.Array,
-    batch: Batch,
-) -> tuple[jax.Array, jax.Array]:
+_RANDOM = 'dropout', 'noise', 'input_noise'  # fields of networks, the strength of what they draw
+
+
+def make_contest(
+    modules: Pair[nn.Module],
+    latents: Callable[[jax.Array], jax.Array],
+    judge: Callable[[nn.Module, Any, jax.Array, jax.Array], jax.Array],
+) -> Callable[[GanState, jax.Array, Batch], tuple[jax.Array, jax.Array]]:
     """A task's `contest`: real images against generated ones of the same classes.
 
     Args:
-      sampler: of the task.
-      judge: (state, image uint8 [N, H, W, C], label int32 [N]) -> logits float32 [N].
-      state: whose generator plays itself, not its average.
-      key: of the latents.
-      batch: real images as training sees them, leaves [N, ...].
+      modules: the networks, without collectives.
+      latents: keys [N] -> z, float32 [N, latent_dim].
+      judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
-    z = sampler.latent(key, len(batch.label))
-    fake = sampler.generate(state.replace(ema=Pair({}, {})), z, batch.label)
-    return judge(state, batch.image, batch.label), judge(state, fake, batch.label)
+    calm = modules.disc.clone(**{n: 0.0 for n in _RANDOM if hasattr(modules.disc, n)})
+
+    def contest(state: GanState, key: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
+        gen, disc = state.nets
+        z = latents(rng.example_keys(key, len(batch.label), None))
+        mode = dict(train=True, mutable=['batch_stats'])
+        fake, _ = modules.gen.apply(gen.variables, z, batch.label, **mode)
+        real = images.normalise(batch.image, modules.gen.pixel_range)
+        judged = [judge(calm, disc.variables, image, batch.label) for image in (real, fake)]
+        return judged[0], judged[1]
+
+    return contest
 
 
 def inspect(config: ConfigDict, batch: Batch, noise: bool = True) -> jax.Array:

@@ -69,7 +69,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
         classifier=functools.partial(classify, alone),
-        contest=functools.partial(players.contest, sampler, functools.partial(judge, alone)),
+        contest=players.make_contest(alone, recipe.latent, judge),
         parts={
             'classifier': Part(
                 classifier_variables,
@@ -382,11 +382,8 @@ def _classes(modules: Pair[nn.Module], variables: Any, image: jax.Array) -> jax.
     return modules.disc.apply(variables, pixels, train=False)
 
 
-def judge(
-    modules: Pair[nn.Module], state: GanState, image: jax.Array, label: jax.Array
-) -> jax.Array:
-    """The logit of P(real), float32 [N], of images as stored; labels are not looked at."""
+def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
+    """The logit of P(real), float32 [N], with the moments of these images."""
     del label
-    pixels = images.normalise(image, modules.gen.pixel_range)
-    logits = modules.disc.apply(state.nets.disc.variables, pixels, train=False)
+    logits, _ = module.apply(variables, image, train=True, mutable=['batch_stats'])
     return logsumexp(logits, axis=-1)

@@ -135,11 +135,11 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
       batch: image uint8 [1, B, H, 2 W, C], the input on the left; labels are not looked at.
 
     Returns:
-      The next state, and float32 scalars averaged over devices: `loss_g`, of which `loss_gan` is
-      the adversarial part and 100, or `config.translation.l1`, times `l1` the rest; `l1`, the
-      mean distance of what the generator makes in training to the photo, pixels in [-1, 1];
-      `loss_d` with its weight; `d_real`, `d_fake`, the means of sigmoid(D) over patches;
-      `grad_norm_g`, `grad_norm_d`.
+      The next state, and float32 scalars averaged over devices: `loss_g`, the adversarial part of
+      what the generator minimises, and `l1`, which times `recipe.l1` is the rest: the mean
+      distance of what it makes in training to the photo, pixels in [-1, 1]; `loss_d` with its
+      weight; `d_real`, `d_fake`, the means of sigmoid(D) over patches; `grad_norm_g`,
+      `grad_norm_d`.
     """
     chex.assert_axis_dimension(batch.image, 0, 1)
     key = rng.step_key(recipe.seed, state.step, state.rollbacks)
@@ -219,11 +219,10 @@ def update_gen(
         # Only a relativistic loss looks at the real ones; for the others XLA drops the pass.
         loss = recipe.loss.gen(logits(photo, 'real'), logits(fake, 'fake'))
         gan, l1 = jnp.mean(loss), jnp.mean(jnp.abs(fake - photo))
-        return gan + recipe.l1 * l1, {'loss_gan': gan, 'l1': l1}
+        return gan + recipe.l1 * l1, {'loss_g': gan, 'l1': l1}
 
-    (loss, metrics), fake_grad = jax.value_and_grad(objective, has_aux=True)(generated.image)
+    fake_grad, metrics = jax.grad(objective, has_aux=True)(generated.image)
     (grads,) = generated.pullback(fake_grad)
-    metrics = {'loss_g': loss, **metrics}
     grads, stats, metrics = game.average((grads, generated.stats, metrics))
     metrics['grad_norm_g'] = players.norm(grads)
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics

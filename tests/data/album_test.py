@@ -151,7 +151,7 @@ def test_members_that_lead_out_of_a_zip_are_named_and_not_used(tmp_path):
 @pytest.mark.parametrize('content', [b'', b'not a zip', CONTENT])
 def test_a_zip_that_is_none_is_one_line(tmp_path, content):
     (tmp_path / 'set.zip').write_bytes(content)
-    with pytest.raises(UserError, match=r'set\.zip is neither a folder nor a whole \.zip'):
+    with pytest.raises(UserError, match=r'set\.zip is neither a folder, an image nor a whole'):
         album.find(tmp_path / 'set.zip')
 
 
@@ -234,7 +234,7 @@ def test_a_damaged_directory_of_a_zip_is_one_line(tmp_path):
         damaged = bytearray(content)
         damaged[place] = value
         path.write_bytes(damaged)
-        with pytest.raises(UserError, match='neither a folder nor a whole .zip') as caught:
+        with pytest.raises(UserError, match='an image nor a whole .zip') as caught:
             album.find(path)
         assert '\n' not in str(caught.value)
 

@@ -247,7 +247,7 @@ def test_a_zip_that_is_none_or_leads_outside(config, official):
     assert dataset.spec.num_examples == 16
     assert reported(dataset) == {'../000001.jpg': 'leads out of the archive'}
     archive.write_bytes(b'quota exceeded')
-    with pytest.raises(UserError, match=r'img_align_celeba.zip is neither a folder nor a whole'):
+    with pytest.raises(UserError, match=r'img_align_celeba.zip is neither a folder, an image'):
         load(config)
 
 

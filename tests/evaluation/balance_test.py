@@ -8,6 +8,7 @@ from scipy import stats
 
 from gan_jax import data, rng, tasks
 from gan_jax.evaluation import balance
+from gan_jax.types import Batch
 from tests import gans
 
 
@@ -51,48 +52,87 @@ def test_the_balance_is_lost_after_ten_epochs_in_a_row(given, lost):
     assert balance.epoch_lost(given) == lost
 
 
-def dataset(count):
-    config = gans.config('mlp', **{'data.num_examples': count}).data
-    return data.load(config), config
+def dataset(count, **changes):
+    small = {'gen.net.hidden': (8,), 'disc.net.hidden': (8,)}
+    config = gans.noisy('mlp', **{'data.num_examples': count, **small, **changes})
+    return data.load(config.data), config
 
 
 @pytest.mark.parametrize('count', [7, 150])
 def test_the_figure_is_that_of_the_networks_as_they_play(count):
     """Against both networks applied by hand; averages, augmentation and noise do not enter."""
-    config = gans.noisy('mlp', **{'gen.net.hidden': (8,), 'disc.net.hidden': (8,)})
-    found, data_config = dataset(count)
+    found, config = dataset(count)
     task = tasks.make(config, found.spec, axis_name=None)
     state = jax.jit(task.init)()
-    observe = balance.observer(task, {'auc': found, 'again': found}, data_config, lambda x: x)
+    observe = balance.observer(task, {'auc': found, 'again': found}, config, lambda x: x)
     value = observe(state)
     assert value['auc'] == value['again']
     assert observe(state.replace(ema=jax.tree.map(lambda x: x + 1, state.ema))) == value
     gen, disc = state.nets
-    real = jnp.asarray(found.arrays().image) / jnp.float32(127.5) - 1
-    z = []
-    for chunk in range(-(-count // balance.CHUNK)):
-        key = jax.random.fold_in(rng.purpose_key(jax.random.key(0), 'balance'), chunk)
-        z.append(task.sampler.latent(key, min(balance.CHUNK, count)))
-    fake = gen.apply_fn(gen.variables, jnp.concatenate(z)[:count], train=False)
-    logits = [disc.apply_fn(disc.variables, x, train=False) for x in (real, fake)]
-    # Images are judged as they are stored: in 256 levels.
-    assert value['auc'] == pytest.approx(balance.auc(*logits), abs=2e-3)
+    image, size = found.arrays().image, config.batch_size
+    logits = [[], []]
+    for number in range(-(-count // size)):
+        key = jax.random.fold_in(rng.purpose_key(jax.random.key(0), 'balance'), number)
+        z = task.sampler.latent(key, size)
+        fake, _ = gen.apply_fn(gen.variables, z, train=True, mutable=['batch_stats'])
+        index = np.arange(number * size, (number + 1) * size) % count
+        real = jnp.asarray(image[index]) / jnp.float32(127.5) - 1
+        for side, x in zip(logits, (real, fake), strict=True):
+            side.extend(disc.apply_fn(disc.variables, x, train=False))
+    whole = balance.auc(*(np.array(side[:count]) for side in logits))
+    assert value['auc'] == pytest.approx(whole, abs=1e-6)
+
+
+@pytest.mark.parametrize('count, size', [(7, 8), (500, 4), (500, 64), (130, 100), (130, 200)])
+def test_every_image_of_a_sample_is_in_one_batch_of_the_right_size(count, size):
+    image = np.arange(count, dtype=np.uint8)[:, None]
+    calls = balance._calls(Batch(image, np.arange(count, dtype=np.int32)), size)
+    numbers = np.concatenate([number for number, _ in calls])
+    np.testing.assert_array_equal(numbers, np.arange(len(numbers)))
+    labels = np.concatenate([batch.label for _, batch in calls])
+    assert labels.shape[1] == size and len({batch.label.shape for _, batch in calls}) == 1
+    np.testing.assert_array_equal(labels.ravel()[:count], np.arange(count))
+    assert all(batch.label.size <= max(balance.CALL, size) for _, batch in calls)
 
 
 def test_a_classifier_ranks_by_its_evidence_for_any_class():
     config = gans.config('sgan', task='semisupervised')
-    found, data_config = dataset(7)
+    found, _ = dataset(7)
     task = tasks.make(config, found.spec, axis_name=None)
     state = jax.jit(task.init)()
     batch = found.arrays()
-    real, _ = jax.jit(task.contest)(state, jax.random.key(0), batch)
-    evidence = jax.nn.logsumexp(jax.jit(task.classifier)(state, batch.image), axis=-1)
-    np.testing.assert_allclose(real, evidence, rtol=1e-5)
+    contest = jax.jit(task.contest)
+    real, fake = contest(state, jax.random.key(0), batch)
+    disc = state.nets.disc
+    head = disc.params['Dense_0']['bias']
+    assert real.shape == fake.shape == (7,) and head.shape == (10,)
+    # Evidence for one class more is evidence for all.
+    params = {**disc.params, 'Dense_0': {**disc.params['Dense_0'], 'bias': head.at[3].add(2.0)}}
+    nets = state.nets._replace(disc=disc.replace(params=params))
+    more, _ = contest(state.replace(nets=nets), jax.random.key(0), batch)
+    assert np.all(more > real)
+
+
+def test_without_chance_and_by_the_moments_of_each_batch():
+    """Dropout does not enter, nor running moments, which are those of neither batch."""
+    config = gans.config('mnist_gan', **{'disc.net.dropout': 0.5})
+    found, _ = dataset(8)
+    task = tasks.make(config, found.spec, axis_name=None)
+    state, contest = jax.jit(task.init)(), jax.jit(task.contest)
+    batch = found.arrays()
+    first = contest(state, jax.random.key(0), batch)
+    nets = jax.tree.map(
+        lambda net: net.replace(batch_stats=jax.tree.map(lambda x: x + 1, net.batch_stats)),
+        state.nets,
+        is_leaf=lambda node: hasattr(node, 'batch_stats'),
+    )
+    moved = contest(state.replace(nets=nets), jax.random.key(0), batch)
+    np.testing.assert_array_equal(first, moved)
 
 
 def test_a_large_set_is_sampled_the_same_every_time():
-    found, data_config = dataset(900)
-    sample, again = (balance._sample(found, data_config) for _ in range(2))
+    found, config = dataset(900)
+    sample, again = (balance._sample(found, config.data) for _ in range(2))
     assert len(sample.label) == balance.NUM_IMAGES
     np.testing.assert_array_equal(sample.image, again.image)
     assert len(set(sample.label.tolist())) == 10
@@ -100,13 +140,13 @@ def test_a_large_set_is_sampled_the_same_every_time():
 
 def test_a_discriminator_that_knows_its_images_has_an_auc_of_one():
     """Bright is real: logits are the mean of the pixels, and what is generated is black."""
-    found, data_config = dataset(30)
+    found, config = dataset(30)
 
     class Task:
         @staticmethod
         def contest(state, key, batch):
-            bright = batch.image.mean(axis=(1, 2, 3), dtype=np.float32)
+            bright = batch.image.mean(axis=(1, 2, 3), dtype=jnp.float32)
             return bright, 0 * bright
 
-    observe = balance.observer(Task, {'auc': found}, data_config, lambda x: x)
+    observe = balance.observer(Task, {'auc': found}, config, lambda x: x)
     assert observe(()) == {'auc': 1.0}

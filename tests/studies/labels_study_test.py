@@ -47,12 +47,18 @@ def test_the_baseline_is_the_best_ones_classifier_on_the_same_labels(configs):
     found = {(trial.name, stage): config for trial, stage, config in configs}
     best = found['best-100-3', 'classifier']
     alone = found['supervised-100-3', 'classifier']
-    assert alone.disc == best.disc and alone.augment == best.augment
+    differs = {
+        field: value
+        for field, value in alone.disc.optimizer.items()
+        if value != best.disc.optimizer[field]
+    }
+    assert differs == {'schedule': 'constant'}  # it is stopped where validation says
+    assert alone.disc.net == best.disc.net and alone.augment == best.augment
     assert alone.data.labels == best.data.labels
     assert not (alone.semisupervised.adversarial or alone.semisupervised.pseudo)
     assert alone.steps == 700  # where validation said
     search = found['supervised-100-3', 'stopping']
-    assert search.data.labels.validation == 20 and search.steps > 700
+    assert search.data.labels.validation == 20 and search.steps == 4_000
 
 
 def test_the_generator_of_augmentation_sees_labelled_images_alone(configs):
@@ -111,10 +117,11 @@ def test_the_command_leaves_a_table_and_pictures(tmp_path, capsys):
 
 
 def _check_stopping(folder):
-    """The step is the one of least loss, and known without its checkpoints."""
+    """The step is the last of the best, and known without its checkpoints."""
     found = json.loads((folder / 'stopping' / stopping.RESULT).read_text())
-    losses = {int(step): loss for step, loss in found['cross_entropy'].items()}
-    assert list(losses) == [4, 8, 12, 16, 20] and losses[found['step']] == min(losses.values())
+    right = {int(step): share for step, share in found['accuracy'].items()}
+    assert list(right) == [4, 8, 12, 16, 20]
+    assert found['step'] == max(step for step in right if right[step] == max(right.values()))
     assert runs.load_config(folder / 'classifier').steps == found['step']
     config = runs.load_config(folder / 'stopping')
     assert stopping.best_step(folder / 'stopping', config) == found['step']

@@ -1,0 +1,52 @@
+"""What a compiled program sends between devices, read from XLA's text of it."""
+
+from collections.abc import Iterable
+import math
+import re
+from typing import NamedTuple
+
+KINDS = 'all-reduce', 'all-gather', 'reduce-scatter', 'all-to-all', 'collective-permute'
+
+_BITS = re.compile(r'[a-z]+(\d+)')  # of f32, bf16, u8, f8e4m3
+_ARRAY = re.compile(r'\b(pred|[a-z]+\d+[a-z0-9]*)\[([\d,]*)\]')
+# `-done` ends what `-start` began.
+_CALL = re.compile(rf'= (.*?) ({"|".join(KINDS)})(-start)?\(')
+
+
+class Sent(NamedTuple):
+    """One collective, or several of a kind: how many, and the bytes of their results."""
+
+    kind: str
+    count: int
+    bytes: int
+
+
+def find(text: str) -> list[Sent]:
+    """Every collective in an HLO module's text, in its order.
+
+    Args:
+      text: from `Compiled.as_text()`.
+    """
+    return [
+        Sent(kind, 1, sum(_size(*array) for array in _ARRAY.findall(shape)))
+        for shape, kind, _ in _CALL.findall(text)
+    ]
+
+
+def count(found: Iterable[Sent]) -> list[Sent]:
+    """The same, summed by kind."""
+    found = list(found)
+    kinds = dict.fromkeys(sent.kind for sent in found)
+    return [
+        Sent(
+            kind,
+            sum(sent.count for sent in found if sent.kind == kind),
+            sum(sent.bytes for sent in found if sent.kind == kind),
+        )
+        for kind in kinds
+    ]
+
+
+def _size(dtype: str, dimensions: str) -> int:
+    bits = 8 if dtype == 'pred' else int(_BITS.match(dtype)[1])
+    return math.prod(map(int, filter(None, dimensions.split(',')))) * bits // 8
