@@ -11,6 +11,7 @@ from typing import Any
 import chex
 from flax import linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.evaluation.feature_net import Outputs
@@ -22,6 +23,7 @@ CLASSES = tuple('0123456789')
 LAYERS = (32, 2), (32, 1), (64, 2), (64, 1), (64, 2)  # width and stride of each convolution
 FEATURES = 128
 CONFIDENCE = 0.9  # from which a digit counts as read
+CONTRAST = 0.5  # of the range, between ink and paper, below which nothing can be read
 PRESENT = 0.01  # share of all samples that a class must have to count as present
 
 
@@ -53,6 +55,20 @@ class Net(nn.Module):
         features = nn.relu(layers.Dense(FEATURES, name='features')(x.reshape(len(x), -1)))
         dropped = layers.Dropout(self.dropout)(features, train=train)
         return features, layers.Dense(len(CLASSES), name='logits')(dropped)
+
+
+def legible(confidence: jax.Array, x: jax.Array) -> jax.Array:
+    """The confidence [N] in what the net reads, that of a guess where nothing is written.
+
+    Nets are sure that a blank image is some digit or other. Ink and paper differ by nearly the
+    whole range in each of MNIST's 70,000 digits; here by less than CONTRAST of it they are none.
+
+    Args:
+      confidence: float32 [N].
+      x: what the net saw, float32 [N, 28, 28, 1] in [0, 1].
+    """
+    contrast = jnp.max(x, axis=(1, 2, 3)) - jnp.min(x, axis=(1, 2, 3))
+    return jnp.where(contrast < CONTRAST, 1 / len(CLASSES), confidence)
 
 
 def figures(outputs: Outputs) -> dict[str, Any]:

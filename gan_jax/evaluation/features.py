@@ -37,11 +37,12 @@ def _digits(path: str) -> FeatureNet:
     def apply(variables: Any, image: jax.Array) -> Outputs:
         x = feature_net.grey(image.astype(jnp.float32))
         x = feature_net.resized(x, digits.SIDE, 'linear') / 255
-        return feature_net.outputs(*digits.Net().apply(variables, x))
+        found = feature_net.outputs(*digits.Net().apply(variables, x))
+        return found._replace(confidence=digits.legible(found.confidence, x))
 
     return FeatureNet(
         name='digits',
-        version=stored.facts['version'],
+        version=f'{stored.facts["version"]}.1',  # of the weights, and of what is made of them
         fingerprint=stored.fingerprint(),
         resize='grey (BT.601), bilinear, antialiased, to 28x28',
         suffix='digits',

@@ -8,7 +8,7 @@ import pytest
 
 from gan_jax import cli, data, trained
 from gan_jax.evaluation import samples
-from tests import classification_test, trainer_test
+from tests import classification_test, report_test, trainer_test
 from tests.cli.commands_test import fails
 
 FLAGS = '--num_samples=40'
@@ -62,6 +62,11 @@ def test_figures_are_written_with_all_they_are_shown_with(run, capsys):
     with Image.open(run / 'neighbours.png') as picture:
         assert min(picture.size) > 400
     assert not list(run.glob('.*tmp'))
+    _, page = report_test.read(run)
+    assert 'evaluation' in page.ids
+    fingerprints = (found[part]['fingerprint'][:12] for part in ('features', 'reference'))
+    for part in ('FD-digits', 'digits, version', 'Resize filter', *fingerprints):
+        assert part in page.text
 
 
 def test_the_same_figures_again(run):

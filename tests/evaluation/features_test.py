@@ -306,4 +306,4 @@ def test_the_digits_that_are_shipped():
     stored = weights.read(path, 'gan_jax')
     assert path.stat().st_size < 1_000_000
     assert float(stored.facts['test_accuracy']) >= 0.994
-    assert evaluation.load_net('digits').version == stored.facts['version']
+    assert evaluation.load_net('digits').version.startswith(f'{stored.facts["version"]}.')

@@ -1,5 +1,6 @@
 """Figures say what they claim: of copies, of collapse, of noise, of digits."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -63,7 +64,8 @@ def test_the_net_reads_digits_and_not_noise(digits, net):
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (200, 28, 28, 1), np.uint8)
     pixels = random.permuted(image[:200].reshape(200, -1), axis=1).reshape(-1, 28, 28, 1)
-    for nonsense in (noise, pixels):
+    blurred = np.stack([cv2.GaussianBlur(x, (0, 0), 4)[..., None] for x in image[:200]])
+    for nonsense in (noise, pixels, blurred, np.zeros_like(noise), np.full_like(noise, 90)):
         assert net.figures(net(nonsense))['readable_share'] < 0.1
 
 
@@ -150,8 +152,6 @@ def test_noise_is_that_of_the_luma_and_of_any_size():
 
 
 def test_smooth_images_have_less_fine_power(digits, held_out):
-    import cv2
-
     blurred = np.stack([cv2.GaussianBlur(x, (0, 0), 0.8)[..., None] for x in digits[0][:300]])
     figures = evaluation.measure(blurred, held_out, only=('noise',))['figures']
     assert figures['noise'] == 0 and figures['fine_power'] < 0.5
