@@ -22,6 +22,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import errno
 import functools
+import itertools
 import json
 import logging
 import os
@@ -204,7 +205,7 @@ class Checkpoints:
             # Only now: until here the older steps were the run's last resort.
             if cluster.is_first():
                 self._remove_old()
-        _meet(f'saved {step}')
+        _meet()
 
     def _remove_old(self) -> None:
         for old in self.steps()[: -self._keep]:
@@ -328,12 +329,15 @@ def _copy_on_devices(state: Any) -> Any:
     return jax.tree.map(jnp.copy, state)
 
 
-def _meet(what: str) -> None:
+def _meet() -> None:
     """Returns when every process has come here; from any thread."""
     if cluster.is_many():
         from orbax.checkpoint import multihost
 
-        multihost.sync_global_processes(f'gan_jax {what}', processes=_everybody())
+        multihost.sync_global_processes(f'gan_jax {next(_meetings)}', processes=_everybody())
+
+
+_meetings = itertools.count()
 
 
 def _everybody() -> set[int]:
@@ -445,11 +449,9 @@ def _orbax(*, alone: bool = False) -> Iterator[tuple[Any, Any]]:
         options = ocp.options.MultiprocessingOptions()
         if cluster.is_many():
             me = jax.process_index()
-            options = (
-                ocp.options.MultiprocessingOptions(me, {me}, f'process {me}')
-                if alone
-                else ocp.options.MultiprocessingOptions(0, _everybody(), 'run')
-            )
+            options = ocp.options.MultiprocessingOptions(0, _everybody())
+            if alone:
+                options = ocp.options.MultiprocessingOptions(me, {me}, f'process {me}')
         # Weights are noise: compressing them doubles the work to save a tenth of the space.
         handler = ocp.PyTreeCheckpointHandler(
             use_compression=False, multiprocessing_options=options

@@ -63,7 +63,7 @@ def make(
         period = max(own.balance * epoch, Fraction(config.log_every))
         sample = {'auc': dataset, 'auc_held_out': data.held_out(config.data, dataset)}
         sample = {name: part for name, part in sample.items() if part is not None}
-        found.append(Observer(period, balance.observer(task, sample, config.data, place), {}))
+        found.append(Observer(period, balance.observer(task, sample, config, place), {}))
     if own.every:
         every = Fraction(own.every).limit_denominator(10**6)  # a third, and not its double
         found.append(Observer(every * epoch, *_of_samples(config, task, dataset)))

@@ -1,10 +1,11 @@
 """How far a run is: a bar with the time left on a terminal, plain lines elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import sys
 import time
-from typing import Any, Self, TextIO
+from typing import Any, Self, TextIO, TypeVar
 
+T = TypeVar('T')
 LINE_INTERVAL_S = 10.0
 ESTIMATE_S = 15.0  # of steps, after which it says once how long they all will take
 WORTH_SAYING_S = 120.0  # and only if they take so long
@@ -85,6 +86,18 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def over(items: Iterable[T], total: int, description: str) -> Iterator[T]:
+    """The items, of which there are `total`, with a report of how far they are; '' reports none."""
+    if not description:
+        yield from items
+        return
+    with Progress(total, description=description, unit='chunk') as shown:
+        shown.update(0)
+        for number, item in enumerate(items, 1):
+            yield item
+            shown.update(number)
 
 
 class _Bar:

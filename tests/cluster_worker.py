@@ -5,6 +5,7 @@ from pathlib import Path
 import sys
 
 import jax
+from jax.experimental import multihost_utils
 
 from gan_jax import cluster, trainer
 from gan_jax.errors import UserError
@@ -29,9 +30,15 @@ def refuse():
     raise UserError('only process 0 can know')
 
 
+def forbidden(name):
+    """In place of what would meet by a collective, from whatever thread Orbax is in."""
+    raise AssertionError(f'Orbax meets by a collective: {name}')
+
+
 def main(folder: Path, coordinator: str, count: int, number: int) -> None:
     """Trains with the other process, and tries what must be refused."""
     jax.config.update('jax_disable_most_optimizations', True)  # as conftest has it
+    multihost_utils.sync_global_devices = forbidden
     cluster.join(coordinator, count, number, wait_s=fleets.SLOW)
 
     def train(name, **changes):

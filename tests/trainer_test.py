@@ -45,6 +45,14 @@ SMALL = {
     'gen.ema_decay': 0.9,
     'instance_noise.std': 0.1,
     'augment': 'translation',
+    # What the state remembers besides: a probability that moves in each step, and averages.
+    'ada.target': 0.05,
+    'ada.every': 1,
+    'ada.images': 64,
+    'lecam.weight': 0.1,
+    'lecam.start': 2,
+    'penalties.r1': 0.1,
+    'penalty_every': 2,
 }
 
 
@@ -203,6 +211,13 @@ def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(tmp_p
 def test_a_step_that_is_not_there_is_one_line(step, message, finished):
     with pytest.raises(UserError, match=message):
         trained.load(finished, step)
+
+
+def test_what_adapts_is_in_the_state_and_in_the_metrics(finished):
+    memory = trained.load(finished).state.memory
+    assert memory['lecam']['real'] != 0
+    assert 0 < max(row['augment_p'] for row in lines(finished)) <= 0.8
+    assert all(row['penalty'] > 0 and 'lecam' in row for row in lines(finished))
 
 
 def test_few_images_are_warned_about_in_one_line(tmp_path, capsys):

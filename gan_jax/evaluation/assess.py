@@ -63,7 +63,8 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
       nearest neighbours, uint8 [h, w, C], None without the training images.
     """
     samples = Samples(run.task, run.config.seed, num_samples)
-    fake = sets.Measured(samples(run.state), real.reference.net)
+    image = samples(run.state, 'samples')
+    fake = sets.Measured(image, real.reference.net, 'features of samples')
     given = figures.Comparison(fake, real.reference, real.training)
     found = figures.compare(given)
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)

@@ -14,7 +14,7 @@ from gan_jax.states import GanState
 from gan_jax.types import Batch, Task
 
 NUM_IMAGES = 500  # of each kind
-CHUNK = 100  # images in one call, so that memory does not grow with their number
+CALL = 100  # images in one call, about, so that memory does not grow with their number
 LOST = 0.99  # from this AUC on the generator has next to nothing to learn from
 LOST_EPOCHS = 10  # in a row
 
@@ -45,30 +45,37 @@ def observer(
     """A function of the state: the AUC on each of the sets, by name.
 
     It is of a fixed sample of the set against generated images from fixed latents, as many, and
-    of the networks as they play (`Task.contest`): running moments, which no step of the training
-    uses, may rank the other way round.
+    of the networks as they play: in batches of the size of the training, as batch norm makes what
+    an image is worth depend on the others (`Task.contest`). Running moments, which no step of the
+    training uses, may rank the other way round.
 
     Args:
       task: whose `contest` it is.
       datasets: by the name of the figure; `NUM_IMAGES` of each are taken, or all there are.
-      config: the run's `config.data`.
+      config: the run's config.
       place: puts arrays where the state is.
     """
 
     @jax.jit
-    def contest(state: GanState, chunk: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
+    def contest(state: GanState, number: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
         key = rng.purpose_key(jax.random.key(0), 'balance')
-        return task.contest(state, jax.random.fold_in(key, chunk), batch)
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, number)
+        return jax.vmap(task.contest, (None, 0, 0))(state, keys, batch)
 
-    samples = {name: _sample(dataset, config) for name, dataset in datasets.items()}
-    chunks = {name: [place(chunk) for chunk in _chunks(batch)] for name, batch in samples.items()}
+    samples = {name: _sample(dataset, config.data) for name, dataset in datasets.items()}
+    calls = {
+        name: [place(call) for call in _calls(batch, config.batch_size)]
+        for name, batch in samples.items()
+    }
 
     def measure(state: GanState) -> dict[str, float]:
         found = {}
-        for name, parts in chunks.items():
+        for name, parts in calls.items():
             logits = jax.device_get([contest(state, *part) for part in parts])
             count = len(samples[name].label)
-            real, fake = (np.concatenate(side)[:count] for side in zip(*logits, strict=True))
+            real, fake = (
+                np.concatenate(side, axis=None)[:count] for side in zip(*logits, strict=True)
+            )
             found[name] = auc(real, fake)
         return found
 
@@ -83,13 +90,20 @@ def _sample(dataset: Dataset, config: ConfigDict) -> Batch:
     return Batch(views.centred(config, image), label)
 
 
-def _chunks(batch: Batch) -> list[tuple[np.int32, Batch]]:
-    """Numbered; the last one is filled up with the first images, so that one program serves all."""
-    count = len(batch.label)
-    size = min(CHUNK, count)
-    starts = range(0, count, size)
-    indices = [np.arange(start, start + size) % count for start in starts]
-    return [(np.int32(n), Batch(*(leaf[i] for leaf in batch))) for n, i in enumerate(indices)]
+def _calls(sample: Batch, size: int) -> list[tuple[np.ndarray, Batch]]:
+    """The sample in batches of a size, some at once: their numbers [n], and leaves [n, size, ...].
+
+    Filled up with the first images, so that one program serves all.
+    """
+    count = len(sample.label)
+    per_call = max(1, min(CALL, count) // size)
+    number = -(-count // (size * per_call))
+    places = (np.arange(number * per_call * size) % count).reshape(number, per_call, size)
+    numbers = np.arange(number * per_call, dtype=np.int32).reshape(number, per_call)
+    return [
+        (first, Batch(*(leaf[place] for leaf in sample)))
+        for first, place in zip(numbers, places, strict=True)
+    ]
 
 
 def epoch_lost(rows: Sequence[Mapping[str, Any]], name: str = 'auc') -> int | None:

@@ -1,4 +1,4 @@
-"""Distances between two sets of features: pure functions of float arrays [N, D], in float64.
+"""Distances between two sets of features: pure functions of float arrays [N, D].
 
 Products of two whole sets are made a block of rows at a time, so that 10,000 against 10,000
 needs some ten megabytes.
@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import chex
 import numpy as np
+from numpy.typing import DTypeLike
 
-BLOCK = 2**22  # distances in one block: 32 MB
+BLOCK = 2**22  # distances in one block: 32 MB in float64
+GROUP = 64  # columns of which one minimum is taken
 KID_SUBSETS = 100
 KID_SUBSET_SIZE = 1_000  # at most; half of the smaller set where that is less
 FIDELITY_K = 3  # neighbours of precision and recall, as in their paper
@@ -96,14 +98,20 @@ def squared_discrepancy(a: np.ndarray, b: np.ndarray) -> float:
     return mean_off_diagonal(a) + mean_off_diagonal(b) - 2 * kernel(a, b).mean()
 
 
-def blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+def blocks(
+    a: np.ndarray, b: np.ndarray, dtype: DTypeLike = np.float64
+) -> Iterator[tuple[slice, np.ndarray]]:
     """Squared Euclidean distances of each row of a to all of b, a block of rows at a time.
 
+    Args:
+      a, b: float [N, D] and [M, D].
+      dtype: of the arithmetic.
+
     Yields:
-      the rows, and float64 [rows, M], at least 0.
+      the rows, and [rows, M], at least 0.
     """
     centre = b.mean(axis=0, dtype=np.float64)  # where products cancel least
-    a, b = a - centre, b - centre
+    a, b = ((x - centre).astype(dtype) for x in (a, b))
     squares = np.einsum('nd,nd->n', b, b)
     count = max(BLOCK // len(b), 1)
     for start in range(0, len(a), count):
@@ -118,18 +126,41 @@ def blocks(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
 def nearest(a: np.ndarray, b: np.ndarray, count: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """The `count` nearest rows of b to each row of a, the nearest first.
 
+    Which they are is found in float32, in half the time; how far they are is exact.
+
     Returns:
       int64 [N, count], their places, and float64 [N, count], Euclidean distances.
     """
     place = np.empty((len(a), count), np.int64)
     distance = np.empty((len(a), count))
-    for rows, squared in blocks(a, b):
-        found = np.argpartition(squared, count - 1, axis=1)[:, :count]
-        values = np.take_along_axis(squared, found, axis=1)
+    for rows, squared in blocks(a, b, np.float32):
+        found = _smallest(squared, count)
+        gap = a[rows][:, None].astype(np.float64) - b[found]
+        values = np.sqrt(np.einsum('nkd,nkd->nk', gap, gap))
         order = np.argsort(values, axis=1, kind='stable')
         place[rows] = np.take_along_axis(found, order, axis=1)
-        distance[rows] = np.sqrt(np.take_along_axis(values, order, axis=1))
+        distance[rows] = np.take_along_axis(values, order, axis=1)
     return place, distance
+
+
+def _smallest(values: np.ndarray, count: int) -> np.ndarray:
+    """The places of the `count` smallest values of each row [n, M]: int64 [n, count], unordered.
+
+    They lie in the `count` groups of columns with the smallest minima. Minima are quick to find;
+    NumPy's partition of all columns would take ten times as long.
+    """
+    rows, columns = values.shape
+    groups = columns // GROUP
+    if groups < 4 * count:
+        return np.argpartition(values, count - 1, axis=1)[:, :count]
+    minima = values[:, : groups * GROUP].reshape(rows, groups, GROUP).min(axis=2)
+    best = np.argpartition(minima, count - 1, axis=1)[:, :count]
+    inside = (best[:, :, None] * GROUP + np.arange(GROUP)[None, None]).reshape(rows, -1)
+    rest = np.broadcast_to(np.arange(groups * GROUP, columns), (rows, columns % GROUP))
+    place = np.concatenate([inside, rest], axis=1)
+    candidates = np.take_along_axis(values, place, axis=1)
+    chosen = np.argpartition(candidates, count - 1, axis=1)[:, :count]
+    return np.take_along_axis(place, chosen, axis=1)
 
 
 class Within(NamedTuple):
@@ -153,7 +184,8 @@ def within(features: np.ndarray) -> Within:
         squared[place - rows.start, place] = 0.0
         total += np.sqrt(squared).sum()
         squared[place - rows.start, place] = np.inf  # itself
-        near[rows] = np.sqrt(np.sort(np.partition(squared, COVERAGE_K - 1)[:, :COVERAGE_K]))
+        values = np.take_along_axis(squared, _smallest(squared, COVERAGE_K), axis=1)
+        near[rows] = np.sqrt(np.sort(values, axis=1))
     return Within(near, float(total / (len(features) * (len(features) - 1))))
 
 

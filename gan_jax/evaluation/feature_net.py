@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import progress
+
 CHUNK = 250  # images in one call
 
 
@@ -56,12 +58,13 @@ class FeatureNet(NamedTuple):
     training_limit: int
     call: Callable[[jax.Array], Outputs]
 
-    def __call__(self, image: np.ndarray) -> Outputs:
-        """Of uint8 [N, H, W, C], a chunk at a time."""
+    def __call__(self, image: np.ndarray, bar: str = '') -> Outputs:
+        """Of uint8 [N, H, W, C], a chunk at a time; `bar` names a progress bar, '' shows none."""
         chex.assert_rank(image, 4)
         found = []
         size = min(CHUNK, len(image))
-        for start in range(0, len(image), size):
+        starts = range(0, len(image), size)
+        for start in progress.over(starts, len(starts), bar):
             # The last call is filled up with the first images, so that one program serves all.
             index = np.arange(start, start + size) % len(image)
             outputs = self.call(image[index])

@@ -19,7 +19,6 @@ from gan_jax import ops
 from gan_jax.nets import layers
 
 SIDE = 299
-FEATURES = 2048
 CLASSES = 1008
 EPSILON = 1e-3  # of batch norm
 

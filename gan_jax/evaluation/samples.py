@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from gan_jax import rng, sampling
+from gan_jax import progress, rng, sampling
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
 from gan_jax.types import Task
@@ -41,7 +41,8 @@ class Samples:
     def __len__(self) -> int:
         return len(self.label)
 
-    def __call__(self, state: GanState) -> np.ndarray:
-        """uint8 [count, H, W, C]."""
+    def __call__(self, state: GanState, bar: str = '') -> np.ndarray:
+        """uint8 [count, H, W, C]; `bar` names a progress bar, '' shows none."""
         parts = sampling.in_chunks(self._generate, state, self._latent, self.label)
-        return np.concatenate(list(parts))
+        count = -(-len(self) // sampling.CHUNK)
+        return np.concatenate(list(progress.over(parts, count, bar)))

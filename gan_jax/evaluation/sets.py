@@ -153,10 +153,11 @@ class Measured:
       net: the feature net.
     """
 
-    def __init__(self, image: np.ndarray, net: FeatureNet):
-        """Takes the images and the net."""
+    def __init__(self, image: np.ndarray, net: FeatureNet, bar: str = ''):
+        """Takes the images, the net, and a name for a progress bar; '' shows none."""
         self.image = image
         self.net = net
+        self._bar = bar
 
     def __len__(self) -> int:
         return len(self.image)
@@ -164,7 +165,7 @@ class Measured:
     @functools.cached_property
     def outputs(self) -> Outputs:
         """What the net says of each image."""
-        return self.net(self.image)
+        return self.net(self.image, self._bar)
 
     @property
     def features(self) -> np.ndarray:
@@ -233,7 +234,7 @@ class Reference(Measured):
         path = cache.cache_dir() / 'features-1' / f'{key}.safetensors'
         found = _read(path, len(image))
         if found is None:
-            found = self.net(image)
+            found = self.net(image, f'features of {images.name}')
             with cache.locked('features'):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 files.replace(path, _encode(found))

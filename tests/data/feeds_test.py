@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from gan_jax import config as base
 from gan_jax import data, tasks
 from gan_jax.data import cache, feeds
 from gan_jax.data.order import DataOrder
@@ -14,10 +15,10 @@ from gan_jax.errors import UserError
 IN_TURN = ('in_turn',)
 
 
-def batches(config, kind, first_step, count):
+def batches(config, kind, first_step, count, share=slice(None)):
     """What the step sees: numpy Batches of `count` steps."""
     config.data.feed = kind
-    feed = feeds.make_feed(data.load(config.data), config, tasks.draws(config))
+    feed = feeds.make_feed(data.load(config.data), config, tasks.draws(config), share)
     assert feed.kind == kind
     gather = jax.jit(feed.gather)
     items = feed.items(first_step)
@@ -48,6 +49,33 @@ def test_starting_in_the_middle_goes_on_as_from_the_start(digits, kind):
     for one, other in zip(whole[4:], rest, strict=True):
         np.testing.assert_array_equal(one.image, other.image)
         np.testing.assert_array_equal(one.label, other.label)
+
+
+@pytest.mark.parametrize('kind', ['resident', 'stream'])
+def test_a_process_reads_its_own_share(digits, kind):
+    digits.batch_size = 48
+    for whole, own in zip(
+        batches(digits, kind, 2, 3), batches(digits, kind, 2, 3, slice(12, 24)), strict=True
+    ):
+        np.testing.assert_array_equal(own.image, whole.image[:, 12:24])
+        np.testing.assert_array_equal(own.label, whole.label[:, 12:24])
+
+
+@pytest.mark.parametrize('kind', ['resident', 'stream'])
+@pytest.mark.parametrize('jitter', [0, 4])
+def test_what_is_described_is_what_is_fed(kind, jitter):
+    config = base.default()
+    config.data.name, config.data.image_size, config.data.jitter = 'synthetic', 16, jitter
+    config.data.num_examples, config.data.feed, config.batch_size = 20, kind, 4
+    dataset = data.load(config.data)
+    feed = feeds.make_feed(dataset, config, IN_TURN)
+    stored, gather, item = feeds.describe(dataset.spec, config, IN_TURN)
+
+    def shapes(tree):
+        return jax.tree.map(lambda leaf: (leaf.shape, np.dtype(leaf.dtype)), tree)
+
+    assert shapes(stored) == shapes(feed.data) and gather is feed.gather
+    assert shapes(item) == shapes(next(feed.items(0)))
 
 
 def test_the_stream_follows_the_data_order(digits):

@@ -8,6 +8,7 @@ from scipy import stats
 
 from gan_jax import data, rng, tasks
 from gan_jax.evaluation import balance
+from gan_jax.types import Batch
 from tests import gans
 
 
@@ -51,31 +52,30 @@ def test_the_balance_is_lost_after_ten_epochs_in_a_row(given, lost):
     assert balance.epoch_lost(given) == lost
 
 
-def dataset(count):
-    config = gans.config('mlp', **{'data.num_examples': count}).data
-    return data.load(config), config
+def dataset(count, **changes):
+    small = {'gen.net.hidden': (8,), 'disc.net.hidden': (8,)}
+    config = gans.noisy('mlp', **{'data.num_examples': count, **small, **changes})
+    return data.load(config.data), config
 
 
 @pytest.mark.parametrize('count', [7, 150])
 def test_the_figure_is_that_of_the_networks_as_they_play(count):
     """Against both networks applied by hand; averages, augmentation and noise do not enter."""
-    config = gans.noisy('mlp', **{'gen.net.hidden': (8,), 'disc.net.hidden': (8,)})
-    found, data_config = dataset(count)
+    found, config = dataset(count)
     task = tasks.make(config, found.spec, axis_name=None)
     state = jax.jit(task.init)()
-    observe = balance.observer(task, {'auc': found, 'again': found}, data_config, lambda x: x)
+    observe = balance.observer(task, {'auc': found, 'again': found}, config, lambda x: x)
     value = observe(state)
     assert value['auc'] == value['again']
     assert observe(state.replace(ema=jax.tree.map(lambda x: x + 1, state.ema))) == value
     gen, disc = state.nets
-    image = found.arrays().image
+    image, size = found.arrays().image, config.batch_size
     logits = [[], []]
-    for chunk in range(-(-count // balance.CHUNK)):
-        key = jax.random.fold_in(rng.purpose_key(jax.random.key(0), 'balance'), chunk)
-        size = min(balance.CHUNK, count)
+    for number in range(-(-count // size)):
+        key = jax.random.fold_in(rng.purpose_key(jax.random.key(0), 'balance'), number)
         z = task.sampler.latent(key, size)
         fake, _ = gen.apply_fn(gen.variables, z, train=True, mutable=['batch_stats'])
-        index = np.arange(chunk * size, (chunk + 1) * size) % count
+        index = np.arange(number * size, (number + 1) * size) % count
         real = jnp.asarray(image[index]) / jnp.float32(127.5) - 1
         for side, x in zip(logits, (real, fake), strict=True):
             side.extend(disc.apply_fn(disc.variables, x, train=False))
@@ -83,9 +83,21 @@ def test_the_figure_is_that_of_the_networks_as_they_play(count):
     assert value['auc'] == pytest.approx(whole, abs=1e-6)
 
 
+@pytest.mark.parametrize('count, size', [(7, 8), (500, 4), (500, 64), (130, 100), (130, 200)])
+def test_every_image_of_a_sample_is_in_one_batch_of_the_right_size(count, size):
+    image = np.arange(count, dtype=np.uint8)[:, None]
+    calls = balance._calls(Batch(image, np.arange(count, dtype=np.int32)), size)
+    numbers = np.concatenate([number for number, _ in calls])
+    np.testing.assert_array_equal(numbers, np.arange(len(numbers)))
+    labels = np.concatenate([batch.label for _, batch in calls])
+    assert labels.shape[1] == size and len({batch.label.shape for _, batch in calls}) == 1
+    np.testing.assert_array_equal(labels.ravel()[:count], np.arange(count))
+    assert all(batch.label.size <= max(balance.CALL, size) for _, batch in calls)
+
+
 def test_a_classifier_ranks_by_its_evidence_for_any_class():
     config = gans.config('sgan', task='semisupervised')
-    found, data_config = dataset(7)
+    found, _ = dataset(7)
     task = tasks.make(config, found.spec, axis_name=None)
     state = jax.jit(task.init)()
     batch = found.arrays()
@@ -119,8 +131,8 @@ def test_without_chance_and_by_the_moments_of_each_batch():
 
 
 def test_a_large_set_is_sampled_the_same_every_time():
-    found, data_config = dataset(900)
-    sample, again = (balance._sample(found, data_config) for _ in range(2))
+    found, config = dataset(900)
+    sample, again = (balance._sample(found, config.data) for _ in range(2))
     assert len(sample.label) == balance.NUM_IMAGES
     np.testing.assert_array_equal(sample.image, again.image)
     assert len(set(sample.label.tolist())) == 10
@@ -128,13 +140,13 @@ def test_a_large_set_is_sampled_the_same_every_time():
 
 def test_a_discriminator_that_knows_its_images_has_an_auc_of_one():
     """Bright is real: logits are the mean of the pixels, and what is generated is black."""
-    found, data_config = dataset(30)
+    found, config = dataset(30)
 
     class Task:
         @staticmethod
         def contest(state, key, batch):
-            bright = batch.image.mean(axis=(1, 2, 3), dtype=np.float32)
+            bright = batch.image.mean(axis=(1, 2, 3), dtype=jnp.float32)
             return bright, 0 * bright
 
-    observe = balance.observer(Task, {'auc': found}, data_config, lambda x: x)
+    observe = balance.observer(Task, {'auc': found}, config, lambda x: x)
     assert observe(()) == {'auc': 1.0}

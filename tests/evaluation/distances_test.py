@@ -123,6 +123,16 @@ def test_nearest_and_within_are_those_of_whole_matrices(monkeypatch):
     np.testing.assert_allclose(found.mean, inside.sum() / (90 * 89), rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ('count', 'columns'), [(1, 300), (1, 5000), (5, 1279), (5, 1280), (5, 9999)]
+)
+def test_the_smallest_of_many_columns(count, columns):
+    values = np.random.default_rng(columns).random((40, columns))
+    values[:20] = np.sort(values[:20])[:, ::-1]  # the smallest at the end, beyond whole groups
+    found = np.sort(distances._smallest(values, count), axis=1)
+    np.testing.assert_array_equal(found, np.sort(np.argsort(values, axis=1)[:, :count], axis=1))
+
+
 def test_agrees_with_torch_fidelity():
     """On the same features, if it is installed."""
     pytest.importorskip('torch_fidelity')

@@ -172,6 +172,18 @@ def freeze_one(trial: Trial, rng: random.Random) -> list[Ended]:
     return ends
 
 
+def pause_one(trial: Trial, rng: random.Random) -> list[Ended]:
+    """SIGSTOP of one of two processes for some seconds: the other waits for it."""
+    _later(rng)
+    frozen = rng.choice(trial.processes)
+    for number in trials.everyone(frozen):
+        trials.send(number, signal.SIGSTOP)
+    time.sleep(rng.random() * 5)
+    for number in trials.everyone(frozen):
+        trials.send(number, signal.SIGCONT)
+    return stop(trial, rng)
+
+
 INJURIES: dict[str, Injury] = {
     'kill': Injury(kill),
     'kill_one': Injury(kill_one, processes=2),
@@ -183,5 +195,6 @@ INJURIES: dict[str, Injury] = {
     'hide_data': Injury(hide_data, flags=('--config.data.feed=stream',)),
     'stop_twice': Injury(stop_twice, saves=True),
     'stop_twice_of_two': Injury(stop_twice, processes=2, saves=True),
+    'pause_one': Injury(pause_one, processes=2, saves=True),
     'freeze_one': Injury(freeze_one, processes=2, heartbeat_s=trials.HEARTBEAT_S),
 }

@@ -47,12 +47,18 @@ def test_the_baseline_is_the_best_ones_classifier_on_the_same_labels(configs):
     found = {(trial.name, stage): config for trial, stage, config in configs}
     best = found['best-100-3', 'classifier']
     alone = found['supervised-100-3', 'classifier']
-    assert alone.disc == best.disc and alone.augment == best.augment
+    differs = {
+        field: value
+        for field, value in alone.disc.optimizer.items()
+        if value != best.disc.optimizer[field]
+    }
+    assert differs == {'schedule': 'constant'}  # it is stopped where validation says
+    assert alone.disc.net == best.disc.net and alone.augment == best.augment
     assert alone.data.labels == best.data.labels
     assert not (alone.semisupervised.adversarial or alone.semisupervised.pseudo)
     assert alone.steps == 700  # where validation said
     search = found['supervised-100-3', 'stopping']
-    assert search.data.labels.validation == 20 and search.steps > 700
+    assert search.data.labels.validation == 20 and search.steps == 4_000
 
 
 def test_the_generator_of_augmentation_sees_labelled_images_alone(configs):

@@ -12,7 +12,7 @@ import pytest
 from gan_jax import losses, penalties, rng
 from gan_jax.errors import UserError
 from gan_jax.tasks import adversarial, players
-from gan_jax.types import Pair
+from gan_jax.types import Batch, Pair
 from tests import gans
 
 SPEC = gans.MNIST_SPEC
@@ -260,6 +260,15 @@ def test_the_adaptive_probability_is_that_of_the_state():
     same(found(1, **ADA), always)
     assert all(changed(a, b) for a, b in zip(never, always, strict=True))
     same(found(augment=ADA['augment'], augment_p=0.0), never)
+
+
+def test_a_preview_shows_the_adaptive_augmentation_as_often_as_it_may_get():
+    config = gans.config('mlp', **ADA, **{'ada.limit': 0.3})
+    config.augment = 'cutout'
+    batch = Batch(np.full((1_000, 28, 28, 1), 255, np.uint8), np.zeros(1_000, np.int32))
+    seen = np.asarray(players.inspect(config, batch))
+    share = (seen != 255).any(axis=(1, 2, 3)).mean()
+    assert abs(share - 0.3) < 0.06
 
 
 def test_the_probability_follows_the_signs_of_real_images():
