@@ -37,8 +37,7 @@ def form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> ModuleT
         symbolic, as in an exported net, counts as 1.
       channels: (C_big, C_small).
     """
-    size = window.rows.small * window.cols.small
-    rows = batch.shape[0] * size if isinstance(batch.shape[0], int) else size
+    size, rows = window.rows.small * window.cols.small, _rows(window, batch)
     # An image, or two together, has too few channels for anything else, and neither one window
     # nor one tap needs copies.
     if channels[0] <= 6 or size == 1 or window.taps == (1, 1):
@@ -56,8 +55,14 @@ def corr_form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> Mo
     """The same for `corr` alone.
 
     There the small map is Eigen's kernel, which it slides over as many places as the layer's
-    kernel has taps: of stride 1, and for 3x3, one product of patches takes half the time.
+    kernel has taps: of 3x3, or of few rows, one product of patches takes half the time.
     """
     chosen = form(window, batch, channels)
-    few_taps = window.strides == (1, 1) or max(window.taps) <= 3
-    return gemm if chosen is direct and few_taps else chosen
+    few_rows = window.strides == (1, 1) and _rows(window, batch) < 512
+    return gemm if chosen is direct and (few_rows or max(window.taps) <= 3) else chosen
+
+
+def _rows(window: Window, batch: jax.Array) -> int:
+    """Elements of the small map; of one example if their number is symbolic."""
+    size = window.rows.small * window.cols.small
+    return batch.shape[0] * size if isinstance(batch.shape[0], int) else size
