@@ -88,9 +88,8 @@ def _clean(cats: Path, draft: Path) -> None:
         digest = hashlib.sha256((photos / photo).read_bytes()).digest()
         held_out = int.from_bytes(digest) % HELD_OUT == 0
         for crop in crops:
-            _copy(
-                output / destination.CROPS, crop, draft / ('reference' if held_out else 'cleaned')
-            )
+            for name in ('crops', 'reference' if held_out else 'cleaned'):
+                _copy(output / destination.CROPS, crop, draft / name)
         if not held_out:
             _copy(photos, photo, draft / 'whole')
     for path in (photos, output):
