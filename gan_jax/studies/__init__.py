@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.studies import architectures, cleaning, labels, one_pair
+from gan_jax.studies import architectures, balance, cleaning, labels, one_pair
 from gan_jax.studies.study import Study
 
 STUDIES: Mapping[str, Study] = {
-    study.name: study
-    for study in (architectures.STUDY, cleaning.STUDY, labels.STUDY, one_pair.STUDY)
+    module.STUDY.name: module.STUDY
+    for module in (architectures, balance, cleaning, labels, one_pair)
 }
 
 

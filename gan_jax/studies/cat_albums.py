@@ -16,6 +16,7 @@ from gan_jax.faces import cleaning, destination, detector, pipeline
 
 FOLDERS = ('personal', 'oxford_pets')  # of cats/ in --data_dir
 SIDE = 64
+NOISE = 100  # images in each album of a smoke run
 HELD_OUT = 5  # of so many photos one is held out
 
 
@@ -26,11 +27,13 @@ class Albums(NamedTuple):
       whole: photos as they are.
       cleaned: crops of the faces in the same photos.
       reference: crops of the faces in the others.
+      crops: both.
     """
 
     whole: Path
     cleaned: Path
     reference: Path
+    crops: Path
 
 
 def prepare(cats: Path | None, folder: Path) -> Albums:
@@ -64,13 +67,13 @@ def _noise(draft: Path) -> None:
     random = np.random.default_rng(0)
     for name in Albums._fields:
         (draft / name).mkdir()
-        for number in range(24):
+        for number in range(NOISE):
             pixels = random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
             images.write_png(draft / name / f'{number}.png', pixels)
 
 
 def _clean(cats: Path, draft: Path) -> None:
-    photos, output = draft / 'photos', draft / 'crops'
+    photos, output = draft / 'photos', draft / 'all'
     for path in (photos, output):
         path.mkdir()
     for name in FOLDERS:
@@ -85,12 +88,12 @@ def _clean(cats: Path, draft: Path) -> None:
         digest = hashlib.sha256((photos / photo).read_bytes()).digest()
         held_out = int.from_bytes(digest) % HELD_OUT == 0
         for crop in crops:
-            _copy(
-                output / destination.CROPS, crop, draft / ('reference' if held_out else 'cleaned')
-            )
+            for name in ('crops', 'reference' if held_out else 'cleaned'):
+                _copy(output / destination.CROPS, crop, draft / name)
         if not held_out:
             _copy(photos, photo, draft / 'whole')
-    shutil.rmtree(photos)
+    for path in (photos, output):
+        shutil.rmtree(path)
 
 
 def _copy(source: Path, name: str, target: Path) -> None:
