@@ -31,4 +31,4 @@ def test_the_summary_counts_what_failed():
     ]
     text = summary(rounds, seed=3)
     assert '2 rounds' in text and ': 1 as promised' in text
-    assert '| kill | 1 | 2 | 1 | 2.0 |' in text and '- round 1, kill: hangs' in text
+    assert '| kill | 1 | 2 | 1 | 1.5 |' in text and '- round 1, kill: hangs' in text
