@@ -51,7 +51,7 @@ class Campaign:
             self.trial.clear()
             every = ['save_every=1', f'keep={self._steps}', f'steps={self._steps}']
             self.trial.start(1, *(f'--config.{field}' for field in every))
-            if not trials.waited(self.trial.is_over, 10 * trials.START_S):
+            if not trials.waited(self.trial.is_over, 10 * trials.START_S, self.trial.processes):
                 self.trial.kill()
             (ended,) = self.trial.end()
             if ended.code:
@@ -135,7 +135,7 @@ class Campaign:
         """Lets the run end, whose last state must be the reference's; the next one starts anew."""
         trial = self.trial
         trial.start(1, f'--config.steps={self._steps}')
-        if not trials.waited(trial.is_over, trials.START_S):
+        if not trials.waited(trial.is_over, trials.START_S, trial.processes):
             trial.kill()
             raise Failure('did not finish')
         trial.end()

@@ -163,7 +163,7 @@ def freeze_one(trial: Trial, rng: random.Random) -> list[Ended]:
     other = next(process for process in trial.processes if process is not frozen)
     for number in trials.everyone(frozen):
         trials.send(number, signal.SIGSTOP)
-    left = trials.waited(lambda: other.poll() is not None, trials.PROMISED_S)
+    left = trials.waited(lambda: other.poll() is not None, trials.PROMISED_S, [other])
     for number in trials.everyone(frozen):
         trials.send(number, signal.SIGCONT)
     ends = trial.end()

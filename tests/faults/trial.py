@@ -28,17 +28,40 @@ class Failure(Exception):
     """The run did not keep what is promised."""
 
 
-def waited(until: Callable[[], bool], seconds: float) -> bool:
-    """Whether it came true in so much time; time in which this process did not run is no time."""
-    elapsed, last = 0.0, time.monotonic()
+def waited(
+    until: Callable[[], bool],
+    seconds: float,
+    processes: Sequence[subprocess.Popen[bytes]] = (),
+) -> bool:
+    """Whether it came true in so much time.
+
+    Time in which this process did not run is no time, nor is that which a thread of the run's
+    `processes` spent in the queue for a core: another program may have them all.
+    """
+    elapsed, last, queued = 0.0, time.monotonic(), _queued(processes)
     while not until():
-        if elapsed > seconds:
+        if elapsed > seconds and elapsed - _grown(queued, _queued(processes)) > seconds:
             return False
         time.sleep(TICK_S)
         now = time.monotonic()
         elapsed += min(now - last, 10 * TICK_S)
         last = now
     return True
+
+
+def _queued(processes: Sequence[subprocess.Popen[bytes]]) -> dict[Path, float]:
+    """By thread, the seconds that it has been ready to run and did not (sched-stats(5))."""
+    seconds = {}
+    for number in (number for process in processes for number in everyone(process)):
+        for thread in Path(f'/proc/{number}/task').glob('*/schedstat'):
+            with contextlib.suppress(OSError):  # it has ended
+                seconds[thread] = int(thread.read_text().split()[1]) / 1e9
+    return seconds
+
+
+def _grown(before: dict[Path, float], after: dict[Path, float]) -> float:
+    """By how much for the thread that waited most."""
+    return max((value - before.get(thread, 0.0) for thread, value in after.items()), default=0.0)
 
 
 class Ended(NamedTuple):
@@ -134,7 +157,8 @@ class Trial:
         Raises:
           Failure: it ended instead, or did nothing.
         """
-        if not waited(lambda: self.newest() > beyond or self.is_over(), START_S):
+        saved = waited(lambda: self.newest() > beyond or self.is_over(), START_S, self.processes)
+        if not saved:
             self.kill()
             raise Failure(f'did not resume from step {beyond} in {START_S} s')
         if self.newest() <= beyond:
@@ -147,7 +171,7 @@ class Trial:
         Raises:
           Failure: one did not within the promised time.
         """
-        in_time = waited(self.is_over, PROMISED_S)
+        in_time = waited(self.is_over, PROMISED_S, self.processes)
         self.kill()
         ends = [
             Ended(process.returncode, file.read_text(errors='replace'))
