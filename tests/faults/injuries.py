@@ -28,7 +28,8 @@ class Injury(NamedTuple):
       saves: whether the run must have saved the step at which it ended, and say so.
       breaks_steps: whether a saved step is damaged, so that an older one may be the newest.
       flags: on top of the run's command.
-      heartbeat_s: after which a silent process is given up.
+      heartbeat_s: after which a silent process is given up; while a step is being saved, a killed
+        one is silent, since the others wait for it and not for what it sends.
       needs_disk: whether the run must be on a disk of its own.
     """
 
@@ -37,7 +38,7 @@ class Injury(NamedTuple):
     saves: bool = False
     breaks_steps: bool = False
     flags: tuple[str, ...] = ()
-    heartbeat_s: int = 600
+    heartbeat_s: int = trials.HEARTBEAT_S
     needs_disk: bool = False
 
 
@@ -194,7 +195,7 @@ INJURIES: dict[str, Injury] = {
     'damage': Injury(damage, saves=True, breaks_steps=True),
     'hide_data': Injury(hide_data, flags=('--config.data.feed=stream',)),
     'stop_twice': Injury(stop_twice, saves=True),
-    'stop_twice_of_two': Injury(stop_twice, processes=2, saves=True),
-    'pause_one': Injury(pause_one, processes=2, saves=True),
-    'freeze_one': Injury(freeze_one, processes=2, heartbeat_s=trials.HEARTBEAT_S),
+    'stop_twice_of_two': Injury(stop_twice, processes=2, saves=True, heartbeat_s=trials.PATIENT_S),
+    'pause_one': Injury(pause_one, processes=2, saves=True, heartbeat_s=trials.PATIENT_S),
+    'freeze_one': Injury(freeze_one, processes=2),
 }

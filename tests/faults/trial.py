@@ -20,7 +20,8 @@ from tests.data import photos
 TICK_S = 0.02
 START_S = 300  # until a resumed run has saved a step
 PROMISED_S = 60  # until it has ended, whatever happened to it
-HEARTBEAT_S = 20
+HEARTBEAT_S = 30  # the default
+PATIENT_S = 600  # for a run that loses no process, on a machine that may suspend it
 PHOTOS = 24
 
 
@@ -118,7 +119,7 @@ class Trial:
             *flags,
         ]
 
-    def start(self, count: int, *flags: str, heartbeat_s: int = 600) -> None:
+    def start(self, count: int, *flags: str, heartbeat_s: int = PATIENT_S) -> None:
         """Starts it in one process with two devices, or in two with one each."""
         env = os.environ | {
             'JAX_NUM_CPU_DEVICES': str(2 // count),
