@@ -200,7 +200,9 @@ class Checkpoints:
                     partial.rename(self._directory / str(step))
                     _flush(self._directory)
             except BaseException:
-                shutil.rmtree(partial, ignore_errors=True)
+                # Others may still be writing their parts; the next save removes what is left.
+                if not cluster.is_many():
+                    shutil.rmtree(partial, ignore_errors=True)
                 raise
             # Only now: until here the older steps were the run's last resort.
             if cluster.is_first():

@@ -256,6 +256,19 @@ class TestKeep:
         assert checkpoints.steps() == [1, 2]
         checkpoints.close()
 
+    @pytest.mark.parametrize('many', [True, False])
+    def test_a_failed_part_is_removed_unless_others_write_theirs(self, many, tmp_path, monkeypatch):
+        def full(*step):
+            raise OSError(errno.ENOSPC, 'full')
+
+        monkeypatch.setattr(gan_jax.checkpoints, '_write_step', full)
+        monkeypatch.setattr(gan_jax.checkpoints.cluster, 'is_many', lambda: many)
+        partial = tmp_path / '3.tmp'
+        partial.mkdir()
+        with pytest.raises(UserError, match='No space left'):
+            Checkpoints(tmp_path, keep=1)._write(3, partial, make_state(3), '{}')
+        assert partial.exists() == many
+
     def test_none_is_refused(self, tmp_path):
         with pytest.raises(UserError, match='--config.keep must be at least 1'):
             Checkpoints(tmp_path, keep=0)
