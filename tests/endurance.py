@@ -48,8 +48,8 @@ def main() -> int:
     options = parser.parse_args()
     every = options.steps // 20
     with tempfile.TemporaryDirectory() as folder:
-        fields = {'steps': options.steps, 'log_every': 50, 'save_every': 500, 'keep': 3}
-        fields |= {'sample_every': 500, 'tensorboard': True}
+        fields = {'steps': options.steps, 'log_every': 50, 'save_every': 100, 'keep': 3}
+        fields |= {'sample_every': 100, 'tensorboard': True}
         command = [sys.executable, 'train.py', '--config=tests/tiny_config.py']
         command += [f'--config.{name}={value}' for name, value in fields.items()]
         with subprocess.Popen([*command, f'--workdir={folder}'], cwd=fleets.ROOT) as process:
