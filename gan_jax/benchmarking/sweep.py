@@ -87,11 +87,17 @@ def plot(results: Sequence[Mapping[str, Any]]) -> bytes:
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         chosen = [result for result in results if result['field'] == name]
         values = [result['value'] for result in chosen]
-        axes.plot(values, [r['step_ms']['median'] for r in chosen], 'o-', label='gan_jax')
+        medians = [r['step_ms']['median'] for r in chosen]
+        axes.plot(values, medians, 'o-', label='gan_jax')
+        for value, median in zip(values, medians, strict=True):
+            axes.annotate(
+                f'{median:,.0f}', (value, median), (4, -11), textcoords='offset points', fontsize=8
+            )
         if all('peer' in r for r in chosen):
             axes.plot(values, [r['peer']['step_ms']['median'] for r in chosen], 's--', label='peer')
             axes.legend(frameon=False)
         axes.set(xscale='log', yscale='log', xlabel=name, ylabel='ms a step')
+        axes.margins(0.15)
         axes.set_xticks(values, [str(value) for value in values])
         axes.minorticks_off()
         axes.grid(color='#e8e8e8')
