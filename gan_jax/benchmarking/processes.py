@@ -96,8 +96,8 @@ class Worker:
         self._errors.seek(0)
         lines = self._errors.read().strip().splitlines()
         code = self._process.returncode
-        cause = lines[-1] if lines else f'exit code {code}, perhaps for want of memory'
-        return f'a process of the benchmark ended: {cause}; try a smaller --batch_size'
+        lack = f'exit code {code}, perhaps for want of memory; try a smaller --batch_size'
+        return f'a process of the benchmark ended: {lines[-1] if lines else lack}'
 
 
 class WorkerError(UserError):
