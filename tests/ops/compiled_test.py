@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from gan_jax import nets, ops
-from gan_jax.tasks import adversarial
+from ml_collections import ConfigDict
+
+from gan_jax import nets, ops, tasks
 from gan_jax.types import DataSpec
 from tests import gans
 
@@ -26,25 +27,29 @@ def program(function, *args) -> str:
     return jax.jit(function).lower(*args).compile(options).as_text()
 
 
-def step(net: str, spec: DataSpec, **changes) -> str:
-    task = adversarial.make(gans.config(net, **changes), spec, axis_name=None)
-    return program(task.step, jax.eval_shape(task.init), gans.batch(spec, 1, 8))
+def step(config: ConfigDict, spec: DataSpec) -> str:
+    task = tasks.make(config, spec, axis_name=None)
+    images = gans.batch(spec, len(tasks.draws(config)), config.batch_size)
+    return program(task.step, jax.eval_shape(task.init), images)
 
 
 # A gradient penalty, so that the step holds second-order gradients besides all others.
 WGAN_GP = {'loss': 'wasserstein', 'penalties.gradient_penalty': 10.0}
 
 
-@pytest.mark.parametrize(
-    'net, spec',
-    [
-        ('mnist_gan', gans.MNIST_SPEC),
-        ('dcgan_mnist', gans.MNIST_SPEC),
-        ('dcgan', gans.DCGAN_SPEC),
-    ],
-)
-def test_no_convolution_of_a_step_is_of_the_slow_kind(net, spec):
-    text = step(net, spec, **WGAN_GP)
+PAIR_SPEC = DataSpec(image_shape=(64, 128, 3), num_classes=0, num_examples=64, panels=2)
+STEPS = {
+    'mnist_gan': (gans.config('mnist_gan', **WGAN_GP), gans.MNIST_SPEC),
+    'dcgan_mnist': (gans.config('dcgan_mnist', **WGAN_GP), gans.MNIST_SPEC),
+    'dcgan': (gans.config('dcgan', **WGAN_GP), gans.DCGAN_SPEC),
+    'sgan': (gans.config('sgan', task='semisupervised'), gans.MNIST_SPEC),
+    'pix2pix': (gans.pix2pix(), PAIR_SPEC),
+}
+
+
+@pytest.mark.parametrize('name', STEPS)
+def test_no_convolution_of_a_step_is_of_the_slow_kind(name):
+    text = step(*STEPS[name])
     # Eigen computes none of these, and XLA's own loop is over ten times slower.
     assert 'rhs_reversal' not in text
     assert ' conditional(' not in text
