@@ -108,8 +108,8 @@ class WorkerError(UserError):
 def environment() -> dict[str, str]:
     """The same for everyone: a thread for each core, and a malloc that keeps what it has.
 
-    That is what `gan_jax.memory` does for our side, unless it is told to leave malloc alone; PyTorch
-    gains from it too.
+    That is what `gan_jax.memory` does for our side, unless it is told to leave malloc alone;
+    PyTorch gains from it too.
     """
     cores = str(len(os.sched_getaffinity(0)))
     threads = {'OMP_NUM_THREADS': cores, 'MKL_NUM_THREADS': cores}
