@@ -10,20 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch_nets import NETS, NUM_CLASSES, Unsupported
-
-
-def nets(config: dict, shape: tuple[int, int, int]) -> tuple[nn.Module, nn.Module]:
-    """Generator and discriminator of a config, for images (H, W, C)."""
-    made = []
-    for index, role in enumerate(('gen', 'disc')):
-        net = config[role]['net']
-        if net['name'] not in NETS:
-            raise Unsupported(f'config.{role}.net.name={net["name"]}')
-        if net.get('spectral_norm'):
-            raise Unsupported(f'config.{role}.net.spectral_norm=True')
-        made.append(NETS[net['name']][index](net, config, shape))
-    return made[0], made[1]
+from torch_nets import NUM_CLASSES, Unsupported, nets
 
 
 def non_saturating(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
@@ -86,6 +73,7 @@ class Trainer:
         self._build()
         if variant.startswith('compile'):
             self._compile()
+        self._varies = jitter or config['data']['flip']
         self._low = 0.0 if config['gen']['net']['name'] == 'mnist_gan' else -1.0
         self._autocast = config['precision'] == 'bfloat16'
 
@@ -133,7 +121,9 @@ class Trainer:
         """A random batch of real images, float32 [N, panels * C, H, W], cropped and flipped."""
         chosen = self._random.integers(0, len(self._images), self._config['batch_size'])
         batch = np.concatenate(np.split(self._images[chosen], self.panels, axis=2), axis=3)
-        batch = torch.from_numpy(np.stack([self._view(image) for image in batch]))
+        if self._varies:
+            batch = np.stack([self._view(image) for image in batch])
+        batch = torch.from_numpy(batch)
         scale = (1 - self._low) / 255
         batch = batch.permute(0, 3, 1, 2).float() * scale + self._low
         return batch.contiguous(memory_format=self._layout)

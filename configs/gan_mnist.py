@@ -16,7 +16,7 @@ from gan_jax import config as base
 
 
 def get_config(preset: str = '') -> ConfigDict:
-    """Presets: smoke."""
+    """Presets: smoke, small_data: the same networks for a few hundred digits."""
     config = base.default()
     config.name = 'Plain GAN on MNIST'
     config.data.name = 'mnist'
@@ -28,4 +28,17 @@ def get_config(preset: str = '') -> ConfigDict:
     config.latent_dim = 62
     config.batch_size = 64
     config.steps = 25 * 60_000 // 64
-    return base.choose_preset(config, preset)
+
+    def small_data() -> None:
+        config.data.warp = 0.04
+        config.gen.optimizer = base.optimizer(5e-4, 0.5)
+        config.disc.net.update(norm='none', spectral_norm=True)
+        config.gen.ema_decay = 0.999
+        config.augment = 'translation'
+        config.penalties.r1 = 0.1
+        config.penalty_every = 16
+        config.steps = 6_000
+        for player in (config.gen, config.disc):
+            player.optimizer.schedule = 'cosine'
+
+    return base.choose_preset(config, preset, small_data=small_data)

@@ -283,9 +283,7 @@ def choose_preset(config: ConfigDict, preset: str, **others: Callable[[], None])
         others[preset]()
     elif preset:
         names = ['smoke', *others]
-        raise UserError(
-            f'--config={config.name}:{preset}: no such preset; {nearest(preset, names)}'
-        )
+        raise UserError(f'no such preset; {nearest(preset, names)}')
     return config
 
 

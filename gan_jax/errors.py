@@ -14,6 +14,10 @@ class UserError(Exception):
 
 def nearest(word: str, options: Iterable[str]) -> str:
     """Ends an error about an unknown name: the nearest right one, or else all of them."""
-    options = sorted(options)
-    close = difflib.get_close_matches(word, options, n=1)
-    return f'did you mean {close[0]!r}?' if close else f'choose from {", ".join(options)}'
+    options = {option.lower(): option for option in sorted(options)}
+    close = difflib.get_close_matches(word.lower(), options, n=1)
+    return (
+        f'did you mean {options[close[0]]!r}?'
+        if close
+        else f'choose from {", ".join(options.values())}'
+    )

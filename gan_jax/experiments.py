@@ -61,10 +61,10 @@ def _execute(path: Path, source: str, preset: str) -> ConfigDict:
     try:
         spec.loader.exec_module(module)
         if not hasattr(module, 'get_config'):
-            raise UserError(f'--config={source}: {path.name} defines no get_config(preset)')
+            raise UserError(f'{path.name} defines no get_config(preset)')
         config = module.get_config(preset)
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f'--config={source}: {error}') from None
     except Exception as error:
         # The innermost frame inside the file itself is the line its author can mend.
         frames = traceback.extract_tb(error.__traceback__)

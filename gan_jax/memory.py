@@ -19,7 +19,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of mallopt(3)
 
 def keep() -> None:
     """To be called before JAX makes its client; does nothing where the C library is not glibc."""
-    if not _wanted():
+    if not wanted():
         return
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_MAX, 0)
@@ -29,9 +29,10 @@ def keep() -> None:
 
 def give_back() -> None:
     """Returns what is free now: after compilation that is hundreds of megabytes."""
-    if _wanted():
+    if wanted():
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _wanted() -> bool:
+def wanted() -> bool:
+    """Whether malloc is to be told anything: it is glibc's, and the user does not object."""
     return os.environ.get('GAN_JAX_MALLOC') != 'system' and platform.libc_ver()[0] == 'glibc'

@@ -37,7 +37,7 @@ def measure(plan: Plan) -> dict[str, Any]:
     config = plan.config
     peer = peers.find(plan.peer) if plan.peer else None
     _refuse_what_cannot_run(config)
-    images = _images(config)
+    images = None if plan.generated else _images(config)
     env = processes.environment()
     if config.devices and jax.default_backend() == 'cpu':
         env['JAX_NUM_CPU_DEVICES'] = str(config.devices)

@@ -22,6 +22,7 @@ import sys
 import tempfile
 from typing import Any, Self
 
+from gan_jax import memory
 from gan_jax.errors import UserError
 
 
@@ -96,8 +97,8 @@ class Worker:
         self._errors.seek(0)
         lines = self._errors.read().strip().splitlines()
         code = self._process.returncode
-        cause = lines[-1] if lines else f'exit code {code}, perhaps for want of memory'
-        return f'a process of the benchmark ended: {cause}; try a smaller --batch_size'
+        lack = f'exit code {code}, perhaps for want of memory; try a smaller --batch_size'
+        return f'a process of the benchmark ended: {lines[-1] if lines else lack}'
 
 
 class WorkerError(UserError):
@@ -107,15 +108,14 @@ class WorkerError(UserError):
 def environment() -> dict[str, str]:
     """The same for everyone: a thread for each core, and a malloc that keeps what it has.
 
-    That is what `gan_jax.memory` does for our side; PyTorch gains from it too.
+    That is what `gan_jax.memory` does for our side, unless it is told to leave malloc alone;
+    PyTorch gains from it too.
     """
     cores = str(len(os.sched_getaffinity(0)))
-    return {
-        'OMP_NUM_THREADS': cores,
-        'MKL_NUM_THREADS': cores,
-        'MALLOC_MMAP_MAX_': '0',
-        'MALLOC_TRIM_THRESHOLD_': str(2**31 - 1),
-    }
+    threads = {'OMP_NUM_THREADS': cores, 'MKL_NUM_THREADS': cores}
+    if not memory.wanted():
+        return threads
+    return threads | {'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': str(2**31 - 1)}
 
 
 def ours(config: Mapping[str, Any], generated: bool, env: Mapping[str, str]) -> Worker:

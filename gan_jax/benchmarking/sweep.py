@@ -25,9 +25,11 @@ def fields(text: str) -> list[str]:
     """The fields of `--sweep=A,B`.
 
     Raises:
-      UserError: a field that has no sweep.
+      UserError: a field that has no sweep, or commas alone.
     """
     names = [name for name in text.split(',') if name]
+    if text and not names:
+        raise UserError(f'--sweep={text}: name one of {", ".join(VALUES)}, or several')
     for name in names:
         if name not in VALUES:
             raise UserError(f'--sweep={text}: {nearest(name, VALUES)}')
@@ -38,35 +40,39 @@ def points(plan: Plan, field: str) -> list[Plan]:
     """The plans of one sweep, in the order of its values.
 
     Raises:
-      UserError: the config's data or nets have one size only.
+      UserError: the config's data have one size only, or no value of the field can be had.
     """
     if field == 'image_size' and not data.entry(plan.config.data).sized:
         raise UserError(
             f'--sweep=image_size: the images of {plan.config.data.name} have one size; take a'
             ' config of another set, such as --config=dcgan64'
         )
-    return [_point(plan, field, value) for value in _reachable(plan.config, field)]
+    values = _reachable(plan.config, field)
+    if not values:
+        raise UserError(
+            f'--sweep={field}: none of {VALUES[field]} is possible; change config.devices or'
+            ' --batch_size'
+        )
+    return [_point(plan, field, value) for value in values]
 
 
 def _reachable(config: ConfigDict, field: str) -> list[int]:
     if field == 'image_size':
         return list(VALUES[field])
+    simulated = jax.default_backend() == 'cpu'  # as many devices as are asked for: see `measure`
     if field == 'batch_size':
         most = data.entry(config.data).spec(config.data).num_examples
-        count = runners.count_devices(config.runner, config.devices)
+        asked = config.devices if simulated else 0
+        count = asked or runners.count_devices(config.runner, config.devices)
         return [size for size in VALUES[field] if size <= most and not size % count]
-    simulated = jax.default_backend() == 'cpu'
     most = max(VALUES['devices']) if simulated else jax.local_device_count()
     return [count for count in VALUES['devices'] if count <= most and not config.batch_size % count]
 
 
 def _point(plan: Plan, field: str, value: int) -> Plan:
     config = plan.config.copy_and_resolve_references()
-    if field == 'image_size':
-        config.data.name = 'synthetic'
-        config.data.path = ''
     config.update_from_flattened_dict({_PATHS.get(field, field): value})
-    return plan._replace(config=config)
+    return plan._replace(config=config, generated=plan.generated or field == 'image_size')
 
 
 def run(plan: Plan, names: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -87,11 +93,17 @@ def plot(results: Sequence[Mapping[str, Any]]) -> bytes:
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         chosen = [result for result in results if result['field'] == name]
         values = [result['value'] for result in chosen]
-        axes.plot(values, [r['step_ms']['median'] for r in chosen], 'o-', label='gan_jax')
+        medians = [r['step_ms']['median'] for r in chosen]
+        axes.plot(values, medians, 'o-', label='gan_jax')
+        for value, median in zip(values, medians, strict=True):
+            axes.annotate(
+                f'{median:,.0f}', (value, median), (4, -11), textcoords='offset points', fontsize=8
+            )
         if all('peer' in r for r in chosen):
             axes.plot(values, [r['peer']['step_ms']['median'] for r in chosen], 's--', label='peer')
             axes.legend(frameon=False)
         axes.set(xscale='log', yscale='log', xlabel=name, ylabel='ms a step')
+        axes.margins(0.15)
         axes.set_xticks(values, [str(value) for value in values])
         axes.minorticks_off()
         axes.grid(color='#e8e8e8')

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+import tempfile
 
 from gan_jax.errors import UserError
 
@@ -56,6 +57,8 @@ def folder(path: str, *, flag: str = '--output') -> Path:
         result.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f'{flag}={path}: cannot make the folder ({error.strerror})') from None
-    if not os.access(result, os.W_OK):
-        raise UserError(f'{flag}={path}: the folder cannot be written; choose another')
+    try:
+        tempfile.TemporaryFile(dir=result).close()  # of a superuser, permissions say nothing
+    except OSError:
+        raise UserError(f'{flag}={path}: the folder cannot be written; choose another') from None
     return result

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.studies import architectures, balance, cleaning, labels, one_pair
+from gan_jax.studies import architectures, balance, cleaning, data_size, labels, one_pair
 from gan_jax.studies.study import Study
 
 STUDIES: Mapping[str, Study] = {
     module.STUDY.name: module.STUDY
-    for module in (architectures, balance, cleaning, labels, one_pair)
+    for module in (architectures, balance, cleaning, data_size, labels, one_pair)
 }
 
 

@@ -101,12 +101,16 @@ def summary(rows: Sequence[Row]) -> str:
             own = [row for row in rows if (row['num_real'], row['recipe']) == (number, recipe)]
             if own:
                 means = [outputs.mean(own, figure) for figure in FIGURES]
-                readable = ', '.join(f'{row["steps_to_readable"] or "never":,}' for row in own)
+                readable = ', '.join(_step(row['steps_to_readable']) for row in own)
                 lines.append([f'{number:,}', f'`{recipe}`', str(len(own)), *means, readable])
     head = ['images', 'recipe', 'seeds', 'Frechet distance', 'KID', 'readable', 'classes']
     return 'Means over seeds.\n\n' + outputs.markdown_table(
         [*head, 'memorisation', 'readable from step'], lines
     )
+
+
+def _step(step: int | None) -> str:
+    return f'{step:,}' if step else 'never'
 
 
 def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:

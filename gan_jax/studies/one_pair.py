@@ -263,8 +263,12 @@ def strips(experiment: str, rows: Sequence[Row], workdir: Path) -> bytes | None:
     for case in cases():
         if case.experiment == experiment and case.side == SIDE:
             paths = sorted((workdir / case.name).glob('*.png'))
-            found |= {f'{case.input}: {path.stem}': _read(path) for path in paths}
+            found |= {_title(case, path): _read(path) for path in paths}
     return pictures.side_by_side(found, width=2.6)
+
+
+def _title(case: Case, path: Path) -> str:
+    return f'{path.stem.replace("-", ", ")}\n{case.input} input, translation, photo'
 
 
 def _read(path: Path) -> np.ndarray:

@@ -81,11 +81,28 @@ def test_sweeps_change_one_field_at_a_time():
     assert start.config.batch_size == 64
 
 
+def test_a_sweep_of_image_sizes_needs_no_images_whatever_the_set():
+    for point in sweep.points(plan('sgan_folder', **{'data.path': 'absent'}), 'image_size'):
+        assert point.generated
+        side = point.config.data.image_size
+        assert data.generated(point.config.data).spec.image_shape == (side, side, 3)
+
+
+def test_a_sweep_of_batches_takes_those_that_the_devices_share():
+    # More than this process has: on a CPU, `measure` simulates as many as are asked for.
+    points = sweep.points(plan('dcgan64', devices=8), 'batch_size')
+    assert [point.config.batch_size for point in points] == [16, 64, 256]
+    with pytest.raises(UserError, match='--sweep=batch_size: none of'):
+        sweep.points(plan('dcgan64', devices=3), 'batch_size')
+
+
 def test_a_sweep_of_a_size_that_is_fixed_is_refused():
     with pytest.raises(UserError, match='--sweep=image_size'):
         sweep.points(plan('quickstart'), 'image_size')
     with pytest.raises(UserError, match="--sweep=batchsize: did you mean 'batch_size'"):
         sweep.fields('batchsize')
+    with pytest.raises(UserError, match='--sweep=,: name one of batch_size'):
+        sweep.fields(',')
 
 
 def test_a_sweep_has_a_picture():

@@ -139,8 +139,15 @@ MISTAKES = {
     'benchmark batch': (['benchmark', '--batch_size=0'], 'batch_size=0: must be at least 1'),
     'benchmark turns': (['benchmark', '--turns=0'], '--turns=0: must be at least 1'),
     'benchmark runner': (['benchmark', '--runner=pmpa'], "config.runner=pmpa: did you mean 'pmap'"),
+    'benchmark precision': (
+        ['benchmark', '--precision=float16'],
+        "config.precision=float16: did you mean 'bfloat16'",
+    ),
+    'benchmark capitals': (['benchmark', '--runner=Pmap'], "did you mean 'pmap'"),
+    'benchmark sweep': (['benchmark', '--sweep=batchsize'], '--sweep=batchsize: did you mean'),
     'benchmark peer': (['benchmark', '--peer=keras'], '--peer=keras: choose from plain, torch'),
     'benchmark file': (['benchmark', '--json=out.txt'], '--json=out.txt: must end with .json'),
+    'benchmark folder': (['benchmark', '--json=/proc/out.json'], 'the folder cannot be written'),
     'sheet': (['data', '--output=sheet.jpg'], '--output=sheet.jpg: must end with .png'),
 }
 

@@ -4,10 +4,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 import pytest
 
-from gan_jax import nets, ops
-from gan_jax.tasks import adversarial
+from gan_jax import nets, ops, tasks
 from gan_jax.types import DataSpec
 from tests import gans
 
@@ -26,54 +26,49 @@ def program(function, *args) -> str:
     return jax.jit(function).lower(*args).compile(options).as_text()
 
 
-def step(net: str, spec: DataSpec, **changes) -> str:
-    task = adversarial.make(gans.config(net, **changes), spec, axis_name=None)
-    return program(task.step, jax.eval_shape(task.init), gans.batch(spec, 1, 8))
+def step(config: ConfigDict, spec: DataSpec) -> str:
+    task = tasks.make(config, spec, axis_name=None)
+    images = gans.batch(spec, len(tasks.draws(config)), config.batch_size)
+    return program(task.step, jax.eval_shape(task.init), images)
 
 
 # A gradient penalty, so that the step holds second-order gradients besides all others.
 WGAN_GP = {'loss': 'wasserstein', 'penalties.gradient_penalty': 10.0}
 
 
-@pytest.mark.parametrize(
-    'net, spec',
-    [
-        ('mnist_gan', gans.MNIST_SPEC),
-        ('dcgan_mnist', gans.MNIST_SPEC),
-        ('dcgan', gans.DCGAN_SPEC),
-    ],
-)
-def test_no_convolution_of_a_step_is_of_the_slow_kind(net, spec):
-    text = step(net, spec, **WGAN_GP)
+PAIR_SPEC = DataSpec(image_shape=(64, 128, 3), num_classes=0, num_examples=64, panels=2)
+STEPS = {
+    'mnist_gan': (gans.config('mnist_gan', **WGAN_GP), gans.MNIST_SPEC),
+    'dcgan_mnist': (gans.config('dcgan_mnist', **WGAN_GP), gans.MNIST_SPEC),
+    'dcgan': (gans.config('dcgan', **WGAN_GP), gans.DCGAN_SPEC),
+    'sgan': (gans.config('sgan', task='semisupervised'), gans.MNIST_SPEC),
+    'pix2pix': (gans.pix2pix(), PAIR_SPEC),
+}
+
+
+@pytest.mark.parametrize('name', STEPS)
+def test_no_convolution_of_a_step_is_of_the_slow_kind(name):
+    text = step(*STEPS[name])
     # Eigen computes none of these, and XLA's own loop is over ten times slower.
     assert 'rhs_reversal' not in text
     assert ' conditional(' not in text
 
 
-@pytest.mark.parametrize(
-    'role, name, side',
-    [('gen', 'sgan', 28), ('gen', 'sgan_brownlee', 28)]
-    + [('disc', 'sgan', 28), ('disc', 'sgan_brownlee', 28)]
-    + [('gen', 'pix2pix', 64), ('disc', 'pix2pix', 64)],
-)
-def test_no_convolution_of_a_nets_gradients_is_of_the_slow_kind(role, name, side):
-    image = jax.ShapeDtypeStruct((8, side, side, 1), 'float32')
-    args = {
-        nets.Kind.LATENT: (jax.ShapeDtypeStruct((8, 10), 'float32'),),
-        nets.Kind.PATCHES: (image, image),
-    }
-    section = {'name': name, 'width': 8}
-    net = nets.build(role, section, image_shape=image.shape[1:], num_classes=2 * (role == 'disc'))
-    args = args.get(net.kind, (image,))
-    variables = jax.eval_shape(partial(net.init, train=False), jax.random.key(0), *args)
+@pytest.mark.parametrize('role', ['gen', 'disc'])
+def test_no_convolution_of_a_nets_gradients_is_of_the_slow_kind(role):
+    shape = (28, 28, 1) if role == 'disc' else (10,)
+    x = jax.ShapeDtypeStruct((8, *shape), 'float32')
+    section = {'name': 'sgan_brownlee', 'width': 8}
+    net = nets.build(role, section, image_shape=(28, 28, 1), num_classes=2 * (role == 'disc'))
+    variables = jax.eval_shape(partial(net.init, train=False), jax.random.key(0), x)
 
-    def loss(params, stats, args):
+    def loss(params, stats, x):
         scope, rngs = {'params': params, 'batch_stats': stats}, {'dropout': jax.random.key(0)}
-        out, _ = net.apply(scope, *args, train=True, mutable=['batch_stats'], rngs=rngs)
+        out, _ = net.apply(scope, x, train=True, mutable=['batch_stats'], rngs=rngs)
         return jnp.sum(jnp.square(out))
 
     stats = variables.get('batch_stats', {})
-    text = program(jax.grad(loss, (0, 2)), variables['params'], stats, args)
+    text = program(jax.grad(loss, (0, 2)), variables['params'], stats, x)
     assert 'rhs_reversal' not in text
     assert ' conditional(' not in text
 

@@ -1,0 +1,46 @@
+"""The study of balance: each way differs from the plain one in what it is named after."""
+
+import pytest
+
+from gan_jax import config as config_lib
+from gan_jax import data
+from gan_jax.studies import balance, cat_albums
+from gan_jax.studies.study import Setting
+from tests.data import photos
+
+
+@pytest.fixture(scope='module')
+def configs(tmp_path_factory):
+    """The config of each trial, by its name, on an album of ten crops."""
+    home = tmp_path_factory.mktemp('album')
+    photos.album(home / 'crops', 10, (64, 64))
+    with pytest.MonkeyPatch.context() as patch:
+        albums = type('Albums', (), {'crops': home / 'crops'})
+        patch.setattr(cat_albums, 'prepare', lambda cats, folder: albums)
+        trials = balance.trials(Setting(home, smoke=False))
+        return {trial.name: trial.stages[0].config(home / trial.name) for trial in trials}
+
+
+def differences(config, other):
+    """Dotted paths of the fields that differ."""
+    found = set()
+    for field in config:
+        if hasattr(config[field], 'items'):
+            found |= {f'{field}.{rest}' for rest in differences(config[field], other[field])}
+        elif config[field] != other[field]:
+            found.add(field)
+    return found
+
+
+def test_every_run_is_valid_and_lasts_for_all_epochs(configs):
+    for config in configs.values():
+        config_lib.validate(config)
+        epoch = data.load(config.data).spec.num_examples / config.batch_size
+        assert config.steps == round(balance.EPOCHS * epoch)
+
+
+def test_a_lever_is_all_that_differs(configs):
+    plain = configs['plain-32-0']
+    for name in balance.LEVERS:
+        changed = differences(configs[f'{name}-32-0'], plain)
+        assert changed == set(balance.WAYS[name].changes) and changed
