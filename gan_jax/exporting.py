@@ -25,6 +25,7 @@ from gan_jax.types import DataSpec, Part, Task
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'
 WEIGHTS = '.safetensors'  # after the name of the artefact
+FACTS = 'part', 'step', 'name', 'task', 'versions', 'config', 'data'  # in its metadata
 BATCHES = 1, 3  # of the comparison
 # What the program may differ by from the network: rounding, of sums in another order. Images and
 # probabilities lie in [0, 1].
@@ -136,17 +137,20 @@ def load(path: Path) -> Exported:
             f'{path}: its results differ from those of {_weights(path).name} by {difference:.2g},'
             f' more than {TOLERANCE[config.precision]:.0e}: export it again, on this machine'
         )
-    kept = ('part', 'step', 'name', 'task', 'versions')
-    return Exported(call, part.inputs, difference, {key: facts[key] for key in kept})
+    del facts['config'], facts['data']
+    return Exported(call, part.inputs, difference, facts)
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         with safetensors.safe_open(_weights(path), 'numpy') as file:
-            facts = {key: json.loads(value) for key, value in file.metadata().items()}
+            metadata = file.metadata() or {}
+            facts = {key: json.loads(metadata[key]) for key in FACTS}
             return facts, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, ValueError, AttributeError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise UserError(f'{_weights(path)}: missing or damaged ({error})') from None
+    except KeyError as error:
+        raise UserError(f'{_weights(path)}: not of `gan-jax export`, it lacks {error}') from None
 
 
 def _config(stored: Mapping[str, Any]) -> ConfigDict:

@@ -7,6 +7,7 @@ blended in the overlaps.
 
 from collections.abc import Callable, Iterator, Sequence
 import itertools
+import math
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -90,12 +91,18 @@ def _generator(task: Task) -> Callable:
 
 
 def _resized(image: Image.Image, side: int) -> np.ndarray:
-    """The short side to `side`, antialiased as training does it; of a square the same pixels."""
+    """The short side to `side`, antialiased as training does it; of a square the same pixels.
+
+    Raises:
+      Unreadable: it would have more than `decode.MAX_PIXELS`.
+    """
     width, height = image.size
     if width == height:
         return decode.square(image, side)
     factor = side / min(width, height)
     size = max(side, round(width * factor)), max(side, round(height * factor))
+    if math.prod(size) > decode.MAX_PIXELS:
+        raise decode.Unreadable(f'{width}x{height} pixels would become {size[0]}x{size[1]}')
     return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
 
 
@@ -123,7 +130,7 @@ def tiled(call: Callable[[np.ndarray], np.ndarray], image: np.ndarray, side: int
         place = np.s_[top : top + side, left : left + side]
         total[place] += weight * call(np.ascontiguousarray(image[place]))
     total /= np.outer(*(_cover(begins, line) for begins in (rows, cols)))[..., None]
-    return np.rint(total).astype(np.uint8)[:height, :width]
+    return np.rint(total, out=total).astype(np.uint8)[:height, :width]
 
 
 def _padded(image: np.ndarray, side: int) -> np.ndarray:
@@ -165,11 +172,13 @@ class Plan(NamedTuple):
 
     Attributes:
       files: the inputs lie in.
+      folder: that all results go into.
       jobs: in the order of their names.
       left_out: files that will not be done.
     """
 
     files: album.Files
+    folder: Path
     jobs: Sequence[Job]
     left_out: Sequence[album.LeftOut]
 
@@ -187,9 +196,7 @@ def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
     """
     found = album.find(source, '--input')
     single = album.is_image(source.name) and source.expanduser().is_file()
-    whole = output.suffix.lower() == '.png'
-    if whole and not single:
-        raise UserError(f'--output={output}: of a folder of images give a folder')
+    whole = _names_file(output, single)
     jobs, left_out = [], list(found.ignored)
     taken: dict[Path, str] = {}
     for name in found.names:
@@ -205,7 +212,18 @@ def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
             f'--output={output}: {len(there)} of {len(jobs)} results are there, such as'
             f' {there[0]}: choose another, or pass --overwrite'
         )
-    return Plan(found.files, jobs, left_out)
+    return Plan(found.files, output.parent if whole else output, jobs, left_out)
+
+
+def _names_file(output: Path, single: bool) -> bool:
+    """Whether the output is a file, by its suffix; a folder of several may be named v1.2."""
+    if output.is_dir() or not (output.suffix if single else album.is_image(output.name)):
+        return False
+    if not single:
+        raise UserError(f'--output={output}: of a folder of images give a folder')
+    if output.suffix.lower() != '.png':
+        raise UserError(f'--output={output}: must end with .png, or be a folder that exists')
+    return True
 
 
 def _refuse_inputs(source: Path, output: Path, found: album.Album, jobs: Sequence[Job]) -> None:

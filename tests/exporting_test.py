@@ -69,6 +69,10 @@ def test_damaged_and_missing_files_are_named(exported, tmp_path):
     (tmp_path / 'net.bin.safetensors').write_bytes(content)
     with pytest.raises(UserError, match='net.bin: not an exported network, or damaged'):
         exporting.load(path)
+    for metadata in (None, {'format': 'pt'}):  # weights of another program
+        safetensors.numpy.save_file({'x': np.zeros(1)}, f'{path}.safetensors', metadata)
+        with pytest.raises(UserError, match="not of `gan-jax export`, it lacks 'part'"):
+            exporting.load(path)
 
 
 @pytest.mark.newest

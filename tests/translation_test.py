@@ -208,6 +208,26 @@ def test_a_zip_is_read(run, album, tmp_path):
     assert (tmp_path / 'out' / 'inner' / 'x.png').exists()
 
 
+def test_an_output_is_a_file_or_a_folder_by_its_name_and_what_is_there(album, tmp_path):
+    one = album / '000.jpg'
+    (tmp_path / 'there.png').mkdir()
+    for source, name, result in (
+        (one, 'o.PNG', 'o.PNG'),
+        (one, 'o', 'o/000.png'),
+        (one, 'there.png', 'there.png/000.png'),
+        (album, 'v1.2', 'v1.2/000.png'),
+    ):
+        found = translation.plan(source, tmp_path / name, overwrite=False)
+        assert found.jobs[0].output == tmp_path / result
+        assert found.folder == (tmp_path / result).parent
+
+
+def test_a_line_is_not_resized_beyond_what_is_decoded(run):
+    line = photos.encoded(Image.new('RGB', (100_000, 1)), 'PNG')
+    with pytest.raises(translation.decode.Unreadable, match='would become 6400000x64'):
+        ready(run, resize=True).read(line)
+
+
 MISTAKES = {
     'no such file': (['--input=none.png', '--output=o'], '--input=none.png cannot be opened'),
     'inside': (['--input=in', '--output=in/out'], '--output=in/out is inside --input=in'),
@@ -216,7 +236,8 @@ MISTAKES = {
     'over it by its name': (['--input=in/b.png', '--output=in'], 'in/b.png is an input'),
     'over inputs': (['--input=in', '--output=.'], 'in/b.png is an input'),
     'file of a folder': (['--input=in', '--output=o.png'], 'of a folder of images give a folder'),
-    'suffix': (['--input=in', '--output=o.jpg'], '--output=o.jpg: must end with .png'),
+    'picture of a folder': (['--input=in', '--output=o.jpg'], 'of a folder of images give'),
+    'suffix': (['--input=in/b.png', '--output=o.jpg'], '--output=o.jpg: must end with .png'),
     'unreadable': (['--input=bad.jpg', '--output=o.png'], '--input=bad.jpg: not an image'),
     'nothing readable': (['--input=broken', '--output=o'], 'no image in it can be translated'),
     'empty': (['--input=empty', '--output=o'], '--input=empty holds no images'),

@@ -54,13 +54,11 @@ def main(invocation: Invocation) -> None:
     if values.precision and values.precision not in config_lib.PRECISIONS:
         names = ' or '.join(config_lib.PRECISIONS)
         raise UserError(f'--precision={values.precision}: must be {names}')
-    if output.suffix and not output.is_dir():
-        outputs.check_suffix(values.output, '.png')
     plan = translation.plan(source, output, overwrite=values.overwrite)
     startup.prepare()
     options = translation.Options(values.seed, values.resize, values.as_is)
     ready = translation.Ready(Path(values.workdir), values.step, values.precision, options)
-    outputs.folder(str(output if output.suffix != '.png' else output.parent))
+    outputs.folder(str(plan.folder))
     total, done = len(plan.jobs) + len(plan.left_out), 0
     with Progress(len(plan.jobs), description='translate', unit='image') as progress:
         for item in plan.left_out:
