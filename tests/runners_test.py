@@ -128,7 +128,7 @@ LAYOUTS = [('dcgan_mnist', r, n) for r in runners.RUNNERS for n in (1, 2, 4)] + 
     ('mnist_gan', 'vmap', 4),
     ('sgan', 'pmap', 2),
     ('sgan', 'vmap', 2),
-    ('pix2pix', 'vmap', 2),
+    ('pix2pix', 'vmap', 4),  # one pair a device
 ]
 
 
