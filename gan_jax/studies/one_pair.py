@@ -229,7 +229,8 @@ def summary(rows: Sequence[Row]) -> str:
         lines.append([label, row['input'], row['split'], *cells])
     return (
         'Of the translation / of its input, taken for one / of the mean training photo. L1 with'
-        ' pixels in [-1, 1]; colour is the mean distance in the (a, b) plane of CIELAB.\n\n'
+        ' pixels in [-1, 1]; colour is the mean distance in the (a, b) plane of CIELAB. Pictures'
+        ' show, from left to right, input, translation and photo.\n\n'
         + outputs.markdown_table(head, lines)
     )
 
@@ -264,11 +265,12 @@ def strips(experiment: str, rows: Sequence[Row], workdir: Path) -> bytes | None:
         if case.experiment == experiment and case.side == SIDE:
             paths = sorted((workdir / case.name).glob('*.png'))
             found |= {_title(case, path): _read(path) for path in paths}
-    return pictures.side_by_side(found, width=2.6)
+    return pictures.side_by_side(found, width=2.0)
 
 
 def _title(case: Case, path: Path) -> str:
-    return f'{path.stem.replace("-", ", ")}\n{case.input} input, translation, photo'
+    experiment, split = path.stem.split('-')
+    return f'{split if experiment == case.experiment else experiment}, {case.input}'
 
 
 def _read(path: Path) -> np.ndarray:
@@ -287,7 +289,8 @@ content; the same run is then applied to photos of facades and to portraits, whi
 `facades`: label maps to photos, a tenth held out.
 
 All runs are cut short: {STEPS['grey']:,} steps (Canny {STEPS['canny']:,}, facades
-{STEPS['labels']:,}) where the paper made 80,000. Translations are of the mode in the config: each image's own moments, no dropout.
+{STEPS['labels']:,}) where the paper made 80,000. Translations are of the mode in the config:
+each image's own moments, no dropout.
 
 Photos: gpriamo/Cat-Faces-Identification (MIT); portraits of faker-js/assets-person-portrait (CC0).
 No picture of a facade is shown.

@@ -58,7 +58,7 @@ def _markdown(
     return (
         f'# {study.title}\n\n{study.about.strip()}\n\n{summary}\n{pictures}'
         '## Every row\n\nThe command makes the row anew, in a `--workdir` of your own; `minutes`'
-        ' are of two cores that other jobs shared.\n\n'
+        ' are of a machine that other jobs shared.\n\n'
         f'{markdown_table([*study.columns, "command"], rows)}'
     )
 
