@@ -8,7 +8,8 @@ Takes from about 100 pictures up; below that it warns. Pictures of one kind, fra
 best: `gan-jax clean` cuts photos of cats or people to their faces. Left and right are exchanged
 at random: pass --config.data.flip=False for letters and the like.
 
-Expect: not measured yet.
+Expect half an hour at 64x64 on two cores of a server's CPU (192 ms a step). How good it becomes was
+not measured yet.
 
 Source: the networks of DCGAN (Radford et al. 2016, arXiv:1511.06434), the discriminator with
 spectral instead of batch norm (Miyato et al. 2018, arXiv:1802.05957); DiffAugment (Zhao et al.
