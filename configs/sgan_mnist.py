@@ -6,7 +6,8 @@
 Training gets the labels of the budget, config.data.labels, and of the other images -1: 100, ten
 of each class, or --config.data.labels.number=50; --config.data.labels.seed=1 is another draw.
 
-Expect 8 minutes on two cores of a server's CPU (75 ms a step), 12 for the preset book. Accuracies
+Expect 7 to 8 minutes on two cores of a server's CPU (64 to 75 ms a step), 9 to 12 for the preset
+book. Accuracies
 are not measured yet.
 
 Source: book: J. Langr and V. Bok, "GANs in Action" (2019), `Chapter_7_SGAN.ipynb`: the first
