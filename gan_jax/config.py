@@ -257,6 +257,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     for role in ('gen', 'disc'):
         config[role].optimizer.constant_steps = min(config[role].optimizer.constant_steps, 10)
     config.steps = 20
+    config.steps_per_call = 1
     config.batch_size = min(config.batch_size, 16)
     config.num_samples = min(config.num_samples, 16)
     config.log_every = 2
@@ -445,9 +446,10 @@ def _validate_combinations(config: ConfigDict) -> None:
             f' use {fits}, or set config.devices'
         )
     if config.steps % config.steps_per_call:
+        stride = config.steps_per_call
         raise UserError(
-            f'config.steps={config.steps} is not a multiple of'
-            f' config.steps_per_call={config.steps_per_call}'
+            f'config.steps={config.steps} is not a multiple of config.steps_per_call={stride}:'
+            f' use {math.ceil(config.steps / stride) * stride}, or set config.steps_per_call=1'
         )
     if config.label_smoothing and not losses.LOSSES[config.loss].smooths:
         able = ', '.join(name for name, loss in losses.LOSSES.items() if loss.smooths)
