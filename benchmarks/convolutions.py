@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import memory
 from gan_jax.ops import cpu, direct, gemm, mirror, winograd
 from gan_jax.ops.windows import Axis, Window
 
@@ -131,5 +132,6 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == '__main__':
+    memory.keep()  # as in training: else the forms with large temporaries pay for fresh pages
     jax.config.update('jax_platforms', 'cpu')
     app.run(main)
