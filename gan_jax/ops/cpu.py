@@ -55,11 +55,11 @@ def corr_form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> Mo
     """The same for `corr` alone.
 
     There the small map is Eigen's kernel, which it slides over as many places as the layer's
-    kernel has taps: of 3x3, or of few rows, one product of patches takes half the time.
+    kernel has taps: of few rows, one product of patches takes half the time.
     """
     chosen = form(window, batch, channels)
     few_rows = window.strides == (1, 1) and _rows(window, batch) < 512
-    return gemm if chosen is direct and (few_rows or max(window.taps) <= 3) else chosen
+    return gemm if chosen is direct and few_rows else chosen
 
 
 def _rows(window: Window, batch: jax.Array) -> int:

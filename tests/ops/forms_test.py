@@ -153,17 +153,11 @@ def test_the_choice_depends_on_the_shape_as_the_measurements_do():
     assert chosen(square(32, 16, 4, 2, 1), 1, (256, 1024)) is gemm
 
 
-def test_weight_gradients_of_few_taps_are_products():
+def test_weight_gradients_of_few_rows_are_products():
     small = jax.ShapeDtypeStruct((32, 1, 1, 1), jnp.float32)
-    for axis, expected in (
-        ((14, 7, 3, 2, 0), gemm),
-        ((14, 14, 3, 1, 1), gemm),
-        ((32, 31, 4, 1, 1), direct),
-        ((14, 5, 5, 2, 0), direct),
-        ((14, 7, 6, 2, 2), direct),
-    ):
+    for axis in ((14, 7, 3, 2, 0), (14, 14, 3, 1, 1), (32, 31, 4, 1, 1), (14, 7, 6, 2, 2)):
         assert chosen(square(*axis), 32, (64, 128)) is direct
-        assert cpu.corr_form(square(*axis), small, (64, 128)) is expected
+        assert cpu.corr_form(square(*axis), small, (64, 128)) is direct
     alone = jax.ShapeDtypeStruct((1, 1, 1, 1), jnp.float32)
     for axis, expected in (((16, 15, 4, 1, 1), gemm), ((32, 31, 4, 1, 1), direct)):
         assert cpu.corr_form(square(*axis), alone, (256, 512)) is expected
