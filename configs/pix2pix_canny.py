@@ -10,7 +10,7 @@ both optimizers.
 Edges begin where the gradient is above the second of config.data.canny, e.g.
 --config.data.canny=100,200, and go on while it is above the first.
 
-Expect nothing after 2,000 steps at 128x128, some ten minutes on two cores: a brown blur
+Expect nothing after 2,000 steps at 128x128, 14 minutes on one core: a brown blur
 (`docs/results/one_pair/`). More was not measured.
 
 Source: Isola et al. 2017, arXiv:1611.07004: U-Net, 70x70 PatchGAN, cross-entropy, L1 times 100,

@@ -7,8 +7,8 @@ FOLDER holds pairs as pix2pix lays them out, such as those of the CMP facades (T
 2013). Labels on the left: --config.data.input=left; two folders with the same names:
 --config.data.input=folder --config.data.input_path=LABELS. A tenth is kept from training.
 
-Expect little after 3,000 steps at 128x128, a quarter of an hour on two cores: the mean photo is
-as near (`docs/pix2pix.md`). More was not measured.
+Expect little after 3,000 steps at 128x128, 21 minutes on one core: the mean photo is as near
+(`docs/pix2pix.md`). More was not measured.
 
 Source: as `pix2pix_grey`; 80,000 steps are 222 epochs of the 360 of 400 pairs that are left.
 """

@@ -7,8 +7,8 @@ A tenth of the photos is kept from training, for `gan-jax evaluate`. 80,000 step
 of 400 photos: for N photos give --config.steps as 200 times N, and half of it as constant_steps of
 both optimizers.
 
-Expect, of some 400 photos, timid but plausible colours after 3,000 steps, a quarter of an hour
-at 128x128 on two cores: `docs/results/one_pair/`. More was not measured.
+Expect, of some 400 photos, timid but plausible colours after 3,000 steps, 21 minutes at 128x128
+on one core: `docs/results/one_pair/`. More was not measured.
 
 Source: Isola et al. 2017, arXiv:1611.07004: U-Net, 70x70 PatchGAN, cross-entropy, L1 times 100,
 batches of one, jitter from 286 to 256 pixels and mirror images. The rate falls in the second half

@@ -6,9 +6,8 @@
 Training gets the labels of the budget, config.data.labels, and of the other images -1: 100, ten
 of each class, or --config.data.labels.number=50; --config.data.labels.seed=1 is another draw.
 
-Expect 7 to 8 minutes on two cores of a server's CPU (64 to 75 ms a step), 9 to 12 for the preset
-book. Accuracies
-are not measured yet.
+Expect 6 to 8 minutes on two cores of a server's CPU (64 to 75 ms a step), 9 to 12 for the preset
+book (67 to 90 ms). Accuracies are not measured yet.
 
 Source: book: J. Langr and V. Bok, "GANs in Action" (2019), `Chapter_7_SGAN.ipynb`: the first
 labels of the set, of whatever class; three updates of the discriminator, each with its own batch
