@@ -1,7 +1,8 @@
 """Plain convolutional GAN on MNIST: the network of study 1, how many images a GAN needs.
 
     python train.py --config=gan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
-    python train.py --config=gan_mnist:small_data --config.data.num_examples=200 [the path]
+    python train.py --config=gan_mnist:small_data --config.data.num_examples=200 \
+        --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
 
 Expect: not measured yet. The preset small_data is for some hundred digits: it bends them anew in
 every step, and takes samples from a moving average of the generator.

@@ -5,6 +5,7 @@ Nothing here knows what kind of GAN it trains.
 
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
+import gc
 import math
 from pathlib import Path
 import time
@@ -424,13 +425,22 @@ class Reports:
         """Draws soon, unless a drawing is under way; raises what the last one raised."""
         if cluster.is_first() and (self._pending is None or self._pending.done()):
             self.wait()
-            self._pending = self._pool.submit(report.write, self._workdir)
+            self._pending = self._pool.submit(self._draw)
 
     def finish(self) -> None:
         """Draws the state as it is now, and waits for it."""
         self.wait()
         if cluster.is_first():
-            report.write(self._workdir)
+            self._draw()
+
+    def _draw(self) -> None:
+        """Writes the report, and frees what that took.
+
+        Figures refer to themselves, ten megabytes of them each time, and Python looks for such
+        garbage more and more rarely the longer a run lasts.
+        """
+        report.write(self._workdir)
+        gc.collect()
 
     def wait(self) -> None:
         """Returns when nothing is being drawn; raises what the drawing raised."""

@@ -1,6 +1,7 @@
 """Runs as a user makes them: from the start, killed, interrupted, resumed, gone wrong."""
 
 from fractions import Fraction
+import gc
 import json
 import os
 from pathlib import Path
@@ -428,6 +429,17 @@ def test_a_run_killed_before_its_report_gets_it(finished, tmp_path):
     train(tiny(), workdir)
     assert (workdir / 'report.html').exists() and runs.read_facts(workdir)['seed'] == 0
     assert digest(workdir) == digest(finished)
+
+
+def test_drawing_the_report_leaves_no_figure_in_memory(finished):
+    reports = trainer.Reports(finished)
+    gc.disable()  # Python's own search for garbage comes rarely, late in a long run
+    try:
+        reports.finish()
+        left = [one for one in gc.get_objects() if type(one).__name__ == 'Figure']
+    finally:
+        gc.enable()
+    assert not left
 
 
 def test_a_run_from_before_a_field_existed_goes_on(finished, tmp_path):
