@@ -19,6 +19,7 @@ from gan_jax import (
     cluster,
     data,
     experiments,
+    memory,
     observers,
     recorder,
     report,
@@ -441,6 +442,7 @@ class Reports:
         """
         report.write(self._workdir)
         gc.collect()
+        memory.give_back()
 
     def wait(self) -> None:
         """Returns when nothing is being drawn; raises what the drawing raised."""

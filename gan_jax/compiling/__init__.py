@@ -20,6 +20,7 @@ from gan_jax.compiling import collectives, forecast
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
 
+_FLAT_SIDE = 16  # of v5e and v6e, which have no third side: beyond it the compiler aborts
 _REMEDY = "pip install 'gan-jax[tpu]', which needs Python 3.12 or newer"
 
 
@@ -43,6 +44,12 @@ def describe(name: str) -> list[jax.Device]:
         raise UserError(
             f'--topology={name}: {reason[:200]}; give GENERATION:SHAPE, e.g. v5e:2x4'
         ) from error
+    x, y, z = (1 + max(device.coords[axis] for device in found.devices) for axis in range(3))
+    if z == 1 and max(x, y) > _FLAT_SIDE:
+        raise UserError(
+            f'--topology={name}: the compiler takes at most {_FLAT_SIDE}x{_FLAT_SIDE} chips of that'
+            f' generation, a pod: give --topology={name.split(":")[0]}:{_FLAT_SIDE}x{_FLAT_SIDE}'
+        )
     return sorted(found.devices, key=lambda device: device.id)
 
 

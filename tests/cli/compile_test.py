@@ -31,6 +31,7 @@ needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="needs libtpu: pip 
     ('flags', 'message'),
     [
         (['--topology=v5e:2x3x'], '--topology=v5e:2x3x: '),
+        (['--topology=v5e:32x32'], 'takes at most 16x16 chips'),
         (['--topology=v5e:2x4', '--batch_size=12'], 'does not divide among 8 chips: use 8'),
     ],
 )
