@@ -19,7 +19,6 @@ from gan_jax import (
     cluster,
     data,
     experiments,
-    memory,
     observers,
     recorder,
     report,
@@ -442,7 +441,6 @@ class Reports:
         """
         report.write(self._workdir)
         gc.collect()
-        memory.give_back()
 
     def wait(self) -> None:
         """Returns when nothing is being drawn; raises what the drawing raised."""
