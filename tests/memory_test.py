@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='the C library is not glibc')
+
 PROGRAM = """
 import resource
 from gan_jax import memory
@@ -23,18 +25,50 @@ for _ in range(10):
 print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 10)
 """
 
+# Heaps of a process in which eight threads were allocating at the same time.
+HEAPS = """
+import ctypes, re, sys, threading
+from gan_jax import memory
+memory.keep()
+libc, together = ctypes.CDLL(None), threading.Barrier(8)
+libc.malloc.restype = ctypes.c_void_p
+libc.fdopen.restype = ctypes.c_void_p
+def allocate():
+    together.wait()
+    assert libc.malloc(ctypes.c_size_t(4096))
+    together.wait()
+threads = [threading.Thread(target=allocate) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+stream = ctypes.c_void_p(libc.fdopen(1, b'w'))
+libc.malloc_info(0, stream)
+libc.fflush(stream)
+"""
 
-def faults(**env) -> int:
-    """Page faults of one step."""
+
+def run(program: str, **env: str) -> str:
     environment = os.environ | {'JAX_NUM_CPU_DEVICES': '1'} | env
-    done = subprocess.run(
-        [sys.executable, '-c', PROGRAM], env=environment, capture_output=True, text=True, check=True
-    )
-    return int(done.stdout)
+    return subprocess.run(
+        [sys.executable, '-c', program], env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='the C library is not glibc')
+def faults(**env: str) -> int:
+    """Page faults of one step."""
+    return int(run(PROGRAM, **env))
+
+
+def heaps(**env: str) -> int:
+    return run(HEAPS, **env).count('<heap nr=')
+
+
+@glibc
 def test_steps_take_no_fresh_pages_unless_the_environment_says_so():
     assert faults() < 5_000
     if '[always]' not in Path('/sys/kernel/mm/transparent_hugepage/enabled').read_text():
         assert faults(GAN_JAX_MALLOC='system') > 10_000
+
+
+@glibc
+def test_threads_share_a_heap_unless_the_environment_says_so():
+    assert heaps() <= 2 < heaps(GAN_JAX_MALLOC='system')
