@@ -4,8 +4,10 @@
     python train.py --config=gan_mnist:small_data --config.data.num_examples=200 \
         --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
 
-Expect: not measured yet. The preset small_data is for some hundred digits: it bends them anew in
-every step, and takes samples from a moving average of the generator.
+Expect of the preset small_data, for some hundred digits, after half an hour on one core and from
+200 of them: digits of all ten classes, 86 % of them readable (docs/results/data_size). It bends the
+images anew in every step, and takes samples from a moving average of the generator. Without the
+preset: not measured yet.
 
 Source: github.com/hwalsuklee/tensorflow-generative-model-collections, `GAN.py`: z of 62
 uniform numbers, batch 64, discriminator's rate 2e-4 and generator's 1e-3, Adam's b1 0.5,
