@@ -9,7 +9,7 @@ FOLDER holds pairs as pix2pix lays them out, such as those of the CMP facades (T
 
 Expect, of the CMP facades at 128x128, to be a little nearer than the mean photo after 3,000 steps,
 20 minutes on one core, with --config.translation.l1=400 (`docs/pix2pix.md`); with the paper's
-100, as here, livelier pictures that are not.
+100, as here, it was not.
 
 Source: as `pix2pix_grey`; 80,000 steps are 222 epochs of the 360 of 400 pairs that are left.
 """

@@ -27,7 +27,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 10)
 
 # Heaps of a process in which eight threads were allocating at the same time.
 HEAPS = """
-import ctypes, re, sys, threading
+import ctypes, threading
 from gan_jax import memory
 memory.keep()
 libc, together = ctypes.CDLL(None), threading.Barrier(8)
