@@ -18,6 +18,7 @@ import sys
 import tempfile
 
 ROOT = Path(__file__).parent.parent
+LOG_EVERY = 5  # steps
 WARM_UP = 1  # log lines that do not count
 
 
@@ -26,7 +27,7 @@ def start(options: argparse.Namespace, workdir: Path, core: int, *flags: str) ->
     fields = {
         'batch_norm': options.batch_norm,
         'steps': options.steps,
-        'log_every': 5,
+        'log_every': LOG_EVERY,
         'sample_every': options.steps,
         'save_every': options.steps,
         'num_samples': 4,
@@ -96,6 +97,11 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=25)
     parser.add_argument('--turns', type=int, default=3)
     options = parser.parse_args()
+    if options.steps < (WARM_UP + 1) * LOG_EVERY:
+        parser.error(
+            f'--steps={options.steps}: the first {WARM_UP * LOG_EVERY} do not count, and'
+            f' a figure takes {LOG_EVERY} more'
+        )
     turns = []
     for number in range(options.turns):
         one = apart(options, [number % 2])
