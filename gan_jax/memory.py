@@ -5,8 +5,6 @@ glibc takes blocks of that size from the system and returns them, and the page f
 fresh ones cost a tenth of the step and more. Here malloc is told to keep what it has. It can
 only do so in its main heap, so the step must run in the main thread. All other threads share a
 second heap: in one of its own each would keep its own peak, and a long run would grow by them.
-In a run of several processes they keep their own: with one for all, steps with an all-reduce were
-3 % slower (docs/scaling.md).
 
 GAN_JAX_MALLOC=system in the environment leaves all as it is.
 """
@@ -20,19 +18,14 @@ import jax
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # of mallopt(3)
 
 
-def keep(*, alone: bool = True) -> None:
-    """To be called before JAX makes its client; does nothing where the C library is not glibc.
-
-    Args:
-      alone: whether no other process is part of this run.
-    """
+def keep() -> None:
+    """To be called before JAX makes its client; does nothing where the C library is not glibc."""
     if not wanted():
         return
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_MAX, 0)
     libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-    if alone:
-        libc.mallopt(_M_ARENA_MAX, 2)
+    libc.mallopt(_M_ARENA_MAX, 2)
     jax.config.update('jax_cpu_enable_async_dispatch', False)
 
 

@@ -6,17 +6,16 @@ import os
 import jax
 
 
-def prepare(platform: str | None = None, *, alone: bool = True) -> None:
+def prepare(platform: str | None = None) -> None:
     """Keeps compiled programs between processes, memory, and the terminal to what is ours.
 
     Args:
       platform: of the devices, where the command is for one; None: what JAX finds.
-      alone: whether no other process is part of this run.
     """
     from gan_jax import memory
     from gan_jax.data.cache import cache_dir
 
-    memory.keep(alone=alone)
+    memory.keep()
     if platform:
         jax.config.update('jax_platforms', platform)
     if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:

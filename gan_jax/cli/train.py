@@ -48,8 +48,8 @@ def main(invocation: Invocation) -> None:
     from gan_jax import cluster, experiments, trainer
     from gan_jax.cli import startup
 
+    startup.prepare()
     values = invocation.flags
-    startup.prepare(alone=not (values.distributed or values.coordinator))
     workdir = Path(values.workdir or Path('runs', experiments.title(invocation.source)))
     workdir = workdir.expanduser().absolute()
     _join(values)
