@@ -42,7 +42,7 @@ def get_config(preset: str = '') -> ConfigDict:
 
     def best() -> None:
         config.gen.net = ConfigDict(dict(name='dcgan_mnist', width=32))
-        config.disc.net = ConfigDict(dict(name='sgan_brownlee', width=64))
+        config.disc.net = ConfigDict(dict(name='sgan_brownlee', width=64, dropout=0.1))
         config.gen.optimizer = base.optimizer(2e-4, 0.5)
         config.disc.optimizer = base.optimizer(1e-3, 0.5)
         config.gen.ema_decay = config.disc.ema_decay = 0.999
@@ -50,6 +50,8 @@ def get_config(preset: str = '') -> ConfigDict:
         config.semisupervised.non_saturating = 0.0
         config.semisupervised.matching = 1.0
         config.semisupervised.pseudo = 1.0
+        config.semisupervised.confidence = 0.9
+        config.semisupervised.adversarial = 0.1  # at 1 it is classes that the network neglects
         config.batch_size = 64
         config.disc.optimizer.schedule = 'cosine'
         config.steps = 6_000
