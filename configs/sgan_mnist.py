@@ -47,10 +47,7 @@ def get_config(preset: str = '') -> ConfigDict:
         config.disc.optimizer = base.optimizer(1e-3, 0.5)
         config.gen.ema_decay = config.disc.ema_decay = 0.999
         config.augment = 'affine'
-        config.semisupervised.non_saturating = 0.0
-        config.semisupervised.matching = 1.0
-        config.semisupervised.pseudo = 1.0
-        config.semisupervised.confidence = 0.9
+        config.semisupervised.update(non_saturating=0.0, matching=1.0, pseudo=1.0, confidence=0.9)
         config.semisupervised.adversarial = 0.1  # at 1 it is classes that the network neglects
         config.batch_size = 64
         config.disc.optimizer.schedule = 'cosine'
