@@ -76,6 +76,8 @@ def get_config(preset: str = '') -> ConfigDict:
     def supervised(with_gan: Callable[[], None]) -> Callable[[], None]:
         def change() -> None:
             with_gan()
+            if 'dropout' in config.disc.net:  # without the GAN the network's own is better
+                del config.disc.net.dropout
             for term in ('adversarial', 'pseudo', 'non_saturating', 'matching'):
                 config.semisupervised[term] = 0.0
             config.disc.optimizer.schedule = 'constant'  # it is stopped, by validation
