@@ -26,7 +26,7 @@ from gan_jax import supervisor
 from gan_jax.errors import UserError
 
 # A process that neither answers nor ends is given up after this: JAX then ends the others.
-HEARTBEAT_S = int(os.environ.get('GAN_JAX_HEARTBEAT_S', '30'))
+HEARTBEAT_S = 30  # unless the environment's GAN_JAX_HEARTBEAT_S says otherwise
 LEAVE_S = 300  # the first process still draws its report while the others wait for it
 
 T = TypeVar('T')
@@ -46,6 +46,7 @@ def join(coordinator: str, num_processes: int | None, process_id: int | None, wa
       UserError: the others were not there in time, nothing was found, or the processes do not
         have the same number of devices.
     """
+    heartbeat = _heartbeat_s()
     if coordinator and process_id:
         _await(coordinator, wait_s)
     elif coordinator:
@@ -62,7 +63,7 @@ def join(coordinator: str, num_processes: int | None, process_id: int | None, wa
             num_processes,
             process_id,
             initialization_timeout=wait_s,
-            heartbeat_timeout_seconds=HEARTBEAT_S,
+            heartbeat_timeout_seconds=heartbeat,
             shutdown_timeout_seconds=LEAVE_S,
         )
     except ValueError as error:
@@ -74,6 +75,15 @@ def join(coordinator: str, num_processes: int | None, process_id: int | None, wa
         raise UserError(f'{apart} ({_first_line(error)}): {remedy}') from None
     supervisor.expect(f'another process is lost, as JAX says above: {supervisor.AGAIN}')
     _refuse_uneven()
+
+
+def _heartbeat_s() -> int:
+    given = os.environ.get('GAN_JAX_HEARTBEAT_S', str(HEARTBEAT_S))
+    if not given.isdecimal() or not 0 < int(given) < 2**31:
+        raise UserError(
+            f'GAN_JAX_HEARTBEAT_S={given}: must be a number of seconds, at least 1 and whole'
+        )
+    return int(given)
 
 
 def _refuse_uneven() -> None:
@@ -88,7 +98,12 @@ def _refuse_uneven() -> None:
 
 def _address(coordinator: str) -> tuple[str, int]:
     host, _, port = coordinator.rpartition(':')
-    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+    try:
+        host.encode('idna')
+        named = bool(host)
+    except UnicodeError:  # an empty label, as in 10.0..1
+        named = False
+    if not named or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise UserError(f'--coordinator={coordinator}: must be HOST:PORT, e.g. 10.0.0.1:1234')
     return host.strip('[]'), int(port)
 

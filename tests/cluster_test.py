@@ -110,10 +110,19 @@ def test_a_taken_port_is_named():
             cluster.join(address, 2, 0, wait_s=1)
 
 
-@pytest.mark.parametrize('address', ['here', 'here:', ':1', 'here:0', 'here:70000', 'here:x'])
+@pytest.mark.parametrize(
+    'address', ['here', 'here:', ':1', 'here:0', 'here:70000', 'here:x', '10.0..1:2']
+)
 def test_an_address_is_a_host_and_a_port(address):
     with pytest.raises(UserError, match='must be HOST:PORT'):
         cluster.join(address, 2, 1, wait_s=1)
+
+
+@pytest.mark.parametrize('seconds', ['30s', '0', '-5', ''])
+def test_a_heartbeat_is_a_number_of_seconds(seconds, monkeypatch):
+    monkeypatch.setenv('GAN_JAX_HEARTBEAT_S', seconds)
+    with pytest.raises(UserError, match=f'GAN_JAX_HEARTBEAT_S={seconds}: must be'):
+        cluster.join('127.0.0.1:1', 2, 1, wait_s=1)
 
 
 def test_nothing_to_find_is_one_line_from_the_supervisor():

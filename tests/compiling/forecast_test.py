@@ -40,5 +40,10 @@ def test_efficiency_falls_with_chips_and_with_bytes():
     assert many['scaling'][-1]['efficiency'] < few['scaling'][-1]['efficiency']
 
 
+def test_a_program_of_one_chip_says_nothing_of_more():
+    found = forecast.forecast({**FACTS, 'chips': 1}, [])
+    assert [point['chips'] for point in found['scaling']] == [1]
+
+
 def test_an_unknown_chip_has_no_forecast():
     assert forecast.forecast({**FACTS, 'device': 'TPU v99'}, []) is None
