@@ -30,14 +30,13 @@ def get_config(preset: str = '') -> ConfigDict:
     config.data.unlabelled = 'unlabelled'
     config.data.flip = True
     config.gen.net = ConfigDict(dict(name='dcgan', width=32))
-    config.disc.net = ConfigDict(dict(name='sgan_brownlee', width=64, levels=4))
+    config.disc.net = ConfigDict(dict(name='sgan_brownlee', width=64, levels=4, dropout=0.1))
     config.gen.optimizer = base.optimizer(2e-4, 0.5)
     config.disc.optimizer = base.optimizer(2e-4, 0.5)
     config.gen.ema_decay = config.disc.ema_decay = 0.999
     config.augment = 'affine'
-    config.semisupervised.non_saturating = 0.0
-    config.semisupervised.matching = 1.0
-    config.semisupervised.pseudo = 1.0
+    config.semisupervised.update(non_saturating=0.0, matching=1.0, pseudo=1.0, confidence=0.9)
+    config.semisupervised.adversarial = 0.1
     config.batch_size = 32
     config.steps = 5_000
     return base.choose_preset(config, preset)
