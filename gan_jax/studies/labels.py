@@ -59,8 +59,8 @@ def _semisupervised(
 
 
 def _book_supervised(setting: Setting, number: int, draw: int) -> tuple[Stage, ...]:
-    """The book's own baseline: 30 epochs of the labelled images."""
-    steps = math.ceil(BOOK_EPOCHS * number / 32)
+    """The book's own baseline: 30 epochs of the labelled images, the last batch of each smaller."""
+    steps = BOOK_EPOCHS * math.ceil(number / 32)
     return _semisupervised('book_supervised', setting, number, draw, steps=steps)
 
 
