@@ -32,7 +32,8 @@ def describe(name: str) -> list[jax.Device]:
       name: GENERATION:SHAPE, e.g. 'v5e:2x4'.
 
     Raises:
-      UserError: there is no such slice, or no TPU compiler is installed.
+      UserError: there is no such slice, its chips are two devices each, or no TPU compiler is
+        installed.
     """
     try:
         import libtpu  # noqa: F401 - what JAX needs to compile for a TPU

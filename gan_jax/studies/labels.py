@@ -264,6 +264,7 @@ ABOUT = f"""
 The same digits and the same budget of labels for everybody. Labels outside of the budget are
 removed before anything else gets the set (`gan_jax/data/budget.py`); no step, rate or
 checkpoint is chosen by one of them. The test digits are read once, by the finished classifier.
+(The settings of `best` were chosen beforehand, on the training digits: `docs/studies.md`.)
 
 - `supervised`: the classifier of `best` with its augmentation on the labelled images alone, and
   dropout of 0.4, which without the GAN is better than 0.1 (`docs/studies.md`). Trained with a fifth
