@@ -125,6 +125,16 @@ def test_a_heartbeat_is_a_number_of_seconds(seconds, monkeypatch):
         cluster.join('127.0.0.1:1', 2, 1, wait_s=1)
 
 
+@pytest.mark.parametrize(
+    'flag', ['--join_timeout=99999999999', '--num_processes=0', '--num_processes=99999999999']
+)
+def test_a_number_that_jax_cannot_take_is_refused_by_its_flag(flag):
+    command = [sys.executable, 'train.py', '--coordinator=127.0.0.1:9', '--process_id=0', flag]
+    ended = subprocess.run(command, cwd=fleets.ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert re.fullmatch(f'error: flag {flag}: .*\n', ended.stderr)
+
+
 def test_nothing_to_find_is_one_line_from_the_supervisor():
     command = [sys.executable, 'train.py', '--distributed']
     ended = subprocess.run(command, cwd=fleets.ROOT, capture_output=True, text=True)

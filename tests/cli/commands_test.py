@@ -38,14 +38,6 @@ def fails(capsys, *argv, code=2):
     return text.splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    'flag', ['--join_timeout=99999999999', '--num_processes=0', '--num_processes=99999999999']
-)
-def test_numbers_that_jax_cannot_take_are_refused_by_their_flag(flag, capsys):
-    place = '--coordinator=127.0.0.1:9', '--process_id=0'
-    assert f'flag {flag}: ' in fails(capsys, 'train', '--config=quickstart:smoke', *place, flag)
-
-
 @pytest.mark.parametrize('command', cli.COMMANDS)
 def test_help_fits_a_screen(command, capsys):
     assert cli.main([command, '--help']) == 0
