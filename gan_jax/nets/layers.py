@@ -194,9 +194,16 @@ class BatchNorm(nn.BatchNorm):
     The variance is that of the centred values. Flax's default, E[x^2] - E[x]^2, cancels where
     channels hardly vary, as those of a new generator's images do: of the MNIST GAN's first
     gradients it leaves four digits instead of six.
+
+    Attributes (besides Flax's):
+      debias: whether the running moments are weighted means of the batches alone, without the
+        zeros and ones they begin as (as Adam's are, arXiv:1412.6980, section 3): with a
+        decay of 0.99 those still weigh a third after 120 updates. `epsilon` should be well
+        above the rounding of the variances, 1e-5.
     """
 
     use_fast_variance: bool = False
+    debias: bool = False
 
     @nn.compact
     def __call__(
@@ -211,13 +218,30 @@ class BatchNorm(nn.BatchNorm):
             Taken out of training, they make an example's output depend on the others.
         """
         if train or not batch_moments:
-            return super().__call__(x, use_running_average=not train)
+            before = dict(self.variables.get('batch_stats', {}))
+            y = super().__call__(x, use_running_average=not train)
+            if self.debias:
+                self._debias(before, train)
+            return y
         # Flax takes the batch's moments only where it may also store them.
         y = _standardized(x, tuple(range(x.ndim - 1)), self.epsilon, self.axis_name)
         scale = self.param('scale', self.scale_init, (x.shape[-1],), self.param_dtype)
         bias = self.param('bias', self.bias_init, (x.shape[-1],), self.param_dtype)
         shape = (1,) * (x.ndim - 1) + (-1,)
         return (y * scale.reshape(shape) + bias.reshape(shape)).astype(self.dtype)
+
+    def _debias(self, before: Mapping[str, jax.Array], train: bool) -> None:
+        """Lengthens the step the moments made from `before` to what it is without a start."""
+        updates = self.variable('batch_stats', 'updates', jnp.zeros, ())
+        if not train or self.is_initializing():
+            return
+        updates.value += 1.0
+        # With b the biased mean, b / (1 - m^t) moves by (1 - m) / (1 - m^t) of its distance
+        # from the batch, b by 1 - m.
+        length = 1 / (1 - self.momentum**updates.value)
+        for name in ('mean', 'var'):
+            moved = self.get_variable('batch_stats', name) - before[name]
+            self.put_variable('batch_stats', name, before[name] + length * moved)
 
 
 class InstanceNorm(nn.Module):

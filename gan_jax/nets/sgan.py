@@ -2,7 +2,8 @@
 
 - The book's, "GANs in Action" `Chapter_7_SGAN.ipynb`: at z 100 and 28x28x1 the generator has
   1,636,737 trainable parameters, the discriminator for ten classes 113,546 (its last map is
-  4x4). Keras defaults: Glorot-uniform kernels, batch norm with momentum .99, epsilon 1e-3.
+  4x4). Keras defaults: Glorot-uniform kernels, batch norm with momentum .99, epsilon 1e-3,
+  and, as in the Keras of that time (`zero_debias=True`), debiased running moments.
 - Brownlee's, stronger and without batch norm: 1,164,289 and 316,938.
 - That of feature matching (Salimans et al. 2016, arXiv:1606.03498): fully connected.
 
@@ -32,7 +33,7 @@ class _ConvNet(layers.Net):
 
     def _book_norm(self, x: jax.Array, train: bool) -> jax.Array:
         return layers.BatchNorm(
-            momentum=0.99, epsilon=1e-3, axis_name=self.norm_axis, dtype=self.dtype
+            momentum=0.99, epsilon=1e-3, debias=True, axis_name=self.norm_axis, dtype=self.dtype
         )(x, train=train)
 
 

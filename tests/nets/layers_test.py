@@ -115,6 +115,25 @@ class TestBatchNorm:
         )
         chex.assert_trees_all_close((y.reshape(x.shape), stats), expected, rtol=1e-5, atol=1e-5)
 
+    def test_debiased_moments_are_weighted_means_of_the_batches_alone(self):
+        norm = layers.BatchNorm(momentum=0.9, epsilon=1e-3, debias=True)
+        batches = np.asarray(3 + 2 * draw(0, 4, 50, 2))
+        variables = norm.init(jax.random.key(0), batches[0], train=True)
+        np.testing.assert_array_equal(variables['batch_stats']['updates'], 0)
+        means, variances = np.mean(batches, 1), np.var(batches, 1)
+        for t in range(1, 5):
+            y, updated = norm.apply(variables, batches[t - 1], train=True, mutable=['batch_stats'])
+            np.testing.assert_allclose(y.mean(0), 0, atol=1e-5)
+            variables = variables | updated
+            weights = 0.9 ** np.arange(t)[::-1]
+            stats = variables['batch_stats']
+            for name, moments in (('mean', means), ('var', variances)):
+                expected = np.average(moments[:t], axis=0, weights=weights)
+                np.testing.assert_allclose(stats[name], expected, rtol=1e-5)
+        unchanged = norm.apply(variables, batches[0], train=False)
+        mean, std = (np.asarray(m) for m in (stats['mean'], np.sqrt(stats['var'] + 1e-3)))
+        np.testing.assert_allclose(unchanged, (batches[0] - mean) / std, rtol=1e-4, atol=1e-5)
+
     def test_keeps_float32_moments_in_bfloat16(self):
         norm = layers.BatchNorm(momentum=0.0, dtype=jnp.bfloat16)
         # Moments taken in bfloat16, which has no number between 256 and 258, would be off.
