@@ -275,12 +275,10 @@ checkpoint is chosen by one of them. The test digits are read once, by the finis
   GAN that saw nothing but the labelled images (without those held back).
 - `book`, `book_supervised`: "GANs in Action", the first labels of the set, and its own baseline,
   the same network for {BOOK_EPOCHS} epochs of them. Draws differ in the seed alone.
-  (Of 50 and 100 labels that baseline takes 60 and 120 steps, too few for the running statistics of
-  its batch norm, whose decay is 0.99: `docs/studies.md`.)
 - `brownlee`: cut to 2,000 of 12,000 steps. `best`: `sgan_mnist`'s own.
 
-Balanced draws of labels, a new one for each `draw`; five draws of `supervised` and `best`, three
-of `book` and `augmented` (one at 20 labels), one of `brownlee`.
+Balanced draws of labels, a new one for each `draw`: at most five of `supervised` and `best`, three
+of `book` and `augmented` (one at 20 labels), one of `brownlee`; in brackets, how many there are.
 """
 
 STUDY = Study(
