@@ -231,7 +231,9 @@ class Semisupervised(Trainer):
         names = [batch for term in self._weights for batch in BATCHES.get(term, ())]
         batches = list(dict.fromkeys(names))
         turns = [[batch] for batch in batches] if own['separate'] else [batches]
-        self._turns = [(turn, adam(self._disc, config['disc'])) for turn in turns]
+        # Of separate updates those of the game share an optimizer.
+        adams = {labelled: adam(self._disc, config['disc']) for labelled in (True, False)}
+        self._turns = [(turn, adams['labelled' in turn]) for turn in turns]
         self._gen_optimizer = adam(self._gen, config['gen'])
         self._averages, self._classifier = [], self._disc
         if config['gen']['ema_decay']:

@@ -1,6 +1,6 @@
 """Optimizers and learning-rate schedules from their config (`gan_jax.config.optimizer`)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 
 import jax
 from jax import lax
@@ -79,7 +79,7 @@ def make(config: ConfigDict, updates: int) -> optax.GradientTransformation:
 
 
 def in_turns(
-    optimizer: optax.GradientTransformation, turns: Sequence[str]
+    optimizer: optax.GradientTransformation, turns: Collection[str]
 ) -> optax.GradientTransformationExtraArgs:
     """One optimizer's state for each kind of update of the same parameters.
 

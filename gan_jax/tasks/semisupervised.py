@@ -8,7 +8,7 @@ One step takes a labelled and an unlabelled batch. Which terms the networks mini
 data (`Recipe.weights`): without those of the GAN it is supervised training of the same network.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import functools
 from typing import Any, NamedTuple
 
@@ -32,12 +32,26 @@ POOLS = {'all': 'in_turn', 'rest': 'unlabelled'}  # by config.semisupervised.unl
 _FIXED = {'loss': 'non_saturating', 'label_smoothing': 0.0, 'disc_steps': 1, 'conditional': False}
 
 
+class Turn(NamedTuple):
+    """One of the discriminator's updates in a step.
+
+    Attributes:
+      batches: the names of those it sees.
+      optimizer: the name of the state it uses; turns may share one.
+      moments: whether the running moments that a classifier uses move.
+    """
+
+    batches: tuple[str, ...]
+    optimizer: str
+    moments: bool
+
+
 class Recipe(NamedTuple):
     """Everything about a GAN that does not change while it trains: a `players.Recipe`.
 
     Attributes:
       weights: of the terms in `DISC_TERMS` and `GEN_TERMS`, without those that are 0.
-      turns: the discriminator's updates in a step: for each, which batches it is made of.
+      turns: the discriminator's updates in a step.
       confidence: from which the class that the averaged network sees counts as a label.
       latent: (keys [B]) -> z, float32 [B, latent_dim].
       share_latent: whether the generator's update is on the images that the discriminator saw.
@@ -46,7 +60,7 @@ class Recipe(NamedTuple):
     nets: Pair[nn.Module]
     optimizers: Pair[optax.GradientTransformation]
     weights: Mapping[str, float]
-    turns: Mapping[str, tuple[str, ...]]
+    turns: tuple[Turn, ...]
     confidence: float
     augment: augment.Policy
     augment_p: float
@@ -96,19 +110,35 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     own = config.semisupervised
     weights = {name: own[name] for name in TERMS if own[name]}
     batches = tuple(dict.fromkeys(b for n in weights if n in DISC_TERMS for b in DISC_TERMS[n]))
-    turns = {batch: (batch,) for batch in batches} if own.separate else {'all': batches}
+    turns = _separate(batches) if own.separate else (Turn(batches, 'all', moments=True),)
     disc = optimizers.make(config.disc.optimizer, config.steps)
     return Recipe(
         **players.common(config, _modules(config, spec, axis_name), axis_name),
         latent=players.latent(config),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
-            disc=optimizers.in_turns(disc, tuple(turns)),
+            disc=optimizers.in_turns(disc, {turn.optimizer for turn in turns}),
         ),
         weights=weights,
         turns=turns,
         confidence=own.confidence,
         share_latent=config.share_latent,
+    )
+
+
+def _separate(batches: Sequence[str]) -> tuple[Turn, ...]:
+    """An update for each batch, as of two Keras models that share their layers.
+
+    The one of the classes and the one of the game each have an optimizer. The latter is set to
+    not trainable before its first update, which leaves its weights to be trained, but not the
+    running moments (keras-team/keras#12353): those are of labelled images alone.
+    """
+    labelled = 'labelled' in batches
+    return tuple(
+        Turn((name,), 'classes', moments=True)
+        if name == 'labelled'
+        else Turn((name,), 'game', moments=not labelled)
+        for name in batches
     )
 
 
@@ -259,17 +289,17 @@ def update_disc(
     recipe = game.recipe
     metrics: dict[str, jax.Array] = {}
     all_grads = []
-    for turn, names in recipe.turns.items():
-        seen = {name: (game.view(batches[name][0], name),) for name in names}
+    for turn in recipe.turns:
+        seen = {name: (game.view(batches[name][0], name),) for name in turn.batches}
         objective = functools.partial(_objective, game, disc, seen, batches)
         (_, (stats, found)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
         grads, stats, found = game.average((grads, stats, found))
-        updates, opt_state = disc.tx.update(grads, disc.opt_state, disc.params, turn=turn)
+        updates, opt_state = disc.tx.update(grads, disc.opt_state, disc.params, turn=turn.optimizer)
         disc = disc.replace(
             step=disc.step + 1,
             params=optax.apply_updates(disc.params, updates),
             opt_state=opt_state,
-            batch_stats=stats,
+            batch_stats=stats if turn.moments else disc.batch_stats,
         )
         metrics = _sum(metrics, found)
         all_grads.append(grads)

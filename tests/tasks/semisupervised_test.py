@@ -105,15 +105,28 @@ def test_gradients_jitted_equal_gradients_unjitted():
             np.testing.assert_allclose(a, b, atol=2e-6 * size)
 
 
-def test_separate_updates_each_have_their_optimizer():
+def test_of_separate_updates_those_of_the_game_share_an_optimizer():
     changes = {'semisupervised.separate': True, 'disc.optimizer.name': 'adam'}
     recipe, state, batch = setting(**changes)
-    assert list(recipe.turns) == ['labelled', 'unlabelled', 'fake']
+    assert [turn.batches for turn in recipe.turns] == [('labelled',), ('unlabelled',), ('fake',)]
     after = compiled(recipe)(state, batch)[0].nets.disc
-    assert after.step == 3 and after.opt_state.keys() == set(recipe.turns)
-    adams = [after.opt_state[turn][0] for turn in recipe.turns]
-    assert [int(adam.count) for adam in adams] == [1, 1, 1]
-    assert not same(adams[0].mu, adams[1].mu) and not same(adams[1].mu, adams[2].mu)
+    assert after.step == 3
+    counts = {name: int(own[0].count) for name, own in after.opt_state.items()}
+    assert counts == {'classes': 1, 'game': 2}
+    assert not same(after.opt_state['classes'][0].mu, after.opt_state['game'][0].mu)
+
+
+def test_of_separate_updates_the_labelled_one_moves_the_running_moments():
+    changes = {'semisupervised.separate': True, 'gen.net.width': 2, 'disc.net.width': 2}
+    recipe, state, batch = setting('sgan', **changes)
+    step = compiled(recipe)
+    moments = step(state, batch)[0].nets.disc.batch_stats
+    assert not same(moments, state.nets.disc.batch_stats)
+    image = np.array(batch.image)
+    image[1] = 255 - image[1]  # the unlabelled ones, which come after
+    assert same(moments, step(state, batch._replace(image=image))[0].nets.disc.batch_stats)
+    image[0] = 255 - image[0]
+    assert not same(moments, step(state, batch._replace(image=image))[0].nets.disc.batch_stats)
 
 
 def test_the_turn_of_one_leaves_the_others_state_alone():
