@@ -73,7 +73,7 @@ def classify_files(
       UserError: there is no image there, or the run has no classifier.
     """
     classifier = Classifier(run)
-    found = album.find(path, field)
+    found = album.find(path, field)  # read from other threads while answers are given
 
     def read(index: int) -> np.ndarray | decode.Unreadable:
         try:
@@ -86,12 +86,13 @@ def classify_files(
         whole = [image for _, image in chunk if isinstance(image, np.ndarray)]
         answers = iter(classifier(np.stack(whole)) if whole else ())
         for name, image in chunk:
-            found = image
-            if isinstance(image, np.ndarray):
-                probability = next(answers)
-                best = int(probability.argmax())
-                found = Answer(run.class_names[best], float(probability[best]))
-            yield album.shown(name), found
+            unreadable = isinstance(image, decode.Unreadable)
+            yield album.shown(name), image if unreadable else _answer(run, next(answers))
+
+
+def _answer(run: Trained, probability: np.ndarray) -> Answer:
+    best = int(probability.argmax())
+    return Answer(run.class_names[best], float(probability[best]))
 
 
 def _as_stored(content: bytes, run: Trained) -> np.ndarray:
@@ -171,7 +172,7 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
       that are not empty: {count, confidence, accuracy}.
 
     Raises:
-      UserError: the run has no classifier, or the set other classes.
+      UserError: the run has no classifier, or the set other classes, or no labels.
     """
     if dataset.class_names != run.class_names:
         raise UserError(
@@ -180,6 +181,11 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
         )
     image, label = dataset.arrays()
     known = label >= 0
+    if not known.any():
+        raise UserError(
+            f'--split={dataset.split}: none of its {len(label)} images has a label; sort some of'
+            ' them into the folders of their classes, or take another split'
+        )
     label = label[known]
     probability = Classifier(run)(image[known])
     right = probability.argmax(axis=1) == label

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from gan_jax import classification, cli, data, trained
 from gan_jax.data import budget
+from gan_jax.errors import UserError
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails
 
@@ -124,6 +126,29 @@ def test_files_are_classified_as_their_pixels_are(run, tmp_path, capsys):
     np.testing.assert_allclose(confidence, probability.max(1), atol=1e-4)
     assert cli.main(['classify', f'--workdir={run}', f'--input={folder.parent}/1.png']) == 0
     assert capsys.readouterr().out == f'1.png  {rows[1]["class"]}  {confidence[1]:.1%}\n'
+
+
+def test_more_files_than_are_read_ahead(run, tmp_path, monkeypatch):
+    """While answers are given, other threads still read."""
+    monkeypatch.setattr(classification, 'CHUNK', 2)
+    count = 3 * 4 * (os.cpu_count() or 1)
+    images = data.load(tiny().data).arrays().image[:count]
+    for number, image in enumerate(images):
+        Image.fromarray(image[..., 0]).save(tmp_path / f'{number:03}.png')
+    loaded = trained.load(run)
+    found = list(classification.classify_files(loaded, tmp_path, '--input'))
+    assert [name for name, _ in found] == [f'{number:03}.png' for number in range(len(images))]
+    probability = classification.Classifier(loaded)(images)
+    assert [answer.name for _, answer in found] == [str(n) for n in probability.argmax(1)]
+
+
+def test_a_split_without_labels_is_one_line(run):
+    loaded = trained.load(run)
+    dataset = classification.labelled_split(loaded, 'train')
+    none = np.full(dataset.spec.num_examples, -1, np.int32)
+    source = budget.Shown(dataset.source, none, np.arange(len(none)))
+    with pytest.raises(UserError, match=r'--split=train: none of its 5000 images has a label'):
+        classification.evaluate(loaded, dataclasses.replace(dataset, source=source))
 
 
 def test_a_split_is_evaluated_into_the_report(run, capsys):

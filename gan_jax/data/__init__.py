@@ -98,8 +98,7 @@ def whole(config: ConfigDict, split: str) -> Dataset:
     config.split = split
     config.num_examples = 0
     config.added = ''
-    config.labels.update(number=0, validation=0, alone=False)
-    return load(config)
+    return entry(config).load(config)
 
 
 def held_out(config: ConfigDict, dataset: Dataset) -> Dataset | None:

@@ -112,7 +112,8 @@ def _held_out(config: ConfigDict, key: str) -> dict[str, Part]:
         if not config.held_out and not test:
             return np.arange(len(decoded.labels))
         group = duplicates.groups(decoded.hashes)
-        out = duplicates.held_out(decoded.digests, group, config.held_out)
+        # Not by labels, or sorting an image into a class could move it from test to train.
+        out = duplicates.held_out(decoded.contents, group, config.held_out)
         chosen = _some(config, out == test)
         _write_split(_split_file(config, key), stored_names(key), decoded.digests, group, out)
         return chosen
@@ -143,12 +144,12 @@ def _write_split(
     path: Path, names: Sequence[str], digests: np.ndarray, group: np.ndarray, out: np.ndarray
 ) -> None:
     """Writes, unless it is there, which image is on which side, and which it is there with."""
-    if path.exists():
-        return
     sides = np.where(out, 'test', 'train')
     content = (bytes(digest).hex() for digest in digests)
     rows = zip(names, sides, content, map(int, group), strict=True)
-    files.replace(path, files.table(('file', 'split', 'sha256', 'group'), rows))
+    table = files.table(('file', 'split', 'sha256', 'group'), rows)
+    if not path.exists() or path.read_bytes() != table:
+        files.replace(path, table)
 
 
 def _facts(config: ConfigDict, key: str, splits: Mapping[str, str] | None) -> dict[str, Any]:

@@ -42,9 +42,11 @@ def restrict(dataset: Dataset, config: ConfigDict) -> Dataset:
     Raises:
       UserError: there is no such budget in this set.
     """
-    if not (config.number or config.validation or config.alone):
-        return dataset
     labels = dataset.source.labels()
+    if not (config.number or config.validation or config.alone):
+        if (labels == NONE).any():
+            _check_present(labels, dataset.class_names)
+        return dataset
     chosen = draw(labels, dataset.class_names, config).training
     shown = np.full_like(labels, NONE)
     shown[chosen] = labels[chosen]
@@ -93,17 +95,22 @@ def draw(labels: np.ndarray, class_names: tuple[str, ...], config: ConfigDict) -
             f'{config.validation} and at most at {len(order)}, the labelled images of the set'
         )
     if config.mode == 'balanced' and config.number:
-        parts = _balanced(labels, order, len(class_names), config)
+        parts = _balanced(labels, order, class_names, config)
     else:
         parts = order[: number - config.validation], order[number - config.validation : number]
-    counts = np.bincount(labels[parts[0]], minlength=len(class_names))
-    for name, count in zip(class_names, counts, strict=True):
-        if not count:
-            raise UserError(
-                f'config.data.labels: class {name!r} has no label among the {len(parts[0])} for'
-                ' training; raise number, choose another seed, or mode=balanced'
-            )
+    _check_present(labels[parts[0]], class_names)
     return Budget(*map(np.sort, parts))
+
+
+def _check_present(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
+    known = labels[labels != NONE]
+    for number, name in enumerate(class_names):
+        if not (known == number).any():
+            raise UserError(
+                f'config.data.labels: class {name!r} has no label among the {len(known)} for'
+                ' training; raise number, choose another seed, mode=balanced, or sort more images'
+                ' into it'
+            )
 
 
 def _check_labels(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
@@ -123,9 +130,10 @@ def _check_labels(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
 
 
 def _balanced(
-    labels: np.ndarray, order: np.ndarray, num_classes: int, config: ConfigDict
+    labels: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], config: ConfigDict
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first ones of each class in the order, for training and then for validation."""
+    num_classes = len(class_names)
     for field in ('number', 'validation'):
         if config[field] % num_classes:
             fits = max(round(config[field] / num_classes), 1) * num_classes
@@ -136,11 +144,11 @@ def _balanced(
     share = config.number // num_classes
     kept = share - config.validation // num_classes
     of_class = [order[labels[order] == number] for number in range(num_classes)]
-    for number, members in enumerate(of_class):
+    for name, members in zip(class_names, of_class, strict=True):
         if len(members) < share:
             raise UserError(
                 f'config.data.labels.number={config.number} takes {share} images of each class,'
-                f' and class {number} has {len(members)}: lower it, or set mode=uniform'
+                f' and class {name!r} has {len(members)}: lower it, or set mode=uniform'
             )
     training = np.concatenate([members[:kept] for members in of_class])
     return training, np.concatenate([members[kept:share] for members in of_class])

@@ -42,7 +42,7 @@ def set_folder(key: str) -> Path:
 
 def decoded_folder(key: str, split: str) -> Path:
     """Where the decoded copy of a split is."""
-    return cache_dir() / 'decoded-2' / key / split
+    return cache_dir() / 'decoded-3' / key / split
 
 
 @contextlib.contextmanager
@@ -92,6 +92,7 @@ class Decoded(NamedTuple):
       class_names: empty where the set has no classes.
       labels: int32 [N].
       digests: uint8 [N, 32], sha256 of each image and its label.
+      contents: uint8 [N, 32], of each image alone (as if its label were 0).
       hashes: uint64 [N], `duplicates.perceptual_hashes` of the images' last panels.
     """
 
@@ -100,6 +101,7 @@ class Decoded(NamedTuple):
     class_names: tuple[str, ...]
     labels: np.ndarray
     digests: np.ndarray
+    contents: np.ndarray
     hashes: np.ndarray
 
     def images(self) -> np.ndarray | None:
@@ -134,12 +136,12 @@ def read_decoded(folder: Path) -> Decoded | None:
         shape, names = tuple(shape), tuple(names)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(folder / 'meta.json') from error
-    labels, digests, hashes = (
-        _load(folder / f'{name}.npy') for name in ('labels', 'digests', 'hashes')
+    labels, digests, contents, hashes = (
+        _load(folder / f'{name}.npy') for name in ('labels', 'digests', 'contents', 'hashes')
     )
     if fingerprint(shape, digests) != whole:
         raise _damaged(folder / 'digests.npy')
-    return Decoded(folder, shape, names, labels, digests, hashes)
+    return Decoded(folder, shape, names, labels, digests, contents, hashes)
 
 
 def _load(path: Path) -> np.ndarray:
@@ -158,13 +160,15 @@ class Accounted(NamedTuple):
 
     batch: Batch
     digests: np.ndarray
+    contents: np.ndarray
     hashes: np.ndarray
 
 
 def account(batch: Batch) -> Accounted:
     """Computes what is kept of a part of a split."""
     hashes = duplicates.perceptual_hashes(duplicates.photos(batch.image))
-    return Accounted(batch, example_digests(batch), hashes)
+    unlabelled = batch._replace(label=np.zeros_like(batch.label))
+    return Accounted(batch, example_digests(batch), example_digests(unlabelled), hashes)
 
 
 class DecodedWriter:
@@ -190,6 +194,7 @@ class DecodedWriter:
         self._shape, self._names = tuple(image_shape), tuple(class_names)
         self._labels = np.empty(most, np.int32)
         self._digests = np.empty((most, 32), np.uint8)
+        self._contents = np.empty((most, 32), np.uint8)
         self._hashes = np.empty(most, np.uint64)
         self._count = 0
 
@@ -209,6 +214,7 @@ class DecodedWriter:
             self._pixels.write(np.ascontiguousarray(part.batch.image))
         self._labels[place] = part.batch.label
         self._digests[place] = part.digests
+        self._contents[place] = part.contents
         self._hashes[place] = part.hashes
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
@@ -225,7 +231,12 @@ class DecodedWriter:
     def _finish(self) -> None:
         if not self._resident:
             (self._draft / 'images.npy').unlink()
-        kept = dict(labels=self._labels, digests=self._digests, hashes=self._hashes)
+        kept = dict(
+            labels=self._labels,
+            digests=self._digests,
+            contents=self._contents,
+            hashes=self._hashes,
+        )
         for name, array in kept.items():
             np.save(self._draft / f'{name}.npy', array[: self._count])
         meta = dict(

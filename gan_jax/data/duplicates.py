@@ -124,7 +124,7 @@ def held_out(digests: np.ndarray, group: np.ndarray, fraction: float) -> np.ndar
     a lower digest, decides for both.
 
     Args:
-      digests: uint8 [N, 32], sha256 of each image.
+      digests: uint8 [N, 32], sha256 of each image, whatever its label is.
       group: int64 [N], of `groups`.
       fraction: of the groups, about.
 

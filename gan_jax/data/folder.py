@@ -1,5 +1,7 @@
 """`folder`: a folder of images of your own, or a .zip of one."""
 
+from collections.abc import Sequence
+import difflib
 import functools
 from pathlib import Path
 
@@ -35,13 +37,15 @@ def load(config: ConfigDict) -> Dataset:
       config: the run's `config.data`.
 
     Raises:
-      UserError: there is no such folder, or no image in it that can be used.
+      UserError: there is no such folder, or no image in it that can be used, or the folder of
+        those without a label seems misspelt.
     """
     if not config.path:
         raise UserError('config.data.path is empty: give --config.data.path=FOLDER of your images')
     size, crop = albums.side(config), config.crop
     found = album.find(Path(config.path))
     names, labels = album.classes(found.names, config.unlabelled)
+    _refuse_misspelt(config.unlabelled, names)
     return albums.load(
         config,
         state=(found.state, crop),
@@ -51,3 +55,17 @@ def load(config: ConfigDict) -> Dataset:
         make=functools.partial(albums.make_square, found.files, size, crop),
         left_out=found.ignored,
     )
+
+
+def _refuse_misspelt(unlabelled: str, class_names: Sequence[str]) -> None:
+    """The largest of all classes would be the pile of what is not sorted."""
+    if not unlabelled:
+        return
+    lower = {name.lower(): name for name in class_names}
+    if close := difflib.get_close_matches(unlabelled.lower(), lower, n=1, cutoff=0.9):
+        name = lower[close[0]]
+        raise UserError(
+            f'config.data.path: the sub-folder {name!r} would be a class beside'
+            f' config.data.unlabelled={unlabelled!r}: rename it, or set'
+            f' --config.data.unlabelled={name}'
+        )

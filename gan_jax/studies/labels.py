@@ -59,7 +59,11 @@ def _semisupervised(
 
 
 def _book_supervised(setting: Setting, number: int, draw: int) -> tuple[Stage, ...]:
-    """The book's own baseline: 30 epochs of the labelled images, the last batch of each smaller."""
+    """The book's own baseline: as many steps as 30 epochs of the labelled images have.
+
+    There an epoch shuffles them and its last batch is smaller; here batches are drawn with
+    replacement, as everywhere in the book's preset.
+    """
     steps = BOOK_EPOCHS * math.ceil(number / 32)
     return _semisupervised('book_supervised', setting, number, draw, steps=steps)
 
@@ -278,7 +282,7 @@ checkpoint is chosen by one of them. The test digits are read once, by the finis
 - `brownlee`: cut to 2,000 of 12,000 steps. `best`: `sgan_mnist`'s own.
 
 Balanced draws of labels, a new one for each `draw`: at most five of `supervised` and `best`, three
-of `book` and `augmented` (one at 20 labels), one of `brownlee`; in brackets, how many there are.
+of the book's and of `augmented`, one of `brownlee`; in brackets, how many there are.
 """
 
 STUDY = Study(

@@ -92,6 +92,17 @@ def test_the_manifest_says_what_the_trainer_gets_and_is_written_once(config, tmp
     assert len(list(path.parent.glob('split-*.csv'))) == 2
 
 
+def test_an_image_keeps_its_side_when_it_gets_another_label(config, tmp_path):
+    config.unlabelled, config.held_out = 'rest', 0.4
+    for number, name in enumerate(('a', 'b', 'rest')):
+        album(tmp_path / 'set' / name, 20, first=20 * number)
+    before = contents(load(config, 'test'))
+    for path in sorted((tmp_path / 'set/rest').iterdir())[:12]:
+        path.rename(tmp_path / f'set/a/sorted {path.name}')
+    after = load(config, 'test')
+    assert contents(after) == before and (after.arrays().label == 0).sum() > 0
+
+
 def test_an_image_keeps_its_side_when_others_come(config, tmp_path):
     album(tmp_path / 'set', 30)
     before = contents(load(config, 'test'))

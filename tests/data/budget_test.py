@@ -125,7 +125,7 @@ MISTAKES = {
     'more labels than images': (LABELS, NAMES, dict(number=300), 'labels.number=300 must lie'),
     'all for validation': (LABELS, NAMES, dict(validation=40), 'must lie above'),
     'more than a class has': (
-        np.where(LABELS == 3, 2, LABELS), NAMES, {}, 'takes 4 images of each class, and class 3'
+        np.where(LABELS == 3, 2, LABELS), NAMES, {}, "takes 4 images of each class, and class '3'"
     ),
     'not balanced': (LABELS, NAMES, dict(number=25), 'labels.number=25 cannot be balanced over'),
     'a class without a label': (

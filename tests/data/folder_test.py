@@ -9,7 +9,7 @@ from PIL import Image
 import pytest
 
 from gan_jax import data
-from gan_jax.data import albums, decode, feeds
+from gan_jax.data import albums, decode, duplicates, feeds
 from gan_jax.errors import UserError
 from tests.data.decode_test import bomb
 from tests.data.photos import album, encoded, listing, photo
@@ -224,3 +224,24 @@ def test_images_outside_the_classes_have_no_label_and_both_feeds_say_so(config, 
     assert dataset.source.take(np.arange(11)).label.tolist() == expected
     config.data.unlabelled = ''
     assert data.load(config.data).class_names == ()
+
+
+@pytest.mark.parametrize('name', ['Unlabelled', 'unlabeled', 'un-labelled'])
+def test_a_misspelt_folder_of_the_unlabelled_is_no_class(config, tmp_path, name):
+    for folder in ('cats', 'dogs', name):
+        album(tmp_path / 'set' / folder, 2)
+    config.data.unlabelled = 'unlabelled'
+    with pytest.raises(UserError, match=f'the sub-folder {name!r} would be a class'):
+        data.load(config.data)
+    config.data.unlabelled = name
+    assert data.load(config.data).class_names == ('cats', 'dogs')
+
+
+def test_a_class_all_of_whose_images_are_held_out_is_one_line(config, tmp_path, monkeypatch):
+    for number, folder in enumerate(('a', 'b', 'unlabelled')):
+        album(tmp_path / 'set' / folder, (1, 5, 9)[number], first=10 * number)
+    config.data.update(unlabelled='unlabelled', held_out=0.1)
+    monkeypatch.setattr(duplicates, 'held_out', lambda contents, *_: np.arange(len(contents)) < 1)
+    assert data.whole(config.data, 'test').arrays().label.tolist() == [0]
+    with pytest.raises(UserError, match=r"class 'a' has no label among the 5 for training"):
+        data.load(config.data)
