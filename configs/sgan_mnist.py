@@ -6,8 +6,8 @@
 Training gets the labels of the budget, config.data.labels, and of the other images -1: 100, ten
 of each class, or --config.data.labels.number=50; --config.data.labels.seed=1 is another draw.
 
-Expect 6 to 8 minutes on two cores of a server's CPU (64 to 75 ms a step), 9 to 12 for the preset
-book (67 to 90 ms). From 50, 100, 1,000 labels: 97.5, 98.3, 98.8 % of the test digits, means of five
+Expect 6 to 8 minutes on two cores of a server's CPU (63 to 75 ms a step), 9 to 13 for the preset
+book (67 to 94 ms). From 50, 100, 1,000 labels: 97.5, 98.3, 98.8 % of the test digits, means of five
 draws; the same network without the GAN: 89.5, 94.7, 98.0 %; the preset book: 89.4, 89.9, 97.5 %,
 and its own baseline: 63.8, 69.2, 93.1 % (docs/results/labels). What the generator of best makes
 looks bad: its discriminator learns classes rather than to tell it apart (Dai et al. 2017,
@@ -17,12 +17,12 @@ Source: book: J. Langr and V. Bok, "GANs in Action" (2019), `Chapter_7_SGAN.ipyn
 labels of the set, of whatever class; three updates of the discriminator, each with its own batch
 statistics, with one Adam for the labelled one and one for the two of the game, 1e-3 / 0.9; running
 moments of labelled images alone; batches of 32 drawn with replacement. Its generated images for
-the discriminator use running statistics, here those of the batch. brownlee: the
-networks and rates of J. Brownlee's "How to implement a semi-supervised GAN" (2019): half-batches
-of 50, Adam 2e-4 / 0.5; there the generator's update is on 100 images, here on 50. best: feature
-matching (Salimans et al. 2016, arXiv:1606.03498), the generator of `dcgan_mnist`, affine
-augmentation of all that the discriminator sees, moving averages of both networks, and
-pseudo-labels by that of the discriminator (Sohn et al. 2020, arXiv:2001.07685).
+the discriminator use running statistics, here those of the batch. brownlee: the networks and rates
+of J. Brownlee's "How to implement a semi-supervised GAN" (2019): half-batches of 50, Adam 2e-4 /
+0.5; there the generator's update is on 100 images, here on 50. best: feature matching (Salimans et
+al. 2016, arXiv:1606.03498), the generator of `dcgan_mnist`, affine augmentation of all that the
+discriminator sees, moving averages of both networks, and pseudo-labels by that of the discriminator
+(Sohn et al. 2020, arXiv:2001.07685).
 
 The presets that end in _supervised train the same discriminator on the same labels with the same
 augmentation, and nothing else: what it is without the GAN.

@@ -97,7 +97,6 @@ def whole(config: ConfigDict, split: str) -> Dataset:
     config = ConfigDict(config.to_dict())
     config.split = split
     config.num_examples = 0
-    config.added = ''
     return entry(config).load(config)
 
 

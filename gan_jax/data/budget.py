@@ -103,6 +103,7 @@ def draw(labels: np.ndarray, class_names: tuple[str, ...], config: ConfigDict) -
 
 
 def _check_present(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
+    """Raises UserError if a class has none of the labels, int32 [N], that training sees."""
     known = labels[labels != NONE]
     for number, name in enumerate(class_names):
         if not (known == number).any():
