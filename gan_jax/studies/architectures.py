@@ -5,17 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_jax import images, sampling, trained
+from gan_jax import evaluation, images, sampling, trained
 from gan_jax.studies import measures, outputs, pictures
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'mnist'
 SEEDS = (0, 1)
 MEASURED = 10_000  # samples
-FIGURES = ('frechet_digits', 'noise', 'readable_share', 'classes_present')
-MORE = ('kid_digits', 'coverage', 'diversity', 'memorisation')
+FIGURES = ('frechet_digits', 'noise', 'readable_share', 'classes_present', 'coverage')
+MORE = ('kid_digits', 'diversity', 'memorisation')
 MINUTES: Mapping[str, float] = {'fc_gan_mnist': 12, 'dcgan_mnist': 45, 'cgan_mnist': 48}
-SHOWN, WALKS, FRAMES = 64, 4, 16  # digits in a grid; walks, and steps of each
+SHOWN, WALKS, FRAMES = 100, 10, 12  # digits in a grid; walks, and steps of each
+COLUMNS = 10  # of a grid: the ten classes of a generator that has them
 
 
 def trials(setting: Setting) -> list[Trial]:
@@ -31,10 +32,21 @@ def _trial(setting: Setting, name: str, seed: int) -> Trial:
     def measure(folder: Path) -> list[Row]:
         found = measures.figures(folder / 'run', 'digits', count)
         key = {'recipe': name, 'seed': seed, 'steps': config.steps}
-        return [key | {figure: found.get(figure) for figure in (*FIGURES, *MORE)}]
+        figures = {figure: found.get(figure) for figure in (*FIGURES, *MORE)}
+        return [{**key, **figures, 'class_accuracy': _class_accuracy(folder / 'run', count)}]
 
     stage = Stage('run', lambda folder: config)
     return Trial(f'{name}-{seed}', MINUTES[name], (stage,), measure, 'run')
+
+
+def _class_accuracy(workdir: Path, count: int) -> float | None:
+    """The share of samples that are read as the class asked for; None without classes."""
+    run = trained.load(workdir)
+    if not run.task.sampler.num_classes:
+        return None
+    samples = evaluation.Samples(run.task, run.config.seed, count)
+    read = evaluation.load_net('digits')(samples(run.state)).best
+    return float((read == samples.label).mean())
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -44,7 +56,7 @@ def summary(rows: Sequence[Row]) -> str:
         own = [row for row in rows if row['recipe'] == name]
         if own:
             lines.append([f'`{name}`', str(len(own)), *(outputs.mean(own, f) for f in FIGURES)])
-    head = ['recipe', 'seeds', 'Frechet distance', 'noise', 'readable', 'classes']
+    head = ['recipe', 'seeds', 'Frechet distance', 'noise', 'readable', 'classes', 'coverage']
     return 'Means over seeds.\n\n' + outputs.markdown_table(head, lines)
 
 
@@ -73,7 +85,7 @@ def _draw(folder: Path, count: int) -> tuple[sampling.Draw, str]:
 
 def _grid(folder: Path) -> np.ndarray:
     draw, _ = _draw(folder, SHOWN)
-    return images.tile(sampling.generate(draw, draw.latent()), 8)
+    return images.tile(sampling.generate(draw, draw.latent()), COLUMNS)
 
 
 def _walk(folder: Path) -> np.ndarray:
@@ -87,6 +99,9 @@ The experiments as they are: `fc_gan_mnist`, `dcgan_mnist` and, class-conditiona
 30,000 steps of 32 of the 60,000 training digits. Measured on {MEASURED:,} samples against the
 10,000 test digits, features of the net `digits` (`docs/evaluation.md`). `noise` is the energy at
 high frequencies above that of real digits: what the eye sees as specks between the strokes.
+`coverage` is the share of the test digits that have a sample near them, `class_accuracy` the share
+of the conditional generator's samples that are read as the class asked for (its columns in the
+grid, its lines in the walks).
 """
 
 STUDY = Study(
@@ -94,7 +109,7 @@ STUDY = Study(
     title='Fully connected against convolutional',
     about=ABOUT,
     folders=(PARENT,),
-    columns=('recipe', 'seed', 'steps', *FIGURES, *MORE, 'minutes'),
+    columns=('recipe', 'seed', 'steps', *FIGURES, *MORE, 'class_accuracy', 'minutes'),
     trials=trials,
     summary=summary,
     pictures={'architectures.png': grids, 'walks.png': walks},

@@ -2,50 +2,56 @@
 
 from collections.abc import Mapping, Sequence
 import functools
-import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
-import numpy as np
 
-from gan_jax import data, images, recorder, sampling, trained
+from gan_jax import data, recorder
 from gan_jax.evaluation import balance
-from gan_jax.studies import cat_albums, outputs, pictures
+from gan_jax.studies import balance_charts, cat_albums, measures, outputs
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'cats'
 EPOCHS = 400
-EVERY = 20  # epochs between distances
+EVERY, EVERY_HALF = 20, 40  # epochs between distances at full and at half width
 MEASURED = 5_000  # samples, always of the same latents
-HELD_OUT = 0.2  # of the crops: the reference
+FIGURES = ('frechet', 'kid', 'diversity', 'memorisation', 'classes')
+HELD_OUT = 0.2  # of the crops, and more for near duplicates of these: the reference
 SHOWN = 36  # on a sheet
 DISTANCE = 'frechet_efflite0'
+AT_LAST = ('cat_share', 'memorisation', 'copies', 'diversity', 'collapsed')  # beside the distances
 
 _DIFF_AUGMENT = {'augment': 'color,translation,cutout'}
 _NO_NORM = {'disc.net.norm': 'none'}  # a gradient's penalty must not reach into the batch
 _R1 = _NO_NORM | {'penalties.r1': 0.1, 'penalty_every': 16}
+_SPECTRAL = _NO_NORM | {'disc.net.spectral_norm': True}
+_ADA = _DIFF_AUGMENT | {'ada.target': 0.6, 'ada.images': 50_000}
 
 
 class Way(NamedTuple):
-    """A way to train: an experiment, and what is changed in it."""
+    """A way to train: an experiment, what is changed in it, and what that is in words."""
 
     source: str
     changes: Mapping[str, Any] = {}
+    what: str = ''
+
+
+def _lever(what: str, **changes: Any) -> Way:
+    return Way('dcgan_cats64', changes, what)
 
 
 WAYS: Mapping[str, Way] = {
     'plain': Way('dcgan_cats64'),
     'best': Way('my_images'),
-    'diffaugment': Way('dcgan_cats64', _DIFF_AUGMENT),
-    'spectral_norm': Way('dcgan_cats64', _NO_NORM | {'disc.net.spectral_norm': True}),
-    'r1': Way('dcgan_cats64', _R1),
-    'relativistic': Way('dcgan_cats64', _R1 | {'loss': 'relativistic', 'penalties.r2': 0.1}),
-    'lecam': Way('dcgan_cats64', {'loss': 'hinge', 'lecam.weight': 0.1}),
-    'ttur': Way('dcgan_cats64', {'disc.optimizer.learning_rate': 5e-5}),
+    'diffaugment': _lever('colour, translation and cutout of all that D sees', **_DIFF_AUGMENT),
+    'ada': _lever('the same, as often as the signs of D(x) ask for', **_ADA),
+    'average': _lever('samples of a moving average of the generator', **{'gen.ema_decay': 0.999}),
+    'r1': _lever('a penalty on a steep D, which has no batch norm then', **_R1),
+    'spectral_norm': _lever('of D, in place of its batch norm', **_SPECTRAL),
+    'lecam': _lever('with the hinge loss', loss='hinge', **{'lecam.weight': 0.1}),
 }
 LEVERS = tuple(name for name in WAYS if name not in ('plain', 'best'))
-COLORS = {'plain': '#c8501e', 'best': '#1f5fa8'}
 FULL, HALF = 64, 32  # widths
 MINUTES = {FULL: 110, HALF: 55}
 
@@ -57,6 +63,10 @@ ORDER = (
     ('best', FULL, 1),
     ('plain', FULL, 1),
 )
+
+
+def _listed() -> str:
+    return '\n'.join(f'- `{name}`: {WAYS[name].what}' for name in LEVERS)
 
 
 def trials(setting: Setting) -> list[Trial]:
@@ -81,10 +91,12 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
             'gen.net.width': width,
             'disc.net.width': width,
             'evaluate.balance': 1,
-            'evaluate.every': EVERY,
+            'evaluate.every': EVERY if width == FULL else EVERY_HALF,
+            'evaluate.figures': FIGURES,
             'evaluate.num_samples': MEASURED,
             'evaluate.best': DISTANCE,
             'keep': 1,
+            'on_nan': 'rollback',  # a lever without any norm may need it
             **way.changes,
         },
     )
@@ -100,6 +112,7 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
             epoch = data.load(config.data).spec.num_examples / config.batch_size
             config.steps = round(EPOCHS * epoch)
             config.sample_every = round(EVERY * epoch)
+            config.log_every = min(config.log_every, int(epoch))  # the AUC at every epoch
     return config.lock()
 
 
@@ -109,21 +122,28 @@ def _album(setting: Setting, workdir: Path) -> Path:
 
 
 def _measure(key: Mapping[str, Any], folder: Path) -> list[Row]:
-    """What the run measured while it trained."""
+    """What the run measured while it trained, and what real crops have."""
     rows = recorder.read_rows(folder / 'run', recorder.EVALUATIONS)
-    name = 'frechet_digits' if DISTANCE not in rows[-1] else DISTANCE
-    distances = [row for row in rows if row.get(name) is not None]
-    best = min(distances, key=lambda row: row[name])
+    smoke = DISTANCE not in rows[-1]
+    net = 'digits' if smoke else 'efficientnet_lite0'
+    distance = 'frechet_digits' if smoke else DISTANCE
+    measured = [row for row in rows if row.get(distance) is not None]
+    best, last = min(measured, key=lambda row: row[distance]), measured[-1]
+    real = measures.of_training_images(folder / 'run', net, ('frechet', 'classes'))
     return [
         {
             **key,
             'epoch_lost': balance.epoch_lost(rows),
-            'fd_best': best[name],
+            'fd_best': best[distance],
             'epoch_best': round(best['epoch']),
-            'fd_last': distances[-1][name],
+            'fd_last': last[distance],
+            'fd_real': real[distance],
             'epoch_lost_held_out': balance.epoch_lost(rows, 'auc_held_out'),
             'auc_last': rows[-1].get('auc'),
             'auc_held_out_last': rows[-1].get('auc_held_out'),
+            'kid_last': last.get('kid_efflite0'),
+            **{f'{name}_last': last.get(name) for name in AT_LAST},
+            'cat_share_real': real.get('cat_share'),
             'steps': rows[-1]['step'],
         }
     ]
@@ -139,75 +159,39 @@ def summary(rows: Sequence[Row]) -> str:
             f'{row["fd_best"]:.4g} at {row["epoch_best"]}',
             f'{row["fd_last"]:.4g}',
             f'{row["fd_last"] / row["fd_best"]:.2f}',
+            *(_share(row[f'{name}_last']) for name in ('cat_share', 'memorisation')),
         ]
         for row in sorted(rows, key=lambda row: -row['width'])
     ]
     head = ['setting', 'width', 'seed', 'lost at epoch', 'best FD', f'FD at {EPOCHS}', 'last/best']
-    return outputs.markdown_table(head, lines)
+    table = outputs.markdown_table([*head, 'cats', 'memorisation'], lines)
+    real = rows[0] if rows else None
+    if not real:
+        return table
+    cats = _share(real['cat_share_real'])
+    return f'{table}\nThe training crops themselves: FD {real["fd_real"]:.4g}, cats {cats}.\n'
 
 
-def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """AUC and distance over epochs: full width in colour, levers at half width in grey."""
-    if not rows:
-        return None
-    buffer = io.BytesIO()
-    with pictures.figure(10, 6, buffer) as page:
-        auc, distance = page.subplots(2, 1, sharex=True)
-        for row in sorted(rows, key=lambda row: row['width']):
-            folder = workdir / '{setting}-{width}-{seed}'.format(**row) / 'run'
-            _draw(auc, distance, recorder.read_rows(folder, recorder.EVALUATIONS), row)
-        auc.axhline(balance.LOST, color='#222', linewidth=0.8, linestyle='dotted')
-        auc.set_ylim(0.4, 1.01)
-        auc.set_title(
-            'AUC of the discriminator: solid on training images, thin on held-out ones',
-            loc='left', fontsize=10,
-        )  # fmt: skip
-        distance.set_ylim(bottom=0)
-        distance.set_title('FD-EffLite0 to the held-out crops', loc='left', fontsize=10)
-        distance.set_xlabel('epoch', fontsize=9)
-        for axes in (auc, distance):
-            pictures.plain(axes)
-        distance.legend(fontsize=8, frameon=False, ncols=4)
-    return buffer.getvalue()
-
-
-def _draw(auc: Any, distance: Any, found: Sequence[Row], row: Row) -> None:
-    color = COLORS.get(row['setting'], '#999') if row['width'] == FULL else '#bbb'
-    label = f'{row["setting"]}, width {row["width"]}' if row['seed'] == 0 else None
-
-    def points(name: str) -> tuple[np.ndarray, np.ndarray]:
-        own = [(r['epoch'], r[name]) for r in found if r.get(name) is not None]
-        return tuple(np.array(own).reshape(-1, 2).T)
-
-    auc.plot(*points('auc'), color=color, linewidth=1.3)
-    if row['width'] == FULL:
-        auc.plot(*points('auc_held_out'), color=color, linewidth=0.5)
-    distance.plot(*points(DISTANCE), 'o-', ms=2.5, color=color, linewidth=1.3, label=label)
-
-
-def sheets(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Samples of the same latents at the last epoch, plain and best at full width."""
-    found = {}
-    for row in rows:
-        if row['setting'] in COLORS and (row['width'], row['seed']) == (FULL, 0):
-            run = trained.load(workdir / f'{row["setting"]}-{FULL}-0' / 'run')
-            draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
-            made = images.tile(sampling.generate(draw, draw.latent()), 6)
-            found[f'{row["setting"]}, last epoch: FD {row["fd_last"]:.3g}'] = made
-    return pictures.side_by_side(found, width=4.5)
+def _share(value: float | None) -> str:
+    return '' if value is None else f'{value:.1%}'
 
 
 ABOUT = f"""
-The crops that `gan-jax clean` makes of photos of cats (study `cleaning`), {EPOCHS} epochs. `plain`
-is study 5 unchanged (`dcgan_cats64`): batches of 4, Adam 2e-4 / 0.5. `best` is `my_images`. The
-others are `plain` with one lever, screened at half width ({HALF}) to save time; `plain` at that
-width is beside them.
+The crops that `gan-jax clean` makes of photos of cats (study `cleaning`), the first face of each
+photo, for {EPOCHS} epochs. `plain` is study 5 unchanged (`dcgan_cats64`): batches of 4, Adam
+2e-4 / 0.5, no augmentation, samples of the generator itself. `best` is `my_images`. Levers are
+screened one at a time, at half width ({HALF}) to save time, with `plain` at that width beside them:
 
-A fifth of the crops, with near duplicates on one side, is held out: the reference of the distance,
-{MEASURED:,} samples of the same latents at every {EVERY}th epoch, features of EfficientNet-Lite0.
+{_listed()}
+
+A fifth of the crops is held out, and the near duplicates of these: the reference of the distance,
+{MEASURED:,} samples of the same latents at every {EVERY}th epoch ({EVERY_HALF}th at half width),
+features of EfficientNet-Lite0. The crops are of few cats, each of which may be on both sides. So
+few images have a distance even from others like them: `fd_real` is that of the training crops.
 `epoch_lost` is the first of ten consecutive epochs in which the discriminator ranks training images
 above generated ones with an AUC of at least {balance.LOST} (`docs/balance.md`), empty if there are
-none; `epoch_lost_held_out` the same of held-out images.
+none; `epoch_lost_held_out` the same of held-out images. An AUC near 0.5 with a poor distance is no
+balance, but a discriminator that is too weak. Columns that end in `_last` are of the last epoch.
 
 Photos: gpriamo/Cat-Faces-Identification (MIT) and the Oxford-IIIT Pet set (CC BY-SA 4.0).
 """
@@ -218,10 +202,16 @@ STUDY = Study(
     about=ABOUT,
     folders=(PARENT,),
     columns=(
-        ('setting', 'width', 'seed', 'epoch_lost', 'fd_best', 'epoch_best', 'fd_last')
-        + ('epoch_lost_held_out', 'auc_last', 'auc_held_out_last', 'steps', 'minutes')
+        ('setting', 'width', 'seed', 'epoch_lost', 'fd_best', 'epoch_best', 'fd_last', 'fd_real')
+        + ('epoch_lost_held_out', 'auc_last', 'auc_held_out_last', 'kid_last')
+        + tuple(f'{name}_last' for name in AT_LAST)
+        + ('cat_share_real', 'steps', 'minutes')
     ),
     trials=trials,
     summary=summary,
-    pictures={'balance.png': chart, 'sheets.png': sheets},
+    pictures={
+        'balance.png': balance_charts.measured,
+        'curves.png': balance_charts.losses,
+        'over_time.png': balance_charts.over_time,
+    },
 )

@@ -27,7 +27,7 @@ class Albums(NamedTuple):
       whole: photos as they are.
       cleaned: crops of the faces in the same photos.
       reference: crops of the faces in the others.
-      crops: both.
+      crops: the first face of every photo of either.
     """
 
     whole: Path
@@ -88,8 +88,11 @@ def _clean(cats: Path, draft: Path) -> None:
         digest = hashlib.sha256((photos / photo).read_bytes()).digest()
         held_out = int.from_bytes(digest) % HELD_OUT == 0
         for crop in crops:
-            for name in ('crops', 'reference' if held_out else 'cleaned'):
-                _copy(output / destination.CROPS, crop, draft / name)
+            _copy(
+                output / destination.CROPS, crop, draft / ('reference' if held_out else 'cleaned')
+            )
+        for crop in crops[:1]:  # a split by crops must not part two of one photo
+            _copy(output / destination.CROPS, crop, draft / 'crops')
         if not held_out:
             _copy(photos, photo, draft / 'whole')
     for path in (photos, output):

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from gan_jax import data, evaluation, images, sampling, trained
-from gan_jax.studies import cat_albums, outputs, pictures
+from gan_jax.studies import cat_albums, measures, outputs, pictures
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'cats'
 EPOCHS = (26, 52, 78, 104, 130)  # at which samples are measured; the last one is the study's best
 SEEDS = (0, 1)
+SUMMARY = ('frechet_efflite0', 'cat_share', 'frechet_album', 'cat_share_album')
 ALBUMS = {'cleaned': '#1f5fa8', 'whole': '#c8501e'}  # and their colours
 MEASURED = 5_000  # samples, always of the same latents
+KEPT = 1_000  # checkpoints: those of EPOCHS, and one for each time that the study was stopped
 SHOWN = 64  # on a sheet
 
 
@@ -33,7 +35,7 @@ def _trial(setting: Setting, album: str, seed: int) -> Trial:
             found.data.name, found.data.image_size = 'folder', cat_albums.SIDE
             found.data.path = str(getattr(_albums(setting, folder.parent), album))
             found.data.num_examples = 0
-            found.keep = len(EPOCHS)
+            found.keep = KEPT
             if setting.smoke:
                 found.batch_size, found.steps = 4, 10
             else:
@@ -60,6 +62,10 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
     reference = evaluation.Reference(held_out, net)
     samples = evaluation.Samples(run.task, seed=0, count=20 if setting.smoke else MEASURED)
     real = net.figures(reference.outputs).get('cat_share')
+    album = measures.of_training_images(
+        folder / 'run', net.name, ('frechet', 'classes'), str(held_out.name)
+    )
+    distance = f'frechet_{net.suffix}'
     rows = []
     steps = range(run.config.save_every, run.config.steps + 1, run.config.save_every)
     for epoch, step in zip(EPOCHS, steps, strict=False):
@@ -69,9 +75,11 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
             {
                 **key,
                 'epoch': epoch,
-                'frechet_efflite0': found[f'frechet_{net.suffix}'],
+                'frechet_efflite0': found[distance],
                 'cat_share': found.get('cat_share'),
                 'cat_share_real': real,
+                'frechet_album': album[distance],
+                'cat_share_album': album.get('cat_share'),
                 'kid_efflite0': found[f'kid_{net.suffix}'],
                 'steps': step,
             }
@@ -85,9 +93,9 @@ def summary(rows: Sequence[Row]) -> str:
     for album in ALBUMS:
         own = [row for row in rows if (row['album'], row['epoch']) == (album, EPOCHS[-1])]
         if own:
-            figures = (outputs.mean(own, name) for name in ('frechet_efflite0', 'cat_share'))
+            figures = (outputs.mean(own, name) for name in SUMMARY)
             lines.append([f'`{album}`', str(len(own)), *figures])
-    head = ['album', 'seeds', 'FD-EffLite0', 'cats']
+    head = ['album', 'seeds', 'FD-EffLite0', 'cats', 'FD of the album itself', 'cats in it']
     return f'At epoch {EPOCHS[-1]}, means over seeds.\n\n' + outputs.markdown_table(head, lines)
 
 
@@ -105,7 +113,10 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
         }
         for axes, (figure, title) in zip(panels, titles.items(), strict=True):
             for album, color in ALBUMS.items():
-                _lines(axes, [row for row in rows if row['album'] == album], figure, color)
+                own = [row for row in rows if row['album'] == album]
+                _lines(axes, own, figure, color)
+                for level in {row[f'{figure.split("_efflite0")[0]}_album'] for row in own[:1]}:
+                    axes.axhline(level or np.nan, color=color, linewidth=0.8, linestyle='dotted')
             axes.set_ylim(bottom=0)
             axes.set_xlabel('epoch', fontsize=9)
             axes.set_title(title, loc='left', fontsize=10)
@@ -142,7 +153,8 @@ ABOUT = f"""
 faces are the one reference of all figures. No crop of the reference is nearly one of the others.
 {MEASURED:,} samples of the same latents; features of EfficientNet-Lite0 (`docs/evaluation.md`).
 `cat_share` is the share of samples that ImageNet's classes call a house cat, `cat_share_real` that
-of the held-out crops.
+of the held-out crops. `frechet_album` and `cat_share_album` (dotted in the chart) are of the images
+trained on themselves: no generator can be expected to come nearer, and the albums differ in it.
 
 Photos: gpriamo/Cat-Faces-Identification (MIT) and the Oxford-IIIT Pet set (CC BY-SA 4.0).
 """
@@ -153,8 +165,8 @@ STUDY = Study(
     about=ABOUT,
     folders=(PARENT,),
     columns=(
-        ('album', 'seed', 'epoch', 'frechet_efflite0', 'cat_share')
-        + ('cat_share_real', 'kid_efflite0', 'steps', 'minutes')
+        ('album', 'seed', 'epoch', 'frechet_efflite0', 'cat_share', 'cat_share_real')
+        + ('frechet_album', 'cat_share_album', 'kid_efflite0', 'steps', 'minutes')
     ),
     trials=trials,
     summary=summary,

@@ -6,6 +6,7 @@ from typing import Any
 
 from gan_jax import evaluation, trained
 from gan_jax.evaluation import assess
+from gan_jax.evaluation import figures as figures_lib
 
 READABLE = 0.5  # share of samples from which a generator counts as one of digits
 
@@ -26,6 +27,23 @@ def figures(workdir: Path, features: str, num_samples: int, step: int = 0) -> di
     found, picture = assess.assess(run, real, num_samples)
     assess.write(workdir, found, picture)
     return found['figures']
+
+
+def of_training_images(
+    workdir: Path, features: str, only: Sequence[str], reference: str = ''
+) -> dict[str, Any]:
+    """The figures of the training images themselves: what to read those of samples by.
+
+    Args:
+      workdir: the run's folder.
+      features: the feature net.
+      only: keys of `evaluation.FIGURES`.
+      reference: a folder to compare with; '': what the run holds out.
+    """
+    run, net = trained.load(workdir), evaluation.load_net(features)
+    real = assess.real_images(run, workdir, net, reference)
+    given = figures_lib.Comparison(real.training, real.reference, None)
+    return figures_lib.compare(given, only)['figures']
 
 
 def first_step(rows: Sequence[dict[str, Any]], figure: str, least: float) -> int | None:

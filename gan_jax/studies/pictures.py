@@ -89,15 +89,20 @@ def over_time(workdir: Path) -> tuple[list[int], np.ndarray] | None:
     return [int(paths[i].stem) for i in chosen], np.concatenate(lines)
 
 
-def strips(found: Mapping[str, tuple[list[int], np.ndarray]]) -> bytes | None:
-    """PNG: what several generators made through their training, side by side; None for none."""
+def strips(found: Mapping[str, tuple[list[int], np.ndarray]], unit: str = 'step') -> bytes | None:
+    """PNG: what several generators made through their training, side by side; None for none.
+
+    Args:
+      found: by title, times in `unit` and what `over_time` returns of them.
+      unit: of the times.
+    """
     if not found:
         return None
     buffer = io.BytesIO()
     with figure(3.4 * len(found), 3.1, buffer) as page:
         grid = page.subplots(1, len(found), squeeze=False)[0]
         for axes, (name, (steps, image)) in zip(grid, found.items(), strict=True):
-            _show(axes, image, f'{name}, by step')
+            _show(axes, image, f'{name}, by {unit}')
             height = len(image) / len(steps)
             axes.set_yticks(
                 [(i + 0.5) * height for i in range(len(steps))], [f'{s:,}' for s in steps]

@@ -1,0 +1,142 @@
+"""Pictures of the study of balance: what was measured, the losses, and samples, over epochs."""
+
+from collections.abc import Sequence
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan_jax import recorder
+from gan_jax.evaluation import balance
+from gan_jax.studies import pictures
+from gan_jax.studies.study import Row
+
+DISTANCES = ('frechet_efflite0', 'frechet_digits')  # the latter in a smoke run
+EPOCHS = 'epochs.csv'  # of a run
+SMOOTHED = 10  # epochs of which the median is drawn
+COLORS = dict(zip(('plain', 'best'), ('#c8501e', '#1f5fa8'), strict=True))
+MORE_COLORS = ('#6a8f3a', '#8a5fb0', '#c98b2b', '#2f9a9a', '#b0416b', '#444444')
+_TICKS = (0.5, 0.9, 0.99, 0.999)
+
+
+def measured(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """AUC above, distance below; a column for each width."""
+    if not rows:
+        return None
+    widths = sorted({row['width'] for row in rows}, reverse=True)
+    buffer = io.BytesIO()
+    with pictures.figure(5.5 * len(widths), 6.5, buffer) as page:
+        grid = page.subplots(2, len(widths), sharex=True, sharey='row', squeeze=False)
+        for (auc, distance), width in zip(grid.T, widths, strict=True):
+            own = [row for row in rows if row['width'] == width]
+            for row, color in zip(own, _colors(own), strict=True):
+                _draw(auc, distance, workdir, row, color)
+            _auc_axis(auc)
+            auc.set_title(f'width {width}: AUC of D, training images', loc='left', fontsize=10)
+            distance.axhline(own[0]['fd_real'], color='#222', linewidth=0.8, linestyle='dotted')
+            distance.set_title(
+                'Frechet distance (dotted: training images)', loc='left', fontsize=10
+            )
+            distance.set_xlabel('epoch', fontsize=9)
+            distance.set_ylim(bottom=0)
+            pictures.plain(distance)
+            distance.legend(fontsize=8, frameon=False, ncols=2)
+    return buffer.getvalue()
+
+
+def _colors(rows: Sequence[Row]) -> list[str]:
+    others = iter(MORE_COLORS * len(rows))
+    known: dict[str, str] = {}
+    for row in rows:
+        name = row['setting']
+        known.setdefault(name, COLORS.get(name) or next(others))
+    return [known[row['setting']] for row in rows]
+
+
+def _auc_axis(axes: Any) -> None:
+    """Logarithmic in 1 - AUC, so that 0.99 and 0.999 are apart."""
+    axes.set_yscale('log')
+    axes.set_ylim(0.8, 4e-4)
+    axes.set_yticks([1 - tick for tick in _TICKS], [f'{tick:g}' for tick in _TICKS])
+    axes.minorticks_off()
+    axes.axhline(1 - balance.LOST, color='#222', linewidth=0.8, linestyle='dotted')
+    pictures.plain(axes)
+
+
+def _draw(auc: Any, distance: Any, workdir: Path, row: Row, color: str) -> None:
+    found = recorder.read_rows(_run(workdir, row), recorder.EVALUATIONS)
+    style = {'color': color, 'linestyle': 'solid' if row['seed'] == 0 else 'dashed'}
+    label = row['setting'] if row['seed'] == 0 else f'{row["setting"]}, seed {row["seed"]}'
+    epochs, values = _points(found, ('auc',))
+    auc.plot(epochs, np.maximum(1 - _smooth(epochs, values), 5e-4), linewidth=1.3, **style)
+    distance.plot(*_points(found, DISTANCES), 'o', ms=2.5, linewidth=1.3, label=label, **style)
+
+
+def _run(workdir: Path, row: Row) -> Path:
+    return workdir / '{setting}-{width}-{seed}'.format(**row) / 'run'
+
+
+def _points(found: Sequence[Row], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Epochs and values of the first of the figures that was measured."""
+    for name in names:
+        own = [(row['epoch'], row[name]) for row in found if row.get(name) is not None]
+        if own:
+            return tuple(np.array(own, float).T)
+    return np.empty(0), np.empty(0)
+
+
+def _smooth(epochs: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The median of the `SMOOTHED` epochs up to each."""
+    near = [(epochs > epoch - SMOOTHED) & (epochs <= epoch) for epoch in epochs]
+    return np.array([np.median(values[part]) for part in near])
+
+
+def losses(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """Study 5's curves of the runs at full width: losses, D(x) and D(G(z)), means of epochs."""
+    own = [row for row in _shown(rows) if (_run(workdir, row) / EPOCHS).exists()]
+    if not own:  # or no epoch is over yet
+        return None
+    buffer = io.BytesIO()
+    with pictures.figure(5.5 * len(own), 5, buffer) as page:
+        grid = page.subplots(2, len(own), sharex=True, sharey='row', squeeze=False)
+        for (loss, share), row in zip(grid.T, own, strict=True):
+            epochs, columns = _epochs(_run(workdir, row) / EPOCHS)
+            for axes, names in ((loss, ('loss_g', 'loss_d')), (share, ('d_real', 'd_fake'))):
+                for name, color in zip(names, COLORS.values(), strict=True):
+                    label = {'d_real': 'D(x)', 'd_fake': 'D(G(z))'}.get(name, name)
+                    axes.plot(epochs, columns[name], color=color, linewidth=0.9, label=label)
+                axes.legend(fontsize=8, frameon=False)
+                pictures.plain(axes)
+            loss.set_title(f'{row["setting"]}: losses', loc='left', fontsize=10)
+            share.set_xlabel('epoch', fontsize=9)
+    return buffer.getvalue()
+
+
+def _epochs(path: Path) -> tuple[list[float], dict[str, list[float]]]:
+    with path.open(newline='') as file:
+        lines = list(csv.DictReader(file))
+    columns = {
+        name: [float(line[name] or 'nan') for line in lines] for name in (lines[0] if lines else ())
+    }
+    return columns.pop('epoch'), columns
+
+
+def over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """Samples of the same latents through training, of the runs at full width."""
+    found = {}
+    for row in _shown(rows):
+        if strip := pictures.over_time(_run(workdir, row)):
+            steps, image = strip
+            last = recorder.read_rows(_run(workdir, row), recorder.EVALUATIONS)[-1]
+            epochs = [round(step * last['epoch'] / last['step']) for step in steps]
+            found[row['setting']] = epochs, image
+    return pictures.strips(found, 'epoch')
+
+
+def _shown(rows: Sequence[Row]) -> list[Row]:
+    """The two ways that are compared, of the first seed and the full width."""
+    widest = max((row['width'] for row in rows), default=0)
+    first = [row for row in rows if (row['width'], row['seed']) == (widest, 0)]
+    return [row for name in COLORS for row in first if row['setting'] == name]
