@@ -112,7 +112,7 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
             epoch = data.load(config.data).spec.num_examples / config.batch_size
             config.steps = round(EPOCHS * epoch)
             config.sample_every = round(EVERY * epoch)
-            config.log_every = min(config.log_every, int(epoch))  # the AUC at every epoch
+            config.log_every = min(config.log_every, max(1, int(epoch)))  # the AUC at every epoch
     return config.lock()
 
 

@@ -11,9 +11,9 @@ from tests.data import photos
 
 @pytest.fixture(scope='module')
 def configs(tmp_path_factory):
-    """The config of each trial, by its name, on an album of ten crops."""
+    """The config of each trial, by its name, on an album of forty crops."""
     home = tmp_path_factory.mktemp('album')
-    photos.album(home / 'crops', 10, (64, 64))
+    photos.album(home / 'crops', 40, (64, 64))
     with pytest.MonkeyPatch.context() as patch:
         albums = type('Albums', (), {'crops': home / 'crops'})
         patch.setattr(cat_albums, 'prepare', lambda cats, folder: albums)
@@ -37,6 +37,7 @@ def test_every_run_is_valid_and_lasts_for_all_epochs(configs):
         config_lib.validate(config)
         epoch = data.load(config.data).spec.num_examples / config.batch_size
         assert config.steps == round(balance.EPOCHS * epoch)
+        assert config.log_every <= epoch  # the balance is measured at every one
 
 
 def test_a_lever_is_all_that_differs(configs):

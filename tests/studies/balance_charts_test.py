@@ -1,0 +1,61 @@
+"""Pictures of the study of balance: of whatever was measured so far."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gan_jax.studies import balance, balance_charts
+
+
+def row(setting, width=64, seed=0):
+    return {'setting': setting, 'width': width, 'seed': seed, 'fd_real': 50.0}
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    """A run of each way, with an AUC at every epoch and a distance at some."""
+    for number, name in enumerate(('plain-64-0', 'best-64-0', 'plain-32-0', 'r1-32-0')):
+        run = tmp_path / name / 'run'
+        run.mkdir(parents=True)
+        lines = [{'step': 10 * e, 'epoch': e, 'auc': 1 - 0.1 / e} for e in range(1, 30)]
+        lines += [{'step': 10 * e, 'epoch': e, 'frechet_efflite0': 100 + number} for e in (20, 40)]
+        (run / 'evaluations.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    return tmp_path
+
+
+def test_a_chart_of_any_part_of_the_rows(workdir):
+    rows = [row('plain'), row('best'), row('plain', 32), row('r1', 32)]
+    assert balance_charts.measured([], workdir) is None
+    drawn = [balance_charts.measured(rows[:count], workdir) for count in range(1, 5)]
+    assert len(set(drawn)) == 4
+
+
+def test_ways_of_one_width_have_colours_of_their_own():
+    rows = [row(name, 32) for name in ('plain', *balance.LEVERS)]
+    colors = balance_charts._colors(rows)
+    assert len(set(colors)) == len(rows)
+    assert balance_charts._colors([row('best'), row('best', seed=1)])[1] == colors_of('best')
+
+
+def colors_of(name):
+    return balance_charts.COLORS[name]
+
+
+def test_a_line_is_the_median_of_the_epochs_before():
+    epochs, values = np.arange(1.0, 31), np.full(30, 0.9)
+    values[10] = 0.1  # a single epoch does not show
+    np.testing.assert_array_equal(balance_charts._smooth(epochs, values), np.full(30, 0.9))
+    values[15:] = 0.5
+    assert balance_charts._smooth(epochs, values)[-1] == 0.5
+
+
+def test_losses_once_an_epoch_is_over(workdir):
+    rows = [row('best'), row('plain')]
+    assert balance_charts.losses(rows, workdir) is None
+    text = 'epoch,step,loss_g,loss_d,d_real,d_fake\n1,10,1.0,1.2,0.6,\n2,20,1.1,1.1,0.7,0.3\n'
+    (workdir / 'plain-64-0' / 'run' / 'epochs.csv').write_text(text)
+    assert balance_charts.losses(rows, workdir) is not None
+    epochs, columns = balance_charts._epochs(workdir / 'plain-64-0' / 'run' / 'epochs.csv')
+    assert epochs == [1, 2]
+    assert np.isnan(columns['d_fake'][0])
