@@ -11,9 +11,9 @@ from tests.data import photos
 
 @pytest.fixture(scope='module')
 def configs(tmp_path_factory):
-    """The config of each trial, by its name, on an album of forty crops."""
+    """The config of each trial, by its name, on an album of two dozen crops."""
     home = tmp_path_factory.mktemp('album')
-    photos.album(home / 'crops', 40, (64, 64))
+    photos.album(home / 'crops', 24, (64, 64))
     with pytest.MonkeyPatch.context() as patch:
         albums = type('Albums', (), {'crops': home / 'crops'})
         patch.setattr(cat_albums, 'prepare', lambda cats, folder: albums)
