@@ -31,13 +31,13 @@ def get_config(preset: str = '') -> ConfigDict:
     config.data.flip = True
     config.data.enough = 100
     config.gen.net = ConfigDict(dict(name='dcgan', width=64))
-    config.disc.net = ConfigDict(dict(name='dcgan', width=64, norm='none', spectral_norm=True))
+    config.disc.net = ConfigDict(dict(name='dcgan', width=64))
     config.gen.ema_decay = 0.999
     config.augment = 'color,translation,cutout'
-    config.penalties.r1 = 0.1
-    config.penalty_every = 16
-    config.batch_size = 16
-    config.steps = 10_000
+    config.ada.target = 0.5  # all of it from the first step on, and nothing is learned for long
+    config.ada.images = 20_000
+    config.batch_size = 8
+    config.steps = 20_000
     config.evaluate.balance = 5
 
     def side_of_32() -> None:

@@ -12,7 +12,18 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax import augment, data, evaluation, losses, nets, optimizers, penalties, runners, tasks
+from gan_jax import (
+    augment,
+    data,
+    evaluation,
+    latents,
+    losses,
+    nets,
+    optimizers,
+    penalties,
+    runners,
+    tasks,
+)
 from gan_jax.data import budget
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import distances, features, figures
@@ -57,6 +68,7 @@ def default() -> ConfigDict:
     config.disc.ema_decay = 0.0  # of the one used for classes; 0: none
     config.latent_dim = 100  # entries of z
     config.latent = 'normal'  # normal: N(0, 1) | uniform: U(-1, 1)
+    config.latent_mixture = _latent_mixture()
     config.conditional = False  # class-conditional networks, where the set has labels
     config.batch_norm = 'global'  # moments over all devices, or 'per_device'
     config.precision = 'float32'  # of the arithmetic; bfloat16 keeps parameters in float32
@@ -92,6 +104,16 @@ def default() -> ConfigDict:
     config.on_nan = 'stop'  # stop | rollback: go on from the last checkpoint with other noise
     config.tensorboard = True  # also write event files
     return config
+
+
+def _latent_mixture() -> ConfigDict:
+    """Latents around fixed centres; see `gan_jax.latents`."""
+    return ConfigDict(
+        dict(
+            components=0,  # centres; 0: off
+            spread=0.3,  # around each, as a share of the distribution's own
+        )
+    )
 
 
 def _lecam() -> ConfigDict:
@@ -291,7 +313,7 @@ def choose_preset(config: ConfigDict, preset: str, **others: Callable[[], None])
 PRECISIONS = 'float32', 'bfloat16'
 
 _CHOICES = {
-    'latent': ('normal', 'uniform'),
+    'latent': latents.DISTRIBUTIONS,
     'batch_norm': ('global', 'per_device'),
     'precision': PRECISIONS,
     'on_nan': ('stop', 'rollback'),
@@ -320,6 +342,7 @@ _AT_LEAST = {
     **dict.fromkeys(('ada.limit', 'lecam.weight', 'lecam.decay', 'lecam.start'), 0),
     'evaluate.num_samples': distances.FEWEST,
     **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter', 'data.warp', 'data.zoom'), 0),
+    **dict.fromkeys(('latent_mixture.components', 'latent_mixture.spread'), 0),
     **dict.fromkeys(('instance_noise.std', 'instance_noise.decay_steps', 'label_smoothing'), 0),
     **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),
     **dict.fromkeys((f'penalties.{name}' for name in penalties.PENALTIES), 0),
@@ -341,6 +364,7 @@ _BELOW = {
         'semisupervised.confidence': 1,
         'seed': 2**32,
         'latent_dim': 2**20,
+        'latent_mixture.components': 2**20,
         'data.held_out': 1,
         'data.warp': 1,
         'data.zoom': 1,

@@ -14,7 +14,7 @@ from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'cats'
 EPOCHS = 400
-EVERY, EVERY_HALF = 20, 40  # epochs between distances at full and at half width
+EVERY, EVERY_HALF = 25, 50  # epochs between distances at full and at half width
 MEASURED = 5_000  # samples, always of the same latents
 FIGURES = ('frechet', 'kid', 'diversity', 'memorisation', 'classes')
 HELD_OUT = 0.2  # of the crops, and more for near duplicates of these: the reference

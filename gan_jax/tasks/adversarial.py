@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import optax
 
-from gan_jax import ada, augment, images, losses, nets, optimizers, penalties, rng
+from gan_jax import ada, augment, images, latents, losses, nets, optimizers, penalties, rng
 from gan_jax.states import GanState, NetState
 from gan_jax.tasks import players
 from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task
@@ -77,7 +77,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     weights = config.penalties.to_dict()
     return Recipe(
         **players.common(config, _modules(config, spec, axis_name), axis_name),
-        latent=players.latent(config),
+        latent=latents.make(config),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
             disc=optimizers.make(config.disc.optimizer, config.steps * config.disc_steps),

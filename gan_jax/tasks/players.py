@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import optax
 
-from gan_jax import augment, images, nets, rng
+from gan_jax import augment, images, latents, nets, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
 from gan_jax.types import Batch, DataSpec, Pair, Part, Sampler
@@ -108,16 +108,6 @@ def _noise_schedule(
     if not decay_steps:
         return lambda step: std
     return lambda step: std * jnp.maximum(0.0, 1 - step.astype(jnp.float32) / decay_steps)
-
-
-def latent(config: ConfigDict) -> Callable[[jax.Array], jax.Array]:
-    """How the config draws latents: keys [B] -> z, float32 [B, latent_dim]."""
-    shape = (config.latent_dim,)
-    draws = {
-        'normal': lambda keys: rng.normal(keys, shape),
-        'uniform': lambda keys: 2 * rng.uniform(keys, shape) - 1,
-    }
-    return draws[config.latent]
 
 
 def init(recipe: Recipe, inputs: Pair[tuple[jax.Array, ...]]) -> GanState:
@@ -326,7 +316,7 @@ def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
       config: the run's config.
       generator: without collectives; it takes labels if it has classes.
     """
-    draw = latent(config)
+    draw = latents.make(config)
 
     def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
         image = generator.apply(generator_variables(state), z, label, train=False)
@@ -370,21 +360,21 @@ _RANDOM = 'dropout', 'noise', 'input_noise'  # fields of networks, the strength 
 
 def make_contest(
     modules: Pair[nn.Module],
-    latents: Callable[[jax.Array], jax.Array],
+    latent: latents.Latent,
     judge: Callable[[nn.Module, Any, jax.Array, jax.Array], jax.Array],
 ) -> Callable[[GanState, jax.Array, Batch], tuple[jax.Array, jax.Array]]:
     """A task's `contest`: real images against generated ones of the same classes.
 
     Args:
       modules: the networks, without collectives.
-      latents: keys [N] -> z, float32 [N, latent_dim].
+      latent: keys [N] -> z, float32 [N, latent_dim].
       judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
     calm = modules.disc.clone(**{n: 0.0 for n in _RANDOM if hasattr(modules.disc, n)})
 
     def contest(state: GanState, key: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
         gen, disc = state.nets
-        z = latents(rng.example_keys(key, len(batch.label), None))
+        z = latent(rng.example_keys(key, len(batch.label), None))
         mode = dict(train=True, mutable=['batch_stats'])
         fake, _ = modules.gen.apply(gen.variables, z, batch.label, **mode)
         real = images.normalise(batch.image, modules.gen.pixel_range)

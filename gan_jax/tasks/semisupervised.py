@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import optax
 
-from gan_jax import augment, images, nets, optimizers, rng
+from gan_jax import augment, images, latents, nets, optimizers, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
 from gan_jax.tasks import players
@@ -114,7 +114,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     disc = optimizers.make(config.disc.optimizer, config.steps)
     return Recipe(
         **players.common(config, _modules(config, spec, axis_name), axis_name),
-        latent=players.latent(config),
+        latent=latents.make(config),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
             disc=optimizers.in_turns(disc, {turn.optimizer for turn in turns}),

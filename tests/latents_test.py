@@ -1,0 +1,54 @@
+"""Latents: the distribution asked for, and mixtures around centres that never move."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import config as config_lib
+from gan_jax import latents, rng
+
+
+def draw(seed, count=2_000, **changes):
+    config = config_lib.default()
+    config.latent_dim = 16
+    config.update_from_flattened_dict(changes)
+    return np.asarray(latents.make(config)(rng.example_keys(jax.random.key(seed), count, None)))
+
+
+def test_a_distribution_alone():
+    normal, uniform = draw(0), draw(0, latent='uniform')
+    assert normal.shape == (2_000, 16)
+    np.testing.assert_allclose([normal.mean(), normal.std()], [0, 1], atol=0.02)
+    np.testing.assert_allclose([uniform.min(), uniform.max()], [-1, 1], atol=0.01)
+    np.testing.assert_allclose(uniform.std(), 3**-0.5, atol=0.02)
+
+
+@pytest.mark.parametrize('latent', latents.DISTRIBUTIONS)
+def test_a_mixture_lies_around_the_same_centres_for_every_seed(latent):
+    mixture = {'latent': latent, 'latent_mixture.components': 5}
+    centres = np.unique(draw(0, **mixture, **{'latent_mixture.spread': 0.0}), axis=0)
+    assert len(centres) == 5
+    np.testing.assert_array_equal(
+        np.unique(draw(7, **mixture, **{'latent_mixture.spread': 0.0}), axis=0), centres
+    )
+    z = draw(1, **mixture, **{'latent_mixture.spread': 0.1})
+    distances = np.linalg.norm(z[:, None] - centres, axis=-1)
+    counts = np.bincount(distances.argmin(axis=1), minlength=5)
+    assert counts.min() > 300  # each as probable as the others
+    nearest = distances.min(axis=1)
+    alone = np.linalg.norm(0.1 * draw(2, latent=latent), axis=-1)
+    np.testing.assert_allclose(nearest.mean(), alone.mean(), rtol=0.05)
+
+
+def test_an_example_has_its_latent_whatever_the_batch():
+    mixture = {'latent_mixture.components': 9}
+    np.testing.assert_array_equal(draw(3, 8, **mixture), draw(3, 64, **mixture)[:8])
+
+
+def test_centres_differ_from_each_other_and_moves_from_them():
+    config = config_lib.default()
+    config.latent_dim, config.latent_mixture.components = 4, 3
+    config.latent_mixture.spread = 1.0
+    z = latents.make(config)(rng.example_keys(jax.random.key(0), 64, None))
+    assert len(jnp.unique(z, axis=0)) == 64
