@@ -19,12 +19,13 @@ import safetensors
 import safetensors.numpy
 
 from gan_jax import config as config_lib
-from gan_jax import digests, files, runs, tasks, trained
+from gan_jax import digests, files, latents, runs, tasks, trained
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec, Part, Task
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'
 WEIGHTS = '.safetensors'  # after the name of the artefact
+CENTRES = 'latent_centres'  # beside the weights, where latents lie around some
 FACTS = 'part', 'step', 'name', 'task', 'versions', 'config', 'data'  # in its metadata
 BATCHES = 1, 3  # of the comparison
 # What the program may differ by from the network: rounding, of sums in another order. Images and
@@ -68,6 +69,8 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     name = name or next(iter(run.task.parts))
     part = find(run.task, name)
     weights = digests.host_leaves(part.variables(run.state))
+    if 'z' in part.inputs and run.config.latent_mixture.components:
+        weights[CENTRES] = np.asarray(latents.make_centres(run.config))
     facts = {
         'part': name,
         'step': int(run.state.step),

@@ -32,10 +32,18 @@ def make(config: ConfigDict) -> Latent:
         return lambda keys: draw(keys, shape)
 
     def mixture(keys: jax.Array) -> jax.Array:
-        # The same at every call and for every seed: no state, and XLA computes them once.
-        centres = draw(jax.random.split(jax.random.key(0), components), shape)
+        centres = make_centres(config)
         choose, move = (jax.vmap(jax.random.fold_in, (0, None))(keys, use) for use in range(2))
         chosen = jax.vmap(lambda key: jax.random.randint(key, (), 0, components))(choose)
         return centres[chosen] + spread * draw(move, shape)
 
     return mixture
+
+
+def make_centres(config: ConfigDict) -> jax.Array:
+    """The centres of a mixture, float32 [components, latent_dim].
+
+    The same at every call and for every seed: no state, and XLA computes them once.
+    """
+    keys = jax.random.split(jax.random.key(0), config.latent_mixture.components)
+    return DISTRIBUTIONS[config.latent](keys, (config.latent_dim,))
