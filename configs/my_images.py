@@ -32,6 +32,7 @@ def get_config(preset: str = '') -> ConfigDict:
     config.data.enough = 100
     config.gen.net = ConfigDict(dict(name='dcgan', width=64))
     config.disc.net = ConfigDict(dict(name='dcgan', width=64))
+    config.latent_mixture.centres = 0.5
     config.gen.ema_decay = 0.999
     config.augment = 'color,translation,cutout'
     config.ada.target = 0.5  # all of it from the first step on, and nothing is learned for long

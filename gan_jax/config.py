@@ -110,7 +110,7 @@ def _latent_mixture() -> ConfigDict:
     """Latents around fixed centres; see `gan_jax.latents`."""
     return ConfigDict(
         dict(
-            components=0,  # centres; 0: off
+            centres=0.0,  # for each image of the set, e.g. 0.5; 0: off
             spread=0.3,  # around each, as a share of the distribution's own
         )
     )
@@ -342,7 +342,7 @@ _AT_LEAST = {
     **dict.fromkeys(('ada.limit', 'lecam.weight', 'lecam.decay', 'lecam.start'), 0),
     'evaluate.num_samples': distances.FEWEST,
     **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter', 'data.warp', 'data.zoom'), 0),
-    **dict.fromkeys(('latent_mixture.components', 'latent_mixture.spread'), 0),
+    **dict.fromkeys(('latent_mixture.centres', 'latent_mixture.spread'), 0),
     **dict.fromkeys(('instance_noise.std', 'instance_noise.decay_steps', 'label_smoothing'), 0),
     **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),
     **dict.fromkeys((f'penalties.{name}' for name in penalties.PENALTIES), 0),
@@ -364,7 +364,6 @@ _BELOW = {
         'semisupervised.confidence': 1,
         'seed': 2**32,
         'latent_dim': 2**20,
-        'latent_mixture.components': 2**20,
         'data.held_out': 1,
         'data.warp': 1,
         'data.zoom': 1,

@@ -69,8 +69,10 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     name = name or next(iter(run.task.parts))
     part = find(run.task, name)
     weights = digests.host_leaves(part.variables(run.state))
-    if 'z' in part.inputs and run.config.latent_mixture.components:
-        weights[CENTRES] = np.asarray(latents.make_centres(run.config))
+    stored = runs.read_facts(workdir)['data']
+    centres = latents.num_centres(run.config, stored['num_examples'])
+    if 'z' in part.inputs and centres:
+        weights[CENTRES] = np.asarray(latents.make_centres(run.config, np.arange(centres)))
     facts = {
         'part': name,
         'step': int(run.state.step),
@@ -78,7 +80,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
         'task': run.config.task,
         'versions': runs.versions(),
         'config': json.loads(run.config.to_json()),
-        'data': runs.read_facts(workdir)['data'],
+        'data': stored,
     }
     metadata = {key: json.dumps(value) for key, value in facts.items()}
     program = bytes(_program(part, part.variables(run.state)).serialize())

@@ -15,35 +15,41 @@ DISTRIBUTIONS: Mapping[str, Callable[[jax.Array, tuple[int, ...]], jax.Array]] =
 }
 
 
-def make(config: ConfigDict) -> Latent:
+def make(config: ConfigDict, num_examples: int) -> Latent:
     """How a run's config draws latents: from a distribution, or from a mixture of such.
 
-    A mixture has so many centres, drawn once from the distribution, and adds to one of them, each
-    as probable, `spread` times another draw. A set of few images is of separate kinds, between
-    which a latent without gaps makes the generator pass, by images of no kind (DeLiGAN, Gurumurthy
-    et al. 2017, arXiv:1706.02071, eq. 3, where centres and spread are learned).
+    A mixture adds `spread` times a draw to one of its centres (`make_centres`), each as probable.
+    A set of few images is of separate kinds, between which a latent without gaps makes the
+    generator pass, by images of no kind (DeLiGAN, Gurumurthy et al. 2017, arXiv:1706.02071, eq. 3,
+    where centres and spread are learned).
 
     Args:
       config: the run's: `latent`, `latent_dim`, `latent_mixture`.
+      num_examples: of the set, which decides how many centres there are.
     """
     draw, shape = DISTRIBUTIONS[config.latent], (config.latent_dim,)
-    components, spread = config.latent_mixture.components, config.latent_mixture.spread
-    if not components:
+    count, spread = num_centres(config, num_examples), config.latent_mixture.spread
+    if not count:
         return lambda keys: draw(keys, shape)
 
     def mixture(keys: jax.Array) -> jax.Array:
-        centres = make_centres(config)
         choose, move = (jax.vmap(jax.random.fold_in, (0, None))(keys, use) for use in range(2))
-        chosen = jax.vmap(lambda key: jax.random.randint(key, (), 0, components))(choose)
-        return centres[chosen] + spread * draw(move, shape)
+        chosen = jax.vmap(lambda key: jax.random.randint(key, (), 0, count))(choose)
+        return make_centres(config, chosen) + spread * draw(move, shape)
 
     return mixture
 
 
-def make_centres(config: ConfigDict) -> jax.Array:
-    """The centres of a mixture, float32 [components, latent_dim].
+def num_centres(config: ConfigDict, num_examples: int) -> int:
+    """Centres of the mixture for a set of so many images; 0: there is no mixture."""
+    share = config.latent_mixture.centres
+    return max(1, round(share * num_examples)) if share else 0
 
-    The same at every call and for every seed: no state, and XLA computes them once.
+
+def make_centres(config: ConfigDict, number: jax.Array) -> jax.Array:
+    """Centres by their numbers [N]: float32 [N, latent_dim], drawn from the distribution.
+
+    The same for every seed, and made as they are needed: there is no table of them in the state.
     """
-    keys = jax.random.split(jax.random.key(0), config.latent_mixture.components)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), number)
     return DISTRIBUTIONS[config.latent](keys, (config.latent_dim,))

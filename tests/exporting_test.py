@@ -17,7 +17,7 @@ from tests.cli.commands_test import fails
 def conditional(tmp_path_factory):
     """A run with a generator that takes classes, and has an average, and centres of latents."""
     workdir = tmp_path_factory.mktemp('export') / 'conditional'
-    mixture = {'latent_mixture.components': 3, 'latent_mixture.spread': 0.0}
+    mixture = {'latent_mixture.centres': 0.1, 'latent_mixture.spread': 0.0}
     trainer_test.train(trainer_test.tiny(steps=2, conditional=True, **mixture), workdir)
     return workdir
 

@@ -8,12 +8,15 @@ import pytest
 from gan_jax import config as config_lib
 from gan_jax import latents, rng
 
+EXAMPLES = 10  # of the set
+
 
 def draw(seed, count=2_000, **changes):
     config = config_lib.default()
     config.latent_dim = 16
     config.update_from_flattened_dict(changes)
-    return np.asarray(latents.make(config)(rng.example_keys(jax.random.key(seed), count, None)))
+    keys = rng.example_keys(jax.random.key(seed), count, None)
+    return np.asarray(latents.make(config, EXAMPLES)(keys))
 
 
 def test_a_distribution_alone():
@@ -26,7 +29,7 @@ def test_a_distribution_alone():
 
 @pytest.mark.parametrize('latent', latents.DISTRIBUTIONS)
 def test_a_mixture_lies_around_the_same_centres_for_every_seed(latent):
-    mixture = {'latent': latent, 'latent_mixture.components': 5}
+    mixture = {'latent': latent, 'latent_mixture.centres': 0.5}
     centres = np.unique(draw(0, **mixture, **{'latent_mixture.spread': 0.0}), axis=0)
     assert len(centres) == 5
     np.testing.assert_array_equal(
@@ -42,13 +45,17 @@ def test_a_mixture_lies_around_the_same_centres_for_every_seed(latent):
 
 
 def test_an_example_has_its_latent_whatever_the_batch():
-    mixture = {'latent_mixture.components': 9}
+    mixture = {'latent_mixture.centres': 0.9}
     np.testing.assert_array_equal(draw(3, 8, **mixture), draw(3, 64, **mixture)[:8])
 
 
-def test_centres_differ_from_each_other_and_moves_from_them():
+def test_there_are_as_many_centres_as_the_set_asks_for():
     config = config_lib.default()
-    config.latent_dim, config.latent_mixture.components = 4, 3
-    config.latent_mixture.spread = 1.0
-    z = latents.make(config)(rng.example_keys(jax.random.key(0), 64, None))
-    assert len(jnp.unique(z, axis=0)) == 64
+    config.latent_dim, config.latent_mixture.spread = 4, 0.0
+    for share, examples, count in ((0.5, 40, 20), (0.01, 40, 1), (2.0, 40, 80)):
+        config.latent_mixture.centres = share
+        keys = rng.example_keys(jax.random.key(0), 2_000, None)
+        z = latents.make(config, examples)(keys)
+        assert len(jnp.unique(z, axis=0)) == count == latents.num_centres(config, examples)
+        centres = latents.make_centres(config, np.arange(count))
+        np.testing.assert_array_equal(jnp.unique(z, axis=0), jnp.unique(centres, axis=0))

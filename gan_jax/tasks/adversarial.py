@@ -56,7 +56,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
-    sampler = players.make_sampler(config, alone.gen)
+    sampler = players.make_sampler(config, alone.gen, spec.num_examples)
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
@@ -77,7 +77,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     weights = config.penalties.to_dict()
     return Recipe(
         **players.common(config, _modules(config, spec, axis_name), axis_name),
-        latent=latents.make(config),
+        latent=latents.make(config, spec.num_examples),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
             disc=optimizers.make(config.disc.optimizer, config.steps * config.disc_steps),

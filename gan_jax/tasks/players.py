@@ -309,14 +309,15 @@ def generator_variables(state: GanState) -> Any:
     return state.ema.gen or state.nets.gen.variables
 
 
-def make_sampler(config: ConfigDict, generator: nn.Module) -> Sampler:
+def make_sampler(config: ConfigDict, generator: nn.Module, num_examples: int) -> Sampler:
     """Draws latents, and images from the averaged generator if there is one.
 
     Args:
       config: the run's config.
       generator: without collectives; it takes labels if it has classes.
+      num_examples: of the set it is trained on.
     """
-    draw = latents.make(config)
+    draw = latents.make(config, num_examples)
 
     def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
         image = generator.apply(generator_variables(state), z, label, train=False)
