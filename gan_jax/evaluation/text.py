@@ -101,6 +101,18 @@ CANDIDATES = {
 }
 
 
+def pair_sets(found: Mapping[str, Any]) -> dict[str, str]:
+    """What the scores of `pairs.assess` are of, by split: to be shown wherever they are."""
+    sets = {}
+    for split, measured in found['splits'].items():
+        part = '' if measured['images'] == measured['of'] else f' of {measured["of"]:,}'
+        sets[SPLITS[split].capitalize()] = (
+            f'{measured["images"]:,}{part} ({measured["set"]}),'
+            f' fingerprint {measured["fingerprint"][:12]}'
+        )
+    return sets
+
+
 def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
     """What `pairs.assess` found: names, then a row for each candidate of each split."""
     words = scores.SCORES.values()
