@@ -92,6 +92,11 @@ def provenance(found: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def sentence(found: Mapping[str, Any]) -> str:
+    """`provenance` in one line."""
+    return '; '.join(f'{name}: {value}' for name, value in provenance(found).items())
+
+
 # By the keys in what `pairs.assess` returns.
 SPLITS = {'train': 'training pairs', 'held_out': 'held-out pairs', 'other_domain': 'other photos'}
 CANDIDATES = {

@@ -69,8 +69,7 @@ def _caption(span: observers.Span, *, alone: bool) -> str:
     of = of or f' of steps {span.first:,} to {span.last:,}'
     if span.facts is None:
         return f'Distances{of}: the run does not tell by what they were measured.'
-    words = (f'{name}: {value}' for name, value in text.provenance(span.facts).items())
-    return f'Distances{"" if alone else of}: {"; ".join(words)}.'
+    return f'Distances{"" if alone else of}: {text.sentence(span.facts)}.'
 
 
 def read(workdir: Path) -> Run:
