@@ -13,6 +13,9 @@ from gan_jax.evaluation import balance, features, figures, sets
 from gan_jax.states import GanState
 from gan_jax.types import Task
 
+_AUCS = ('auc', 'auc_held_out')  # of training and of held-out images
+_NOT_OF_SAMPLES = frozenset(('step', 'epoch', *_AUCS))  # in a row of evaluations.jsonl
+
 
 class Observer(NamedTuple):
     """A measurement that is repeated.
@@ -61,8 +64,8 @@ def make(
     if own.balance and task.contest is not None:
         # Of a small set an epoch is a few steps: to measure each would cost as much as to train.
         period = max(own.balance * epoch, Fraction(config.log_every))
-        sample = {'auc': dataset, 'auc_held_out': data.held_out(config.data, dataset)}
-        sample = {name: part for name, part in sample.items() if part is not None}
+        parts = zip(_AUCS, (dataset, data.held_out(config.data, dataset)), strict=True)
+        sample = {name: part for name, part in parts if part is not None}
         found.append(Observer(period, balance.observer(task, sample, config, place), {}))
     if own.every:
         every = Fraction(own.every).limit_denominator(10**6)  # a third, and not its double
@@ -110,6 +113,37 @@ def measure(observers: Sequence[Observer], state: GanState) -> dict[str, float]:
 def facts(observers: Sequence[Observer]) -> dict[str, Any]:
     """All that their figures are to be shown with."""
     return {name: value for o in observers for name, value in o.facts.items()}
+
+
+class Span(NamedTuple):
+    """Measurements of samples, one after the other, that were made alike.
+
+    Attributes:
+      first, last: the steps of the first and the last of them.
+      facts: as `facts` gave them; None: the run does not tell.
+    """
+
+    first: int
+    last: int
+    facts: Mapping[str, Any] | None
+
+
+def spans(rows: Sequence[Mapping[str, Any]], noted: Sequence[Mapping[str, Any]]) -> list[Span]:
+    """What the figures of samples are to be shown with.
+
+    Args:
+      rows: of evaluations.jsonl.
+      noted: `runs.evaluated_by` of the run.
+    """
+    found: list[Span] = []
+    for step in (row['step'] for row in rows if row.keys() - _NOT_OF_SAMPLES):
+        valid = [entry for entry in noted if entry['after_step'] < step]
+        by = {k: v for k, v in valid[-1].items() if k != 'after_step'} if valid else None
+        if found and found[-1].facts == by:
+            found[-1] = found[-1]._replace(last=step)
+        else:
+            found.append(Span(step, step, by))
+    return found
 
 
 def best_step(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:

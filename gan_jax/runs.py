@@ -1,6 +1,6 @@
 """A run's folder: what belongs to it, whose it is, and what may change when it goes on."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 import contextlib
 import datetime
 import errno
@@ -197,16 +197,53 @@ def read_facts(workdir: Path) -> dict[str, Any]:
 
 
 def write_facts(workdir: Path, **facts: Any) -> None:
-    """Updates run.json with `facts`, beside versions, devices and the time of the first start."""
+    """Writes run.json: `facts`, versions, devices, and what it holds of earlier starts.
+
+    Those are the time of the first one, and what `note_evaluation` wrote.
+    """
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
-    started = read_facts(workdir).get('started', now)
+    old = read_facts(workdir)
     content = {
-        'started': started,
+        'started': old.get('started', now),
         'versions': versions(),
         'devices': [device.device_kind for device in jax.devices()],
         'platform': platform.platform(),
         **facts,
+        'evaluation': evaluated_by(old),
     }
+    _write_facts(workdir, content)
+
+
+def note_evaluation(workdir: Path, step: int, facts: Mapping[str, Any]) -> None:
+    """Notes in run.json by what samples will be measured in the steps after `step`.
+
+    What earlier steps were measured by stays: their figures are shown as long as the run is.
+
+    Args:
+      workdir: the run's folder, with a run.json.
+      step: from which the run goes on; what was noted for later steps is of steps that are
+        made again.
+      facts: `observers.facts`; empty where samples are not measured.
+    """
+    content = read_facts(workdir)
+    noted = [entry for entry in evaluated_by(content) if entry['after_step'] < step]
+    if facts and not (noted and noted[-1] == {**noted[-1], **facts}):
+        noted.append({'after_step': step, **facts})
+    _write_facts(workdir, content | {'evaluation': noted})
+
+
+def evaluated_by(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """By what samples were measured while training, as run.json has it.
+
+    Returns:
+      features, reference, samples; each holds for the steps after its `after_step`, up to that of
+      the next one. Runs once noted a single one, for all steps.
+    """
+    found = facts.get('evaluation') or []
+    return [{'after_step': 0, **found}] if isinstance(found, dict) else found
+
+
+def _write_facts(workdir: Path, content: Mapping[str, Any]) -> None:
     files.replace(workdir / 'run.json', json.dumps(content, indent=2) + '\n')
 
 

@@ -131,6 +131,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             run.progress.message(_few(dataset.spec.num_examples, config))
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
+        _note_evaluation(run, step)
         return _train(run, state, step, command, started)
 
 
@@ -195,9 +196,13 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
             'feed': run.feed.kind,
             **dataset.spec._asdict(),
         },
-        evaluation=observers.facts(run.observers),
         parameters={'gen': size(state.nets.gen.params), 'disc': size(state.nets.disc.params)},
     )
+
+
+def _note_evaluation(run: Run, step: int) -> None:
+    if cluster.is_first():
+        runs.note_evaluation(run.workdir, step, observers.facts(run.observers))
 
 
 def _fresh(run: Run) -> GanState:
@@ -263,6 +268,7 @@ def _roll_back(run: Run, error: Exception, rollbacks: int) -> tuple[GanState, in
         raise UserError(f'{error}; {kept}; {remedy}') from None
     run.progress.message(f'{error}; going back to step {saved}')
     state, step = _restore(run) or (_fresh(run), 0)
+    _note_evaluation(run, step)
     count = np.full_like(state.rollbacks, rollbacks)
     return state.replace(rollbacks=run.runner.replicate(count)), step
 

@@ -8,13 +8,14 @@ import os
 import re
 import threading
 
+from matplotlib.figure import Figure
 import numpy as np
 from PIL import Image
 import pytest
 
 from gan_jax import images, report
 from gan_jax.recorder import GRID_PAD, Recorder
-from gan_jax.report import curves, pictures
+from gan_jax.report import curves, pictures, plots
 
 SECTIONS = ('filmstrip', 'curves', 'reading-note', 'commands', 'settings')
 STEPS, SAMPLE_EVERY = 200, 10
@@ -225,6 +226,35 @@ def test_distances_are_shown_with_what_they_are_of(tmp_path):
         assert part in page.text
     assert '20 (frechet digits 3)' in page.text
     assert script_data(html)['charts']['Frechet distance']['readings'] == [[9.0, 3.0, 4.0]]
+
+
+def drawn(monkeypatch, metrics, evaluations, captions):
+    """What is written below the panels of curves.png, and its height in pixels."""
+    found, below = [], Figure.supxlabel
+    monkeypatch.setattr(
+        Figure, 'supxlabel', lambda self, t, **k: found.append(t) or below(self, t, **k)
+    )
+    png = plots.curves_png(metrics, evaluations, captions)
+    with Image.open(io.BytesIO(png)) as picture:
+        return '\n'.join(found), picture.height
+
+
+def test_distances_in_the_picture_have_a_caption(monkeypatch):
+    captions = ['Distances: Samples: 5; Reference: of $1 and $2.', 'word ' * 60]
+    rows = [{'step': step, 'auc': 0.5} for step in (1, 2)]
+    without, low = drawn(monkeypatch, [], rows, captions)
+    rows = [{'step': step, 'frechet_digits': 1.0} for step in (1, 2)]
+    shown, high = drawn(monkeypatch, [], rows, captions)
+    assert without == '' and shown.split() == ' '.join(captions).split()
+    assert high > low and max(map(len, shown.splitlines())) < 80  # of a single panel
+
+
+def test_figures_that_nothing_was_noted_of_are_said_to_be_such(tmp_path):
+    write_facts(tmp_path)
+    write_evaluations(tmp_path, [0.8] * 3, frechet_digits=[9.0, 3.0, 4.0])
+    report.write(tmp_path)
+    said = 'Distances of steps 10 to 30: the run does not tell by what they were measured.'
+    assert said in read(tmp_path)[1].text
 
 
 def test_text_from_outside_is_escaped(tmp_path):

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, evaluation, observers, runners, runs, trained, trainer
+from gan_jax import checkpoints, evaluation, observers, report, runners, runs, trained, trainer
 from gan_jax.errors import UserError
 from gan_jax.evaluation import assess
 from tests import disks, gans
@@ -178,6 +178,69 @@ def test_a_nan_after_the_best_step_takes_back_what_was_measured_since(
     assert steps(tmp_path) == [5, 6, 8]
 
 
+def facts(samples):
+    """By what samples are measured, as an observer has it."""
+    net = {'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none'}
+    real = {'name': 'mnist', 'role': 'held-out images', 'images': 5, 'of': 5}
+    return {'features': net, 'reference': real | {'fingerprint': 'e' * 64}, 'samples': samples}
+
+
+@pytest.fixture
+def train_measuring(monkeypatch, tmp_path):
+    """(samples, steps) trains that far, measured at each step by so many; 0: not measured."""
+
+    def run(samples, steps, **changes):
+        measure = lambda state: {'frechet_digits': 1.0}  # noqa: E731
+        found = (observers.Observer(Fraction(1), measure, facts(samples)),) if samples else ()
+        monkeypatch.setattr(observers, 'make', lambda *_, **__: found)
+        measured = {'evaluate.every': float(bool(samples))}
+        train(tiny(steps=steps, **measured, **changes), tmp_path)
+        return runs.read_facts(tmp_path)['evaluation']
+
+    return run
+
+
+def test_what_steps_were_measured_by_outlasts_a_resume_by_other_means(train_measuring, tmp_path):
+    first = {'after_step': 0, **facts(32)}
+    assert train_measuring(32, 2) == [first]
+    assert train_measuring(0, 4) == [first]
+    assert train_measuring(32, 6) == [first]
+    assert train_measuring(64, 8) == [first, {'after_step': 6, **facts(64)}]
+    text = (tmp_path / 'report.html').read_text()
+    assert 'Distances of steps 1 to 6: Samples: 32; ' in text
+    assert 'Distances of steps 7 to 8: Samples: 64; ' in text
+    shutil.rmtree(tmp_path / 'checkpoints' / '8')
+    shutil.rmtree(tmp_path / 'checkpoints' / '6')
+    assert train_measuring(16, 8) == [first, {'after_step': 4, **facts(16)}]  # 5 to 8 anew
+    assert 'Samples: 64' not in (tmp_path / 'report.html').read_text()
+
+
+def test_a_run_that_noted_one_way_to_measure_for_all_steps_goes_on(train_measuring, tmp_path):
+    train_measuring(32, 2)
+    written = json.loads((tmp_path / 'run.json').read_text())
+    (tmp_path / 'run.json').write_text(json.dumps(written | {'evaluation': facts(32)}))
+    report.write(tmp_path)
+    assert 'Distances: Samples: 32; ' in (tmp_path / 'report.html').read_text()
+    assert [entry['samples'] for entry in train_measuring(64, 4)] == [32, 64]
+
+
+def test_a_return_to_an_earlier_step_takes_back_what_was_noted_since(
+    train_measuring, tmp_path, monkeypatch
+):
+    record, failed = trainer.Recorder.record, []
+
+    def fail_once(self, step, metrics, **kwargs):
+        if step == 5 and not failed:
+            failed.append(step)
+            shutil.rmtree(tmp_path / 'checkpoints' / '4')  # from which it was resumed
+            raise FloatingPointError('loss_d is not finite')
+        return record(self, step, metrics, **kwargs)
+
+    train_measuring(32, 4, on_nan='rollback')
+    monkeypatch.setattr(trainer.Recorder, 'record', fail_once)
+    assert [entry['after_step'] for entry in train_measuring(64, 8, on_nan='rollback')] == [0, 2]
+
+
 @pytest.mark.newest
 def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(tmp_path):
     measured = {'evaluate.every': 1, 'evaluate.best': 'frechet_digits', 'evaluate.num_samples': 32}
@@ -185,8 +248,8 @@ def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(tmp_p
     train(tiny(**measured), workdir)
     rows = evaluations(workdir)
     assert [row['step'] for row in rows] == [5, 8]
-    facts = runs.read_facts(workdir)['evaluation']
-    assert facts['features']['name'] == 'digits' and facts['samples'] == 32
+    [noted] = runs.read_facts(workdir)['evaluation']
+    assert noted['features']['name'] == 'digits' and noted['samples'] == 32
     assert 'Distances: Samples: 32; ' in (workdir / 'report.html').read_text()
     run = trained.load(workdir, 'best')
     best = min(rows, key=lambda row: row['frechet_digits'])

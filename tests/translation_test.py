@@ -275,7 +275,8 @@ def test_a_run_of_another_task_is_refused(tmp_path, capsys):
 def test_it_is_measured_beside_its_input_and_the_mean_photo(run, tmp_path, capsys):
     other = photos.album(tmp_path, 2, (80, 80), first=50)
     assert cli.main(['evaluate', f'--workdir={run}', f'--reference={other}']) == 0
-    assert 'mean training photo' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert 'mean training photo' in printed
     found = json.loads((run / 'evaluation.json').read_text())
     assert found['step'] == 4 and found['inference']['moments'] == 'image'
     splits = found['splits']
@@ -298,6 +299,11 @@ def test_it_is_measured_beside_its_input_and_the_mean_photo(run, tmp_path, capsy
     assert splits['train']['scores']['translated']['l1'] == pytest.approx(np.mean(by_hand))
     np.testing.assert_array_equal(next(iter(training))[1], grid[:, 2 * SIDE :])
     page = (run / 'report.html').read_text()
+    for split in splits.values():
+        assert all(
+            f'({split["set"]}), fingerprint {split["fingerprint"][:12]}' in text
+            for text in (printed, page)
+        )
     assert 'Beside the photos it should make' in page and 'Input, translation, photo' in page
     assert (run / 'translations.png').exists()
 

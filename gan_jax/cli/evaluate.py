@@ -63,12 +63,16 @@ def main(invocation: Invocation) -> None:
     print(f'wrote {workdir}/{assess.RESULT} and {workdir}/report.html')
 
 
+def _print_head(found: dict[str, Any], provenance: dict[str, str]) -> None:
+    print(f'{found["run"]}, step {found["step"]:,}')
+    for name, value in provenance.items():
+        print(f'  {name:14} {value}')
+
+
 def _print_figures(found: dict[str, Any]) -> None:
     from gan_jax.evaluation import text
 
-    print(f'{found["run"]}, step {found["step"]:,}')
-    for name, value in text.provenance(found).items():
-        print(f'  {name:14} {value}')
+    _print_head(found, text.provenance(found))
     table = text.rows(found)
     widths = [max(len(row[column]) for row in table) for column in (0, 1)]
     for row in table:
@@ -80,9 +84,9 @@ def _print_figures(found: dict[str, Any]) -> None:
 def _print_pairs(found: dict[str, Any]) -> None:
     from gan_jax.evaluation import text
 
+    _print_head(found, text.pair_sets(found))
     table = text.pair_rows(found)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    print(f'{found["run"]}, step {found["step"]:,}')
     for row in table:
         print(
             '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

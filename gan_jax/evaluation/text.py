@@ -92,6 +92,11 @@ def provenance(found: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def sentence(found: Mapping[str, Any]) -> str:
+    """`provenance` in one line."""
+    return '; '.join(f'{name}: {value}' for name, value in provenance(found).items())
+
+
 # By the keys in what `pairs.assess` returns.
 SPLITS = {'train': 'training pairs', 'held_out': 'held-out pairs', 'other_domain': 'other photos'}
 CANDIDATES = {
@@ -99,6 +104,18 @@ CANDIDATES = {
     'input': 'its input',
     'mean_photo': 'mean training photo',
 }
+
+
+def pair_sets(found: Mapping[str, Any]) -> dict[str, str]:
+    """What the scores of `pairs.assess` are of, by split: to be shown wherever they are."""
+    sets = {}
+    for split, measured in found['splits'].items():
+        part = '' if measured['images'] == measured['of'] else f' of {measured["of"]:,}'
+        sets[SPLITS[split].capitalize()] = (
+            f'{measured["images"]:,}{part} ({measured["set"]}),'
+            f' fingerprint {measured["fingerprint"][:12]}'
+        )
+    return sets
 
 
 def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:

@@ -25,7 +25,7 @@ def write(workdir: Path) -> None:
     """
     run = read(Path(workdir))
     contents = {
-        'curves.png': plots.curves_png(run.rows, run.evaluations),
+        'curves.png': plots.curves_png(run.rows, run.evaluations, run.captions),
         'progress.gif': pictures.progress_gif(run.grids),
         'report.html': page(run),
     }

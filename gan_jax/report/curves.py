@@ -26,6 +26,7 @@ class Panel(NamedTuple):
       guide: y of a faint line, None for none.
       log: whether y is logarithmic.
       evaluated: whether the values are of evaluations.jsonl, not of metrics.jsonl.
+      by_net: whether they are of samples under a feature net, and say nothing without its name.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Panel(NamedTuple):
     guide: float | None = None
     log: bool = False
     evaluated: bool = False
+    by_net: bool = False
 
 
 def _by_net(figure: str) -> tuple[Curve, ...]:
@@ -65,7 +67,7 @@ PANELS = (
         evaluated=True,
     ),
     *(
-        Panel(title, _by_net(figure), limits=(0.0, None), evaluated=True)
+        Panel(title, _by_net(figure), limits=(0.0, None), evaluated=True, by_net=True)
         for title, figure in (('Frechet distance', 'frechet'), ('Kernel distance', 'kid'))
     ),
     Panel(
@@ -77,6 +79,7 @@ PANELS = (
         ),
         limits=(0.0, 1.0),
         evaluated=True,
+        by_net=True,
     ),
     Panel(
         'Adaptive augmentation',

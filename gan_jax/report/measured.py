@@ -22,7 +22,7 @@ def section(run: Run) -> str:
     return (
         '<section id="evaluation"><h2>Beside real images'
         f' <small>step {found["step"]:,}</small></h2>{_verdict(found)}'
-        f'<div class="measured">{_table(found)}{_provenance(found)}</div>{notes}'
+        f'<div class="measured">{_table(found)}{_provenance(text.provenance(found))}</div>{notes}'
         f'{_neighbours(run)}</section>'
     )
 
@@ -41,7 +41,7 @@ def _translations(run: Run) -> str:
         '<section id="evaluation"><h2>Beside the photos it should make'
         f' <small>step {run.evaluation["step"]:,}</small></h2>'
         f'<div class="measured"><table class="scores"><thead><tr>{names}</tr></thead>'
-        f'{lines}</table></div>'
+        f'{lines}</table>{_provenance(text.pair_sets(run.evaluation))}</div>'
         '<p class="note">L1 of pixels in [-1, 1]; colour: mean distance in the (a, b) plane of'
         ' CIELAB; edges: agreement with those of the input. Beside the translations: the input'
         ' itself, and the mean of all training photos, as if they were translations.</p>'
@@ -73,10 +73,9 @@ def _table(found: Mapping[str, Any]) -> str:
     return f'<table>{rows}</table>'
 
 
-def _provenance(found: Mapping[str, Any]) -> str:
+def _provenance(words: Mapping[str, str]) -> str:
     entries = ''.join(
-        f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>'
-        for name, value in text.provenance(found).items()
+        f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in words.items()
     )
     return f'<dl class="provenance">{entries}</dl>'
 

@@ -1,22 +1,41 @@
 """curves.png, drawn by matplotlib's object interface: no global state, so any thread may draw."""
 
+from collections.abc import Sequence
 import io
+import textwrap
 from typing import Any
 
 from gan_jax.report import curves
 
+_INCHES = 4.2, 3.1  # width and height of a panel
+_CAPTION = 7, 19, 0.13  # points of its letters, letters to an inch, inches of a line
 _COLORS = {'gen': '#c8501e', 'disc': '#1f5fa8'}
 
 
-def curves_png(metrics: curves.Rows, evaluations: curves.Rows) -> bytes | None:
-    """All panels that there are values for over the steps; None without any."""
+def curves_png(
+    metrics: curves.Rows, evaluations: curves.Rows, captions: Sequence[str]
+) -> bytes | None:
+    """All panels that there are values for over the steps; None without any.
+
+    Args:
+      metrics: the lines of metrics.jsonl.
+      evaluations: those of evaluations.jsonl.
+      captions: what figures of samples are of and by; shown below the panels if one has such.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     drawings = curves.drawings(metrics, evaluations, points=1000)
     if not drawings:
         return None
-    figure = Figure(figsize=(4.2 * len(drawings), 3.1), dpi=150, layout='constrained')
+    shown = captions if any(drawing.panel.by_net for drawing in drawings) else ()
+    size, letters, spacing = _CAPTION
+    width, height = _INCHES[0] * len(drawings), _INCHES[1]
+    lines = [line for text in shown for line in textwrap.wrap(text, int(letters * width))]
+    figure = Figure((width, height + spacing * len(lines)), dpi=150, layout='constrained')
+    if lines:
+        style = {'x': 0.005, 'ha': 'left', 'fontsize': size, 'color': '#555', 'parse_math': False}
+        figure.supxlabel('\n'.join(lines), **style)
     for axes, drawing in zip(
         figure.subplots(1, len(drawings), squeeze=False)[0], drawings, strict=True
     ):

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import recorder
+from gan_jax import observers, recorder, runs
+from gan_jax.evaluation import text
 from gan_jax.report import curves
 
 CHART_POINTS = 400
@@ -55,6 +56,20 @@ class Run(NamedTuple):
     def drawings(self) -> list[curves.Drawing]:
         """The panels of the page."""
         return curves.drawings(self.rows, self.evaluations, CHART_POINTS)
+
+    @property
+    def captions(self) -> list[str]:
+        """What the distances among the curves are of and by, a sentence for each way."""
+        found = observers.spans(self.evaluations, runs.evaluated_by(self.facts))
+        return [_caption(span, alone=len(found) == 1) for span in found]
+
+
+def _caption(span: observers.Span, *, alone: bool) -> str:
+    of = f' of step {span.first:,}' if span.first == span.last else ''
+    of = of or f' of steps {span.first:,} to {span.last:,}'
+    if span.facts is None:
+        return f'Distances{of}: the run does not tell by what they were measured.'
+    return f'Distances{"" if alone else of}: {text.sentence(span.facts)}.'
 
 
 def read(workdir: Path) -> Run:

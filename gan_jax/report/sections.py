@@ -9,7 +9,7 @@ import shlex
 from typing import Any
 
 from gan_jax import images, observers, recorder
-from gan_jax.evaluation import balance, text
+from gan_jax.evaluation import balance
 from gan_jax.progress import clock, rate
 from gan_jax.report import charts, markup, measured, pictures, reliability
 from gan_jax.report.run import Run
@@ -49,21 +49,13 @@ def history(run: Run) -> str:
         return ''
     smoothed = any(line.smooth is not line.raw for drawing in drawings for line in drawing.lines)
     note = 'Faint: as logged. Bold: moving average. ' if smoothed else ''
+    captions = ''.join(f'{escape(caption)} ' for caption in run.captions)
     return (
         '<section id="curves"><h2>Training curves <small id="reading"></small></h2>'
         f'<div class="charts">{"".join(map(charts.chart, drawings))}</div>'
-        f'<p class="note">{note}{_provenance(run)}<span class="scripted">Point at any curve to read'
+        f'<p class="note">{note}{captions}<span class="scripted">Point at any curve to read'
         ' it; click to see the samples of that moment.</span></p></section>'
     )
-
-
-def _provenance(run: Run) -> str:
-    """What the distances among the curves are of and by; '' without any."""
-    found = run.facts.get('evaluation')
-    if not found:
-        return ''
-    words = (f'{name}: {value}' for name, value in text.provenance(found).items())
-    return f'Distances: {escape("; ".join(words))}. '
 
 
 def filmstrip(run: Run) -> str:

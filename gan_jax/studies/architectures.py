@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_jax import evaluation, images, sampling, trained
-from gan_jax.studies import measures, outputs, pictures
+from gan_jax.studies import measures, outputs, pictures, provenance
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'mnist'
@@ -113,4 +113,5 @@ STUDY = Study(
     trials=trials,
     summary=summary,
     pictures={'architectures.png': grids, 'walks.png': walks},
+    measured={provenance.AFTERWARDS: (*FIGURES, *MORE, 'class_accuracy')},
 )

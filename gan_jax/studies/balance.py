@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import data, recorder
 from gan_jax.evaluation import balance
-from gan_jax.studies import balance_charts, cat_albums, measures, outputs
+from gan_jax.studies import balance_charts, cat_albums, measures, outputs, provenance
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'cats'
@@ -213,5 +213,9 @@ STUDY = Study(
         'balance.png': balance_charts.measured,
         'curves.png': balance_charts.losses,
         'over_time.png': balance_charts.over_time,
+    },
+    measured={
+        provenance.WHILE_TRAINING: ('fd_best', 'fd_last', 'kid_last')
+        + tuple(f'{name}_last' for name in AT_LAST)
     },
 )

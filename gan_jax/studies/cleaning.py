@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gan_jax import data, evaluation, images, sampling, trained
-from gan_jax.studies import cat_albums, measures, outputs, pictures
+from gan_jax.evaluation import assess
+from gan_jax.studies import cat_albums, measures, outputs, pictures, provenance
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'cats'
@@ -17,7 +18,7 @@ EPOCHS = (26, 52, 78, 104, 130)  # at which samples are measured; the last one i
 SEEDS = (0, 1)
 SUMMARY = ('frechet_efflite0', 'cat_share', 'frechet_album', 'cat_share_album')
 ALBUMS = {'cleaned': '#1f5fa8', 'whole': '#c8501e'}  # and their colours
-MEASURED = 5_000  # samples, always of the same latents
+MEASURED, LATENTS = 5_000, 0  # samples, and the seed of their latents, the same for all
 KEPT = 1_000  # checkpoints: those of EPOCHS, and one for each time that the study was stopped
 SHOWN = 64  # on a sheet
 
@@ -55,12 +56,12 @@ def _albums(setting: Setting, workdir: Path) -> cat_albums.Albums:
 
 
 def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row]:
-    """A row for each epoch that was kept."""
+    """A row for each epoch that was kept; the figures of the last one are left in the run."""
     run = trained.load(folder / 'run')
     net = evaluation.load_net('digits' if setting.smoke else 'efficientnet_lite0')
     held_out = evaluation.folder_set(_albums(setting, folder.parent).reference, run.image_shape)
     reference = evaluation.Reference(held_out, net)
-    samples = evaluation.Samples(run.task, seed=0, count=20 if setting.smoke else MEASURED)
+    samples = evaluation.Samples(run.task, LATENTS, count=20 if setting.smoke else MEASURED)
     real = net.figures(reference.outputs).get('cat_share')
     album = measures.of_training_images(
         folder / 'run', net.name, ('frechet', 'classes'), str(held_out.name)
@@ -70,7 +71,8 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
     steps = range(run.config.save_every, run.config.steps + 1, run.config.save_every)
     for epoch, step in zip(EPOCHS, steps, strict=False):
         made = samples(trained.load(folder / 'run', step).state)
-        found = evaluation.measure(made, reference, only=('frechet', 'kid', 'classes'))['figures']
+        measured = evaluation.measure(made, reference, only=('frechet', 'kid', 'classes'))
+        found = measured['figures']
         rows.append(
             {
                 **key,
@@ -84,6 +86,8 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
                 'steps': step,
             }
         )
+    last = {'run': str(run.config.name), 'step': step, 'seed': LATENTS}
+    assess.write(folder / 'run', last | measured, None)
     return rows
 
 
@@ -171,4 +175,5 @@ STUDY = Study(
     trials=trials,
     summary=summary,
     pictures={'cleaning.png': chart, 'sheets.png': sheets},
+    measured={provenance.AFTERWARDS: ('frechet_efflite0', 'cat_share', 'kid_efflite0')},
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan_jax import recorder
-from gan_jax.studies import measures, outputs, pictures
+from gan_jax.studies import measures, outputs, pictures, provenance
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'mnist'
@@ -226,5 +226,9 @@ STUDY = Study(
         'data_size.png': chart,
         'readable.png': progress,
         **{f'digits_over_time_{name}.png': functools.partial(_over_time, name) for name in RECIPES},
+    },
+    measured={
+        provenance.AFTERWARDS: (*FIGURES, *MORE),
+        provenance.WHILE_TRAINING: ('steps_to_readable',),
     },
 )

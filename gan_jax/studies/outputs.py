@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax import files, images, sampling, trained
+from gan_jax.studies import provenance
 from gan_jax.studies.study import Row, Study, Trial
 
 SHOWN, COLUMNS = 1_000, 40  # digits in a trial's picture, and in a line of it
@@ -29,7 +30,7 @@ def write(study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir
         if (content := draw(rows, workdir)) is not None:
             files.replace(workdir / name, content)
             drawn.append(name)
-    files.replace(workdir / 'table.md', _markdown(study, finished, drawn))
+    files.replace(workdir / 'table.md', _markdown(study, finished, drawn, workdir))
 
 
 def cell(value: Any) -> str:
@@ -46,7 +47,10 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _markdown(
-    study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], drawn: Sequence[str]
+    study: Study,
+    finished: Sequence[tuple[Trial, Sequence[Row]]],
+    drawn: Sequence[str],
+    workdir: Path,
 ) -> str:
     pictures = ''.join(f'![{name}]({name})\n\n' for name in drawn)
     rows = [
@@ -55,6 +59,8 @@ def _markdown(
         for row in found
     ]
     summary = study.summary([row for _, found in finished for row in found])
+    if measured := provenance.lines(study, finished, workdir):
+        summary += f'\nBy what the figures were measured:\n\n{measured}'
     return (
         f'# {study.title}\n\n{study.about.strip()}\n\n{summary}\n{pictures}'
         '## Every row\n\nThe command makes the row anew, in a `--workdir` of your own; `minutes`'

@@ -112,6 +112,8 @@ class Study(NamedTuple):
       summary: (rows) -> Markdown.
       pictures: by file name, (rows, the study's folder) -> PNG, None while there is nothing to
         draw.
+      measured: columns with figures by a feature net, by where the runs hold what they were
+        measured by: keys of `gan_jax.studies.provenance`.
     """
 
     name: str
@@ -122,3 +124,4 @@ class Study(NamedTuple):
     trials: Callable[[Setting], Sequence[Trial]]
     summary: Callable[[Sequence[Row]], str]
     pictures: Mapping[str, Callable[[Sequence[Row], Path], bytes | None]]
+    measured: Mapping[str, Sequence[str]] = {}

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from gan_jax import files, interrupts, runs, trainer
 from gan_jax.errors import UserError, nearest
 from gan_jax.progress import clock
-from gan_jax.studies import outputs
+from gan_jax.studies import outputs, provenance
 from gan_jax.studies.study import Row, Setting, Study, Trial
 
 ROWS, TIME = 'rows.json', 'time.json'  # in a trial's folder; the first is written last
@@ -109,6 +109,7 @@ def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:
         for stage in trial.stages:
             _train(trial, stage.name, stage.config(folder), folder, command)
         found = trial.measure(folder)
+        provenance.keep(trial, folder)
         if trial.digits:
             outputs.write_digits(trial, workdir)
     minutes = round(_seconds(folder) / 60, 1)

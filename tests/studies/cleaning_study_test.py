@@ -1,10 +1,14 @@
 """The study of cleaning: each album has the same settings, and its measured steps outlast stops."""
 
+import json
+
 import pytest
 
 from gan_jax import config as config_lib
-from gan_jax.studies import cat_albums, cleaning
-from gan_jax.studies.study import Setting
+from gan_jax.studies import cat_albums, cleaning, provenance
+from gan_jax.studies.study import Setting, Stage, Trial
+from tests import trainer_test
+from tests.cli import evaluate_test
 from tests.data import photos
 
 STOPS = 50  # each of which saves a step
@@ -35,3 +39,24 @@ def test_every_measured_step_is_saved_and_kept(configs):
         config_lib.validate(config)
         assert config.steps == len(cleaning.EPOCHS) * config.save_every
         assert config.keep >= len(cleaning.EPOCHS) + STOPS
+
+
+def test_what_the_figures_were_measured_by_is_left_in_the_run(tmp_path, monkeypatch):
+    digits = evaluate_test.write_digits(tmp_path / 'albums' / 'reference')
+    albums = cat_albums.Albums(*[digits] * len(cat_albums.Albums._fields))
+    monkeypatch.setattr(cleaning, '_albums', lambda setting, workdir: albums)
+    folder = tmp_path / 'whole-0'
+    trainer_test.train(trainer_test.tiny(steps=4), folder / 'run')
+    key = {'album': 'whole', 'seed': 0}
+    rows = cleaning._measure(Setting(None, smoke=True), key, folder)
+    found = json.loads((folder / 'run' / 'evaluation.json').read_text())
+    assert (found['step'], found['seed'], found['samples']) == (4, cleaning.LATENTS, 20)
+    assert found['figures']['frechet_digits'] == rows[-1]['frechet_efflite0']
+    assert rows[0]['frechet_efflite0'] != rows[-1]['frechet_efflite0']
+    trial = Trial('whole-0', 1, (Stage('run', lambda folder: None),), lambda folder: rows)
+    said = provenance.lines(cleaning.STUDY, [(trial, rows)], tmp_path)
+    start = '- `frechet_efflite0`, `kid_efflite0`: Samples: 20; Reference: 30 images of a folder'
+    assert said.startswith(
+        f'{start} (reference), fingerprint {found["reference"]["fingerprint"][:12]}'
+    )
+    assert str(tmp_path) not in said and 'digits, version' in said

@@ -1,0 +1,78 @@
+"""By what the figures in a study's table were measured: kept beside a trial's rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+from gan_jax import files, observers, recorder, runs
+from gan_jax.evaluation import assess, text
+from gan_jax.studies.study import Row, Study, Trial
+
+RESULT = 'measured.json'  # in a trial's folder
+AFTERWARDS, WHILE_TRAINING = assess.RESULT, 'run.json'  # keys of `Study.measured`
+_PARTS = ('features', 'reference', 'samples')
+
+
+def keep(trial: Trial, folder: Path) -> None:
+    """Notes what the runs of a trial hold, before somebody evaluates them by other means.
+
+    Args:
+      trial: measured just now.
+      folder: its folder.
+    """
+    paths = [folder / stage.name for stage in trial.stages]
+    found = {
+        AFTERWARDS: [facts for path in paths for facts in _afterwards(path)],
+        WHILE_TRAINING: [facts for path in paths for facts in _while_training(path)],
+    }
+    files.replace(folder / RESULT, json.dumps(found, indent=1) + '\n')
+
+
+def _afterwards(workdir: Path) -> Iterator[dict[str, Any]]:
+    path = workdir / assess.RESULT
+    found = json.loads(path.read_text()) if path.exists() else {}
+    if 'features' in found:  # scores of translations are of no net
+        yield {part: found[part] for part in _PARTS}
+
+
+def _while_training(workdir: Path) -> Iterator[Mapping[str, Any]]:
+    rows = recorder.read_rows(workdir, recorder.EVALUATIONS)
+    for span in observers.spans(rows, runs.evaluated_by(runs.read_facts(workdir))):
+        if span.facts is not None:
+            yield span.facts
+
+
+def lines(study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir: Path) -> str:
+    """Markdown: what the figures that the table shows are of and by, a line for each way.
+
+    Args:
+      study: the study.
+      finished: its trials with their rows.
+      workdir: the study's folder.
+    """
+    rows = [row for _, found in finished for row in found]
+    said: dict[str, list[str]] = {}
+    for source, columns in study.measured.items():
+        shown = [f'`{name}`' for name in columns if any(row[name] is not None for row in rows)]
+        for trial, _ in finished if shown else ():
+            for facts in _kept(trial, workdir / trial.name)[source]:
+                names = said.setdefault(f'- {", ".join(shown)}: {_words(facts)}', [])
+                names.extend({trial.name} - {*names})
+    return ''.join(
+        line + (f' (`{"`, `".join(names)}`)' if len(names) < len(finished) else '') + '\n'
+        for line, names in said.items()
+    )
+
+
+def _kept(trial: Trial, folder: Path) -> dict[str, list[Mapping[str, Any]]]:
+    if not (folder / RESULT).exists():  # of rows that are older than it
+        keep(trial, folder)
+    return json.loads((folder / RESULT).read_text())
+
+
+def _words(facts: Mapping[str, Any]) -> str:
+    """Without the folders in which a reference lies: they are of one machine."""
+    reference = facts['reference']
+    name = Path(reference['name']).name
+    return text.sentence({**facts, 'reference': {**reference, 'name': name}})

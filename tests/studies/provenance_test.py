@@ -1,0 +1,114 @@
+"""What a study's table says of the figures in it."""
+
+import json
+
+import pytest
+
+from gan_jax import studies
+from gan_jax.studies import outputs, provenance
+from gan_jax.studies.study import Stage, Study, Trial
+
+
+def facts(samples=500, reference='mnist, split test', role='held-out images'):
+    """As a run holds them."""
+    net = {'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': '28x28'}
+    real = {'name': reference, 'role': role, 'images': 5, 'of': 9, 'fingerprint': 'e' * 64}
+    return {'features': net, 'reference': real, 'samples': samples}
+
+
+WORDS = (
+    'Samples: 500; Reference: 5 of 9 held-out images (mnist, split test), fingerprint'
+    ' eeeeeeeeeeee; Feature net: digits, version 1, weights ffffffffffff; Resize filter: 28x28'
+)
+
+
+def study(**measured):
+    return Study(
+        name='study',
+        title='Study',
+        about='About.',
+        folders=(),
+        columns=('frechet', 'kid', 'first_step'),
+        trials=lambda setting: [],
+        summary=lambda rows: 'The summary.\n',
+        pictures={},
+        measured=measured.get('measured', {}),
+    )
+
+
+BOTH = {provenance.AFTERWARDS: ('frechet', 'kid'), provenance.WHILE_TRAINING: ('first_step',)}
+
+
+def trial(folder, name, *, evaluation=None, noted=None, **row):
+    """A trial with one finished row, of whose run only what was measured is left."""
+    run = folder / name / 'run'
+    run.mkdir(parents=True)
+    if evaluation:
+        (run / 'evaluation.json').write_text(json.dumps({'step': 2, 'figures': {}, **evaluation}))
+    if noted:
+        (run / 'run.json').write_text(json.dumps({'evaluation': noted}))
+        (run / 'evaluations.jsonl').write_text('{"step": 2, "readable_share": 0.5}\n')
+    made = Trial(name, 1, (Stage('run', lambda folder: None),), lambda folder: [])
+    return made, [{'frechet': 1.0, 'kid': None, 'first_step': None, **row}]
+
+
+def page(made, finished, workdir):
+    outputs.write(made, finished, workdir)
+    return (workdir / 'table.md').read_text()
+
+
+def test_a_table_says_once_by_what_its_figures_were_measured(tmp_path):
+    finished = [trial(tmp_path, name, evaluation=facts()) for name in ('a', 'b')]
+    text = page(study(measured=BOTH), finished, tmp_path)
+    after = 'The summary.\n\nBy what the figures were measured:\n\n'
+    assert f'{after}- `frechet`: {WORDS}\n\n## Every row' in text
+
+
+def test_rows_that_were_measured_otherwise_are_named(tmp_path):
+    samples = {'a': 500, 'b': 40, 'c': 500}
+    finished = [trial(tmp_path, name, evaluation=facts(n)) for name, n in samples.items()]
+    said = provenance.lines(study(measured=BOTH), finished, tmp_path).splitlines()
+    assert said == [
+        f'- `frechet`: {WORDS} (`a`, `c`)',
+        f'- `frechet`: {WORDS.replace("500", "40")} (`b`)',
+    ]
+
+
+@pytest.mark.parametrize('noted', [facts(), [{'after_step': 0, **facts()}]])
+def test_figures_of_a_run_while_it_trains_have_a_line_of_their_own(noted, tmp_path):
+    own = {'evaluation': facts(40), 'noted': noted}
+    finished = [trial(tmp_path, 'a', **own, kid=2.0, first_step=8)]
+    said = provenance.lines(study(measured=BOTH), finished, tmp_path).splitlines()
+    assert said == [
+        f'- `frechet`, `kid`: {WORDS.replace("500", "40")}',
+        f'- `first_step`: {WORDS}',
+    ]
+
+
+def test_of_a_reference_in_a_folder_only_its_own_name_is_told(tmp_path):
+    reference = facts(reference=str(tmp_path / 'album'), role='images of a folder')
+    said = page(study(measured=BOTH), [trial(tmp_path, 'a', evaluation=reference)], tmp_path)
+    assert '5 of 9 images of a folder (album), fingerprint' in said and str(tmp_path) not in said
+
+
+def test_a_later_evaluation_by_other_means_is_not_taken_for_that_of_the_table(tmp_path):
+    one = trial(tmp_path, 'a', evaluation=facts())
+    provenance.keep(one[0], tmp_path / 'a')
+    (tmp_path / 'a' / 'run' / 'evaluation.json').write_text(json.dumps(facts(40)))
+    assert WORDS in provenance.lines(study(measured=BOTH), [one], tmp_path)
+
+
+def test_a_table_without_such_figures_says_nothing(tmp_path):
+    finished = [trial(tmp_path, 'a', evaluation=facts(), noted=facts())]
+    assert 'By what' not in page(study(), finished, tmp_path)
+    translated = [trial(tmp_path, 'b', evaluation={'splits': {}})]
+    assert 'By what' not in page(study(measured=BOTH), translated, tmp_path)
+
+
+@pytest.mark.parametrize('name', studies.STUDIES)
+def test_the_columns_with_figures_are_columns(name):
+    found = studies.find(name)
+    assert found.measured.keys() <= {provenance.AFTERWARDS, provenance.WHILE_TRAINING}
+    assert {column for own in found.measured.values() for column in own} <= set(found.columns)
+    distances = [name for name in found.columns if name.startswith(('frechet_', 'fd_', 'kid_'))]
+    assert bool(distances) == bool(found.measured)
