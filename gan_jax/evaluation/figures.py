@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,11 @@ class Comparison:
         """`neighbours.isolation` of the samples; needs the training images."""
         return neighbours.isolation(self.fake.features, self.training.shown_features)
 
+    def equal_parts(self) -> list[tuple[sets.Part, sets.Part]]:
+        """The smaller of reference and samples with parts of the larger: (real, fake)."""
+        count = min(len(self.real), len(self.fake))
+        return list(itertools.product(self.real.parts(count), self.fake.parts(count)))
+
 
 def frechet(given: Comparison) -> dict[str, Any]:
     """The Frechet distance of the features."""
@@ -47,10 +53,17 @@ def kid(given: Comparison) -> dict[str, Any]:
 
 
 def manifold(given: Comparison) -> dict[str, Any]:
-    """Precision, recall, density and coverage of the features."""
-    real, fake = given.real, given.fake
-    found = distances.manifold(real.features, fake.features, real.within, fake.within)
-    return found._asdict()
+    """Precision, recall, density and coverage of the features.
+
+    Neighbourhoods are the smaller, and the likelier to hold a sample, the more images there are, so
+    equal numbers are compared: the mean over parts of the larger set.
+    """
+    found = [
+        distances.manifold(real.features, fake.features, real.within, fake.within)
+        for real, fake in given.equal_parts()
+    ]
+    means = map(float, np.mean(found, axis=0))
+    return distances.Manifold(*means)._asdict()
 
 
 def diversity(given: Comparison) -> dict[str, Any]:
@@ -61,14 +74,7 @@ def diversity(given: Comparison) -> dict[str, Any]:
     samples as various as real images; below COLLAPSED either is flagged. A set of other size than
     the samples has other nearest distances, so equal numbers are compared.
     """
-    count = min(len(given.fake), len(given.real))
-    fake, real = given.fake.within, given.real.within
-    if len(given.fake) != len(given.real):
-        random = np.random.default_rng(0)
-        fake, real = (
-            distances.within(random.permutation(s.features)[:count])
-            for s in (given.fake, given.real)
-        )
+    real, fake = (part.within for part in given.equal_parts()[0])
     apart = fake.mean / max(real.mean, 1e-12)
     spacing = np.median(fake.near[:, 0]) / max(np.median(real.near[:, 0]), 1e-12)
     return {

@@ -7,7 +7,8 @@ import pytest
 from gan_jax import evaluation
 from gan_jax.data import mnist5k
 from gan_jax.errors import UserError
-from gan_jax.evaluation import neighbours, sets, spectrum
+from gan_jax.evaluation import distances, feature_net, neighbours, sets, spectrum
+from gan_jax.evaluation import figures as figures_lib
 
 
 @pytest.fixture(scope='module')
@@ -123,6 +124,39 @@ def test_memorisation_compares_equal_numbers():
     assert abs(figure(fake, others, others) - 0.5) < 0.01
     # Of ten times as many training images one part in ten holds the copied ones.
     assert abs(figure(training, training, others) - 0.55) < 0.03
+
+
+def cloud(count, seed):
+    """Points alike, as if a net had them of images."""
+    found = sets.Measured(np.zeros((count, 1, 1, 1), np.uint8), None)
+    features = np.random.default_rng(seed).normal(size=(count, 4)).astype(np.float32)
+    found.outputs = feature_net.Outputs(features, np.zeros(count, int), np.zeros(count))
+    return found
+
+
+@pytest.mark.parametrize('real, fake', [(100, 3_000), (3_000, 100), (100, 190)])
+def test_manifolds_are_of_equal_numbers(real, fake):
+    """A perfect generator covers 1 - 1 / 2^5, however many reals and samples there are."""
+    given = figures_lib.Comparison(cloud(fake, 1), cloud(real, 2), None)
+    found = figures_lib.manifold(given)
+    assert 0.93 < found['coverage'] < 0.995 and 0.7 < found['recall'] < 0.95
+    assert 0.8 < found['precision'] < 0.99 and 0.8 < found['density'] < 1.2
+
+
+def test_manifolds_of_equal_sets_are_those_of_the_whole_sets():
+    real, fake = cloud(300, 1), cloud(300, 2)
+    within = [distances.within(x.features) for x in (real, fake)]
+    whole = distances.manifold(real.features, fake.features, *within)
+    assert figures_lib.manifold(figures_lib.Comparison(fake, real, None)) == whole._asdict()
+
+
+def test_parts_are_disjoint_and_measured_once():
+    given = cloud(250, 0)
+    parts = given.parts(100)
+    rows = {tuple(row) for part in parts for row in part.features}
+    assert len(parts) == 2 and len(rows) == 200
+    assert given.parts(100)[1].within is parts[1].within
+    assert len(given.parts(2)) == sets.PARTS
 
 
 def test_one_image_again_and_again_is_a_collapse(digits, held_out):
