@@ -81,6 +81,7 @@ def _of_samples(
         raise UserError(f'config.evaluate.best={own.best}: {nearest(own.best, names)}')
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
+    figures.check_numbers(own.num_samples, reference)
     own_images = sets.of_dataset(dataset, config.data, sets.TRAINING, net.training_limit)
     training = evaluation.Reference(own_images, net)
 

@@ -22,11 +22,13 @@ class Comparison:
       fake: generated images.
       real: the reference.
       training: the images trained on, None if they are not to be had.
+      missing: why they are not, where that is known.
     """
 
     fake: sets.Measured
     real: sets.Reference
     training: sets.Reference | None
+    missing: str = ''
 
     @functools.cached_property
     def isolation(self) -> np.ndarray:
@@ -192,14 +194,32 @@ def _check(given: Comparison, only: Collection[str]) -> None:
             f'--reference: {given.real.images.name} has images of {_size(real)}, and the samples'
             f' have {_size(fake)}: give images of that size'
         )
-    if len(fake) < distances.FEWEST:
+    check_numbers(len(fake), given.real)
+
+
+def check_numbers(samples: int, real: sets.Reference) -> None:
+    """Refuses what cannot be compared, before any sample is made.
+
+    Args:
+      samples: how many are to be compared.
+      real: with what.
+
+    Raises:
+      UserError: too few of either, or real images without a difference.
+    """
+    if samples < distances.FEWEST:
         raise UserError(
-            f'--num_samples={len(fake)}: the distances need at least {distances.FEWEST} samples'
+            f'--num_samples={samples}: the distances need at least {distances.FEWEST} samples'
         )
     if len(real) < distances.FEWEST:
         raise UserError(
-            f'--reference: {given.real.images.name} has {len(real)} images, and the distances need'
+            f'--reference: {real.images.name} has {len(real)} images, and the distances need'
             f' at least {distances.FEWEST}: give a larger set'
+        )
+    if all(np.array_equal(image, real.image[0]) for image in real.image):
+        raise UserError(
+            f'--reference: {real.images.name} has {len(real)} images that are all the same, and'
+            ' distances between samples are measured by theirs: give different ones'
         )
 
 
@@ -230,7 +250,10 @@ def _notes(given: Comparison) -> list[str]:
             ' be told'
         )
     elif given.training is None:
-        notes.append('without the training images neither copies nor memorisation can be told')
+        why = f' ({given.missing})' if given.missing else ''
+        notes.append(
+            f'without the training images neither copies nor memorisation can be told{why}'
+        )
     elif known := _known(given):
         notes.append(
             f'{known:,} images of the reference are among the training images: the memorisation'
@@ -240,6 +263,23 @@ def _notes(given: Comparison) -> list[str]:
         ceiling = 0.5 + 0.5 * len(given.real) / given.training.images.total
         notes.append(
             f'{given.training.images.total:,} training images against {len(given.real):,} others:'
-            f' the memorisation of a model that only copies would be {ceiling:.2f}'
+            f' the memorisation of a model that only copies would be about {ceiling:.2f}'
+        )
+    return notes + _notes_on_training(given)
+
+
+def _notes_on_training(given: Comparison) -> list[str]:
+    if given.training is None:
+        return []
+    notes = []
+    if given.real.images.role == sets.CHOSEN:
+        notes.append(
+            'the memorisation presumes reference images of the same kind as the training images:'
+            ' beside others it is high although nothing is copied'
+        )
+    if len(given.training) < given.training.images.total:
+        notes.append(
+            f'{len(given.training):,} of {given.training.images.total:,} training images were'
+            ' looked at: copies of the others are not found'
         )
     return notes

@@ -21,6 +21,7 @@ from gan_jax.evaluation.feature_net import FeatureNet, Outputs
 from gan_jax.types import Batch
 
 REFERENCE_LIMIT = 10_000  # images of a reference; of more a random part is taken
+DARKEST = 16  # levels of 255 that the brightest pixel of a folder has at least
 PARTS = 10  # of a larger set that are compared with a smaller one, at most
 TRAINING, HELD_OUT, CHOSEN = 'training images', 'held-out images', 'images of a folder'
 
@@ -118,7 +119,7 @@ def of_folder(
             raise UserError(f'{field}={path}: {name} {error}') from None
 
     image = np.stack(list(parallel.ordered_map(read, range(len(found)))))
-    if image.max() <= 1:
+    if image.max() < DARKEST:
         raise UserError(
             f'{field}={path}: its pixels are all between 0 and {image.max()}; levels go to 255:'
             ' give images of that range'

@@ -7,7 +7,7 @@ import pytest
 from gan_jax import evaluation
 from gan_jax.data import mnist5k
 from gan_jax.errors import UserError
-from gan_jax.evaluation import distances, feature_net, neighbours, sets, spectrum
+from gan_jax.evaluation import distances, feature_net, neighbours, sets, spectrum, text
 from gan_jax.evaluation import figures as figures_lib
 
 
@@ -260,6 +260,49 @@ def test_bad_images_are_refused(case, digits, held_out):
 def test_a_small_reference_is_refused(digits, net):
     with pytest.raises(UserError, match='--reference: digits has 5 images'):
         evaluation.measure(digits[0][:100], reference(digits[0][:5], net))
+
+
+def notes(held_out, training, **changes):
+    images = held_out.images._replace(**changes)
+    given = dict(fake=cloud(50, 0), real=reference_of(images), training=training)
+    return '\n'.join(figures_lib._notes(figures_lib.Comparison(**given)))
+
+
+def reference_of(images):
+    """With features that no net had to make."""
+    found = evaluation.Reference(images, None)
+    found.outputs = cloud(len(images.image), 1).outputs
+    return found
+
+
+def test_a_note_says_what_memorisation_presumes(digits, held_out, training):
+    presumes = 'presumes reference images of the same kind'
+    assert presumes in notes(held_out, training, role=sets.CHOSEN)
+    assert presumes not in notes(held_out, training)
+    assert presumes not in notes(held_out, None, role=sets.CHOSEN)
+    few = notes(held_out, training, image=held_out.image[:300])
+    assert 'a model that only copies would be about 0.75' in few
+
+
+def test_a_note_says_how_many_training_images_were_looked_at(held_out, training):
+    part = evaluation.Reference(training.images._replace(total=70_000), None)
+    assert '600 of 70,000 training images were looked at' in notes(held_out, part)
+    assert 'looked at' not in notes(held_out, training)
+
+
+def test_the_spread_of_the_kernel_distance_is_named(held_out):
+    found = {
+        'features': {'suffix': 'digits', 'frechet': 'FD', 'kernel': 'KD'},
+        'figures': {'kid_digits': 0.5, 'kid_digits_std': 0.125, 'frechet_digits': 2.0},
+        'reference': held_out.images.facts() | {'images': 123},
+        'samples': 10_000,
+        'real': {},
+    }
+    kernel, frechet = text.rows(found)
+    assert kernel.value == '0.5 ± 0.12' and kernel.meaning.endswith('; ± over subsets of 61')
+    assert '±' not in frechet.meaning + frechet.value
+    found['reference']['images'] = 10_000
+    assert text.rows(found)[0].meaning.endswith('subsets of 1,000')
 
 
 def test_unknown_names_are_refused(digits, held_out):
