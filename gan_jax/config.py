@@ -435,6 +435,13 @@ def _validate_evaluation(config: ConfigDict) -> None:
             f'config.evaluate.best={config.best} is not measured: add {ranked[0]!r} to'
             ' config.evaluate.figures'
         )
+    if ranked[0] == 'classes' and config.features:
+        able = [name for name, net in features.NETS.items() if config.best in net.ranked]
+        if config.features not in able:
+            raise UserError(
+                f'config.evaluate.best={config.best} is not measured with the features of'
+                f' {config.features}: choose another, or set config.evaluate.features={able[0]}'
+            )
 
 
 def _validate_combinations(config: ConfigDict) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import distances, neighbours, sets, spectrum
+from gan_jax.evaluation import distances, features, neighbours, sets, spectrum
 
 COLLAPSED = 0.5  # diversity or spacing below which samples are flagged as collapsed
 
@@ -126,13 +126,13 @@ FIGURES: Mapping[str, Callable[[Comparison], dict[str, Any]]] = {
 
 
 # Figures that can choose between states of a run, without the net's suffix: what they are made by,
-# and 1 where less is better, -1 where more is.
+# and 1 where less is better, -1 where more is. Each net has its own of those of its classes.
 RANKED: Mapping[str, tuple[str, int]] = {
     'frechet': ('frechet', 1),
     'kid': ('kid', 1),
     **dict.fromkeys(('precision', 'recall', 'density', 'coverage'), ('manifold', -1)),
     'noise': ('noise', 1),
-    'readable_share': ('classes', -1),
+    **{name: ('classes', -1) for net in features.NETS.values() for name in net.ranked},
 }
 
 

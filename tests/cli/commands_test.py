@@ -121,6 +121,11 @@ MISTAKES = {
         ['train', '--config.evaluate.best=loss_g', '--config.evaluate.every=1'],
         'config.evaluate.best=loss_g: no figure that ranks; ',
     ),
+    'best of another net': (
+        ['train', '--config.evaluate.best=readable_share', '--config.evaluate.every=1']
+        + ["--config.evaluate.figures=('classes',)", '--config.evaluate.features=inception'],
+        'best=readable_share is not measured with the features of inception: choose another, or',
+    ),
     'feature net': (
         ['train', '--config.evaluate.features=digit'],
         "config.evaluate.features=digit: did you mean 'digits'?",
