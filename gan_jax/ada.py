@@ -30,16 +30,16 @@ class Ada(NamedTuple):
     limit: float
 
 
-def make(config: ConfigDict, batch_size: int) -> Ada | None:
+def make(config: ConfigDict, images_per_step: int) -> Ada | None:
     """From `config.ada`; None if it is off.
 
     Args:
       config: that section.
-      batch_size: global.
+      images_per_step: real images that a step uses, on all devices.
     """
     if not config.target:
         return None
-    change = batch_size * config.every / config.images
+    change = images_per_step * config.every / config.images
     return Ada(config.target, config.every, change, config.limit)
 
 

@@ -278,6 +278,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
             config[role].net.width = 8
     for role in ('gen', 'disc'):
         config[role].optimizer.constant_steps = min(config[role].optimizer.constant_steps, 10)
+    config.lecam.start = min(config.lecam.start, 10)
     config.steps = 20
     config.steps_per_call = 1
     config.batch_size = min(config.batch_size, 16)
@@ -400,6 +401,7 @@ def validate(config: ConfigDict) -> None:
         if get(config, field) >= high:
             raise UserError(f'config.{field}={get(config, field)}: must be below {high}')
     _validate_augmentation(config)
+    _validate_penalties(config)
     _validate_evaluation(config.evaluate)
     _validate_combinations(config)
 
@@ -412,6 +414,11 @@ def _validate_augmentation(config: ConfigDict) -> None:
     for field in ('augment_p', 'ada.limit'):
         if get(config, field) > 1:
             raise UserError(f'config.{field}={get(config, field)}: must be at most 1')
+    if config.augment_p != 1 and not augment.parse(config.augment):
+        raise UserError(
+            f'config.augment_p={config.augment_p} is the probability of an augmentation: name one'
+            " in config.augment, e.g. 'color,translation,cutout', or leave it 1.0"
+        )
     if not config.ada.target:
         return
     if not augment.parse(config.augment):
@@ -429,6 +436,19 @@ def _validate_augmentation(config: ConfigDict) -> None:
         raise UserError(
             f'config.ada.target={config.ada.target}: no logit of the loss {config.loss!r} says by'
             f' its sign what is real; set it to 0 or choose config.loss from {able}'
+        )
+
+
+def _validate_penalties(config: ConfigDict) -> None:
+    if config.penalty_every > 1 and not any(config.penalties.values()):
+        raise UserError(
+            f'config.penalty_every={config.penalty_every}: there is no penalty; set one of'
+            ' config.penalties, or config.penalty_every=1'
+        )
+    if config.lecam.weight and config.lecam.start >= config.steps:
+        raise UserError(
+            f'config.lecam.start={config.lecam.start}: config.steps={config.steps} end before'
+            ' config.lecam applies; lower it, or set config.lecam.weight=0'
         )
 
 
@@ -458,6 +478,13 @@ def _validate_evaluation(config: ConfigDict) -> None:
             f'config.evaluate.best={config.best} is not measured: add {ranked[0]!r} to'
             ' config.evaluate.figures'
         )
+    if ranked[0] == 'classes' and config.features:
+        able = [name for name, net in features.NETS.items() if config.best in net.ranked]
+        if config.features not in able:
+            raise UserError(
+                f'config.evaluate.best={config.best} is not measured with the features of'
+                f' {config.features}: choose another, or set config.evaluate.features={able[0]}'
+            )
 
 
 def _validate_combinations(config: ConfigDict) -> None:

@@ -81,9 +81,13 @@ def _of_samples(
     name = own.features or features.default(dataset.spec.image_shape)
     net = evaluation.load_net(name, own.weights)
     if own.best and own.best not in (names := _names(own.figures, net)):
-        raise UserError(f'config.evaluate.best={own.best}: {nearest(own.best, names)}')
+        raise UserError(
+            f'config.evaluate.best={own.best} is not measured with the features of {net.name}:'
+            f' {nearest(own.best, names)}'
+        )
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
+    figures.check_numbers(own.num_samples, reference)
     own_images = sets.of_dataset(dataset, config.data, sets.TRAINING, net.training_limit)
     training = evaluation.Reference(own_images, net)
 
@@ -101,7 +105,11 @@ def _of_samples(
 
 def _names(made: Sequence[str], net: evaluation.FeatureNet) -> list[str]:
     """The figures by which a checkpoint can be chosen."""
-    bases = [name for name, (group, _) in figures.RANKED.items() if group in made]
+    bases = [
+        name
+        for name, (group, _) in figures.RANKED.items()
+        if group in made and (group != 'classes' or name in features.NETS[net.name].ranked)
+    ]
     return [f'{name}_{net.suffix}' if name in ('frechet', 'kid') else name for name in bases]
 
 

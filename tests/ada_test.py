@@ -20,7 +20,7 @@ def follow(found, signs):
 def made():
     config = base.default().ada
     config.update(target=0.5, every=1, images=100, limit=0.8)
-    return ada.make(config, batch_size=10)
+    return ada.make(config, images_per_step=10)
 
 
 def test_it_is_off_by_default():

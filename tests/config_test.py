@@ -34,6 +34,13 @@ def test_smoke_saves_five_checkpoints_without_a_network(name):
     assert config.steps // config.save_every >= 5
 
 
+def test_smoke_reaches_what_starts_later():
+    config = config_lib.default()
+    config.lecam.weight = 0.1
+    config_lib.validate(config_lib.smoke(config))
+    assert config.lecam.start < config.steps
+
+
 def test_fields_are_locked():
     config = experiments.load('quickstart')
     with pytest.raises(AttributeError):

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from gan_jax import observers
+from gan_jax import data, observers, tasks
+from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
 from tests import gans
 
@@ -31,6 +32,41 @@ def test_epochs_that_are_shorter_than_a_log_line_are_measured_line_by_line(
     dataset = SimpleNamespace(spec=DataSpec((28, 28, 1), 10, num_examples), splits=('train',))
     [found] = observers.make(config, task, dataset, images_per_step=8, place=None)
     assert found.period == period
+
+
+def observed(**changes):
+    """The observer of samples of a run on eight digits, or on more."""
+    own = {'evaluate.balance': 0, 'evaluate.every': 1, 'evaluate.num_samples': 20}
+    config = gans.config('mlp', **own, **changes)
+    dataset = data.load(config.data)
+    task = tasks.make(config, dataset.spec, axis_name=None)
+    return observers.make(config, task, dataset, images_per_step=8, place=None)
+
+
+@pytest.fixture
+def colour(monkeypatch):
+    """The nets are EfficientNet, which needs no weights as long as it is shown no images."""
+    like = observers.evaluation.load_net('digits')._replace(
+        name='efficientnet_lite0', suffix='efflite0'
+    )
+    monkeypatch.setattr(observers.evaluation, 'load_net', lambda name, path: like)
+
+
+CLASSES = {'evaluate.figures': ('classes',), 'data.num_examples': 40}
+
+
+def test_a_checkpoint_is_chosen_by_classes_that_the_net_has(colour):
+    assert observers.figures.ranked('cat_share') == ('classes', -1)
+    [found] = observed(**{'evaluate.best': 'cat_share'}, **CLASSES)
+    assert found.facts['features']['name'] == 'efficientnet_lite0'
+    message = 'best=readable_share is not measured with the features of efficientnet_lite0: '
+    with pytest.raises(UserError, match=message):
+        observed(**{'evaluate.best': 'readable_share'}, **CLASSES)
+
+
+def test_a_reference_that_is_too_small_is_refused_at_the_start():
+    with pytest.raises(UserError, match='has 8 images, and the distances need at least 12'):
+        observed(**{'data.num_examples': 8})
 
 
 @pytest.mark.parametrize('better, best', [(1, 20), (-1, 40)])

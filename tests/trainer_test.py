@@ -51,7 +51,7 @@ SMALL = {
     'ada.every': 1,
     'ada.images': 64,
     'lecam.weight': 0.1,
-    'lecam.start': 2,
+    'lecam.start': 1,
     'penalties.r1': 0.1,
     'penalty_every': 2,
 }

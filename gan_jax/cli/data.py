@@ -6,6 +6,7 @@ your own what was left out and how it is split. A pair is shown as one cell.
 
 import itertools
 from pathlib import Path
+import sys
 
 from absl import flags
 
@@ -44,6 +45,9 @@ def main(invocation: Invocation) -> None:
     feed = feeds.make_feed(dataset, config, draws)
     for name, value in sheet.summarise(dataset).items():
         print(f'{name.replace("_", " "):16} {_text(value)}')
+    count = dataset.spec.num_examples
+    if warning := sheet.few(count, config.data.enough):
+        print(warning, file=sys.stderr)
 
     def first_batches() -> Batch:
         steps = -(-SHOWN // (config.batch_size * len(draws)))
@@ -55,7 +59,8 @@ def main(invocation: Invocation) -> None:
     inspect = jax.jit(lambda batch: tasks.inspect(config, dataset.spec, batch))
     seen = np.asarray(inspect(first_batches()))
     images.write_png(Path(output), images.tile(seen, COLUMNS // dataset.spec.panels))
-    print(f'wrote {output}: the first {len(seen)} images as the discriminator sees them')
+    what = f'the first {len(seen)} images' if count >= len(seen) else f'views of {count} images'
+    print(f'wrote {output}: {what} as the discriminator sees them')
 
 
 def _text(value: object) -> str:

@@ -59,6 +59,16 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     )
 
 
+def few(count: int, enough: int) -> str:
+    """A warning of fewer images than `config.data.enough`; '' if there are as many."""
+    if count >= enough:
+        return ''
+    return (
+        f'warning: {count} images are fewer than {enough}: expect copies of them rather than new'
+        ' ones; more photos of the same kind help most'
+    )
+
+
 def _chunks(dataset: Dataset) -> Iterator[Batch]:
     count = len(dataset.source)
     for start in range(0, count, CHUNK):

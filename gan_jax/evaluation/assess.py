@@ -21,10 +21,12 @@ class Real(NamedTuple):
     Attributes:
       reference: what samples are compared with.
       training: what the run was trained on; None if it is not at hand.
+      missing: why it is not.
     """
 
     reference: sets.Reference
     training: sets.Reference | None
+    missing: str = ''
 
 
 def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: str) -> Real:
@@ -41,10 +43,10 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: str) -> Re
     try:
         dataset = data.load(config)
         runs.refuse_other_data(workdir, run.config, dataset.fingerprint)
-    except UserError:
+    except UserError as error:
         if chosen is None:
             raise
-        return Real(sets.Reference(chosen, net), None)
+        return Real(sets.Reference(chosen, net), None, str(error))
     training = sets.of_dataset(dataset, config, sets.TRAINING, net.training_limit)
     chosen = chosen or sets.others(dataset, config)
     return Real(sets.Reference(chosen, net), sets.Reference(training, net))
@@ -61,11 +63,15 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     Returns:
       what `figures.measure` returns, with the run's name, step and seed; and the picture of
       nearest neighbours, uint8 [h, w, C], None without the training images.
+
+    Raises:
+      UserError: too few samples or real images.
     """
+    figures.check_numbers(num_samples, real.reference)
     samples = Samples(run.task, run.config.seed, num_samples)
     image = samples(run.state, 'samples')
     fake = sets.Measured(image, real.reference.net, 'features of samples')
-    given = figures.Comparison(fake, real.reference, real.training)
+    given = figures.Comparison(fake, *real)
     found = figures.compare(given)
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
     found['figures'] |= leaks.figures(found_leaks)

@@ -24,6 +24,7 @@ LAYERS = (32, 2), (32, 1), (64, 2), (64, 1), (64, 2)  # width and stride of each
 FEATURES = 128
 CONFIDENCE = 0.9  # from which a digit counts as read
 CONTRAST = 0.5  # of the range, between ink and paper, below which nothing can be read
+RANKED = ('readable_share',)  # figures of which more is better
 PRESENT = 0.01  # share of all samples that a class must have to count as present
 
 

@@ -72,7 +72,7 @@ def kid(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Estimate:
       seed: of the subsets.
     """
     random = np.random.default_rng(seed)
-    size = min(KID_SUBSET_SIZE, min(len(a), len(b)) // 2)
+    size = kid_subset_size(len(a), len(b))
     found = [
         squared_discrepancy(
             a[random.choice(len(a), size, replace=False)],
@@ -81,6 +81,11 @@ def kid(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Estimate:
         for _ in range(KID_SUBSETS)
     ]
     return Estimate(float(np.mean(found)), float(np.std(found)))
+
+
+def kid_subset_size(*counts: int) -> int:
+    """Images in each subset of `kid` for sets of so many."""
+    return min(KID_SUBSET_SIZE, min(counts) // 2)
 
 
 def squared_discrepancy(a: np.ndarray, b: np.ndarray) -> float:

@@ -22,6 +22,7 @@ SIDE = 224
 FEATURES = 1280
 CLASSES = 1000
 CATS = range(281, 286)  # of ImageNet: tabby, tiger cat, Persian, Siamese, Egyptian cat
+RANKED = ('cat_share',)  # figures of which more is better
 EPSILON = 1e-3  # of batch norm
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 import importlib.util
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from flax import traverse_util
 import jax
@@ -158,10 +158,22 @@ def _converted(net: ModuleType, path: Path, field: str, expected: str) -> dict[s
     raise UserError(f'{field}={path}: not the weights of this net ({why}): give {expected}')
 
 
-NETS: Mapping[str, Callable[[str], FeatureNet]] = {
-    'digits': _digits,
-    'efficientnet_lite0': _efficientnet_lite0,
-    'inception': _inception,
+class Kind(NamedTuple):
+    """A feature net before its weights are read.
+
+    Attributes:
+      load: of the path of its weights, as `load`.
+      ranked: figures of its classes of which more is better, so that they can choose a checkpoint.
+    """
+
+    load: Callable[[str], FeatureNet]
+    ranked: tuple[str, ...] = ()
+
+
+NETS: Mapping[str, Kind] = {
+    'digits': Kind(_digits, digits.RANKED),
+    'efficientnet_lite0': Kind(_efficientnet_lite0, efficientnet_lite0.RANKED),
+    'inception': Kind(_inception),
 }
 
 
@@ -182,4 +194,4 @@ def load(name: str, path: str = '') -> FeatureNet:
     """
     if name not in NETS:
         raise UserError(f'--features={name}: {nearest(name, NETS)}')
-    return NETS[name](path)
+    return NETS[name].load(path)

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Collection, Mapping
 import dataclasses
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import distances, neighbours, sets, spectrum
+from gan_jax.evaluation import distances, features, neighbours, sets, spectrum
 
 COLLAPSED = 0.5  # diversity or spacing below which samples are flagged as collapsed
 
@@ -21,16 +22,23 @@ class Comparison:
       fake: generated images.
       real: the reference.
       training: the images trained on, None if they are not to be had.
+      missing: why they are not, where that is known.
     """
 
     fake: sets.Measured
     real: sets.Reference
     training: sets.Reference | None
+    missing: str = ''
 
     @functools.cached_property
     def isolation(self) -> np.ndarray:
         """`neighbours.isolation` of the samples; needs the training images."""
         return neighbours.isolation(self.fake.features, self.training.shown_features)
+
+    def equal_parts(self) -> list[tuple[sets.Part, sets.Part]]:
+        """The smaller of reference and samples with parts of the larger: (real, fake)."""
+        count = min(len(self.real), len(self.fake))
+        return list(itertools.product(self.real.parts(count), self.fake.parts(count)))
 
 
 def frechet(given: Comparison) -> dict[str, Any]:
@@ -47,10 +55,17 @@ def kid(given: Comparison) -> dict[str, Any]:
 
 
 def manifold(given: Comparison) -> dict[str, Any]:
-    """Precision, recall, density and coverage of the features."""
-    real, fake = given.real, given.fake
-    found = distances.manifold(real.features, fake.features, real.within, fake.within)
-    return found._asdict()
+    """Precision, recall, density and coverage of the features.
+
+    Neighbourhoods are the smaller, and the likelier to hold a sample, the more images there are, so
+    equal numbers are compared: the mean over parts of the larger set.
+    """
+    found = [
+        distances.manifold(real.features, fake.features, real.within, fake.within)
+        for real, fake in given.equal_parts()
+    ]
+    means = map(float, np.mean(found, axis=0))
+    return distances.Manifold(*means)._asdict()
 
 
 def diversity(given: Comparison) -> dict[str, Any]:
@@ -61,14 +76,7 @@ def diversity(given: Comparison) -> dict[str, Any]:
     samples as various as real images; below COLLAPSED either is flagged. A set of other size than
     the samples has other nearest distances, so equal numbers are compared.
     """
-    count = min(len(given.fake), len(given.real))
-    fake, real = given.fake.within, given.real.within
-    if len(given.fake) != len(given.real):
-        random = np.random.default_rng(0)
-        fake, real = (
-            distances.within(random.permutation(s.features)[:count])
-            for s in (given.fake, given.real)
-        )
+    real, fake = (part.within for part in given.equal_parts()[0])
     apart = fake.mean / max(real.mean, 1e-12)
     spacing = np.median(fake.near[:, 0]) / max(np.median(real.near[:, 0]), 1e-12)
     return {
@@ -118,13 +126,13 @@ FIGURES: Mapping[str, Callable[[Comparison], dict[str, Any]]] = {
 
 
 # Figures that can choose between states of a run, without the net's suffix: what they are made by,
-# and 1 where less is better, -1 where more is.
+# and 1 where less is better, -1 where more is. Each net has its own of those of its classes.
 RANKED: Mapping[str, tuple[str, int]] = {
     'frechet': ('frechet', 1),
     'kid': ('kid', 1),
     **dict.fromkeys(('precision', 'recall', 'density', 'coverage'), ('manifold', -1)),
     'noise': ('noise', 1),
-    'readable_share': ('classes', -1),
+    **{name: ('classes', -1) for net in features.NETS.values() for name in net.ranked},
 }
 
 
@@ -186,14 +194,32 @@ def _check(given: Comparison, only: Collection[str]) -> None:
             f'--reference: {given.real.images.name} has images of {_size(real)}, and the samples'
             f' have {_size(fake)}: give images of that size'
         )
-    if len(fake) < distances.FEWEST:
+    check_numbers(len(fake), given.real)
+
+
+def check_numbers(samples: int, real: sets.Reference) -> None:
+    """Refuses what cannot be compared, before any sample is made.
+
+    Args:
+      samples: how many are to be compared.
+      real: with what.
+
+    Raises:
+      UserError: too few of either, or real images without a difference.
+    """
+    if samples < distances.FEWEST:
         raise UserError(
-            f'--num_samples={len(fake)}: the distances need at least {distances.FEWEST} samples'
+            f'--num_samples={samples}: the distances need at least {distances.FEWEST} samples'
         )
     if len(real) < distances.FEWEST:
         raise UserError(
-            f'--reference: {given.real.images.name} has {len(real)} images, and the distances need'
+            f'--reference: {real.images.name} has {len(real)} images, and the distances need'
             f' at least {distances.FEWEST}: give a larger set'
+        )
+    if all(np.array_equal(image, real.image[0]) for image in real.image):
+        raise UserError(
+            f'--reference: {real.images.name} has {len(real)} images that are all the same, and'
+            ' distances between samples are measured by theirs: give different ones'
         )
 
 
@@ -224,7 +250,10 @@ def _notes(given: Comparison) -> list[str]:
             ' be told'
         )
     elif given.training is None:
-        notes.append('without the training images neither copies nor memorisation can be told')
+        why = f' ({given.missing})' if given.missing else ''
+        notes.append(
+            f'without the training images neither copies nor memorisation can be told{why}'
+        )
     elif known := _known(given):
         notes.append(
             f'{known:,} images of the reference are among the training images: the memorisation'
@@ -234,6 +263,23 @@ def _notes(given: Comparison) -> list[str]:
         ceiling = 0.5 + 0.5 * len(given.real) / given.training.images.total
         notes.append(
             f'{given.training.images.total:,} training images against {len(given.real):,} others:'
-            f' the memorisation of a model that only copies would be {ceiling:.2f}'
+            f' the memorisation of a model that only copies would be about {ceiling:.2f}'
+        )
+    return notes + _notes_on_training(given)
+
+
+def _notes_on_training(given: Comparison) -> list[str]:
+    if given.training is None:
+        return []
+    notes = []
+    if given.real.images.role == sets.CHOSEN:
+        notes.append(
+            'the memorisation presumes reference images of the same kind as the training images:'
+            ' beside others it is high although nothing is copied'
+        )
+    if len(given.training) < given.training.images.total:
+        notes.append(
+            f'{len(given.training):,} of {given.training.images.total:,} training images were'
+            ' looked at: copies of the others are not found'
         )
     return notes

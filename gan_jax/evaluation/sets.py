@@ -21,6 +21,8 @@ from gan_jax.evaluation.feature_net import FeatureNet, Outputs
 from gan_jax.types import Batch
 
 REFERENCE_LIMIT = 10_000  # images of a reference; of more a random part is taken
+DARKEST = 16  # levels of 255 that the brightest pixel of a folder has at least
+PARTS = 10  # of a larger set that are compared with a smaller one, at most
 TRAINING, HELD_OUT, CHOSEN = 'training images', 'held-out images', 'images of a folder'
 
 
@@ -117,7 +119,7 @@ def of_folder(
             raise UserError(f'{field}={path}: {name} {error}') from None
 
     image = np.stack(list(parallel.ordered_map(read, range(len(found)))))
-    if image.max() <= 1:
+    if image.max() < DARKEST:
         raise UserError(
             f'{field}={path}: its pixels are all between 0 and {image.max()}; levels go to 255:'
             ' give images of that range'
@@ -145,6 +147,23 @@ def _fitting(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return image[..., :channels]
 
 
+class Part:
+    """Features of some images of a set; what is asked for is computed once.
+
+    Attributes:
+      features: float32 [N, D].
+    """
+
+    def __init__(self, features: np.ndarray):
+        """Takes the features."""
+        self.features = features
+
+    @functools.cached_property
+    def within(self) -> distances.Within:
+        """Distances between them."""
+        return distances.within(self.features)
+
+
 class Measured:
     """Images under a feature net; what is asked for is computed once.
 
@@ -158,6 +177,7 @@ class Measured:
         self.image = image
         self.net = net
         self._bar = bar
+        self._parts: dict[int, list[Part]] = {}
 
     def __len__(self) -> int:
         return len(self.image)
@@ -177,10 +197,15 @@ class Measured:
         """Of the features."""
         return distances.moments(self.features)
 
-    @functools.cached_property
-    def within(self) -> distances.Within:
-        """Distances between the features."""
-        return distances.within(self.features)
+    def parts(self, count: int) -> list['Part']:
+        """Up to PARTS disjoint random parts of `count` images, or the whole set in its order."""
+        if count not in self._parts:
+            order = np.random.default_rng(0).permutation(len(self))
+            rows = order[: len(order) // count * count].reshape(-1, count)[:PARTS]
+            whole = count == len(self)
+            features = [self.features] if whole else [self.features[row] for row in rows]
+            self._parts[count] = [Part(part) for part in features]
+        return self._parts[count]
 
     @functools.cached_property
     def grain(self) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gan_jax.evaluation import scores
+from gan_jax.evaluation import distances, scores
 
 
 class Word(NamedTuple):
@@ -59,7 +59,8 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
     names = {f'frechet_{net["suffix"]}': net['frechet'], f'kid_{net["suffix"]}': net['kernel']}
     table = []
     for key, value in values.items():
-        word = WORDS.get(key.removesuffix(f'_{net["suffix"]}'))
+        base = key.removesuffix(f'_{net["suffix"]}')
+        word = WORDS.get(base)
         if word is None:
             continue
         text = _yes_or_no(value) if isinstance(value, bool) else word.form.format(value)
@@ -67,11 +68,18 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
             text += f' (real: {word.form.format(found["real"][key])})'
         if f'{key}_std' in values:
             text += f' ± {values[f"{key}_std"]:.2g}'
-        table.append(Row(names.get(key, word.name), text, word.meaning))
+        spread = _of_subsets(found) if base == 'kid' else ''
+        table.append(Row(names.get(key, word.name), text, word.meaning + spread))
     if histogram := values.get('class_histogram'):
         shares = ' '.join(f'{name}: {share:.1%}' for name, share in histogram.items())
         table.append(Row('Read as', shares, 'share of all samples'))
     return table
+
+
+def _of_subsets(found: Mapping[str, Any]) -> str:
+    """What the `±` of a kernel distance is: not its error, but how far the subsets differ."""
+    size = distances.kid_subset_size(found['samples'], found['reference']['images'])
+    return f'; ± over subsets of {size:,}'
 
 
 def _yes_or_no(value: bool) -> str:

@@ -20,6 +20,8 @@ from gan_jax.states import GanState, NetState
 from gan_jax.tasks import players
 from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task
 
+_FIXED = {'disc.ema_decay': 0.0}  # no images and no classes are made by the discriminator
+
 
 class Recipe(NamedTuple):
     """Everything about a GAN that does not change while it trains: a `players.Recipe`.
@@ -73,7 +75,12 @@ def draws(config: ConfigDict) -> tuple[str, ...]:
 
 
 def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Recipe:
-    """Reads the config into a Recipe."""
+    """Reads the config into a Recipe.
+
+    Raises:
+      UserError: a field has a value that this task does nothing with.
+    """
+    players.refuse(config, _FIXED)
     weights = config.penalties.to_dict()
     return Recipe(
         **players.common(config, _modules(config, spec, axis_name), axis_name),
@@ -86,7 +93,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
         penalties=tuple((penalties.PENALTIES[n], w) for n, w in weights.items() if w),
         penalty_every=config.penalty_every,
         lecam=penalties.make_lecam(config.lecam),
-        ada=ada.make(config.ada, config.batch_size),
+        ada=ada.make(config.ada, config.batch_size * config.disc_steps),
         disc_steps=config.disc_steps,
         share_latent=config.share_latent,
     )

@@ -83,7 +83,7 @@ def module(
 
 
 def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
-    """Refuses penalties, what adapts, and fields that have other values than the task knows.
+    """Refuses fields that have other values than the task knows.
 
     Args:
       config: the run's config.
@@ -92,12 +92,17 @@ def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
     Raises:
       UserError: a field has another value.
     """
-    off = [f'penalties.{name}' for name in config.penalties] + ['ada.target', 'lecam.weight']
-    for field, value in {**fixed, **dict.fromkeys(off, 0.0)}.items():
+    for field, value in fixed.items():
         group, _, name = field.rpartition('.')
         given = (config[group] if group else config)[name]
         if given != value:
             raise UserError(f'config.{field}={given}: config.task={config.task} knows only {value}')
+
+
+def of_adversarial(config: ConfigDict) -> dict[str, float]:
+    """Penalties and what adapts, off: all that only the task `adversarial` knows."""
+    off = [f'penalties.{name}' for name in config.penalties] + ['ada.target', 'lecam.weight']
+    return dict.fromkeys(off, 0.0)
 
 
 def _noise_schedule(

@@ -143,7 +143,7 @@ def _separate(batches: Sequence[str]) -> tuple[Turn, ...]:
 
 
 def _refuse(config: ConfigDict, spec: DataSpec) -> None:
-    players.refuse(config, _FIXED)
+    players.refuse(config, _FIXED | players.of_adversarial(config))
     own = config.semisupervised
     if not any(own[name] for name in DISC_TERMS):
         names = ', '.join(DISC_TERMS)

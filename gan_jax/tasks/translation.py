@@ -31,7 +31,7 @@ from gan_jax.types import Batch, DataSpec, Metrics, Pair, Part, Task, Translator
 MOMENTS = 'image', 'running'
 
 # Fields that other tasks have, and the only value that means something here.
-_FIXED = {'disc_steps': 1, 'conditional': False, 'share_latent': True}
+_FIXED = {'disc_steps': 1, 'conditional': False, 'share_latent': True, 'disc.ema_decay': 0.0}
 
 
 class Recipe(NamedTuple):
@@ -96,7 +96,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
 
 
 def _refuse(config: ConfigDict, spec: DataSpec) -> None:
-    players.refuse(config, _FIXED)
+    players.refuse(config, _FIXED | players.of_adversarial(config))
     if spec.panels != 2:
         raise UserError(
             f'config.task=translation needs pairs, and config.data.name={config.data.name} has'

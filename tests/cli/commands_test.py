@@ -96,6 +96,18 @@ MISTAKES = {
         "config.label_smoothing=0.1: the loss 'hinge' has no target to smooth",
     ),
     'probability': (['train', '--config.augment_p=1.5'], 'config.augment_p=1.5: must be at most 1'),
+    'no augmentation': (
+        ['train', '--config.augment_p=0.5', '--config.augment='],
+        'config.augment_p=0.5 is the probability of an augmentation: name one in config.augment',
+    ),
+    'no penalty': (
+        ['train', '--config.penalty_every=16'],
+        'config.penalty_every=16: there is no penalty; set one of config.penalties, or',
+    ),
+    'late LeCam': (
+        ['train', '--config.lecam.weight=0.1', '--config.steps=1000'],
+        'config.lecam.start=1000: config.steps=1000 end before config.lecam applies',
+    ),
     'nothing to adapt': (['train', '--config.ada.target=0.6'], 'name one in config.augment'),
     'two probabilities': (
         ['train', '--config.ada.target=0.6', '--config.augment=color', '--config.augment_p=0.5'],
@@ -120,6 +132,11 @@ MISTAKES = {
     'best of nothing': (
         ['train', '--config.evaluate.best=loss_g', '--config.evaluate.every=1'],
         'config.evaluate.best=loss_g: no figure that ranks; ',
+    ),
+    'best of another net': (
+        ['train', '--config.evaluate.best=readable_share', '--config.evaluate.every=1']
+        + ["--config.evaluate.figures=('classes',)", '--config.evaluate.features=inception'],
+        'best=readable_share is not measured with the features of inception: choose another, or',
     ),
     'feature net': (
         ['train', '--config.evaluate.features=digit'],
@@ -328,11 +345,22 @@ def test_data_shows_what_the_discriminator_sees(tmp_path, capsys):
     flags = ['--config.data.num_examples=200', '--config.augment=cutout', f'--output={output}']
     assert cli.main(['data', *flags]) == 0
     text = capsys.readouterr().out
+    assert 'sheet.png: the first 100 images as the discriminator' in text
     assert re.search(r'images +200\n', text) and re.search(r'fingerprint +[0-9a-f]{64}', text)
     grid = pixels(output)
     assert grid.shape == (302, 302)
     # Cutout leaves the middle of the range, grey, which MNIST itself hardly has.
     assert np.mean((grid == 127) | (grid == 128)) > 0.1
+
+
+def test_data_says_how_few_images_there_are(tmp_path, capsys):
+    few = ['--config.data.num_examples=41', '--config.data.enough=42', '--config.batch_size=8']
+    assert cli.main(['data', *few, f'--output={tmp_path}/sheet.png']) == 0
+    found = capsys.readouterr()
+    assert found.err.count('warning: 41 images are fewer than 42: expect copies') == 1
+    assert 'sheet.png: views of 41 images as the discriminator' in found.out
+    assert cli.main(['data', *few[:1], *few[2:], f'--output={tmp_path}/sheet.png']) == 0
+    assert 'warning' not in capsys.readouterr().err
 
 
 def test_data_shows_pairs_whatever_the_networks_take(tmp_path, capsys):

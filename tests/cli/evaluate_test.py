@@ -7,7 +7,8 @@ from PIL import Image
 import pytest
 
 from gan_jax import cli, data, trained
-from gan_jax.evaluation import samples
+from gan_jax.errors import UserError
+from gan_jax.evaluation import assess, samples
 from tests import classification_test, report_test, trainer_test
 from tests.cli.commands_test import fails
 
@@ -81,6 +82,18 @@ def test_a_folder_is_a_reference(run, tmp_path):
     found = evaluate(run, f'--reference={write_digits(tmp_path / "digits")}')
     assert found['reference']['role'] == 'images of a folder' and found['reference']['images'] == 30
     assert 0 <= found['figures']['memorisation'] <= 1
+    assert any('presumes reference images' in note for note in found['notes'])
+
+
+def test_without_its_own_data_a_note_says_why(run, tmp_path, monkeypatch):
+    def fail(config):
+        raise UserError(f'config.data.name={config.name}: gone; put it back')
+
+    folder = write_digits(tmp_path / 'digits')
+    monkeypatch.setattr(assess.data, 'load', fail)
+    found = evaluate(run, f'--reference={folder}')
+    assert not {'copies', 'memorisation'} & found['figures'].keys()
+    assert any('can be told (config.data.name=mnist5k: gone; put' in n for n in found['notes'])
 
 
 def test_a_semisupervised_run_is_evaluated(tmp_path):
@@ -111,6 +124,8 @@ MISTAKES = {
     'range': (['--reference=dark'], '--reference=dark: its pixels are all between 0 and 1'),
     'colour': (['--reference=colour'], '--reference=colour: 0.png has colours'),
     'few': (['--reference=few'], '--reference: few has 5 images, and the distances need at least'),
+    'faint': (['--reference=faint'], '--reference=faint: its pixels are all between 0 and 2'),
+    'same': (['--reference=same'], '--reference: same has 20 images that are all the same'),
     'damaged': (['--reference=damaged'], '--reference=damaged: 0.png cannot be read'),
 }
 
@@ -120,10 +135,15 @@ def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_digits(tmp_path / 'large', 20, side=32)
     write_digits(tmp_path / 'dark', 20, scale=1 / 255)
+    write_digits(tmp_path / 'faint', 20, scale=2 / 255)
     write_digits(tmp_path / 'few', 5)
+    (tmp_path / 'same').mkdir()
+    for number in range(20):
+        Image.new('L', (28, 28), 200).save(tmp_path / 'same' / f'{number}.png')
     (tmp_path / 'damaged').mkdir()
     (tmp_path / 'damaged' / '0.png').write_bytes(b'\x89PNG but no more')
     (tmp_path / 'colour').mkdir()
     Image.new('RGB', (28, 28), 'red').save(tmp_path / 'colour' / '0.png')
+    monkeypatch.setattr(assess, 'Samples', None)  # it is found before any is drawn
     flags, message = MISTAKES[case]
     assert message in fails(capsys, 'evaluate', f'--workdir={run}', FLAGS, *flags)

@@ -7,7 +7,8 @@ import pytest
 from gan_jax import evaluation
 from gan_jax.data import mnist5k
 from gan_jax.errors import UserError
-from gan_jax.evaluation import neighbours, sets, spectrum
+from gan_jax.evaluation import distances, feature_net, neighbours, sets, spectrum, text
+from gan_jax.evaluation import figures as figures_lib
 
 
 @pytest.fixture(scope='module')
@@ -125,6 +126,39 @@ def test_memorisation_compares_equal_numbers():
     assert abs(figure(training, training, others) - 0.55) < 0.03
 
 
+def cloud(count, seed):
+    """Points alike, as if a net had them of images."""
+    found = sets.Measured(np.zeros((count, 1, 1, 1), np.uint8), None)
+    features = np.random.default_rng(seed).normal(size=(count, 4)).astype(np.float32)
+    found.outputs = feature_net.Outputs(features, np.zeros(count, int), np.zeros(count))
+    return found
+
+
+@pytest.mark.parametrize('real, fake', [(100, 3_000), (3_000, 100), (100, 190)])
+def test_manifolds_are_of_equal_numbers(real, fake):
+    """A perfect generator covers 1 - 1 / 2^5, however many reals and samples there are."""
+    given = figures_lib.Comparison(cloud(fake, 1), cloud(real, 2), None)
+    found = figures_lib.manifold(given)
+    assert 0.93 < found['coverage'] < 0.995 and 0.7 < found['recall'] < 0.95
+    assert 0.8 < found['precision'] < 0.99 and 0.8 < found['density'] < 1.2
+
+
+def test_manifolds_of_equal_sets_are_those_of_the_whole_sets():
+    real, fake = cloud(300, 1), cloud(300, 2)
+    within = [distances.within(x.features) for x in (real, fake)]
+    whole = distances.manifold(real.features, fake.features, *within)
+    assert figures_lib.manifold(figures_lib.Comparison(fake, real, None)) == whole._asdict()
+
+
+def test_parts_are_disjoint_and_measured_once():
+    given = cloud(250, 0)
+    parts = given.parts(100)
+    rows = {tuple(row) for part in parts for row in part.features}
+    assert len(parts) == 2 and len(rows) == 200
+    assert given.parts(100)[1].within is parts[1].within
+    assert len(given.parts(2)) == sets.PARTS
+
+
 def test_one_image_again_and_again_is_a_collapse(digits, held_out):
     image = digits[0]
     for collapsed in (np.repeat(image[:1], 200, axis=0), np.repeat(image[:20], 10, axis=0)):
@@ -226,6 +260,49 @@ def test_bad_images_are_refused(case, digits, held_out):
 def test_a_small_reference_is_refused(digits, net):
     with pytest.raises(UserError, match='--reference: digits has 5 images'):
         evaluation.measure(digits[0][:100], reference(digits[0][:5], net))
+
+
+def notes(held_out, training, **changes):
+    images = held_out.images._replace(**changes)
+    given = dict(fake=cloud(50, 0), real=reference_of(images), training=training)
+    return '\n'.join(figures_lib._notes(figures_lib.Comparison(**given)))
+
+
+def reference_of(images):
+    """With features that no net had to make."""
+    found = evaluation.Reference(images, None)
+    found.outputs = cloud(len(images.image), 1).outputs
+    return found
+
+
+def test_a_note_says_what_memorisation_presumes(digits, held_out, training):
+    presumes = 'presumes reference images of the same kind'
+    assert presumes in notes(held_out, training, role=sets.CHOSEN)
+    assert presumes not in notes(held_out, training)
+    assert presumes not in notes(held_out, None, role=sets.CHOSEN)
+    few = notes(held_out, training, image=held_out.image[:300])
+    assert 'a model that only copies would be about 0.75' in few
+
+
+def test_a_note_says_how_many_training_images_were_looked_at(held_out, training):
+    part = evaluation.Reference(training.images._replace(total=70_000), None)
+    assert '600 of 70,000 training images were looked at' in notes(held_out, part)
+    assert 'looked at' not in notes(held_out, training)
+
+
+def test_the_spread_of_the_kernel_distance_is_named(held_out):
+    found = {
+        'features': {'suffix': 'digits', 'frechet': 'FD', 'kernel': 'KD'},
+        'figures': {'kid_digits': 0.5, 'kid_digits_std': 0.125, 'frechet_digits': 2.0},
+        'reference': held_out.images.facts() | {'images': 123},
+        'samples': 10_000,
+        'real': {},
+    }
+    kernel, frechet = text.rows(found)
+    assert kernel.value == '0.5 ± 0.12' and kernel.meaning.endswith('; ± over subsets of 61')
+    assert '±' not in frechet.meaning + frechet.value
+    found['reference']['images'] = 10_000
+    assert text.rows(found)[0].meaning.endswith('subsets of 1,000')
 
 
 def test_unknown_names_are_refused(digits, held_out):

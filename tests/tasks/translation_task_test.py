@@ -150,6 +150,7 @@ def test_the_average_translates_where_there_is_one():
     'changes, message',
     [
         ({'disc_steps': 2}, 'config.disc_steps=2: config.task=translation knows only 1'),
+        ({'disc.ema_decay': 0.9}, 'config.disc.ema_decay=0.9: config.task=translation knows only'),
         ({'penalties.r1': 1.0}, 'config.penalties.r1=1.0'),
         ({'disc.net.n_layers': 5}, 'config.disc.net.n_layers=5 needs images of at least 96'),
     ],
