@@ -8,13 +8,12 @@ Takes from about 100 pictures up; below that it warns. Pictures of one kind, fra
 best: `gan-jax clean` cuts photos of cats or people to their faces. Left and right are exchanged
 at random: pass --config.data.flip=False for letters and the like.
 
-Expect half an hour at 64x64 on two cores of a server's CPU (192 ms a step). How good it becomes was
-not measured yet.
+Expect EXPECT
 
-Source: the networks of DCGAN (Radford et al. 2016, arXiv:1511.06434), the discriminator with
-spectral instead of batch norm (Miyato et al. 2018, arXiv:1802.05957); DiffAugment (Zhao et al.
-2020, arXiv:2006.10738); R1 in every 16th step (Mescheder et al. 2018, arXiv:1801.04406; Karras et
-al. 2020, arXiv:1912.04958); samples from a moving average of the generator.
+Source: the networks of DCGAN (Radford et al. 2016, arXiv:1511.06434); DiffAugment (Zhao et al.
+2020, arXiv:2006.10738) as often as D's signs ask for (ADA, Karras et al. 2020, arXiv:2006.06676);
+latents around centres, half as many as images (after DeLiGAN, Gurumurthy et al. 2017,
+arXiv:1706.02071); samples from a moving average of the generator.
 """
 
 from ml_collections import ConfigDict

@@ -28,7 +28,7 @@ from gan_jax import (
 )
 from gan_jax import config as config_lib
 from gan_jax.checkpoints import Checkpoints
-from gan_jax.data import feeds, views
+from gan_jax.data import feeds, sheet, views
 from gan_jax.errors import UserError
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
@@ -99,6 +99,13 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
         jax.eval_shape(task.init)  # all that can be wrong with the config is known by now
         runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
         cluster.agree({'the fingerprint of the data': dataset.fingerprint})
+        watching = observers.make(  # may refuse, and must before an old run is deleted
+            config,
+            task,
+            dataset,
+            images_per_step=_images_per_step(config),
+            place=jax.device_put,
+        )
         if overwrite:
             cluster.decide(lambda: runs.clear(workdir))
         runs.refuse_other_data(workdir, config, dataset.fingerprint)
@@ -109,13 +116,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             task=task,
             runner=runner,
             feed=feed,
-            observers=observers.make(
-                config,
-                task,
-                dataset,
-                images_per_step=_images_per_step(config),
-                place=jax.device_put,
-            ),
+            observers=watching,
             shown=views.examples(config.data, dataset, task.shown),
             checkpoints=checkpoints,
             recorder=stack.enter_context(contextlib.closing(_recorder(config, workdir, dataset))),
@@ -127,8 +128,8 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
         )
         stack.enter_context(cluster.ending_at_once())  # before anything above is closed
         stack.enter_context(runs.full_disk(workdir))  # and before that has the word
-        if dataset.spec.num_examples < config.data.enough:
-            run.progress.message(_few(dataset.spec.num_examples, config))
+        if warning := sheet.few(dataset.spec.num_examples, config.data.enough):
+            run.progress.message(warning)
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
         _note_evaluation(run, step)
@@ -152,13 +153,6 @@ def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) ->
         return False
     saved = (workdir / 'checkpoints' / str(step) / 'meta.json').stat().st_mtime
     return report_file.stat().st_mtime >= saved
-
-
-def _few(count: int, config: ConfigDict) -> str:
-    return (
-        f'warning: {count} images are fewer than {config.data.enough}: expect copies of them rather'
-        ' than new ones; more photos of the same kind help most'
-    )
 
 
 def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:

@@ -438,7 +438,16 @@ def test_another_config_is_refused_by_field_unless_overwritten(case, finished, t
     assert (workdir / 'notes.txt').exists()
 
 
-@pytest.mark.parametrize('changes', [{'gen.net.hidden': (0,)}, {'data.num_examples': 9_999}])
+_OTHER_NET = {
+    'evaluate.every': 1.0,
+    'evaluate.figures': ('classes',),
+    'evaluate.best': 'cat_share',  # of another net than these images have
+}
+
+
+@pytest.mark.parametrize(
+    'changes', [{'gen.net.hidden': (0,)}, {'data.num_examples': 9_999}, _OTHER_NET]
+)
 def test_overwriting_with_what_cannot_run_deletes_nothing(changes, finished, tmp_path):
     workdir = tmp_path / 'run'
     shutil.copytree(finished, workdir)
