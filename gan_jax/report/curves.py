@@ -57,10 +57,10 @@ PANELS = (
     ),
     Panel('Distance to the photo (L1)', (Curve('l1', 'Generator', 'gen'),), limits=(0.0, None)),
     Panel(
-        'How often D ranks real above fake (AUC)',
+        'Real above fake (AUC)',
         (
-            Curve('auc', 'Training images', 'disc'),
-            Curve('auc_held_out', 'Held-out images', 'gen'),
+            Curve('auc', 'Training', 'disc'),
+            Curve('auc_held_out', 'Held out', 'gen'),
         ),
         limits=(None, 1.0),
         guide=balance.LOST,
@@ -82,7 +82,7 @@ PANELS = (
         by_net=True,
     ),
     Panel(
-        'Adaptive augmentation',
+        'Augmentation',
         (
             Curve('augment_p', 'Probability', 'gen'),
             Curve('d_sign', 'Real taken for real', 'disc'),

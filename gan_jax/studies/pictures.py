@@ -13,6 +13,7 @@ from gan_jax import recorder, runs
 
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
 _WHISKERS = dict(fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
+DPI = 120  # pixels to an inch
 STEPS, DIGITS = 8, 10  # lines and columns of what a generator made through its training
 
 
@@ -22,7 +23,7 @@ def figure(width: float, height: float, buffer: io.BytesIO) -> Iterator[Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), dpi=120, layout='constrained')
+    made = Figure(figsize=(width, height), dpi=DPI, layout='constrained')
     yield made
     FigureCanvasAgg(made).print_png(buffer)
 
@@ -98,8 +99,10 @@ def strips(found: Mapping[str, tuple[list[int], np.ndarray]], unit: str = 'step'
     """
     if not found:
         return None
+    sides = np.array([image.shape[:2] for _, image in found.values()]).max(axis=0)
+    height, width = np.maximum(sides / DPI + (0.5, 0.6), (3.1, 3.4))  # no pixel is lost
     buffer = io.BytesIO()
-    with figure(3.4 * len(found), 3.1, buffer) as page:
+    with figure(width * len(found), height, buffer) as page:
         grid = page.subplots(1, len(found), squeeze=False)[0]
         for axes, (name, (steps, image)) in zip(grid, found.items(), strict=True):
             _show(axes, image, f'{name}, by {unit}')
