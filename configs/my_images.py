@@ -10,8 +10,8 @@ at random: pass --config.data.flip=False for letters and the like.
 
 Expect, of 397 crops of cats' faces, blots with ears after 1,000 steps, cats after 5,000 and better
 ones to the end, none of them a copy (docs/results/my_images, at half the width: 39 minutes on one
-core). Its 20,000 steps take 45 minutes on two cores of a server's CPU (136 ms each), 11 minutes with
-:32 (33 ms) and 80 with :128 (239 ms, half the width).
+core). Its 20,000 steps take 45 minutes on two cores of a server's CPU (136 ms each), 11 minutes
+with :32 (33 ms) and 80 with :128 (239 ms, half the width).
 
 Source: the networks of DCGAN (Radford et al. 2016, arXiv:1511.06434); DiffAugment (Zhao et al.
 2020, arXiv:2006.10738) as often as D's signs ask for (ADA, Karras et al. 2020, arXiv:2006.06676);
