@@ -157,7 +157,8 @@ def progress(rows: Sequence[Row], workdir: Path) -> bytes | None:
             axes.set_xlabel('step', fontsize=9)
             axes.set_title(f'{recipe}: share that can be read', loc='left', fontsize=10)
             pictures.plain(axes)
-        panels[0].legend(fontsize=8, frameon=False)
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(fontsize=8, frameon=False)
     return buffer.getvalue()
 
 
