@@ -53,7 +53,7 @@ WAYS: Mapping[str, Way] = {
 }
 LEVERS = tuple(name for name in WAYS if name not in ('plain', 'best'))
 FULL, HALF = 64, 32  # widths
-MINUTES = {FULL: 110, HALF: 55}
+MINUTES = {FULL: 100, HALF: 45}
 
 # (way, width, seed) in the order they are run.
 ORDER = (
