@@ -314,22 +314,20 @@ def generator_variables(state: GanState) -> Any:
     return state.ema.gen or state.nets.gen.variables
 
 
-def make_sampler(config: ConfigDict, generator: nn.Module, num_examples: int) -> Sampler:
+def make_sampler(latent: latents.Latent, generator: nn.Module) -> Sampler:
     """Draws latents, and images from the averaged generator if there is one.
 
     Args:
-      config: the run's config.
+      latent: keys [N] -> z, float32 [N, latent_dim].
       generator: without collectives; it takes labels if it has classes.
-      num_examples: of the set it is trained on.
     """
-    draw = latents.make(config, num_examples)
 
     def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
         image = generator.apply(generator_variables(state), z, label, train=False)
         return images.to_uint8(image, generator.pixel_range)
 
     return Sampler(
-        latent=lambda key, count: draw(rng.example_keys(key, count, None)),
+        latent=lambda key, count: latent(rng.example_keys(key, count, None)),
         generate=generate,
         num_classes=generator.num_classes,
     )

@@ -76,7 +76,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
-    sampler = players.make_sampler(config, alone.gen, spec.num_examples)
+    sampler = players.make_sampler(recipe.latent, alone.gen)
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
