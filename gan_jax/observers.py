@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax import data, evaluation
+from gan_jax import data, evaluation, memory
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import balance, features, figures, sets
@@ -93,6 +93,7 @@ def _of_samples(
 
     def measure(state: GanState) -> dict[str, float]:
         found = evaluation.measure(samples(state), reference, training, own.figures)['figures']
+        memory.give_back()  # what a feature net takes, gigabytes, before training goes on
         return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
     facts = {
