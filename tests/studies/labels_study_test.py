@@ -96,7 +96,6 @@ def test_as_many_draws_as_were_promised():
     assert {draw for *_, draw in first} == {0} and first[0] == ('best', 100, 0)
 
 
-@pytest.mark.newest
 @pytest.mark.slow
 def test_the_command_leaves_a_table_and_pictures(tmp_path, capsys):
     """Three runs: a conditional GAN, a classifier that is stopped, and the one that is tested."""

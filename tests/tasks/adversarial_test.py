@@ -41,7 +41,6 @@ def changed(before, after):
     )
 
 
-@pytest.mark.newest
 @pytest.mark.parametrize('penalty', penalties.PENALTIES)
 @pytest.mark.parametrize('loss', losses.LOSSES)
 def test_any_loss_goes_with_any_penalty(loss, penalty):

@@ -82,7 +82,6 @@ def test_without_the_terms_of_the_gan_it_is_supervised_training():
     assert same(after, step(state, batch._replace(image=image))[0])
 
 
-@pytest.mark.newest
 def test_gradients_jitted_equal_gradients_unjitted():
     """The compiled program at full optimisation against one operation at a time."""
     recipe, state, batch = setting(**{'semisupervised.matching': 1.0})
