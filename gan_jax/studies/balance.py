@@ -88,8 +88,6 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
         PARENT,
         **{
             'seed': seed,
-            'gen.net.width': width,
-            'disc.net.width': width,
             'evaluate.balance': 1,
             'evaluate.every': EVERY if width == FULL else EVERY_HALF,
             'evaluate.figures': FIGURES,
@@ -101,6 +99,8 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
         },
     )
     with config.unlocked():
+        for net in (config.gen.net, config.disc.net):
+            net.width = net.width * width // FULL
         config.data.name, config.data.image_size = 'folder', cat_albums.SIDE
         config.data.path = str(_album(setting, folder.parent))
         config.data.num_examples = 0

@@ -3,7 +3,7 @@
 import pytest
 
 from gan_jax import config as config_lib
-from gan_jax import data
+from gan_jax import data, experiments
 from gan_jax.studies import balance, cat_albums
 from gan_jax.studies.study import Setting
 from tests.data import photos
@@ -45,3 +45,11 @@ def test_a_lever_is_all_that_differs(configs):
     for name in balance.LEVERS:
         changed = differences(configs[f'{name}-32-0'], plain)
         assert changed == set(balance.WAYS[name].changes) and changed
+
+
+def test_half_the_width_is_half_of_each_network(configs):
+    own = experiments.load('my_images')
+    for role in ('gen', 'disc'):
+        full, half = (configs[f'plain-{width}-0'][role].net for width in (64, 32))
+        assert full.width == 2 * half.width
+        assert configs['best-64-0'][role].net.width == own[role].net.width
