@@ -7,9 +7,9 @@
 
 Expect ears, eyes and muzzles after 2,500 steps (19 epochs of 520 crops; four minutes on two
 cores of a server's CPU), and no more than that: from epoch 40 on the discriminator is always right,
-at 150 samples are best, and from 250 on they are all the same cat (docs/results/balance). From
-whole-body photos a brown smear: `gan-jax clean` cuts them to the face first. `my_images` is the
-recipe that lasts.
+at 150 samples are best, and later they are all the same cat (docs/results/balance). From
+whole-body photos a brown smear: `gan-jax clean` cuts them to the face first. `my_images` has what
+helps on so few.
 
 Source: study 5: batch 4, 400 epochs, z of 100, width 64, Adam 2e-4 / 0.5 / 0.999 on the
 networks of github.com/pytorch/examples, `dcgan/main.py` (Radford et al. 2016, arXiv:1511.06434).
