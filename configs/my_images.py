@@ -10,7 +10,7 @@ at random: pass --config.data.flip=False for letters and the like.
 
 Expect, of 397 crops of cats' faces, blots with ears after 1,000 steps, cats after 5,000 and better
 ones to the end, none of them a copy (docs/results/my_images: to the end at half the width, the
-first 100 epochs at full width). Its 20,000 steps take 25 minutes on two cores of a server's CPU
+first 150 epochs at full width). Its 20,000 steps take 25 minutes on two cores of a server's CPU
 (74 ms each), 8 minutes with :32 (23 ms) and 56 with :128 (168 ms, half the width).
 
 Source: the networks of DCGAN (Radford et al. 2016, arXiv:1511.06434); DiffAugment (Zhao et al.

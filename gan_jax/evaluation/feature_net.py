@@ -15,7 +15,7 @@ import numpy as np
 
 from gan_jax import progress
 
-CHUNK = 50  # images in one call: more are slower and take gigabytes at 224x224
+CHUNK = 50  # images in one call: 250 are slower and take gigabytes at 224x224
 
 
 class Outputs(NamedTuple):
