@@ -252,7 +252,6 @@ def test_another_run_in_the_workdir_is_refused_by_field(run, capsys):
     assert 'config.conditional=True, not False' in line
 
 
-@pytest.mark.newest
 def test_train_then_sample_and_digest_from_a_shell(tmp_path):
     """The smoke preset of the quickstart, in processes of its own."""
     env = os.environ | {'JAX_NUM_CPU_DEVICES': '1'}

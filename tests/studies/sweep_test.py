@@ -87,7 +87,6 @@ def test_only_the_last_step_of_a_finished_run_is_kept(finished):
         assert [path.name for path in kept] == [str(STEPS)]
 
 
-@pytest.mark.newest
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_study_stopped_while_it_measures_goes_on(number, finished, tmp_path, capsys):
     def stopped(name):

@@ -65,7 +65,6 @@ def gradients(recipe, state, batch):
     return lambda: [net.opt_state for net in adversarial.step(recipe, state, batch)[0].nets]
 
 
-@pytest.mark.newest
 def test_gradients_jitted_equal_gradients_unjitted():
     """The compiled program at full optimisation against one operation at a time."""
     recipe, state, batch = setting('dcgan_mnist', batch_size=16)
