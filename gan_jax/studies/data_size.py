@@ -6,14 +6,15 @@ import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import recorder
+from gan_jax import observers, recorder
 from gan_jax.studies import measures, outputs, pictures, provenance
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'mnist'
 STEPS = 6_000  # of 64 images, for all
-EVERY = 250  # steps between measurements of how much can be read
-MEASURED = 10_000  # samples at the end
+EVERY = 250  # steps between measurements on 1,000 samples
+MEASURED = 10_000  # samples at the end, and at the best of these steps
+CHOSEN_BY = 'frechet_digits'  # the best one
 
 
 class Recipe(NamedTuple):
@@ -36,7 +37,9 @@ ORDER = (
 FIGURES = (
     'frechet_digits', 'kid_digits', 'readable_share', 'classes_present', 'memorisation',
 )  # fmt: skip
+BEST = ('step_best', 'frechet_best', 'readable_best')
 MORE = ('coverage', 'noise', 'collapsed')
+COLORS = {'plain': '#c8501e', 'small_data': '#1f5fa8'}
 
 
 def trials(setting: Setting) -> list[Trial]:
@@ -59,15 +62,18 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
             'sample_every': EVERY,
             'evaluate.balance': 0,
             'evaluate.every': EVERY * 64 / number,
-            'evaluate.figures': ('classes',),
+            'evaluate.figures': ('frechet', 'classes'),
+            'evaluate.best': CHOSEN_BY,
             'evaluate.num_samples': 1_000,
         },
     )
     count = 200 if setting.smoke else MEASURED
 
     def measure(folder: Path) -> list[Row]:
-        found = measures.figures(folder / 'run', 'digits', count)
         rows = recorder.read_rows(folder / 'run', recorder.EVALUATIONS)
+        best = observers.best_step(rows, CHOSEN_BY)
+        at_best = measures.at_step(folder / 'run', 'digits', count, best, ('frechet', 'classes'))
+        found = measures.figures(folder / 'run', 'digits', count)
         readable = measures.first_step(rows, 'readable_share', measures.READABLE)
         return [
             {
@@ -76,6 +82,9 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
                 'seed': seed,
                 'steps': config.steps,
                 **{figure: found.get(figure) for figure in (*FIGURES, *MORE)},
+                'step_best': best,
+                'frechet_best': at_best[CHOSEN_BY],
+                'readable_best': at_best['readable_share'],
                 'steps_to_readable': readable,
             }
         ]
@@ -101,11 +110,15 @@ def summary(rows: Sequence[Row]) -> str:
             own = [row for row in rows if (row['num_real'], row['recipe']) == (number, recipe)]
             if own:
                 means = [outputs.mean(own, figure) for figure in FIGURES]
-                readable = ', '.join(_step(row['steps_to_readable']) for row in own)
-                lines.append([f'{number:,}', f'`{recipe}`', str(len(own)), *means, readable])
+                readable, best = (
+                    ', '.join(_step(row[name]) for row in own)
+                    for name in ('steps_to_readable', 'step_best')
+                )
+                means += [readable, outputs.mean(own, 'frechet_best'), best]
+                lines.append([f'{number:,}', f'`{recipe}`', str(len(own)), *means])
     head = ['images', 'recipe', 'seeds', 'Frechet distance', 'KID', 'readable', 'classes']
     return 'Means over seeds.\n\n' + outputs.markdown_table(
-        [*head, 'memorisation', 'readable from step'], lines
+        [*head, 'memorisation', 'readable from step', 'best distance', 'at step'], lines
     )
 
 
@@ -114,57 +127,71 @@ def _step(step: int | None) -> str:
 
 
 def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Readable share and Frechet distance over the number of images."""
+    """Readable share and Frechet distance over the number of images, at the end and at best."""
     del workdir
     if not rows:
         return None
     buffer = io.BytesIO()
     with pictures.figure(10, 4, buffer) as page:
         readable, distance = page.subplots(1, 2)
-        for axes, figure in ((readable, 'readable_share'), (distance, 'frechet_digits')):
-            for recipe, color in zip(RECIPES, ('#c8501e', '#1f5fa8'), strict=True):
-                _line(axes, _by_size(rows, recipe, figure), recipe, color)
+        for axes, last, best in (
+            (readable, 'readable_share', 'readable_best'),
+            (distance, 'frechet_digits', 'frechet_best'),
+        ):
+            for recipe, color in COLORS.items():
+                _line(axes, _by_size(rows, recipe, best), color, f'{recipe}, best step', '--')
+                _line(axes, _by_size(rows, recipe, last), color, f'{recipe}, last step', '-')
             _scale(axes, sorted({row['num_real'] for row in rows}))
         readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
         readable.set_ylim(0, 1.02)
         readable.set_title('Share of samples that can be read', loc='left', fontsize=10)
-        distance.set_ylim(bottom=0)
+        distance.set_yscale('log')
         distance.set_title('Frechet distance to the 10,000 test digits', loc='left', fontsize=10)
         distance.legend(fontsize=9, frameon=False)
     return buffer.getvalue()
 
 
 def progress(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Readable share over steps, a line for each number of images of seed 0."""
+    """Readable share and distance over steps, a line for each number of images of seed 0."""
     own = [row for row in rows if row['seed'] == 0]
     if not own:
         return None
-    sizes = sorted({row['num_real'] for row in own})
     buffer = io.BytesIO()
-    with pictures.figure(10, 4, buffer) as page:
-        panels = page.subplots(1, len(RECIPES), sharey=True)
-        for axes, recipe in zip(panels, RECIPES, strict=True):
-            for row in sorted(own, key=lambda row: row['num_real']):
-                if row['recipe'] == recipe:
-                    folder = workdir / f'{recipe}-{row["num_real"]}-0' / 'run'
-                    found = recorder.read_rows(folder, recorder.EVALUATIONS)
-                    points = [(r['step'], r['readable_share']) for r in found]
-                    color = pictures.COLORS[sizes.index(row['num_real'])]
-                    label = f'{row["num_real"]:,} images'
-                    axes.plot(*zip(*points, strict=True), color=color, linewidth=1.3, label=label)
-            axes.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
-            axes.set_ylim(0, 1.02)
-            axes.set_xlabel('step', fontsize=9)
-            axes.set_title(f'{recipe}: share that can be read', loc='left', fontsize=10)
-            pictures.plain(axes)
-            if axes.get_legend_handles_labels()[0]:
-                axes.legend(fontsize=8, frameon=False)
+    with pictures.figure(10, 7, buffer) as page:
+        panels = page.subplots(2, len(RECIPES), sharey='row')
+        for (readable, distance), recipe in zip(panels.T, RECIPES, strict=True):
+            _over_steps((readable, distance), own, recipe, workdir)
+            readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
+            readable.set_ylim(0, 1.02)
+            readable.set_title(f'{recipe}: share that can be read', loc='left', fontsize=10)
+            distance.set_yscale('log')
+            distance.set_xlabel('step', fontsize=9)
+            distance.set_title(f'{recipe}: Frechet distance', loc='left', fontsize=10)
+            if readable.get_legend_handles_labels()[0]:
+                readable.legend(fontsize=8, frameon=False)
     return buffer.getvalue()
 
 
-def _line(axes: Any, found: Mapping[int, Sequence[float]], recipe: str, color: str) -> None:
+def _over_steps(panels: Sequence[Any], rows: Sequence[Row], recipe: str, workdir: Path) -> None:
+    sizes = sorted({row['num_real'] for row in rows})
+    for row in sorted(rows, key=lambda row: row['num_real']):
+        if row['recipe'] == recipe:
+            folder = workdir / f'{recipe}-{row["num_real"]}-0' / 'run'
+            found = recorder.read_rows(folder, recorder.EVALUATIONS)
+            color = pictures.COLORS[sizes.index(row['num_real'])]
+            label = f'{row["num_real"]:,} images'
+            for axes, figure in zip(panels, ('readable_share', CHOSEN_BY), strict=True):
+                points = [(r['step'], r[figure]) for r in found]
+                axes.plot(*zip(*points, strict=True), color=color, linewidth=1.3, label=label)
+    for axes in panels:
+        pictures.plain(axes)
+
+
+def _line(
+    axes: Any, found: Mapping[int, Sequence[float]], color: str, label: str, style: str
+) -> None:
     means = [sum(values) / len(values) for values in found.values()]
-    axes.plot(list(found), means, color=color, linewidth=1.5, label=recipe)
+    axes.plot(list(found), means, style, color=color, linewidth=1.5, label=label)
     for number, values in found.items():
         axes.plot([number] * len(values), values, 'o', color=color, markersize=3.5)
 
@@ -197,7 +224,9 @@ nothing was trained on; {MEASURED:,} samples, features of the net `digits`
 
 Readable is a sample that the net reads with a confidence above 0.9. `steps_to_readable` is the
 first of the steps measured, one in {EVERY}, at which at least {measures.READABLE:.0%} of 1,000
-samples are readable (dotted in the charts); empty if none is. Samples of `small_data` are of the
+samples are readable (dotted in the charts); empty if none is. `step_best` is the one of them with
+the least distance, of 1,000 samples too; `frechet_best` and `readable_best` are of {MEASURED:,} of
+that step, as all other columns are of the last one. Samples of `small_data` are of the
 moving average of its generator, those of `plain` of the generator itself, as each recipe has it.
 
 To read the figures by: of real test digits 99 % are readable; the Frechet distance of 10,000
@@ -218,6 +247,7 @@ STUDY = Study(
         'steps',
         *FIGURES,
         'steps_to_readable',
+        *BEST,
         *MORE,
         'minutes',
     ),
@@ -229,7 +259,7 @@ STUDY = Study(
         **{f'digits_over_time_{name}.png': functools.partial(_over_time, name) for name in RECIPES},
     },
     measured={
-        provenance.AFTERWARDS: (*FIGURES, *MORE),
-        provenance.WHILE_TRAINING: ('steps_to_readable',),
+        provenance.AFTERWARDS: (*FIGURES, 'frechet_best', 'readable_best', *MORE),
+        provenance.WHILE_TRAINING: ('steps_to_readable', 'step_best'),
     },
 )

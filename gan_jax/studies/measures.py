@@ -29,6 +29,24 @@ def figures(workdir: Path, features: str, num_samples: int, step: int = 0) -> di
     return found['figures']
 
 
+def at_step(
+    workdir: Path, features: str, num_samples: int, step: int, only: Sequence[str]
+) -> dict[str, Any]:
+    """Some figures of a saved step, of the samples that `figures` takes; writes nothing.
+
+    Args:
+      workdir: the run's folder.
+      features: the feature net.
+      num_samples: generated images.
+      step: a saved one.
+      only: keys of `evaluation.FIGURES`.
+    """
+    run = trained.load(workdir, step)
+    real = assess.real_images(run, workdir, evaluation.load_net(features), folder='')
+    samples = evaluation.Samples(run.task, run.config.seed, num_samples)
+    return evaluation.measure(samples(run.state), real.reference, only=only)['figures']
+
+
 def of_training_images(
     workdir: Path, features: str, only: Sequence[str], reference: str = ''
 ) -> dict[str, Any]:

@@ -47,6 +47,9 @@ def row(number, recipe, seed, readable, step=None):
         **figures,
         'readable_share': readable,
         'steps_to_readable': step,
+        'step_best': 500,
+        'frechet_best': 20.0,
+        'readable_best': readable,
     }
 
 
