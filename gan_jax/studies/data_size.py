@@ -145,7 +145,7 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
         readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
         readable.set_ylim(0, 1.02)
         readable.set_title('Share of samples that can be read', loc='left', fontsize=10)
-        distance.set_yscale('log')
+        pictures.logarithmic(distance)
         distance.set_title('Frechet distance to the 10,000 test digits', loc='left', fontsize=10)
         distance.legend(fontsize=9, frameon=False)
     return buffer.getvalue()
@@ -164,7 +164,7 @@ def progress(rows: Sequence[Row], workdir: Path) -> bytes | None:
             readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
             readable.set_ylim(0, 1.02)
             readable.set_title(f'{recipe}: share that can be read', loc='left', fontsize=10)
-            distance.set_yscale('log')
+            pictures.logarithmic(distance)
             distance.set_xlabel('step', fontsize=9)
             distance.set_title(f'{recipe}: Frechet distance', loc='left', fontsize=10)
             if readable.get_legend_handles_labels()[0]:

@@ -36,6 +36,16 @@ def plain(axes: Any) -> None:
     axes.set_axisbelow(True)
 
 
+def logarithmic(axes: Any) -> None:
+    """A logarithmic scale upwards, with numbers as they are written."""
+    from matplotlib import ticker
+
+    axes.set_yscale('log')
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter('{x:g}')
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
+
+
 def bars(
     axes: Any, groups: Sequence[str], series: Mapping[str, Sequence[tuple[float, float] | None]]
 ) -> None:
