@@ -67,7 +67,8 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
         if key in found['real']:
             text += f' (real: {word.form.format(found["real"][key])})'
         if f'{key}_std' in values:
-            text += f' ± {values[f"{key}_std"]:.2g}'
+            form = word.form if word.form.endswith('%}') else '{:.2g}'
+            text += f' ± {form.format(values[f"{key}_std"])}'
         spread = _of_subsets(found) if base == 'kid' else ''
         table.append(Row(names.get(key, word.name), text, word.meaning + spread))
     if histogram := values.get('class_histogram'):

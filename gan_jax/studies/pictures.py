@@ -14,7 +14,8 @@ from gan_jax import recorder, runs
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
 _WHISKERS = dict(fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
 DPI = 120  # pixels to an inch
-STEPS, DIGITS = 8, 10  # lines and columns of what a generator made through its training
+STEPS, DIGITS = 8, 10  # lines and columns at most of what a generator made through its training
+WIDEST = 400  # pixels of such a line: a file of photos would else be of megabytes
 
 
 @contextlib.contextmanager
@@ -78,7 +79,8 @@ def over_time(workdir: Path) -> tuple[list[int], np.ndarray] | None:
 
     Returns:
       the steps, evenly spaced among those that were sampled, and uint8
-      [len(steps) * H, DIGITS * W, C]; None if nothing was sampled yet.
+      [len(steps) * H, n * W, C], n at most DIGITS and within WIDEST pixels; None if nothing was
+      sampled yet.
     """
     from PIL import Image
 
@@ -89,11 +91,12 @@ def over_time(workdir: Path) -> tuple[list[int], np.ndarray] | None:
     height, width, _ = runs.read_facts(workdir)['data']['image_shape']
     count = runs.load_config(workdir).num_samples
     columns, pad = math.ceil(math.sqrt(count)), recorder.GRID_PAD
+    shown = min(DIGITS, count, max(1, WIDEST // width))
     lines = []
     for path in (paths[i] for i in chosen):
         with Image.open(path) as picture:
             grid = np.atleast_3d(np.asarray(picture))
-        places = (divmod(i, columns) for i in range(min(DIGITS, count)))
+        places = (divmod(i, columns) for i in range(shown))
         corners = [(pad + r * (height + pad), pad + c * (width + pad)) for r, c in places]
         cells = [grid[top : top + height, left : left + width] for top, left in corners]
         lines.append(np.concatenate(cells, axis=1))

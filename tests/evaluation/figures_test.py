@@ -305,6 +305,17 @@ def test_the_spread_of_the_kernel_distance_is_named(held_out):
     assert text.rows(found)[0].meaning.endswith('subsets of 1,000')
 
 
+def test_a_share_and_its_error_are_both_in_percent(held_out):
+    found = {
+        'features': {'suffix': 'digits', 'frechet': 'FD', 'kernel': 'KD'},
+        'figures': {'carries_color': 0.018, 'carries_color_std': 0.0682},
+        'reference': held_out.images.facts(),
+        'samples': 1_000,
+        'real': {},
+    }
+    assert text.rows(found)[0].value == '1.8% ± 6.8%'
+
+
 def test_unknown_names_are_refused(digits, held_out):
     with pytest.raises(UserError, match="--features=digit: did you mean 'digits'"):
         evaluation.load_net('digit')
