@@ -13,8 +13,7 @@ from gan_jax.studies import balance_charts, cat_albums, measures, outputs, prove
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'cats'
-EPOCHS = 400
-EVERY, EVERY_HALF = 25, 50  # epochs between distances at full and at half width
+EVERY = 25  # epochs between distances
 MEASURED = 5_000  # samples, always of the same latents
 FIGURES = ('frechet', 'kid', 'diversity', 'memorisation', 'classes')
 HELD_OUT = 0.2  # of the crops, and more for near duplicates of these: the reference
@@ -53,7 +52,8 @@ WAYS: Mapping[str, Way] = {
 }
 LEVERS = tuple(name for name in WAYS if name not in ('plain', 'best'))
 FULL, HALF = 64, 32  # widths
-MINUTES = {FULL: 100, HALF: 45}
+EPOCHS = {FULL: 400, HALF: 200}
+MINUTES = {FULL: 100, HALF: 23}
 
 # (way, width, seed) in the order they are run.
 ORDER = (
@@ -89,7 +89,7 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
         **{
             'seed': seed,
             'evaluate.balance': 1,
-            'evaluate.every': EVERY if width == FULL else EVERY_HALF,
+            'evaluate.every': EVERY,
             'evaluate.figures': FIGURES,
             'evaluate.num_samples': MEASURED,
             'evaluate.best': DISTANCE,
@@ -110,7 +110,7 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
             config.evaluate.features, config.evaluate.best = 'digits', 'frechet_digits'
         else:
             epoch = data.load(config.data).spec.num_examples / config.batch_size
-            config.steps = round(EPOCHS * epoch)
+            config.steps = round(EPOCHS[width] * epoch)
             config.sample_every = round(EVERY * epoch)
             config.log_every = min(config.log_every, max(1, int(epoch)))  # the AUC at every epoch
     return config.lock()
@@ -137,6 +137,7 @@ def _measure(key: Mapping[str, Any], folder: Path) -> list[Row]:
             'fd_best': best[distance],
             'epoch_best': round(best['epoch']),
             'fd_last': last[distance],
+            'epoch_last': round(last['epoch']),
             'fd_real': real[distance],
             'epoch_lost_held_out': balance.epoch_lost(rows, 'auc_held_out'),
             'auc_last': rows[-1].get('auc'),
@@ -157,13 +158,13 @@ def summary(rows: Sequence[Row]) -> str:
             *(outputs.cell(row[name]) for name in ('width', 'seed')),
             outputs.cell(row['epoch_lost']) or 'held',
             f'{row["fd_best"]:.4g} at {row["epoch_best"]}',
-            f'{row["fd_last"]:.4g}',
+            f'{row["fd_last"]:.4g} at {row["epoch_last"]}',
             f'{row["fd_last"] / row["fd_best"]:.2f}',
             *(_share(row[f'{name}_last']) for name in ('cat_share', 'memorisation')),
         ]
         for row in sorted(rows, key=lambda row: -row['width'])
     ]
-    head = ['setting', 'width', 'seed', 'lost at epoch', 'best FD', f'FD at {EPOCHS}', 'last/best']
+    head = ['setting', 'width', 'seed', 'lost at epoch', 'best FD', 'last FD', 'last/best']
     table = outputs.markdown_table([*head, 'cats', 'memorisation'], lines)
     real = rows[0] if rows else None
     if not real:
@@ -178,16 +179,17 @@ def _share(value: float | None) -> str:
 
 ABOUT = f"""
 The crops that `gan-jax clean` makes of photos of cats (study `cleaning`), the first face of each
-photo, for {EPOCHS} epochs. `plain` is study 5 unchanged (`dcgan_cats64`): batches of 4, Adam
+photo, for {EPOCHS[FULL]} epochs. `plain` is study 5 unchanged (`dcgan_cats64`): batches of 4, Adam
 2e-4 / 0.5, no augmentation, samples of the generator itself. `best` is `my_images`. Levers are
-screened one at a time, at half width ({HALF}) to save time, with `plain` at that width beside them:
+screened one at a time, to save time at half width ({HALF}) and for {EPOCHS[HALF]} epochs, with
+`plain` so beside them:
 
 {_listed()}
 
 A fifth of the crops is held out, and the near duplicates of these: the reference of the distance,
-{MEASURED:,} samples of the same latents at every {EVERY}th epoch ({EVERY_HALF}th at half width),
-features of EfficientNet-Lite0. The crops are of few cats, each of which may be on both sides. So
-few images have a distance even from others like them: `fd_real` is that of the training crops.
+{MEASURED:,} samples of the same latents at every {EVERY}th epoch, features of EfficientNet-Lite0.
+The crops are of few cats, each of which may be on both sides. So few images have a distance even
+from others like them: `fd_real` is that of the training crops.
 `epoch_lost` is the first of ten consecutive epochs in which the discriminator ranks training images
 above generated ones with an AUC of at least {balance.LOST} (`docs/balance.md`), empty if there are
 none; `epoch_lost_held_out` the same of held-out images. An AUC near 0.5 with a poor distance is no
@@ -202,8 +204,8 @@ STUDY = Study(
     about=ABOUT,
     folders=(PARENT,),
     columns=(
-        ('setting', 'width', 'seed', 'epoch_lost', 'fd_best', 'epoch_best', 'fd_last', 'fd_real')
-        + ('epoch_lost_held_out', 'auc_last', 'auc_held_out_last', 'kid_last')
+        ('setting', 'width', 'seed', 'epoch_lost', 'fd_best', 'epoch_best', 'fd_last', 'epoch_last')
+        + ('fd_real', 'epoch_lost_held_out', 'auc_last', 'auc_held_out_last', 'kid_last')
         + tuple(f'{name}_last' for name in AT_LAST)
         + ('cat_share_real', 'steps', 'minutes')
     ),
