@@ -114,4 +114,5 @@ STUDY = Study(
     summary=summary,
     pictures={'architectures.png': grids, 'walks.png': walks},
     measured={provenance.AFTERWARDS: (*FIGURES, *MORE, 'class_accuracy')},
+    captions={'architectures.png': provenance.AFTERWARDS},
 )

@@ -220,4 +220,5 @@ STUDY = Study(
         provenance.WHILE_TRAINING: ('fd_best', 'fd_last', 'kid_last')
         + tuple(f'{name}_last' for name in AT_LAST)
     },
+    captions={'balance.png': provenance.WHILE_TRAINING},
 )

@@ -176,4 +176,5 @@ STUDY = Study(
     summary=summary,
     pictures={'cleaning.png': chart, 'sheets.png': sheets},
     measured={provenance.AFTERWARDS: ('frechet_efflite0', 'cat_share', 'kid_efflite0')},
+    captions=dict.fromkeys(('cleaning.png', 'sheets.png'), provenance.AFTERWARDS),
 )

@@ -262,4 +262,8 @@ STUDY = Study(
         provenance.AFTERWARDS: (*FIGURES, 'frechet_best', 'readable_best', *MORE),
         provenance.WHILE_TRAINING: ('steps_to_readable', 'step_best'),
     },
+    captions={
+        'data_size.png': provenance.AFTERWARDS,
+        'readable.png': provenance.WHILE_TRAINING,
+    },
 )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax import files, images, sampling, trained
-from gan_jax.studies import provenance
+from gan_jax.studies import pictures, provenance
 from gan_jax.studies.study import Row, Study, Trial
 
 SHOWN, COLUMNS = 1_000, 40  # digits in a trial's picture, and in a line of it
@@ -28,7 +28,8 @@ def write(study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir
     drawn = []
     for name, draw in study.pictures.items():
         if (content := draw(rows, workdir)) is not None:
-            files.replace(workdir / name, content)
+            caption = provenance.caption(study, name, finished, workdir)
+            files.replace(workdir / name, pictures.captioned(content, caption))
             drawn.append(name)
     files.replace(workdir / 'table.md', _markdown(study, finished, drawn, workdir))
 
@@ -52,7 +53,7 @@ def _markdown(
     drawn: Sequence[str],
     workdir: Path,
 ) -> str:
-    pictures = ''.join(f'![{name}]({name})\n\n' for name in drawn)
+    shown = ''.join(f'![{name}]({name})\n\n' for name in drawn)
     rows = [
         [*(cell(row[name]) for name in study.columns), _command(study, trial)]
         for trial, found in finished
@@ -62,7 +63,7 @@ def _markdown(
     if measured := provenance.lines(study, finished, workdir):
         summary += f'\nBy what the figures were measured:\n\n{measured}'
     return (
-        f'# {study.title}\n\n{study.about.strip()}\n\n{summary}\n{pictures}'
+        f'# {study.title}\n\n{study.about.strip()}\n\n{summary}\n{shown}'
         '## Every row\n\nThe command makes the row anew, in a `--workdir` of your own; `minutes`'
         ' are of a machine that other jobs shared.\n\n'
         f'{markdown_table([*study.columns, "command"], rows)}'

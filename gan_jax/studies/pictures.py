@@ -5,6 +5,7 @@ import contextlib
 import io
 import math
 from pathlib import Path
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from gan_jax import recorder, runs
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
 _WHISKERS = dict(fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
 DPI = 120  # pixels to an inch
+PRINT = 11  # pixels: the height of small print
 STEPS, DIGITS = 8, 10  # lines and columns at most of what a generator made through its training
 WIDEST = 400  # pixels of such a line: a file of photos would else be of megabytes
 
@@ -27,6 +29,30 @@ def figure(width: float, height: float, buffer: io.BytesIO) -> Iterator[Any]:
     made = Figure(figsize=(width, height), dpi=DPI, layout='constrained')
     yield made
     FigureCanvasAgg(made).print_png(buffer)
+
+
+def captioned(png: bytes, lines: Sequence[str]) -> bytes:
+    """A PNG with lines of small print below it; itself without any."""
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+
+    if not lines:
+        return png
+    font = ImageFont.truetype(
+        Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf'), PRINT
+    )
+    with Image.open(io.BytesIO(png)) as picture:
+        drawn = picture.convert('RGB')
+    letter = max(font.getlength(line) / len(line) for line in lines)
+    fitting = int((drawn.width - 2 * PRINT) / letter * 0.97)  # not all parts are as wide
+    text = '\n'.join(part for line in lines for part in textwrap.wrap(line, fitting))
+    size = ImageDraw.Draw(drawn).multiline_textbbox((0, 0), text, font)[3]
+    page = Image.new('RGB', (drawn.width, drawn.height + int(size) + 2 * PRINT), 'white')
+    page.paste(drawn)
+    ImageDraw.Draw(page).multiline_text((PRINT, drawn.height + PRINT / 2), text, '#444', font)
+    buffer = io.BytesIO()
+    page.save(buffer, 'PNG', optimize=True)
+    return buffer.getvalue()
 
 
 def plain(axes: Any) -> None:

@@ -65,6 +65,23 @@ def lines(study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir
     )
 
 
+def caption(
+    study: Study, picture: str, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir: Path
+) -> list[str]:
+    """What the figures in one of the study's pictures are of and by; empty if it shows none.
+
+    Args:
+      study: the study.
+      picture: a key of `Study.pictures`.
+      finished: its trials with their rows.
+      workdir: the study's folder.
+    """
+    if (source := study.captions.get(picture)) is None:
+        return []
+    kept = [_kept(trial, workdir / trial.name)[source] for trial, _ in finished]
+    return list(dict.fromkeys(_words(facts) for found in kept for facts in found))
+
+
 def _kept(trial: Trial, folder: Path) -> dict[str, list[Mapping[str, Any]]]:
     if not (folder / RESULT).exists():  # of rows that are older than it
         keep(trial, folder)

@@ -114,6 +114,7 @@ class Study(NamedTuple):
         draw.
       measured: columns with figures by a feature net, by where the runs hold what they were
         measured by: keys of `gan_jax.studies.provenance`.
+      captions: by pictures that show such figures, the same keys.
     """
 
     name: str
@@ -125,3 +126,4 @@ class Study(NamedTuple):
     summary: Callable[[Sequence[Row]], str]
     pictures: Mapping[str, Callable[[Sequence[Row], Path], bytes | None]]
     measured: Mapping[str, Sequence[str]] = {}
+    captions: Mapping[str, str] = {}

@@ -40,3 +40,25 @@ def test_bars_are_as_high_as_their_shares_and_gaps_are_left():
         assert [text.get_text() for text in axes.texts] == ['50.0', '100.0', '25.0']
     with Image.open(buffer) as picture:
         assert picture.size == (480, 360)
+
+
+def test_a_line_of_photos_has_no_more_than_fit(tmp_path):
+    runs.write_config(tmp_path, trainer_test.tiny(num_samples=4))
+    runs.write_facts(tmp_path, data={'image_shape': (8, 150, 3)})
+    book = recorder.Recorder(
+        tmp_path, num_examples=1, images_per_step=1, log_every=1, tensorboard=False
+    )
+    book.samples(0, np.zeros((4, 8, 150, 3), np.uint8))
+    assert pictures.over_time(tmp_path)[1].shape == (8, 2 * 150, 3)
+
+
+def test_small_print_is_below_the_picture_and_no_wider():
+    buffer = io.BytesIO()
+    Image.new('RGB', (300, 40), 'red').save(buffer, 'PNG')
+    png = buffer.getvalue()
+    assert pictures.captioned(png, []) is png
+    with Image.open(io.BytesIO(pictures.captioned(png, ['Wm' * 40, 'one word ' * 40]))) as made:
+        page = np.asarray(made)
+    assert page.shape[1] == 300 and (page[:40] == (255, 0, 0)).all()
+    below, margin = page[40:], page[40:, -pictures.PRINT // 2 :]
+    assert (below < 128).any() and (margin == 255).all() and (below[-3:] == 255).all()
