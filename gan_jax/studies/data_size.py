@@ -13,8 +13,8 @@ from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 PARENT = 'mnist'
 STEPS = 6_000  # of 64 images, for all
 EVERY = 250  # steps between measurements on 1,000 samples
-MEASURED = 10_000  # samples at the end, and at the best of these steps
-CHOSEN_BY = 'frechet_digits'  # the best one
+CHOSEN_BY = 'frechet_digits'  # on these: the step that is shown
+MEASURED = 10_000  # samples of it, and of the last one
 
 
 class Recipe(NamedTuple):
@@ -37,8 +37,12 @@ ORDER = (
 FIGURES = (
     'frechet_digits', 'kid_digits', 'readable_share', 'classes_present', 'memorisation',
 )  # fmt: skip
-BEST = ('step_best', 'frechet_best', 'readable_best')
 MORE = ('coverage', 'noise', 'collapsed')
+LAST = {  # columns of the last step, and what they are of
+    'frechet_last': 'frechet_digits',
+    'readable_last': 'readable_share',
+    'collapsed_last': 'collapsed',
+}
 COLORS = {'plain': '#c8501e', 'small_data': '#1f5fa8'}
 
 
@@ -71,9 +75,10 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
 
     def measure(folder: Path) -> list[Row]:
         rows = recorder.read_rows(folder / 'run', recorder.EVALUATIONS)
-        best = observers.best_step(rows, CHOSEN_BY)
-        at_best = measures.at_step(folder / 'run', 'digits', count, best, ('frechet', 'classes'))
-        found = measures.figures(folder / 'run', 'digits', count)
+        found = measures.figures(folder / 'run', 'digits', count, 'best')
+        last = measures.at_the_end(
+            folder / 'run', 'digits', count, ('frechet', 'classes', 'diversity')
+        )
         readable = measures.first_step(rows, 'readable_share', measures.READABLE)
         return [
             {
@@ -81,16 +86,15 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
                 'recipe': name,
                 'seed': seed,
                 'steps': config.steps,
+                'step_best': observers.best_step(rows, CHOSEN_BY),
                 **{figure: found.get(figure) for figure in (*FIGURES, *MORE)},
-                'step_best': best,
-                'frechet_best': at_best[CHOSEN_BY],
-                'readable_best': at_best['readable_share'],
+                **{column: last[figure] for column, figure in LAST.items()},
                 'steps_to_readable': readable,
             }
         ]
 
     stage = Stage('run', lambda folder: config)
-    return Trial(f'{name}-{number}-{seed}', recipe.minutes, (stage,), measure, 'run')
+    return Trial(f'{name}-{number}-{seed}', recipe.minutes, (stage,), measure, 'run', 'best')
 
 
 def _by_size(rows: Sequence[Row], recipe: str, figure: str) -> dict[int, list[float]]:
@@ -114,12 +118,12 @@ def summary(rows: Sequence[Row]) -> str:
                     ', '.join(_step(row[name]) for row in own)
                     for name in ('steps_to_readable', 'step_best')
                 )
-                means += [readable, outputs.mean(own, 'frechet_best'), best]
+                last = [outputs.mean(own, name) for name in ('frechet_last', 'readable_last')]
+                means = [best, *means, readable, *last]
                 lines.append([f'{number:,}', f'`{recipe}`', str(len(own)), *means])
-    head = ['images', 'recipe', 'seeds', 'Frechet distance', 'KID', 'readable', 'classes']
-    return 'Means over seeds.\n\n' + outputs.markdown_table(
-        [*head, 'memorisation', 'readable from step', 'best distance', 'at step'], lines
-    )
+    head = ['images', 'recipe', 'seeds', 'best step', 'Frechet distance', 'KID', 'readable']
+    head += ['classes', 'memorisation', 'readable from step', 'distance at the end', 'readable']
+    return 'Means over seeds.\n\n' + outputs.markdown_table(head, lines)
 
 
 def _step(step: int | None) -> str:
@@ -127,20 +131,20 @@ def _step(step: int | None) -> str:
 
 
 def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Readable share and Frechet distance over the number of images, at the end and at best."""
+    """Readable share and Frechet distance over the number of images, at best and at the end."""
     del workdir
     if not rows:
         return None
     buffer = io.BytesIO()
     with pictures.figure(10, 4, buffer) as page:
         readable, distance = page.subplots(1, 2)
-        for axes, last, best in (
-            (readable, 'readable_share', 'readable_best'),
-            (distance, 'frechet_digits', 'frechet_best'),
+        for axes, best, last in (
+            (readable, 'readable_share', 'readable_last'),
+            (distance, 'frechet_digits', 'frechet_last'),
         ):
             for recipe, color in COLORS.items():
-                _line(axes, _by_size(rows, recipe, best), color, f'{recipe}, best step', '--')
-                _line(axes, _by_size(rows, recipe, last), color, f'{recipe}, last step', '-')
+                _line(axes, _by_size(rows, recipe, best), color, f'{recipe}, best step', '-')
+                _line(axes, _by_size(rows, recipe, last), color, f'{recipe}, last step', '--')
             _scale(axes, sorted({row['num_real'] for row in rows}))
         readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
         readable.set_ylim(0, 1.02)
@@ -225,9 +229,11 @@ nothing was trained on; {MEASURED:,} samples, features of the net `digits`
 Readable is a sample that the net reads with a confidence above 0.9. `steps_to_readable` is the
 first of the steps measured, one in {EVERY}, at which at least {measures.READABLE:.0%} of 1,000
 samples are readable (dotted in the charts); empty if none is. `step_best` is the one of them with
-the least distance, of 1,000 samples too; `frechet_best` and `readable_best` are of {MEASURED:,} of
-that step, as all other columns are of the last one. Samples of `small_data` are of the
-moving average of its generator, those of `plain` of the generator itself, as each recipe has it.
+the least distance, of 1,000 samples too: all figures but those that end in `_last` are of that step
+(`--step=best`), and so are the digits of `samples_ROW.png`. It is chosen by the reference that it
+is then measured by, for both recipes alike; what becomes of it by the last step is in `_last`.
+Samples of `small_data` are of the moving average of its generator, those of `plain` of the
+generator itself, as each recipe has it.
 
 To read the figures by: of real test digits 99 % are readable; the Frechet distance of 10,000
 training digits is 0.6, of 1,000, 500 and 200 of them 3.0, 6.9 and 13. `memorisation` of digits that
@@ -247,8 +253,9 @@ STUDY = Study(
         'steps',
         *FIGURES,
         'steps_to_readable',
-        *BEST,
+        'step_best',
         *MORE,
+        *LAST,
         'minutes',
     ),
     trials=trials,
@@ -259,7 +266,7 @@ STUDY = Study(
         **{f'digits_over_time_{name}.png': functools.partial(_over_time, name) for name in RECIPES},
     },
     measured={
-        provenance.AFTERWARDS: (*FIGURES, 'frechet_best', 'readable_best', *MORE),
+        provenance.AFTERWARDS: (*FIGURES, *MORE, *LAST),
         provenance.WHILE_TRAINING: ('steps_to_readable', 'step_best'),
     },
     captions={

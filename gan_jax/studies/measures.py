@@ -11,7 +11,7 @@ from gan_jax.evaluation import figures as figures_lib
 READABLE = 0.5  # share of samples from which a generator counts as one of digits
 
 
-def figures(workdir: Path, features: str, num_samples: int, step: int = 0) -> dict[str, Any]:
+def figures(workdir: Path, features: str, num_samples: int, step: int | str = 0) -> dict[str, Any]:
     """The figures of `gan-jax evaluate`, of the newest step or another.
 
     What the command writes is left in the run's folder, for its report.
@@ -20,7 +20,7 @@ def figures(workdir: Path, features: str, num_samples: int, step: int = 0) -> di
       workdir: the run's folder.
       features: the feature net.
       num_samples: generated images.
-      step: 0: the newest.
+      step: 0: the newest; 'best': as the run chose.
     """
     run = trained.load(workdir, step)
     real = assess.real_images(run, workdir, evaluation.load_net(features), folder='')
@@ -29,19 +29,18 @@ def figures(workdir: Path, features: str, num_samples: int, step: int = 0) -> di
     return found['figures']
 
 
-def at_step(
-    workdir: Path, features: str, num_samples: int, step: int, only: Sequence[str]
+def at_the_end(
+    workdir: Path, features: str, num_samples: int, only: Sequence[str]
 ) -> dict[str, Any]:
-    """Some figures of a saved step, of the samples that `figures` takes; writes nothing.
+    """Some figures of the newest step, of the samples that `figures` takes; writes nothing.
 
     Args:
       workdir: the run's folder.
       features: the feature net.
       num_samples: generated images.
-      step: a saved one.
       only: keys of `evaluation.FIGURES`.
     """
-    run = trained.load(workdir, step)
+    run = trained.load(workdir)
     real = assess.real_images(run, workdir, evaluation.load_net(features), folder='')
     samples = evaluation.Samples(run.task, run.config.seed, num_samples)
     return evaluation.measure(samples(run.state), real.reference, only=only)['figures']

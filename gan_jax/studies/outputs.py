@@ -81,7 +81,7 @@ def digits_path(workdir: Path, trial: Trial) -> Path:
 
 def write_digits(trial: Trial, workdir: Path) -> None:
     """1,000 digits of the trial's generator in one PNG, 40 a line, without anything between."""
-    run = trained.load(workdir / trial.name / trial.digits)
+    run = trained.load(workdir / trial.name / trial.digits, trial.step)
     draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
     made = sampling.generate(draw, draw.latent())
     images.write_png(digits_path(workdir, trial), images.tile(made, COLUMNS, pad=0))

@@ -89,6 +89,7 @@ class Trial(NamedTuple):
       measure: (the trial's folder) -> its rows; reads only what the stages left there.
       digits: the stage whose generator makes digits that are kept as samples_NAME.png, '' if none
         does.
+      step: of these: 0 for the newest, or 'best'.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Trial(NamedTuple):
     stages: tuple[Stage, ...]
     measure: Callable[[Path], Sequence[Row]]
     digits: str = ''
+    step: int | str = 0
 
 
 class Study(NamedTuple):

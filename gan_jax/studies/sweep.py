@@ -11,7 +11,7 @@ import time
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import files, interrupts, runs, trainer
+from gan_jax import files, interrupts, observers, recorder, runs, trainer
 from gan_jax.errors import UserError, nearest
 from gan_jax.progress import clock
 from gan_jax.studies import outputs, provenance
@@ -116,7 +116,7 @@ def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:
     rows = [{**row, 'minutes': minutes} for row in found]
     files.replace(folder / ROWS, json.dumps(rows, indent=1) + '\n')
     for stage in trial.stages:
-        _keep_last(folder / stage.name / 'checkpoints')
+        _keep_last(folder / stage.name)
     return rows
 
 
@@ -144,14 +144,19 @@ def _refuse(trial: Trial, folder: Path, change: tuple[str, object, object] | Non
         )
 
 
-def _keep_last(checkpoints: Path) -> None:
-    """Deletes all saved steps but the newest: dozens of runs would fill a disk."""
-    steps = sorted(
-        (path for path in checkpoints.iterdir() if path.name.isdecimal()),
-        key=lambda path: int(path.name),
-    )
-    for path in steps[:-1]:
-        shutil.rmtree(path)
+def _keep_last(workdir: Path) -> None:
+    """Deletes all saved steps but the newest and the best: dozens of runs would fill a disk."""
+    rows = recorder.read_rows(workdir, recorder.EVALUATIONS)
+    best = observers.best_step(rows, figure) if (figure := _chosen_by(workdir)) else None
+    saved = [path for path in (workdir / 'checkpoints').iterdir() if path.name.isdecimal()]
+    newest = max(int(path.name) for path in saved)
+    for path in saved:
+        if int(path.name) not in (newest, best):
+            shutil.rmtree(path)
+
+
+def _chosen_by(workdir: Path) -> str:
+    return runs.load_config(workdir).evaluate.best
 
 
 @contextlib.contextmanager

@@ -48,8 +48,8 @@ def row(number, recipe, seed, readable, step=None):
         'readable_share': readable,
         'steps_to_readable': step,
         'step_best': 500,
-        'frechet_best': 20.0,
-        'readable_best': readable,
+        'frechet_last': 20.0,
+        'readable_last': readable,
     }
 
 

@@ -190,3 +190,15 @@ def test_a_study_without_its_data_is_refused_before_it_starts(name, tmp_path):
 def test_the_rows_of_a_study_have_names_of_their_own(name, smoke, tmp_path):
     trials = studies.find(name).trials(Setting(None if smoke else tmp_path, smoke))
     assert len({trial.name for trial in trials}) == len(trials)
+
+
+def test_of_a_finished_run_the_newest_and_the_best_step_are_kept(tmp_path):
+    changes = {'evaluate.best': 'frechet_digits', 'evaluate.every': 1}
+    runs.write_config(tmp_path, trainer_test.tiny(**changes))
+    distances = [{'step': step, 'frechet_digits': abs(step - 2)} for step in (1, 2, 3, 4)]
+    (tmp_path / 'evaluations.jsonl').write_text('\n'.join(map(json.dumps, distances)) + '\n')
+    for name in ('1', '2', '3', '4', '3.corrupt'):
+        (tmp_path / 'checkpoints' / name).mkdir(parents=True)
+    sweep._keep_last(tmp_path)
+    kept = {path.name for path in (tmp_path / 'checkpoints').iterdir()}
+    assert kept == {'2', '4', '3.corrupt'}
