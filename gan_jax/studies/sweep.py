@@ -57,7 +57,7 @@ def run(
             with interrupts.stopping():
                 _run(study, trials, chosen, workdir, results, command)
         except interrupts.Stop as stop:
-            finished = sum((workdir / trial.name / ROWS).exists() for trial in chosen)
+            finished = sum(_rows(study, workdir / trial.name) is not None for trial in chosen)
             _say(f'{stop}: {finished} of {len(chosen)} rows are finished; go on with: {command}')
             return False
     return True
@@ -82,7 +82,7 @@ def _run(
     eta = _Eta(chosen, workdir)
     for number, trial in enumerate(chosen, 1):
         place = f'row {number} of {len(chosen)}, {trial.name}'
-        if (workdir / trial.name / ROWS).exists():
+        if _rows(study, workdir / trial.name) is not None:
             _refuse_other_settings(trial, workdir / trial.name)
             continue
         _say(f'{place}: {eta}')
@@ -94,11 +94,18 @@ def _run(
 
 
 def _write(study: Study, trials: Sequence[Trial], workdir: Path, results: Path | None) -> None:
-    paths = {trial: workdir / trial.name / ROWS for trial in trials}
-    finished = [(t, json.loads(path.read_text())) for t, path in paths.items() if path.exists()]
+    rows = {trial: _rows(study, workdir / trial.name) for trial in trials}
+    finished = [(trial, found) for trial, found in rows.items() if found is not None]
     outputs.write(study, finished, workdir)
     if results:
         outputs.mirror(workdir, results)
+
+
+def _rows(study: Study, folder: Path) -> list[Row] | None:
+    """The rows of a finished trial; None if there are none, or not of all the study's columns."""
+    path = folder / ROWS
+    rows = json.loads(path.read_text()) if path.exists() else []
+    return rows if rows and all(row.keys() >= set(study.columns) for row in rows) else None
 
 
 def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -85,6 +86,17 @@ def test_only_the_last_step_of_a_finished_run_is_kept(finished):
     for seed in range(3):
         kept = (finished / f'seed-{seed}' / 'run' / 'checkpoints').iterdir()
         assert [path.name for path in kept] == [str(STEPS)]
+
+
+def test_rows_without_a_column_of_today_are_measured_anew(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / 'old')
+    path = tmp_path / 'old' / 'seed-0' / sweep.ROWS
+    rows = json.loads(path.read_text())
+    path.write_text(json.dumps([{k: v for k, v in row.items() if k != 'loss'} for row in rows]))
+    assert run(make(), tmp_path / 'old', only=['seed-1'])
+    assert table(tmp_path / 'old') == [row for row in table(finished) if row[0] != 'seed-0']
+    assert run(make(), tmp_path / 'old')
+    assert table(tmp_path / 'old') == table(finished)
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
