@@ -20,7 +20,7 @@ SUMMARY = ('frechet_efflite0', 'cat_share', 'frechet_album', 'cat_share_album')
 ALBUMS = {'cleaned': '#1f5fa8', 'whole': '#c8501e'}  # and their colours
 MEASURED, LATENTS = 5_000, 0  # samples, and the seed of their latents, the same for all
 KEPT = 1_000  # checkpoints: those of EPOCHS, and one for each time that the study was stopped
-SHOWN = 64  # on a sheet
+SHOWN, ACROSS = 49, 7  # on a sheet, and in a line of it
 
 
 def trials(setting: Setting) -> list[Trial]:
@@ -145,7 +145,7 @@ def sheets(rows: Sequence[Row], workdir: Path) -> bytes | None:
         if own:
             run = trained.load(workdir / f'{album}-{SEEDS[0]}' / 'run')
             draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
-            made = images.tile(sampling.generate(draw, draw.latent()), 8)
+            made = images.tile(sampling.generate(draw, draw.latent()), ACROSS)
             found[f'{album}: FD {own[-1]["frechet_efflite0"]:.3g}'] = made
     return pictures.side_by_side(found, width=4.5)
 
