@@ -123,7 +123,7 @@ def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:
     rows = [{**row, 'minutes': minutes} for row in found]
     files.replace(folder / ROWS, json.dumps(rows, indent=1) + '\n')
     for stage in trial.stages:
-        _keep_last(folder / stage.name)
+        _prune(folder / stage.name)
     return rows
 
 
@@ -151,19 +151,15 @@ def _refuse(trial: Trial, folder: Path, change: tuple[str, object, object] | Non
         )
 
 
-def _keep_last(workdir: Path) -> None:
+def _prune(workdir: Path) -> None:
     """Deletes all saved steps but the newest and the best: dozens of runs would fill a disk."""
     rows = recorder.read_rows(workdir, recorder.EVALUATIONS)
-    best = observers.best_step(rows, figure) if (figure := _chosen_by(workdir)) else None
+    best = observers.best_step(rows, runs.load_config(workdir).evaluate.best)
     saved = [path for path in (workdir / 'checkpoints').iterdir() if path.name.isdecimal()]
     newest = max(int(path.name) for path in saved)
     for path in saved:
         if int(path.name) not in (newest, best):
             shutil.rmtree(path)
-
-
-def _chosen_by(workdir: Path) -> str:
-    return runs.load_config(workdir).evaluate.best
 
 
 @contextlib.contextmanager

@@ -211,6 +211,6 @@ def test_of_a_finished_run_the_newest_and_the_best_step_are_kept(tmp_path):
     (tmp_path / 'evaluations.jsonl').write_text('\n'.join(map(json.dumps, distances)) + '\n')
     for name in ('1', '2', '3', '4', '3.corrupt'):
         (tmp_path / 'checkpoints' / name).mkdir(parents=True)
-    sweep._keep_last(tmp_path)
+    sweep._prune(tmp_path)
     kept = {path.name for path in (tmp_path / 'checkpoints').iterdir()}
     assert kept == {'2', '4', '3.corrupt'}
