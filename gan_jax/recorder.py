@@ -18,7 +18,8 @@ from gan_jax.tensorboard import EventLog
 METRICS, EVALUATIONS = 'metrics.jsonl', 'evaluations.jsonl'
 CORE_METRICS = ('loss_g', 'loss_d', 'd_real', 'd_fake')
 GRID_PAD = 2  # pixels between the images of a grid
-EPOCH_STEP_COLUMN = 1  # of epochs.csv
+EPOCHS = 'epochs.csv'  # means of whole epochs, in the run's folder
+EPOCH_STEP_COLUMN = 1  # of it
 NOTHING_RECORDED = {'window': {}, 'epoch': {}, 'timed_steps': 0, 'elapsed_s': 0.0}
 
 
@@ -155,7 +156,7 @@ class Recorder:
         self.close()
         for name in (METRICS, EVALUATIONS):
             _rewind_lines(self._workdir / name, step)
-        _rewind_epochs(self._workdir / 'epochs.csv', step)
+        _rewind_epochs(self._workdir / EPOCHS, step)
         for path in sample_paths(self._workdir):
             if int(path.stem) > step:
                 path.unlink()
@@ -217,7 +218,7 @@ class Recorder:
         return round(self._timed_steps * self._images_per_step / max(self._clock.read(), 1e-9), 2)
 
     def _end_epoch(self, step: int) -> None:
-        path = self._workdir / 'epochs.csv'
+        path = self._workdir / EPOCHS
         means = self._epoch.means()
         names = [name for name in CORE_METRICS if name in means]
         names += sorted(means.keys() - set(CORE_METRICS))

@@ -21,7 +21,7 @@ def define(values: flags.FlagValues) -> None:
         ('name', 'of the study, e.g. labels'),
         ('data_dir', 'the folder that holds mnist/, cats/, facades/, faces/'),
         ('workdir', "the study's runs and tables; runs/studies/NAME if empty"),
-        ('results', 'a folder that also gets a copy of tables and pictures'),
+        ('results', 'a folder that also gets the rows, and a table of all that are in it'),
     ):
         flags.DEFINE_string(name, '', text, flag_values=values)
     flags.DEFINE_list('only', [], 'rows to train, by the names in table.md', flag_values=values)

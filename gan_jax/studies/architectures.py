@@ -1,6 +1,6 @@
 """Study 4: a fully connected GAN, a DCGAN, and one that makes digits on demand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ MORE = ('kid_digits', 'diversity', 'memorisation')
 MINUTES: Mapping[str, float] = {'fc_gan_mnist': 12, 'dcgan_mnist': 45, 'cgan_mnist': 48}
 SHOWN, WALKS, FRAMES = 100, 10, 12  # digits in a grid; walks, and steps of each
 COLUMNS = 10  # of a grid: the ten classes of a generator that has them
+GRID, WALK = 'grid.png', 'walk.png'  # in a trial's folder
 
 
 def trials(setting: Setting) -> list[Trial]:
@@ -33,10 +34,11 @@ def _trial(setting: Setting, name: str, seed: int) -> Trial:
         found = measures.figures(folder / 'run', 'digits', count)
         key = {'recipe': name, 'seed': seed, 'steps': config.steps}
         figures = {figure: found.get(figure) for figure in (*FIGURES, *MORE)}
+        _show(folder)
         return [{**key, **figures, 'class_accuracy': _class_accuracy(folder / 'run', count)}]
 
     stage = Stage('run', lambda folder: config)
-    return Trial(f'{name}-{seed}', MINUTES[name], (stage,), measure, 'run')
+    return Trial(f'{name}-{seed}', MINUTES[name], (stage,), measure, 'run', kept=(GRID, WALK))
 
 
 def _class_accuracy(workdir: Path, count: int) -> float | None:
@@ -63,35 +65,35 @@ def summary(rows: Sequence[Row]) -> str:
 def grids(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """Samples of seed 0 side by side, with the noise figure of each."""
     found = {
-        f'{row["recipe"]}: noise {row["noise"]:.3g}': _grid(workdir / f'{row["recipe"]}-0')
-        for row in rows
-        if row['seed'] == 0
+        f'{row["recipe"]}: noise {row["noise"]:.3g}': image
+        for row, image in _kept(rows, workdir, GRID)
     }
     return pictures.side_by_side(found, width=3.3)
 
 
 def walks(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """Walks through the latent space of seed 0, from left to right and back to the start."""
-    found = {
-        row['recipe']: _walk(workdir / f'{row["recipe"]}-0') for row in rows if row['seed'] == 0
-    }
+    found = {row['recipe']: image for row, image in _kept(rows, workdir, WALK)}
     return pictures.side_by_side(found, width=4.5)
 
 
-def _draw(folder: Path, count: int) -> tuple[sampling.Draw, str]:
+def _kept(rows: Sequence[Row], workdir: Path, name: str) -> Iterator[tuple[Row, np.ndarray]]:
+    """Rows of seed 0 with a picture that is kept of them."""
+    for row in rows:
+        image = pictures.read(workdir / f'{row["recipe"]}-{row["seed"]}' / name)
+        if row['seed'] == 0 and image is not None:
+            yield row, image
+
+
+def _show(folder: Path) -> None:
+    """Leaves what pictures show of a trial in its folder."""
     run = trained.load(folder / 'run')
-    return sampling.Draw(run.task.sampler, run.state, count, 0, ()), run.config.latent
-
-
-def _grid(folder: Path) -> np.ndarray:
-    draw, _ = _draw(folder, SHOWN)
-    return images.tile(sampling.generate(draw, draw.latent()), COLUMNS)
-
-
-def _walk(folder: Path) -> np.ndarray:
-    draw, latent = _draw(folder, WALKS)
-    frames = [sampling.generate(draw, z) for z in sampling.walk(draw, FRAMES, latent)]
-    return images.tile(np.stack(frames, axis=1).reshape(-1, *frames[0].shape[1:]), FRAMES)
+    draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
+    images.write_png(folder / GRID, images.tile(sampling.generate(draw, draw.latent()), COLUMNS))
+    draw = sampling.Draw(run.task.sampler, run.state, WALKS, 0, ())
+    frames = [sampling.generate(draw, z) for z in sampling.walk(draw, FRAMES, run.config.latent)]
+    cells = np.stack(frames, axis=1).reshape(-1, *frames[0].shape[1:])
+    images.write_png(folder / WALK, images.tile(cells, FRAMES))
 
 
 ABOUT = f"""

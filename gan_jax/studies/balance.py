@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import data, recorder
 from gan_jax.evaluation import balance
-from gan_jax.studies import balance_charts, cat_albums, measures, outputs, provenance
+from gan_jax.studies import balance_charts, cat_albums, measures, outputs, pictures, provenance
 from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
 
 PARENT = 'cats'
@@ -78,8 +78,10 @@ def trials(setting: Setting) -> list[Trial]:
 def _trial(setting: Setting, name: str, width: int, seed: int) -> Trial:
     key = {'setting': name, 'width': width, 'seed': seed}
     stage = Stage('run', functools.partial(_config, setting, WAYS[name], width, seed))
-    measure = functools.partial(_measure, key)
-    return Trial(f'{name}-{width}-{seed}', MINUTES[width], (stage,), measure)
+    files = (recorder.EVALUATIONS,) if setting.smoke else (recorder.EVALUATIONS, recorder.EPOCHS)
+    measure = functools.partial(_measure, key, files)
+    kept = (*files, pictures.STRIP)
+    return Trial(f'{name}-{width}-{seed}', MINUTES[width], (stage,), measure, kept=kept)
 
 
 def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> ConfigDict:
@@ -121,7 +123,7 @@ def _album(setting: Setting, workdir: Path) -> Path:
     return cat_albums.prepare(cats, workdir / 'albums').crops
 
 
-def _measure(key: Mapping[str, Any], folder: Path) -> list[Row]:
+def _measure(key: Mapping[str, Any], files: Sequence[str], folder: Path) -> list[Row]:
     """What the run measured while it trained, and what real crops have."""
     rows = recorder.read_rows(folder / 'run', recorder.EVALUATIONS)
     smoke = DISTANCE not in rows[-1]
@@ -130,6 +132,9 @@ def _measure(key: Mapping[str, Any], folder: Path) -> list[Row]:
     measured = [row for row in rows if row.get(distance) is not None]
     best, last = min(measured, key=lambda row: row[distance]), measured[-1]
     real = measures.of_training_images(folder / 'run', net, ('frechet', 'classes'))
+    for file in files:  # a smoke run ends within its first epoch
+        measures.keep(folder, file)
+    pictures.keep_strip(folder, _epochs_of(pictures.over_time(folder / 'run'), rows[-1]))
     return [
         {
             **key,
@@ -148,6 +153,12 @@ def _measure(key: Mapping[str, Any], folder: Path) -> list[Row]:
             'steps': rows[-1]['step'],
         }
     ]
+
+
+def _epochs_of(strip: pictures.Strip, last: Mapping[str, Any]) -> pictures.Strip:
+    """A strip by epochs, not steps."""
+    steps, image = strip
+    return [round(step * last['epoch'] / last['step']) for step in steps], image
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -212,7 +223,8 @@ STUDY = Study(
     trials=trials,
     summary=summary,
     pictures={
-        'balance.png': balance_charts.measured,
+        'balance.png': functools.partial(balance_charts.measured, FULL),
+        'levers.png': functools.partial(balance_charts.measured, HALF),
         'curves.png': balance_charts.losses,
         'over_time.png': balance_charts.over_time,
     },
@@ -220,5 +232,5 @@ STUDY = Study(
         provenance.WHILE_TRAINING: ('fd_best', 'fd_last', 'kid_last')
         + tuple(f'{name}_last' for name in AT_LAST)
     },
-    captions={'balance.png': provenance.WHILE_TRAINING},
+    captions=dict.fromkeys(('balance.png', 'levers.png'), provenance.WHILE_TRAINING),
 )

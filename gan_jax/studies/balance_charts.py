@@ -14,35 +14,30 @@ from gan_jax.studies import pictures
 from gan_jax.studies.study import Row
 
 DISTANCES = ('frechet_efflite0', 'frechet_digits')  # the latter in a smoke run
-EPOCHS = 'epochs.csv'  # of a run
 SMOOTHED = 10  # epochs of which the median is drawn
 COLORS = dict(zip(('plain', 'best'), ('#c8501e', '#1f5fa8'), strict=True))
 MORE_COLORS = ('#6a8f3a', '#8a5fb0', '#c98b2b', '#2f9a9a', '#b0416b', '#444444')
 _TICKS = (0.5, 0.9, 0.99, 0.999)
 
 
-def measured(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """AUC above, distance below; a column for each width."""
-    if not rows:
+def measured(width: int, rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """AUC above, distance below, over epochs, of the runs of a width."""
+    own = [row for row in rows if row['width'] == width and _evaluations(workdir, row)]
+    if not own:
         return None
-    widths = sorted({row['width'] for row in rows}, reverse=True)
     buffer = io.BytesIO()
-    with pictures.figure(5.5 * len(widths), 6.5, buffer) as page:
-        grid = page.subplots(2, len(widths), sharex=True, sharey='row', squeeze=False)
-        for (auc, distance), width in zip(grid.T, widths, strict=True):
-            own = [row for row in rows if row['width'] == width]
-            for row, color in zip(own, _colors(own), strict=True):
-                _draw(auc, distance, workdir, row, color)
-            _auc_axis(auc)
-            auc.set_title(f'width {width}: AUC of D, training images', loc='left', fontsize=10)
-            distance.axhline(own[0]['fd_real'], color='#222', linewidth=0.8, linestyle='dotted')
-            distance.set_title(
-                'Frechet distance (dotted: training images)', loc='left', fontsize=10
-            )
-            distance.set_xlabel('epoch', fontsize=9)
-            distance.set_ylim(bottom=0)
-            pictures.plain(distance)
-            distance.legend(fontsize=8, frameon=False, ncols=2)
+    with pictures.figure(5.5, 6.5, buffer) as page:
+        auc, distance = page.subplots(2, 1, sharex=True)
+        for row, color in zip(own, _colors(own), strict=True):
+            _draw(auc, distance, workdir, row, color)
+        _auc_axis(auc)
+        auc.set_title(f'width {width}: AUC of D, training images', loc='left', fontsize=10)
+        distance.axhline(own[0]['fd_real'], color='#222', linewidth=0.8, linestyle='dotted')
+        distance.set_title('Frechet distance (dotted: training images)', loc='left', fontsize=10)
+        distance.set_ylim(bottom=0)
+        pictures.plain(distance)
+        distance.legend(fontsize=8, frameon=False, ncols=2)
+        distance.set_xlabel('epoch', fontsize=9)
     return buffer.getvalue()
 
 
@@ -66,7 +61,7 @@ def _auc_axis(axes: Any) -> None:
 
 
 def _draw(auc: Any, distance: Any, workdir: Path, row: Row, color: str) -> None:
-    found = recorder.read_rows(_run(workdir, row), recorder.EVALUATIONS)
+    found = _evaluations(workdir, row)
     style = {'color': color, 'linestyle': 'solid' if row['seed'] == 0 else 'dashed'}
     label = row['setting'] if row['seed'] == 0 else f'{row["setting"]}, seed {row["seed"]}'
     epochs, values = _points(found, ('auc',))
@@ -74,8 +69,12 @@ def _draw(auc: Any, distance: Any, workdir: Path, row: Row, color: str) -> None:
     distance.plot(*_points(found, DISTANCES), 'o', ms=2.5, linewidth=1.3, label=label, **style)
 
 
-def _run(workdir: Path, row: Row) -> Path:
-    return workdir / '{setting}-{width}-{seed}'.format(**row) / 'run'
+def _folder(workdir: Path, row: Row) -> Path:
+    return workdir / '{setting}-{width}-{seed}'.format(**row)
+
+
+def _evaluations(workdir: Path, row: Row) -> list[Row]:
+    return recorder.read_rows(_folder(workdir, row), recorder.EVALUATIONS)
 
 
 def _points(found: Sequence[Row], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -95,14 +94,14 @@ def _smooth(epochs: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def losses(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """Study 5's curves of the runs at full width: losses, D(x) and D(G(z)), means of epochs."""
-    own = [row for row in _shown(rows) if (_run(workdir, row) / EPOCHS).exists()]
-    if not own:  # or no epoch is over yet
+    own = [row for row in _shown(rows) if (_folder(workdir, row) / recorder.EPOCHS).exists()]
+    if not own:
         return None
     buffer = io.BytesIO()
     with pictures.figure(5.5 * len(own), 5, buffer) as page:
         grid = page.subplots(2, len(own), sharex=True, sharey='row', squeeze=False)
         for (loss, share), row in zip(grid.T, own, strict=True):
-            epochs, columns = _epochs(_run(workdir, row) / EPOCHS)
+            epochs, columns = _epochs(_folder(workdir, row) / recorder.EPOCHS)
             for axes, names in ((loss, ('loss_g', 'loss_d')), (share, ('d_real', 'd_fake'))):
                 for name, color in zip(names, COLORS.values(), strict=True):
                     label = {'d_real': 'D(x)', 'd_fake': 'D(G(z))'}.get(name, name)
@@ -125,14 +124,8 @@ def _epochs(path: Path) -> tuple[list[float], dict[str, list[float]]]:
 
 def over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """Samples of the same latents through training, of the runs at full width."""
-    found = {}
-    for row in _shown(rows):
-        if strip := pictures.over_time(_run(workdir, row)):
-            steps, image = strip
-            last = recorder.read_rows(_run(workdir, row), recorder.EVALUATIONS)[-1]
-            epochs = [round(step * last['epoch'] / last['step']) for step in steps]
-            found[row['setting']] = epochs, image
-    return pictures.strips(found, 'epoch')
+    found = {row['setting']: pictures.read_strip(_folder(workdir, row)) for row in _shown(rows)}
+    return pictures.strips({name: strip for name, strip in found.items() if strip}, 'epoch')
 
 
 def _shown(rows: Sequence[Row]) -> list[Row]:

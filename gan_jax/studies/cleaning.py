@@ -21,6 +21,7 @@ ALBUMS = {'cleaned': '#1f5fa8', 'whole': '#c8501e'}  # and their colours
 MEASURED, LATENTS = 5_000, 0  # samples, and the seed of their latents, the same for all
 KEPT = 1_000  # checkpoints: those of EPOCHS, and one for each time that the study was stopped
 SHOWN, ACROSS = 49, 7  # on a sheet, and in a line of it
+SHEET = 'sheet.png'  # in a trial's folder
 
 
 def trials(setting: Setting) -> list[Trial]:
@@ -47,7 +48,7 @@ def _trial(setting: Setting, album: str, seed: int) -> Trial:
 
     key = {'album': album, 'seed': seed}
     measure = functools.partial(_measure, setting, key)
-    return Trial(f'{album}-{seed}', 40, (Stage('run', config),), measure)
+    return Trial(f'{album}-{seed}', 40, (Stage('run', config),), measure, kept=(SHEET,))
 
 
 def _albums(setting: Setting, workdir: Path) -> cat_albums.Albums:
@@ -88,6 +89,8 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
         )
     last = {'run': str(run.config.name), 'step': step, 'seed': LATENTS}
     assess.write(folder / 'run', last | measured, None)
+    draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
+    images.write_png(folder / SHEET, images.tile(sampling.generate(draw, draw.latent()), ACROSS))
     return rows
 
 
@@ -142,11 +145,9 @@ def sheets(rows: Sequence[Row], workdir: Path) -> bytes | None:
     found = {}
     for album in ALBUMS:
         own = [row for row in rows if row['album'] == album and row['seed'] == SEEDS[0]]
-        if own:
-            run = trained.load(workdir / f'{album}-{SEEDS[0]}' / 'run')
-            draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
-            made = images.tile(sampling.generate(draw, draw.latent()), ACROSS)
-            found[f'{album}: FD {own[-1]["frechet_efflite0"]:.3g}'] = made
+        sheet = pictures.read(workdir / f'{album}-{SEEDS[0]}' / SHEET)
+        if own and sheet is not None:
+            found[f'{album}: FD {own[-1]["frechet_efflite0"]:.3g}'] = sheet
     return pictures.side_by_side(found, width=4.5)
 
 

@@ -79,6 +79,8 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
         last = measures.at_the_end(
             folder / 'run', 'digits', count, ('frechet', 'classes', 'diversity')
         )
+        measures.keep(folder, recorder.EVALUATIONS)
+        pictures.keep_strip(folder, pictures.over_time(folder / 'run'))
         readable = measures.first_step(rows, 'readable_share', measures.READABLE)
         return [
             {
@@ -94,7 +96,9 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
         ]
 
     stage = Stage('run', lambda folder: config)
-    return Trial(f'{name}-{number}-{seed}', recipe.minutes, (stage,), measure, 'run', 'best')
+    kept = (recorder.EVALUATIONS, pictures.STRIP)
+    trial = f'{name}-{number}-{seed}'
+    return Trial(trial, recipe.minutes, (stage,), measure, 'run', 'best', kept)
 
 
 def _by_size(rows: Sequence[Row], recipe: str, figure: str) -> dict[int, list[float]]:
@@ -156,15 +160,15 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
 
 
 def progress(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Readable share and distance over steps, a line for each number of images of seed 0."""
-    own = [row for row in rows if row['seed'] == 0]
-    if not own:
+    """Readable share and distance over steps, a line for each number of images and seed."""
+    own = [(row, recorder.read_rows(_folder(workdir, row), recorder.EVALUATIONS)) for row in rows]
+    if not any(found for _, found in own):
         return None
     buffer = io.BytesIO()
     with pictures.figure(10, 7, buffer) as page:
         panels = page.subplots(2, len(RECIPES), sharey='row')
         for (readable, distance), recipe in zip(panels.T, RECIPES, strict=True):
-            _over_steps((readable, distance), own, recipe, workdir)
+            _over_steps((readable, distance), own, recipe)
             readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
             readable.set_ylim(0, 1.02)
             readable.set_title(f'{recipe}: share that can be read', loc='left', fontsize=10)
@@ -176,17 +180,24 @@ def progress(rows: Sequence[Row], workdir: Path) -> bytes | None:
     return buffer.getvalue()
 
 
-def _over_steps(panels: Sequence[Any], rows: Sequence[Row], recipe: str, workdir: Path) -> None:
-    sizes = sorted({row['num_real'] for row in rows})
-    for row in sorted(rows, key=lambda row: row['num_real']):
-        if row['recipe'] == recipe:
-            folder = workdir / f'{recipe}-{row["num_real"]}-0' / 'run'
-            found = recorder.read_rows(folder, recorder.EVALUATIONS)
-            color = pictures.COLORS[sizes.index(row['num_real'])]
-            label = f'{row["num_real"]:,} images'
+def _folder(workdir: Path, row: Row) -> Path:
+    return workdir / '{recipe}-{num_real}-{seed}'.format(**row)
+
+
+def _over_steps(
+    panels: Sequence[Any], runs: Sequence[tuple[Row, Sequence[Row]]], recipe: str
+) -> None:
+    sizes = sorted({row['num_real'] for row, _ in runs})
+    for row, found in sorted(runs, key=lambda run: (run[0]['num_real'], run[0]['seed'])):
+        if row['recipe'] == recipe and found:
+            label = f'{row["num_real"]:,} images' + f', seed {row["seed"]}' * bool(row['seed'])
+            style = {
+                'color': pictures.COLORS[sizes.index(row['num_real'])],
+                'linestyle': 'dashed' if row['seed'] else 'solid',
+            }
             for axes, figure in zip(panels, ('readable_share', CHOSEN_BY), strict=True):
                 points = [(r['step'], r[figure]) for r in found]
-                axes.plot(*zip(*points, strict=True), color=color, linewidth=1.3, label=label)
+                axes.plot(*zip(*points, strict=True), linewidth=1.3, label=label, **style)
     for axes in panels:
         pictures.plain(axes)
 
@@ -209,13 +220,13 @@ def _scale(axes: Any, numbers: Sequence[int]) -> None:
 
 
 def _over_time(recipe: str, rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """The same latents through training, by number of images."""
-    numbers = sorted({row['num_real'] for row in rows}, reverse=True)
-    found = {
-        f'{number:,} images': pictures.over_time(workdir / f'{recipe}-{number}-0' / 'run')
-        for number in numbers
-    }
-    return pictures.strips({name: strip for name, strip in found.items() if strip})
+    """The same latents through training, by number of images, of one seed each."""
+    found: dict[str, pictures.Strip] = {}
+    for row in sorted(rows, key=lambda row: (-row['num_real'], row['seed'])):
+        strip = pictures.read_strip(_folder(workdir, row))
+        if row['recipe'] == recipe and strip:
+            found.setdefault(f'{row["num_real"]:,} images', strip)
+    return pictures.strips(found)
 
 
 ABOUT = f"""

@@ -181,9 +181,13 @@ def _trial(setting: Setting, name: str, number: int, draw: int) -> Trial:
         split = 'train' if setting.smoke else 'test'  # the packaged digits have no other
         found = classification.evaluate(run, classification.labelled_split(run, split))
         row = {'test_accuracy': found['accuracy'], 'calibration_error': found['calibration_error']}
+        if preset.digits:
+            pictures.keep_strip(folder, pictures.over_time(folder / preset.digits))
         return [{**key, **row, 'steps': found['step']}]
 
-    return Trial(f'{name}-{number}-{draw}', preset.minutes, stages, measure, preset.digits)
+    kept = (pictures.STRIP,) if preset.digits else ()
+    trial = f'{name}-{number}-{draw}'
+    return Trial(trial, preset.minutes, stages, measure, preset.digits, kept=kept)
 
 
 def _accuracies(rows: Sequence[Row]) -> dict[tuple[int, str], list[float]]:
@@ -253,14 +257,11 @@ def digits_over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """What the generators made of the same latents through their training, at one draw."""
     del rows
     found = {}
-    for name, preset in PRESETS.items():
-        for number in NUMBERS:
-            folder = workdir / f'{name}-{number}-0' / preset.digits
-            if preset.digits and name not in found and (folder / 'run.json').exists():
-                strip = pictures.over_time(folder)
-                if strip:
-                    found[f'{name}, {number} labels'] = strip
-                    break
+    for name in PRESETS:
+        kept = ((n, pictures.read_strip(workdir / f'{name}-{n}-0')) for n in NUMBERS)
+        first = next(((number, strip) for number, strip in kept if strip), None)
+        if first:
+            found[f'{name}, {first[0]} labels'] = first[1]
     return pictures.strips(found)
 
 

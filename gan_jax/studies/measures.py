@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_jax import evaluation, trained
+from gan_jax import evaluation, files, trained
 from gan_jax.evaluation import assess
 from gan_jax.evaluation import figures as figures_lib
 
@@ -61,6 +61,11 @@ def of_training_images(
     real = assess.real_images(run, workdir, net, reference)
     given = figures_lib.Comparison(real.training, real.reference, None)
     return figures_lib.compare(given, only)['figures']
+
+
+def keep(folder: Path, file: str) -> None:
+    """Keeps a file of a trial's one run beside it, for pictures."""
+    files.replace(folder / file, (folder / 'run' / file).read_bytes())
 
 
 def first_step(rows: Sequence[dict[str, Any]], figure: str, least: float) -> int | None:

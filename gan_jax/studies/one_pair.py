@@ -108,9 +108,22 @@ def trials(setting: Setting) -> list[Trial]:
             case.minutes,
             (Stage('run', lambda folder, case=case: _config(setting, case)),),
             functools.partial(_measure, setting, case),
+            kept=_kept(setting, case),
         )
         for case in chosen
     ]
+
+
+def _kept(setting: Setting, case: Case) -> tuple[str, ...]:
+    """The pictures that are kept of a run: of its kinds of pairs, those that may be shown."""
+    if not case.shown:
+        return ()
+    if case.experiment.startswith('one_pair'):
+        names = [f'{case.experiment}-{split}' for split in ('train', 'mirrored', 'same_subject')]
+    else:
+        names = [f'{case.experiment}-{split}' for split in ('train', 'held_out')]
+        names += [] if setting.smoke else ['cats_to_portraits-other_domain']
+    return tuple(f'{name}.png' for name in names)
 
 
 def _config(setting: Setting, case: Case) -> ConfigDict:
@@ -265,20 +278,13 @@ def strips(experiment: str, rows: Sequence[Row], workdir: Path) -> bytes | None:
     for case in cases():
         if case.experiment == experiment and case.side == SIDE:
             paths = sorted((workdir / case.name).glob('*.png'))
-            found |= {_title(case, path): _read(path) for path in paths}
+            found |= {_title(case, path): pictures.read(path) for path in paths}
     return pictures.side_by_side(found, width=2.0)
 
 
 def _title(case: Case, path: Path) -> str:
     experiment, split = path.stem.split('-')
     return f'{split if experiment == case.experiment else experiment}, {case.input}'
-
-
-def _read(path: Path) -> np.ndarray:
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return np.asarray(image.convert('RGB'))
 
 
 ABOUT = f"""

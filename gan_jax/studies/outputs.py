@@ -8,30 +8,40 @@ from typing import Any
 import numpy as np
 
 from gan_jax import files, images, sampling, trained
-from gan_jax.studies import pictures, provenance
+from gan_jax.studies import kept, pictures, provenance
 from gan_jax.studies.study import Row, Study, Trial
 
 SHOWN, COLUMNS = 1_000, 40  # digits in a trial's picture, and in a line of it
 
 
-def write(study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir: Path) -> None:
+def write(
+    study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir: Path, target: Path
+) -> None:
     """Writes the table, with all rows there are, and the pictures, each file at once.
+
+    A picture that cannot be drawn, as what its rows kept is not there, stays as it was.
 
     Args:
       study: the study.
       finished: its trials with their rows, in the order of the table.
-      workdir: the study's folder.
+      workdir: the folder of the trials' folders.
+      target: where it is written.
     """
     rows = [row for _, found in finished for row in found]
     cells = [[cell(row[name]) for name in study.columns] for row in rows]
-    files.replace(workdir / 'table.csv', files.table(study.columns, cells))
-    drawn = []
+    files.replace(target / 'table.csv', files.table(study.columns, cells))
     for name, draw in study.pictures.items():
         if (content := draw(rows, workdir)) is not None:
             caption = provenance.caption(study, name, finished, workdir)
-            files.replace(workdir / name, pictures.captioned(content, caption))
-            drawn.append(name)
-    files.replace(workdir / 'table.md', _markdown(study, finished, drawn, workdir))
+            files.replace(target / name, pictures.captioned(content, caption))
+    shown = [name for name in study.pictures if (target / name).exists()]
+    files.replace(target / 'table.md', _markdown(study, finished, shown, workdir))
+
+
+def write_results(study: Study, trials: Sequence[Trial], results: Path) -> None:
+    """Writes table and pictures of the rows in a folder of results, from wherever they came."""
+    workdir = results / kept.RESULTS
+    write(study, kept.finished(study, trials, workdir), workdir, results)
 
 
 def cell(value: Any) -> str:
@@ -50,10 +60,10 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _markdown(
     study: Study,
     finished: Sequence[tuple[Trial, Sequence[Row]]],
-    drawn: Sequence[str],
+    shown: Sequence[str],
     workdir: Path,
 ) -> str:
-    shown = ''.join(f'![{name}]({name})\n\n' for name in drawn)
+    images_shown = ''.join(f'![{name}]({name})\n\n' for name in shown)
     rows = [
         [*(cell(row[name]) for name in study.columns), _command(study, trial)]
         for trial, found in finished
@@ -63,7 +73,7 @@ def _markdown(
     if measured := provenance.lines(study, finished, workdir):
         summary += f'\nBy what the figures were measured:\n\n{measured}'
     return (
-        f'# {study.title}\n\n{study.about.strip()}\n\n{summary}\n{shown}'
+        f'# {study.title}\n\n{study.about.strip()}\n\n{summary}\n{images_shown}'
         '## Every row\n\nThe command makes the row anew, in a `--workdir` of your own; `minutes`'
         ' are of a machine that other jobs shared.\n\n'
         f'{markdown_table([*study.columns, "command"], rows)}'
@@ -87,11 +97,10 @@ def write_digits(trial: Trial, workdir: Path) -> None:
     images.write_png(digits_path(workdir, trial), images.tile(made, COLUMNS, pad=0))
 
 
-def mirror(workdir: Path, results: Path) -> None:
-    """Copies the study's files, and nothing of its runs, to a folder of results."""
-    for path in sorted(workdir.iterdir()):
-        if path.suffix in ('.csv', '.md', '.png'):
-            files.replace(results / path.name, path.read_bytes())
+def copy_digits(trial: Trial, workdir: Path, results: Path) -> None:
+    """Copies the digits of a finished trial, if it makes some, to a folder of results."""
+    if (path := digits_path(workdir, trial)).exists():
+        files.replace(digits_path(results, trial), path.read_bytes())
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import recorder, runs
+from gan_jax import files, recorder, runs
 
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
 _WHISKERS = dict(fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
@@ -18,6 +18,9 @@ DPI = 120  # pixels to an inch
 PRINT = 11  # pixels: the height of small print
 STEPS, DIGITS = 8, 10  # lines and columns at most of what a generator made through its training
 WIDEST = 400  # pixels of such a line: a file of photos would else be of megabytes
+STRIP = 'over_time.png'  # such lines, in a trial's folder
+
+Strip = tuple[list[int], np.ndarray]  # times, and uint8 [len(times) * H, W, C]: a line for each
 
 
 @contextlib.contextmanager
@@ -100,19 +103,16 @@ def bars(
     plain(axes)
 
 
-def over_time(workdir: Path) -> tuple[list[int], np.ndarray] | None:
+def over_time(workdir: Path) -> Strip:
     """The first of a run's fixed latents through its training.
 
     Returns:
-      the steps, evenly spaced among those that were sampled, and uint8
-      [len(steps) * H, n * W, C], n at most DIGITS and within WIDEST pixels; None if nothing was
-      sampled yet.
+      the steps, evenly spaced among those that were sampled, and a line for each, of n samples,
+      at most DIGITS and within WIDEST pixels.
     """
     from PIL import Image
 
     paths = recorder.sample_paths(workdir)
-    if not paths:
-        return None
     chosen = sorted({round(i) for i in np.linspace(0, len(paths) - 1, STEPS)})
     height, width, _ = runs.read_facts(workdir)['data']['image_shape']
     count = runs.load_config(workdir).num_samples
@@ -129,11 +129,43 @@ def over_time(workdir: Path) -> tuple[list[int], np.ndarray] | None:
     return [int(paths[i].stem) for i in chosen], np.concatenate(lines)
 
 
-def strips(found: Mapping[str, tuple[list[int], np.ndarray]], unit: str = 'step') -> bytes | None:
+def keep_strip(folder: Path, strip: Strip) -> None:
+    """Writes STRIP, its times as a text in the PNG."""
+    from PIL import Image, PngImagePlugin
+
+    times, image = strip
+    noted = PngImagePlugin.PngInfo()
+    noted.add_text('times', ' '.join(map(str, times)))
+    buffer = io.BytesIO()
+    Image.fromarray(image.squeeze()).save(buffer, 'PNG', pnginfo=noted, optimize=True)
+    files.replace(folder / STRIP, buffer.getvalue())
+
+
+def read_strip(folder: Path) -> Strip | None:
+    """What `keep_strip` wrote; None if nothing did."""
+    from PIL import Image
+
+    if not (folder / STRIP).exists():
+        return None
+    with Image.open(folder / STRIP) as picture:
+        return [int(time) for time in picture.text['times'].split()], np.atleast_3d(picture)
+
+
+def read(path: Path) -> np.ndarray | None:
+    """A PNG as uint8 [H, W, C]; None if there is none."""
+    from PIL import Image
+
+    if not path.exists():
+        return None
+    with Image.open(path) as picture:
+        return np.atleast_3d(picture)
+
+
+def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:
     """PNG: what several generators made through their training, side by side; None for none.
 
     Args:
-      found: by title, times in `unit` and what `over_time` returns of them.
+      found: by title.
       unit: of the times.
     """
     if not found:

@@ -56,7 +56,7 @@ def lines(study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir
     for source, columns in study.measured.items():
         shown = [f'`{name}`' for name in columns if any(row[name] is not None for row in rows)]
         for trial, _ in finished if shown else ():
-            for facts in _kept(trial, workdir / trial.name)[source]:
+            for facts in _kept(workdir / trial.name).get(source, ()):
                 names = said.setdefault(f'- {", ".join(shown)}: {_words(facts)}', [])
                 names.extend({trial.name} - {*names})
     return ''.join(
@@ -78,14 +78,13 @@ def caption(
     """
     if (source := study.captions.get(picture)) is None:
         return []
-    kept = [_kept(trial, workdir / trial.name)[source] for trial, _ in finished]
+    kept = [_kept(workdir / trial.name).get(source, ()) for trial, _ in finished]
     return list(dict.fromkeys(_words(facts) for found in kept for facts in found))
 
 
-def _kept(trial: Trial, folder: Path) -> dict[str, list[Mapping[str, Any]]]:
-    if not (folder / RESULT).exists():  # of rows that are older than it
-        keep(trial, folder)
-    return json.loads((folder / RESULT).read_text())
+def _kept(folder: Path) -> dict[str, list[Mapping[str, Any]]]:
+    path = folder / RESULT
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _words(facts: Mapping[str, Any]) -> str:

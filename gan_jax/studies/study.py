@@ -90,6 +90,7 @@ class Trial(NamedTuple):
       digits: the stage whose generator makes digits that are kept as samples_NAME.png, '' if none
         does.
       step: of these: 0 for the newest, or 'best'.
+      kept: files that `measure` leaves in the trial's folder for the study's pictures.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Trial(NamedTuple):
     measure: Callable[[Path], Sequence[Row]]
     digits: str = ''
     step: int | str = 0
+    kept: tuple[str, ...] = ()
 
 
 class Study(NamedTuple):
@@ -112,8 +114,9 @@ class Study(NamedTuple):
       trials: (setting) -> the trials, the most telling ones first, so that a study that was
         stopped early is still of use.
       summary: (rows) -> Markdown.
-      pictures: by file name, (rows, the study's folder) -> PNG, None while there is nothing to
-        draw.
+      pictures: by file name, (rows, the folder of the trials' folders) -> PNG, None while there is
+        nothing to draw. They read what is kept of a trial, not its runs, and do without what is
+        not there.
       measured: columns with figures by a feature net, by where the runs hold what they were
         measured by: keys of `gan_jax.studies.provenance`.
       captions: by pictures that show such figures, the same keys.

@@ -14,10 +14,10 @@ from ml_collections import ConfigDict
 from gan_jax import files, interrupts, observers, recorder, runs, trainer
 from gan_jax.errors import UserError, nearest
 from gan_jax.progress import clock
-from gan_jax.studies import outputs, provenance
+from gan_jax.studies import kept, outputs, provenance
 from gan_jax.studies.study import Row, Setting, Study, Trial
 
-ROWS, TIME = 'rows.json', 'time.json'  # in a trial's folder; the first is written last
+TIME = 'time.json'  # in a trial's folder: the seconds it took so far
 
 # Steps, and those that are saved to choose one from, decide what is measured.
 MAY_CHANGE = runs.MAY_CHANGE - {'steps', 'save_every'}
@@ -39,7 +39,8 @@ def run(
       setting: what the user chose.
       workdir: the study's folder.
       only: names of trials; all of them if empty.
-      results: a folder that gets a copy of tables and pictures.
+      results: a folder that gets what is kept of the rows, and tables and pictures of all the
+        rows there are in it.
       command: how a user would go on; shown after an interruption.
 
     Returns:
@@ -57,7 +58,7 @@ def run(
             with interrupts.stopping():
                 _run(study, trials, chosen, workdir, results, command)
         except interrupts.Stop as stop:
-            finished = sum(_rows(study, workdir / trial.name) is not None for trial in chosen)
+            finished = sum(kept.complete(study, trial, workdir / trial.name) for trial in chosen)
             _say(f'{stop}: {finished} of {len(chosen)} rows are finished; go on with: {command}')
             return False
     return True
@@ -82,7 +83,7 @@ def _run(
     eta = _Eta(chosen, workdir)
     for number, trial in enumerate(chosen, 1):
         place = f'row {number} of {len(chosen)}, {trial.name}'
-        if _rows(study, workdir / trial.name) is not None:
+        if kept.complete(study, trial, workdir / trial.name):
             _refuse_other_settings(trial, workdir / trial.name)
             continue
         _say(f'{place}: {eta}')
@@ -94,18 +95,13 @@ def _run(
 
 
 def _write(study: Study, trials: Sequence[Trial], workdir: Path, results: Path | None) -> None:
-    rows = {trial: _rows(study, workdir / trial.name) for trial in trials}
-    finished = [(trial, found) for trial, found in rows.items() if found is not None]
-    outputs.write(study, finished, workdir)
+    finished = kept.finished(study, trials, workdir)
+    outputs.write(study, finished, workdir, workdir)
     if results:
-        outputs.mirror(workdir, results)
-
-
-def _rows(study: Study, folder: Path) -> list[Row] | None:
-    """The rows of a finished trial; None if there are none, or not of all the study's columns."""
-    path = folder / ROWS
-    rows = json.loads(path.read_text()) if path.exists() else []
-    return rows if rows and all(row.keys() >= set(study.columns) for row in rows) else None
+        for trial, _ in finished:
+            kept.copy(trial, workdir / trial.name, results)
+            outputs.copy_digits(trial, workdir, results)
+        outputs.write_results(study, trials, results)
 
 
 def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:
@@ -121,7 +117,7 @@ def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:
             outputs.write_digits(trial, workdir)
     minutes = round(_seconds(folder) / 60, 1)
     rows = [{**row, 'minutes': minutes} for row in found]
-    files.replace(folder / ROWS, json.dumps(rows, indent=1) + '\n')
+    kept.write(folder, rows)
     for stage in trial.stages:
         _prune(folder / stage.name)
     return rows
@@ -185,7 +181,7 @@ class _Eta:
 
     def __str__(self) -> str:
         folders = {trial: self._workdir / trial.name for trial in self._trials}
-        done = [trial for trial, folder in folders.items() if (folder / ROWS).exists()]
+        done = [trial for trial, folder in folders.items() if (folder / kept.ROWS).exists()]
         expected = 60 * sum(trial.minutes for trial in done)
         pace = sum(_seconds(folders[trial]) for trial in done) / expected if done else 1.0
         left = [trial for trial in self._trials if trial not in done]

@@ -16,19 +16,22 @@ def row(setting, width=64, seed=0):
 def workdir(tmp_path):
     """A run of each way, with an AUC at every epoch and a distance at some."""
     for number, name in enumerate(('plain-64-0', 'best-64-0', 'plain-32-0', 'r1-32-0')):
-        run = tmp_path / name / 'run'
-        run.mkdir(parents=True)
+        folder = tmp_path / name
+        folder.mkdir()
         lines = [{'step': 10 * e, 'epoch': e, 'auc': 1 - 0.1 / e} for e in range(1, 30)]
         lines += [{'step': 10 * e, 'epoch': e, 'frechet_efflite0': 100 + number} for e in (20, 40)]
-        (run / 'evaluations.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
+        (folder / 'evaluations.jsonl').write_text(
+            ''.join(json.dumps(line) + '\n' for line in lines)
+        )
     return tmp_path
 
 
 def test_a_chart_of_any_part_of_the_rows(workdir):
     rows = [row('plain'), row('best'), row('plain', 32), row('r1', 32)]
-    assert balance_charts.measured([], workdir) is None
-    drawn = [balance_charts.measured(rows[:count], workdir) for count in range(1, 5)]
-    assert len(set(drawn)) == 4
+    for width in (64, 32):
+        drawn = [balance_charts.measured(width, rows[:count], workdir) for count in range(5)]
+        assert drawn[0] is None and len(set(drawn)) == 3
+    assert balance_charts.measured(64, [row('plain', seed=7)], workdir) is None  # nothing kept
 
 
 def test_ways_of_one_width_have_colours_of_their_own():
@@ -54,8 +57,8 @@ def test_losses_once_an_epoch_is_over(workdir):
     rows = [row('best'), row('plain')]
     assert balance_charts.losses(rows, workdir) is None
     text = 'epoch,step,loss_g,loss_d,d_real,d_fake\n1,10,1.0,1.2,0.6,\n2,20,1.1,1.1,0.7,0.3\n'
-    (workdir / 'plain-64-0' / 'run' / 'epochs.csv').write_text(text)
+    (workdir / 'plain-64-0' / 'epochs.csv').write_text(text)
     assert balance_charts.losses(rows, workdir) is not None
-    epochs, columns = balance_charts._epochs(workdir / 'plain-64-0' / 'run' / 'epochs.csv')
+    epochs, columns = balance_charts._epochs(workdir / 'plain-64-0' / 'epochs.csv')
     assert epochs == [1, 2]
     assert np.isnan(columns['d_fake'][0])

@@ -46,7 +46,9 @@ def measured(setting, case, folder, monkeypatch):
     step = type('State', (), {'step': np.int32(7)})
     run = Trained(config, task, step, (SIDE, 2 * SIDE, 3), ())
     monkeypatch.setattr(one_pair.trained, 'load', lambda folder: run)
-    return one_pair._measure(setting, case._replace(side=SIDE), folder)
+    rows = one_pair._measure(setting, case._replace(side=SIDE), folder)
+    assert {path.name for path in folder.glob('*.png')} == set(one_pair._kept(setting, case))
+    return rows
 
 
 def test_one_pair_is_measured_on_itself_mirrored_and_on_another_of_its_subject(
@@ -60,7 +62,7 @@ def test_one_pair_is_measured_on_itself_mirrored_and_on_another_of_its_subject(
     assert train['l1'] == train['l1_input'] == pytest.approx(mirrored['l1']) != other['l1']
     assert train['l1_mean_photo'] == 0 < mirrored['l1_mean_photo']  # it is the mean of one
     assert train['steps'] == 7 and train['pairs'] == 1
-    assert (tmp_path / 'one_pair-mirrored.png').exists()
+    assert one_pair.strips('one_pair', [], tmp_path.parent) is None
     assert set(one_pair.STUDY.columns) == set(train) | {'minutes'}
     rows = [train, mirrored, other]
     assert one_pair.chart(rows, tmp_path).startswith(b'\x89PNG')

@@ -13,7 +13,6 @@ from tests import trainer_test
 
 def test_what_a_generator_made_of_the_same_latents_over_time(tmp_path):
     """Digit i of step s is of grey 10 s + i: each is found where it should be."""
-    assert pictures.over_time(tmp_path) is None
     runs.write_config(tmp_path, trainer_test.tiny(num_samples=12))
     runs.write_facts(tmp_path, data={'image_shape': (28, 20, 1)})
     book = recorder.Recorder(
@@ -22,7 +21,9 @@ def test_what_a_generator_made_of_the_same_latents_over_time(tmp_path):
     for step in range(15):
         greys = 10 * step + np.arange(12, dtype=np.uint8)
         book.samples(step, np.broadcast_to(greys[:, None, None, None], (12, 28, 20, 1)))
-    steps, image = pictures.over_time(tmp_path)
+    assert pictures.read_strip(tmp_path) is None
+    pictures.keep_strip(tmp_path, pictures.over_time(tmp_path))
+    steps, image = pictures.read_strip(tmp_path)
     assert steps == [0, 2, 4, 6, 8, 10, 12, 14]
     cells = image.reshape(8, 28, 10, 20)
     np.testing.assert_array_equal(cells, np.broadcast_to(cells[:, :1, :, :1], cells.shape))

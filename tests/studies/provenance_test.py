@@ -49,11 +49,12 @@ def trial(folder, name, *, evaluation=None, noted=None, **row):
         (run / 'run.json').write_text(json.dumps({'evaluation': noted}))
         (run / 'evaluations.jsonl').write_text('{"step": 2, "readable_share": 0.5}\n')
     made = Trial(name, 1, (Stage('run', lambda folder: None),), lambda folder: [])
+    provenance.keep(made, folder / name)
     return made, [{'frechet': 1.0, 'kid': None, 'first_step': None, **row}]
 
 
 def page(made, finished, workdir):
-    outputs.write(made, finished, workdir)
+    outputs.write(made, finished, workdir, workdir)
     return (workdir / 'table.md').read_text()
 
 
@@ -93,7 +94,6 @@ def test_of_a_reference_in_a_folder_only_its_own_name_is_told(tmp_path):
 
 def test_a_later_evaluation_by_other_means_is_not_taken_for_that_of_the_table(tmp_path):
     one = trial(tmp_path, 'a', evaluation=facts())
-    provenance.keep(one[0], tmp_path / 'a')
     (tmp_path / 'a' / 'run' / 'evaluation.json').write_text(json.dumps(facts(40)))
     assert WORDS in provenance.lines(study(measured=BOTH), [one], tmp_path)
 

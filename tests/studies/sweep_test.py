@@ -12,7 +12,7 @@ import pytest
 
 from gan_jax import runs, studies, trained
 from gan_jax.errors import UserError
-from gan_jax.studies import outputs, sweep
+from gan_jax.studies import kept, outputs, sweep
 from gan_jax.studies.study import Setting, Stage, Study, Trial
 from tests import trainer_test
 
@@ -31,7 +31,7 @@ def measure(name):
     return rows
 
 
-def make(steps=STEPS, before=lambda name: None, during=measure):
+def make(steps=STEPS, before=lambda name: None, during=measure, keep=()):
     """A study of three seeds; `before` is called when a run's config is asked for."""
 
     def trial(seed):
@@ -41,7 +41,7 @@ def make(steps=STEPS, before=lambda name: None, during=measure):
             before(name)
             return trainer_test.tiny(seed=seed, steps=steps)
 
-        return Trial(name, 1.0, (Stage('run', config),), during(name))
+        return Trial(name, 1.0, (Stage('run', config),), during(name), kept=keep)
 
     return Study(
         name='seeds',
@@ -90,7 +90,7 @@ def test_only_the_last_step_of_a_finished_run_is_kept(finished):
 
 def test_rows_without_a_column_of_today_are_measured_anew(finished, tmp_path):
     shutil.copytree(finished, tmp_path / 'old')
-    path = tmp_path / 'old' / 'seed-0' / sweep.ROWS
+    path = tmp_path / 'old' / 'seed-0' / kept.ROWS
     rows = json.loads(path.read_text())
     path.write_text(json.dumps([{k: v for k, v in row.items() if k != 'loss'} for row in rows]))
     assert run(make(), tmp_path / 'old', only=['seed-1'])
@@ -142,7 +142,7 @@ def test_a_study_stopped_while_it_trains_goes_on_from_a_saved_step(tmp_path, cap
 def test_a_finished_row_is_not_made_again_and_a_lost_table_is(finished, capsys):
     before = table(finished)
     (finished / 'table.csv').unlink()
-    (finished / 'seed-2' / sweep.ROWS).unlink()
+    (finished / 'seed-2' / kept.ROWS).unlink()
     capsys.readouterr()
     assert run(make(), finished)
     said = capsys.readouterr()
@@ -161,9 +161,56 @@ def test_one_row_alone(finished, tmp_path):
     results.mkdir()
     assert run(make(), tmp_path / 'own', only=('seed-0',), results=results)
     assert table(tmp_path / 'own') == table(finished)[2:4]
-    assert {path.name for path in results.iterdir()} == {'table.csv', 'table.md'}
+    assert {path.name for path in results.iterdir()} == {'table.csv', 'table.md', 'rows'}
     with pytest.raises(UserError, match="--only=seed-7: no such row; did you mean 'seed-"):
         run(make(), tmp_path / 'own', only=('seed-7',))
+
+
+def noted(name):
+    """Measures, and leaves a file for pictures, and one for nobody."""
+
+    def rows(folder):
+        (folder / 'note').write_text(name)
+        (folder / 'draft').write_text(name)
+        return measure(name)(folder)
+
+    return rows
+
+
+def joined(rows, workdir):
+    """A picture of all the notes there are."""
+    names = dict.fromkeys(row['name'] for row in rows)
+    notes = [workdir / name / 'note' for name in names]
+    return ' '.join(path.read_text() for path in notes if path.exists()).encode() or None
+
+
+def test_rows_of_several_folders_come_together_in_one_of_results(finished, tmp_path):
+    study = make(during=noted, keep=('note',))._replace(pictures={'notes.png': joined})
+    results = tmp_path / 'results'
+    results.mkdir()
+    for seed in (2, 1):
+        assert run(study, tmp_path / f'only-{seed}', only=[f'seed-{seed}'], results=results)
+    assert table(results) == [row for row in table(finished) if row[0] != 'seed-0']
+    assert (results / 'notes.png').read_bytes() == b'seed-1 seed-2'
+    assert '4 rows\n' in (results / 'table.md').read_text()
+    for seed in (1, 2):
+        names = {path.name for path in (results / 'rows' / f'seed-{seed}').iterdir()}
+        assert names == {'note', 'rows.json', 'measured.json'}
+    for path in (results / 'rows').glob('*/note'):  # a picture outlives what it was made of
+        path.unlink()
+    outputs.write_results(study, study.trials(SETTING), results)
+    assert (results / 'notes.png').read_bytes() == b'seed-1 seed-2'
+    assert '![notes.png]' in (results / 'table.md').read_text()
+
+
+def test_rows_without_what_pictures_are_made_of_are_measured_anew(tmp_path, capsys):
+    study = make(during=noted, keep=('note',))
+    assert run(study, tmp_path, only=['seed-1'])
+    (tmp_path / 'seed-1' / 'note').unlink()
+    capsys.readouterr()
+    assert run(study, tmp_path, only=['seed-1'])
+    assert 'seed-1/run is finished' in capsys.readouterr().out  # not trained again
+    assert (tmp_path / 'seed-1' / 'note').exists()
 
 
 def test_two_processes_do_not_share_a_study(finished):
@@ -177,7 +224,7 @@ def test_the_time_left_is_at_the_pace_of_the_finished_rows(tmp_path):
     folder = tmp_path / 'seed-1'
     folder.mkdir()
     (folder / sweep.TIME).write_text('30.0')
-    (folder / sweep.ROWS).write_text('[]')
+    (folder / kept.ROWS).write_text('[]')
     assert str(sweep._Eta(trials, tmp_path)) == 'about 0:30, 1:00 for all that is left'
 
 
