@@ -1,5 +1,9 @@
 """Small GANs for tests: every source of randomness on, every kind of layer."""
 
+from collections.abc import Callable, Iterator
+import contextlib
+
+import chex
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
@@ -82,6 +86,33 @@ def remember_gradients() -> optax.GradientTransformation:
     return optax.GradientTransformationExtraArgs(
         lambda params: jax.tree.map(jnp.zeros_like, params), update
     )
+
+
+@contextlib.contextmanager
+def optimized() -> Iterator[None]:
+    """Programs compiled as users get them; see conftest."""
+    jax.config.update('jax_disable_most_optimizations', False)
+    try:
+        yield
+    finally:
+        jax.config.update('jax_disable_most_optimizations', True)
+
+
+def assert_jit_agrees(gradients: Callable[[], chex.ArrayTree], tolerance: float) -> None:
+    """The compiled program at full optimisation agrees with one operation at a time.
+
+    Args:
+      gradients: () -> the gradients of some networks.
+      tolerance: of an entry, in norms of its network's gradient.
+    """
+    with optimized():
+        fast = jax.jit(gradients)()
+    with jax.disable_jit():
+        slow = gradients()
+    for got, want in zip(fast, slow, strict=True):
+        norm = float(optax.tree.norm(want))
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(a, b, atol=tolerance * norm)
 
 
 def identity_gather(data, item):

@@ -11,6 +11,7 @@ import pytest
 
 from gan_jax import optimizers
 from gan_jax.config import optimizer
+from tests import gans
 
 
 @pytest.mark.parametrize(
@@ -64,9 +65,6 @@ def test_adam_on_a_cpu_copies_no_moment():
         updates, state = tx.update(grads, state, params)
         return optax.apply_updates(params, updates), state
 
-    jax.config.update('jax_disable_most_optimizations', False)  # as users get it
-    try:
+    with gans.optimized():
         text = step.lower(params, tx.init(params), params).compile().as_text()
-    finally:
-        jax.config.update('jax_disable_most_optimizations', True)
     assert not [line for line in text.splitlines() if '= f32[300,400]' in line and ' copy(' in line]

@@ -50,10 +50,8 @@ def all_reduces(batch_norm: str) -> int:
 
 @pytest.fixture
 def optimized():
-    """The program as users get it."""
-    jax.config.update('jax_disable_most_optimizations', False)
-    yield
-    jax.config.update('jax_disable_most_optimizations', True)
+    with gans.optimized():
+        yield
 
 
 @pytest.mark.newest

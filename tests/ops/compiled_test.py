@@ -14,10 +14,8 @@ from tests import gans
 
 @pytest.fixture(autouse=True)
 def optimized():
-    """The program as users get it."""
-    jax.config.update('jax_disable_most_optimizations', False)
-    yield
-    jax.config.update('jax_disable_most_optimizations', True)
+    with gans.optimized():
+        yield
 
 
 def program(function, *args) -> str:

@@ -83,7 +83,6 @@ def test_without_the_terms_of_the_gan_it_is_supervised_training():
 
 
 def test_gradients_jitted_equal_gradients_unjitted():
-    """The compiled program at full optimisation against one operation at a time."""
     recipe, state, batch = setting(**{'semisupervised.matching': 1.0})
     recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
     state = jax.jit(lambda: semisupervised.init(recipe, SPEC))()
@@ -91,17 +90,7 @@ def test_gradients_jitted_equal_gradients_unjitted():
     def gradients():
         return [net.opt_state for net in semisupervised.step(recipe, state, batch)[0].nets]
 
-    jax.config.update('jax_disable_most_optimizations', False)
-    try:
-        fast = jax.jit(gradients)()
-    finally:
-        jax.config.update('jax_disable_most_optimizations', True)
-    with jax.disable_jit():
-        slow = gradients()
-    for got, want in zip(fast, slow, strict=True):
-        size = float(optax.tree.norm(want))
-        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
-            np.testing.assert_allclose(a, b, atol=2e-6 * size)
+    gans.assert_jit_agrees(gradients, 2e-6)
 
 
 def test_of_separate_updates_those_of_the_game_share_an_optimizer():
