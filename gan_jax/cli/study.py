@@ -21,7 +21,10 @@ def define(values: flags.FlagValues) -> None:
         ('name', 'of the study, e.g. labels'),
         ('data_dir', 'the folder that holds mnist/, cats/, facades/, faces/'),
         ('workdir', "the study's runs and tables; runs/studies/NAME if empty"),
-        ('results', 'a folder that also gets the rows, and a table of all that are in it'),
+        (
+            'results',
+            'a folder that also gets the rows, and a table of all in it; alone: just the table',
+        ),
     ):
         flags.DEFINE_string(name, '', text, flag_values=values)
     flags.DEFINE_list('only', [], 'rows to train, by the names in table.md', flag_values=values)
@@ -39,13 +42,19 @@ def main(invocation: Invocation) -> None:
 
     values = invocation.flags
     study = studies.find(values.name)
+    results = None
+    if values.results:
+        results = outputs.folder(str(_path(values.results)), flag='--results')
+    if results and not (values.data_dir or values.smoke or values.workdir or values.only):
+        sweep.tabulate(study, results)
+        print(f'wrote {results}/table.csv, table.md and the pictures, of the rows in it')
+        return
     title = f'{study.name}-smoke' if values.smoke else study.name
-    workdir = Path(values.workdir or Path('runs', 'studies', title)).expanduser().absolute()
-    data_dir = Path(values.data_dir).expanduser().absolute() if values.data_dir else None
+    workdir = _path(values.workdir or str(Path('runs', 'studies', title)))
+    data_dir = _path(values.data_dir) if values.data_dir else None
     setting = Setting(None if values.smoke else data_dir, values.smoke)
     setting.check(study.folders)
     outputs.folder(str(workdir), flag='--workdir')
-    results = outputs.folder(values.results, flag='--results') if values.results else None
     startup.prepare()
     finished = sweep.run(
         study,
@@ -57,3 +66,7 @@ def main(invocation: Invocation) -> None:
     )
     if finished:
         print(f'wrote {workdir}/table.csv, table.md and the pictures')
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()

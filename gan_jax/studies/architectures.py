@@ -1,13 +1,13 @@
 """Study 4: a fully connected GAN, a DCGAN, and one that makes digits on demand."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gan_jax import evaluation, images, sampling, trained
 from gan_jax.studies import measures, outputs, pictures, provenance
-from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
+from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 PARENT = 'mnist'
 SEEDS = (0, 1)
@@ -62,27 +62,29 @@ def summary(rows: Sequence[Row]) -> str:
     return 'Means over seeds.\n\n' + outputs.markdown_table(head, lines)
 
 
+def _first_seed(row: Row) -> bool:
+    return row['seed'] == SEEDS[0]
+
+
 def grids(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Samples of seed 0 side by side, with the noise figure of each."""
-    found = {
-        f'{row["recipe"]}: noise {row["noise"]:.3g}': image
-        for row, image in _kept(rows, workdir, GRID)
-    }
-    return pictures.side_by_side(found, width=3.3)
+    """Samples side by side, with the noise figure of each."""
+    titles = [f'{row["recipe"]}: noise {row["noise"]:.3g}' for row in rows]
+    return pictures.side_by_side(_kept(titles, rows, workdir, GRID), width=3.3)
 
 
 def walks(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Walks through the latent space of seed 0, from left to right and back to the start."""
-    found = {row['recipe']: image for row, image in _kept(rows, workdir, WALK)}
-    return pictures.side_by_side(found, width=4.5)
+    """Walks through the latent space, from left to right and back to the start."""
+    titles = [row['recipe'] for row in rows]
+    return pictures.side_by_side(_kept(titles, rows, workdir, WALK), width=4.5)
 
 
-def _kept(rows: Sequence[Row], workdir: Path, name: str) -> Iterator[tuple[Row, np.ndarray]]:
-    """Rows of seed 0 with a picture that is kept of them."""
-    for row in rows:
-        image = pictures.read(workdir / f'{row["recipe"]}-{row["seed"]}' / name)
-        if row['seed'] == 0 and image is not None:
-            yield row, image
+def _kept(
+    titles: Sequence[str], rows: Sequence[Row], workdir: Path, name: str
+) -> dict[str, np.ndarray]:
+    """The picture that is kept of each row, where there is one."""
+    paths = (workdir / f'{row["recipe"]}-{row["seed"]}' / name for row in rows)
+    found = zip(titles, map(pictures.read, paths), strict=True)
+    return {title: image for title, image in found if image is not None}
 
 
 def _show(folder: Path) -> None:
@@ -114,7 +116,11 @@ STUDY = Study(
     columns=('recipe', 'seed', 'steps', *FIGURES, *MORE, 'class_accuracy', 'minutes'),
     trials=trials,
     summary=summary,
-    pictures={'architectures.png': grids, 'walks.png': walks},
+    pictures={
+        'architectures.png': Picture(
+            grids, _first_seed, lambda trial: (GRID,), provenance.AFTERWARDS
+        ),
+        'walks.png': Picture(walks, _first_seed, lambda trial: (WALK,)),
+    },
     measured={provenance.AFTERWARDS: (*FIGURES, *MORE, 'class_accuracy')},
-    captions={'architectures.png': provenance.AFTERWARDS},
 )

@@ -10,9 +10,8 @@ from ml_collections import ConfigDict
 from gan_jax import data, recorder
 from gan_jax.evaluation import balance
 from gan_jax.studies import balance_charts, cat_albums, measures, outputs, pictures, provenance
-from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
+from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
 
-PARENT = 'cats'
 EVERY = 25  # epochs between distances
 MEASURED = 5_000  # samples, always of the same latents
 FIGURES = ('frechet', 'kid', 'diversity', 'memorisation', 'classes')
@@ -87,7 +86,7 @@ def _trial(setting: Setting, name: str, width: int, seed: int) -> Trial:
 def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> ConfigDict:
     config = setting.config(
         way.source,
-        PARENT,
+        cat_albums.PARENT,
         **{
             'seed': seed,
             'evaluate.balance': 1,
@@ -119,7 +118,7 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
 
 
 def _album(setting: Setting, workdir: Path) -> Path:
-    cats = None if setting.smoke else setting.data_dir / PARENT
+    cats = None if setting.smoke else setting.data_dir / cat_albums.PARENT
     return cat_albums.prepare(cats, workdir / 'albums').crops
 
 
@@ -188,6 +187,20 @@ def _share(value: float | None) -> str:
     return '' if value is None else f'{value:.1%}'
 
 
+def _measured(width: int) -> Picture:
+    return Picture(
+        balance_charts.measured,
+        lambda row: row['width'] == width,
+        lambda trial: (recorder.EVALUATIONS,),
+        provenance.WHILE_TRAINING,
+    )
+
+
+def _compared(row: Row) -> bool:
+    """The two ways that are compared, of the first seed and the full width."""
+    return (row['width'], row['seed']) == (FULL, 0)
+
+
 ABOUT = f"""
 The crops that `gan-jax clean` makes of photos of cats (study `cleaning`), the first face of each
 photo, for {EPOCHS[FULL]} epochs. `plain` is study 5 unchanged (`dcgan_cats64`): batches of 4, Adam
@@ -213,7 +226,7 @@ STUDY = Study(
     name='balance',
     title='What keeps a GAN of few cats alive',
     about=ABOUT,
-    folders=(PARENT,),
+    folders=cat_albums.NEEDED,
     columns=(
         ('setting', 'width', 'seed', 'epoch_lost', 'fd_best', 'epoch_best', 'fd_last', 'epoch_last')
         + ('fd_real', 'epoch_lost_held_out', 'auc_last', 'auc_held_out_last', 'kid_last')
@@ -223,14 +236,15 @@ STUDY = Study(
     trials=trials,
     summary=summary,
     pictures={
-        'balance.png': functools.partial(balance_charts.measured, FULL),
-        'levers.png': functools.partial(balance_charts.measured, HALF),
-        'curves.png': balance_charts.losses,
-        'over_time.png': balance_charts.over_time,
+        'balance.png': _measured(FULL),
+        'levers.png': _measured(HALF),
+        'curves.png': Picture(balance_charts.losses, _compared, lambda trial: (recorder.EPOCHS,)),
+        'over_time.png': Picture(
+            balance_charts.over_time, _compared, lambda trial: (pictures.STRIP,)
+        ),
     },
     measured={
         provenance.WHILE_TRAINING: ('fd_best', 'fd_last', 'kid_last')
         + tuple(f'{name}_last' for name in AT_LAST)
     },
-    captions=dict.fromkeys(('balance.png', 'levers.png'), provenance.WHILE_TRAINING),
 )

@@ -20,9 +20,9 @@ MORE_COLORS = ('#6a8f3a', '#8a5fb0', '#c98b2b', '#2f9a9a', '#b0416b', '#444444')
 _TICKS = (0.5, 0.9, 0.99, 0.999)
 
 
-def measured(width: int, rows: Sequence[Row], workdir: Path) -> bytes | None:
+def measured(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """AUC above, distance below, over epochs, of the runs of a width."""
-    own = [row for row in rows if row['width'] == width and _evaluations(workdir, row)]
+    own = [row for row in rows if _evaluations(workdir, row)]
     if not own:
         return None
     buffer = io.BytesIO()
@@ -31,7 +31,9 @@ def measured(width: int, rows: Sequence[Row], workdir: Path) -> bytes | None:
         for row, color in zip(own, _colors(own), strict=True):
             _draw(auc, distance, workdir, row, color)
         _auc_axis(auc)
-        auc.set_title(f'width {width}: AUC of D, training images', loc='left', fontsize=10)
+        auc.set_title(
+            f'width {own[0]["width"]}: AUC of D, training images', loc='left', fontsize=10
+        )
         distance.axhline(own[0]['fd_real'], color='#222', linewidth=0.8, linestyle='dotted')
         distance.set_title('Frechet distance (dotted: training images)', loc='left', fontsize=10)
         distance.set_ylim(bottom=0)
@@ -93,8 +95,8 @@ def _smooth(epochs: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def losses(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Study 5's curves of the runs at full width: losses, D(x) and D(G(z)), means of epochs."""
-    own = [row for row in _shown(rows) if (_folder(workdir, row) / recorder.EPOCHS).exists()]
+    """Study 5's curves: losses, D(x) and D(G(z)), means of epochs."""
+    own = [row for row in rows if (_folder(workdir, row) / recorder.EPOCHS).exists()]
     if not own:
         return None
     buffer = io.BytesIO()
@@ -123,13 +125,6 @@ def _epochs(path: Path) -> tuple[list[float], dict[str, list[float]]]:
 
 
 def over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Samples of the same latents through training, of the runs at full width."""
-    found = {row['setting']: pictures.read_strip(_folder(workdir, row)) for row in _shown(rows)}
+    """Samples of the same latents through training."""
+    found = {row['setting']: pictures.read_strip(_folder(workdir, row)) for row in rows}
     return pictures.strips({name: strip for name, strip in found.items() if strip}, 'epoch')
-
-
-def _shown(rows: Sequence[Row]) -> list[Row]:
-    """The two ways that are compared, of the first seed and the full width."""
-    widest = max((row['width'] for row in rows), default=0)
-    first = [row for row in rows if (row['width'], row['seed']) == (widest, 0)]
-    return [row for name in COLORS for row in first if row['setting'] == name]

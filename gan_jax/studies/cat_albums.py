@@ -14,7 +14,9 @@ from gan_jax import images
 from gan_jax.data import album
 from gan_jax.faces import cleaning, destination, detector, pipeline
 
-FOLDERS = ('personal', 'oxford_pets')  # of cats/ in --data_dir
+PARENT = 'cats'  # in --data_dir
+FOLDERS = ('personal', 'oxford_pets')  # in that
+NEEDED = tuple(f'{PARENT}/{name}' for name in FOLDERS)
 SIDE = 64
 NOISE = 100  # images in each album of a smoke run
 HELD_OUT = 5  # of so many photos one is held out

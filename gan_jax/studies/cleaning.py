@@ -11,9 +11,8 @@ import numpy as np
 from gan_jax import data, evaluation, images, sampling, trained
 from gan_jax.evaluation import assess
 from gan_jax.studies import cat_albums, measures, outputs, pictures, provenance
-from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
+from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
 
-PARENT = 'cats'
 EPOCHS = (26, 52, 78, 104, 130)  # at which samples are measured; the last one is the study's best
 SEEDS = (0, 1)
 SUMMARY = ('frechet_efflite0', 'cat_share', 'frechet_album', 'cat_share_album')
@@ -32,7 +31,9 @@ def trials(setting: Setting) -> list[Trial]:
 
 def _trial(setting: Setting, album: str, seed: int) -> Trial:
     def config(folder: Path) -> Any:
-        found = setting.config('dcgan_cats64', PARENT, seed=seed, **{'evaluate.balance': 0})
+        found = setting.config(
+            'dcgan_cats64', cat_albums.PARENT, seed=seed, **{'evaluate.balance': 0}
+        )
         with found.unlocked():
             found.data.name, found.data.image_size = 'folder', cat_albums.SIDE
             found.data.path = str(getattr(_albums(setting, folder.parent), album))
@@ -48,11 +49,12 @@ def _trial(setting: Setting, album: str, seed: int) -> Trial:
 
     key = {'album': album, 'seed': seed}
     measure = functools.partial(_measure, setting, key)
-    return Trial(f'{album}-{seed}', 40, (Stage('run', config),), measure, kept=(SHEET,))
+    stages = (Stage('run', config),)
+    return Trial(f'{album}-{seed}', 40, stages, measure, kept=(SHEET,), prune=False)
 
 
 def _albums(setting: Setting, workdir: Path) -> cat_albums.Albums:
-    cats = None if setting.smoke else setting.data_dir / PARENT
+    cats = None if setting.smoke else setting.data_dir / cat_albums.PARENT
     return cat_albums.prepare(cats, workdir / 'albums')
 
 
@@ -140,14 +142,17 @@ def _lines(axes: Any, rows: Sequence[Row], figure: str, color: str) -> None:
         axes.plot([row['epoch'] for row in own], values, 'o-', ms=3, color=color, label=label)
 
 
+def _on_sheets(row: Row) -> bool:
+    return (row['seed'], row['epoch']) == (SEEDS[0], EPOCHS[-1])
+
+
 def sheets(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """Samples of the last epoch of both albums side by side, of the same latents."""
     found = {}
-    for album in ALBUMS:
-        own = [row for row in rows if row['album'] == album and row['seed'] == SEEDS[0]]
-        sheet = pictures.read(workdir / f'{album}-{SEEDS[0]}' / SHEET)
-        if own and sheet is not None:
-            found[f'{album}: FD {own[-1]["frechet_efflite0"]:.3g}'] = sheet
+    for row in rows:
+        sheet = pictures.read(workdir / f'{row["album"]}-{row["seed"]}' / SHEET)
+        if sheet is not None:
+            found[f'{row["album"]}: FD {row["frechet_efflite0"]:.3g}'] = sheet
     return pictures.side_by_side(found, width=4.5)
 
 
@@ -168,14 +173,16 @@ STUDY = Study(
     name='cleaning',
     title='Photos of cats, whole and cut to the face',
     about=ABOUT,
-    folders=(PARENT,),
+    folders=cat_albums.NEEDED,
     columns=(
         ('album', 'seed', 'epoch', 'frechet_efflite0', 'cat_share', 'cat_share_real')
         + ('frechet_album', 'cat_share_album', 'kid_efflite0', 'steps', 'minutes')
     ),
     trials=trials,
     summary=summary,
-    pictures={'cleaning.png': chart, 'sheets.png': sheets},
+    pictures={
+        'cleaning.png': Picture(chart, measured=provenance.AFTERWARDS),
+        'sheets.png': Picture(sheets, _on_sheets, lambda trial: (SHEET,), provenance.AFTERWARDS),
+    },
     measured={provenance.AFTERWARDS: ('frechet_efflite0', 'cat_share', 'kid_efflite0')},
-    captions=dict.fromkeys(('cleaning.png', 'sheets.png'), provenance.AFTERWARDS),
 )

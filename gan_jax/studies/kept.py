@@ -3,39 +3,49 @@
 A folder of results has it too, so that rows of several machines come together in one table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+import contextlib
+import fcntl
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 from gan_jax import files
+from gan_jax.errors import UserError
 from gan_jax.studies import provenance
 from gan_jax.studies.study import Row, Study, Trial
 
 ROWS = 'rows.json'  # in a trial's folder, written last
 RESULTS = 'rows'  # the folder of the trials' folders, in one of results
+OWNER = 'study.json'  # in that: whose rows they are
 
 
 def read(study: Study, folder: Path) -> list[Row] | None:
-    """The rows of a trial; None if there are none, or not of all the study's columns.
+    """The rows of a trial, with all the study's columns, and by what they were measured.
 
     Args:
       study: the study.
       folder: the trial's.
+
+    Returns:
+      None if there are none such.
+
+    Raises:
+      UserError: the file is damaged.
     """
     path = folder / ROWS
-    rows = json.loads(path.read_text()) if path.exists() else []
-    return rows if rows and all(row.keys() >= set(study.columns) for row in rows) else None
+    if not path.exists():
+        return None
+    rows = _json(path)
+    whole = bool(rows) and all({*study.columns} <= {*row} for row in rows)
+    told = not study.measured or (folder / provenance.RESULT).exists()
+    return rows if whole and told else None
 
 
 def write(folder: Path, rows: Sequence[Row]) -> None:
     """Keeps the rows of a trial: with them it is finished."""
     files.replace(folder / ROWS, json.dumps(rows, indent=1) + '\n')
-
-
-def complete(study: Study, trial: Trial, folder: Path) -> bool:
-    """Whether a trial's folder has its rows and all that pictures are made of."""
-    needed = (provenance.RESULT, *trial.kept)
-    return read(study, folder) is not None and all((folder / name).exists() for name in needed)
 
 
 def finished(study: Study, trials: Sequence[Trial], workdir: Path) -> list[tuple[Trial, list[Row]]]:
@@ -44,16 +54,82 @@ def finished(study: Study, trials: Sequence[Trial], workdir: Path) -> list[tuple
     return [(trial, rows) for trial, rows in found if rows is not None]
 
 
-def copy(trial: Trial, folder: Path, results: Path) -> None:
-    """Copies what there is of a finished trial, and nothing of its runs, to a folder of results.
+def complete(study: Study, trial: Trial, workdir: Path) -> bool:
+    """Whether a trial has its rows, its digits and all that pictures are made of."""
+    needed = [workdir / trial.name / name for name in (provenance.RESULT, *trial.kept)]
+    if trial.digits:
+        needed.append(digits_path(workdir, trial))
+    return read(study, workdir / trial.name) is not None and all(map(Path.exists, needed))
 
-    Args:
-      trial: a finished one.
-      folder: its folder.
-      results: gets `rows/NAME/`.
+
+def digits_path(workdir: Path, trial: Trial) -> Path:
+    """Where the digits of a trial are shown."""
+    return workdir / f'samples_{trial.name}.png'
+
+
+def owner(results: Path) -> dict[str, Any] | None:
+    """Whose rows a folder of results holds: `study`, and whether with `smoke`; None: nobody's."""
+    path = results / RESULTS / OWNER
+    return _json(path) if path.exists() else None
+
+
+def claim(study: Study, results: Path, *, smoke: bool) -> None:
+    """Makes a folder of results that of a study, before anything is trained for it.
+
+    Raises:
+      UserError: it holds something else, or cannot be written.
     """
+    own = {'study': study.name, 'smoke': smoke}
+    other = owner(results)
+    if other is None and (results / 'table.csv').exists():
+        raise UserError(f'--results={results}: has a table without its rows; choose another')
+    if other not in (None, own):
+        raise UserError(f'--results={results}: holds {_rows_of(other)}; choose another')
+    try:
+        (results / RESULTS).mkdir(exist_ok=True)
+        files.replace(results / RESULTS / OWNER, json.dumps(own) + '\n')
+    except OSError as error:
+        raise UserError(f'--results={results}: {error}; choose another') from None
+
+
+def _rows_of(found: dict[str, Any]) -> str:
+    return f'rows of the study {found["study"]}' + ' with --smoke' * found['smoke']
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError:
+        raise UserError(f'{path} is damaged: delete it, and run the row again') from None
+
+
+@contextlib.contextmanager
+def alone(results: Path) -> Iterator[None]:
+    """Waits for other processes that write to a folder of results, and keeps them waiting.
+
+    Raises:
+      UserError: it cannot be written.
+    """
+    descriptor = os.open(results, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems lock no folders
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    except OSError as error:
+        raise UserError(
+            f'--results={results}: {error}; what is finished is safe in the --workdir: mend it, and'
+            ' run the same command again'
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def copy(trial: Trial, workdir: Path, results: Path) -> None:
+    """Copies what is kept of a complete trial, and nothing of its runs, to a folder of results."""
     target = results / RESULTS / trial.name
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(exist_ok=True)
     for name in (*trial.kept, provenance.RESULT, ROWS):
-        if (folder / name).exists():
-            files.replace(target / name, (folder / name).read_bytes())
+        files.replace(target / name, (workdir / trial.name / name).read_bytes())
+    if trial.digits:
+        content = digits_path(workdir, trial).read_bytes()
+        files.replace(digits_path(results, trial), content)

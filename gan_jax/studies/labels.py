@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import classification, sampling, trained
 from gan_jax.studies import outputs, pictures, stopping
-from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
+from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 NUMBERS = (100, 50, 1_000, 20)  # of labels, in the order they are run
 PUBLISHED = {50: ('88', '66'), 100: ('90', 'not stated'), 1_000: ('98', '94')}  # SGAN, alone; %
@@ -254,15 +254,14 @@ def _draw_published(axes: object, numbers: Sequence[int]) -> None:
 
 
 def digits_over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """What the generators made of the same latents through their training, at one draw."""
-    del rows
-    found = {}
-    for name in PRESETS:
-        kept = ((n, pictures.read_strip(workdir / f'{name}-{n}-0')) for n in NUMBERS)
-        first = next(((number, strip) for number, strip in kept if strip), None)
-        if first:
-            found[f'{name}, {first[0]} labels'] = first[1]
-    return pictures.strips(found)
+    """What the generators made of the same latents through their training."""
+    found: dict[str, tuple[int, pictures.Strip]] = {}
+    for row in sorted(rows, key=lambda row: NUMBERS.index(row['num_labels'])):
+        name, number = row['preset'], row['num_labels']
+        if strip := pictures.read_strip(workdir / f'{name}-{number}-{row["draw"]}'):
+            found.setdefault(name, (number, strip))
+    ordered = [(name, *found[name]) for name in PRESETS if name in found]
+    return pictures.strips({f'{name}, {number} labels': strip for name, number, strip in ordered})
 
 
 ABOUT = f"""
@@ -297,5 +296,10 @@ STUDY = Study(
     ),
     trials=trials,
     summary=summary,
-    pictures={'labels.png': chart, 'digits_over_time.png': digits_over_time},
+    pictures={
+        'labels.png': Picture(chart),
+        'digits_over_time.png': Picture(
+            digits_over_time, lambda row: row['draw'] == 0, lambda trial: trial.kept
+        ),
+    },
 )

@@ -14,10 +14,10 @@ from gan_jax.data import decode, inputs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import pairs, scores
 from gan_jax.studies import outputs, pictures
-from gan_jax.studies.study import Row, Setting, Stage, Study, Trial
+from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
 from gan_jax.trained import Trained
 
-CATS, FACADES, FACES = 'cats', 'facades', 'faces'
+FACADES, FACES = 'facades', 'faces'
 ALBUM = 'cats/personal'
 PAIR, SAME = 'zelena/007.jpg', 'zelena/006.jpg'  # in the album: a photo, and another of that cat
 ELSEWHERE = 100  # photos of another domain
@@ -119,11 +119,17 @@ def _kept(setting: Setting, case: Case) -> tuple[str, ...]:
     if not case.shown:
         return ()
     if case.experiment.startswith('one_pair'):
-        names = [f'{case.experiment}-{split}' for split in ('train', 'mirrored', 'same_subject')]
-    else:
-        names = [f'{case.experiment}-{split}' for split in ('train', 'held_out')]
-        names += [] if setting.smoke else ['cats_to_portraits-other_domain']
-    return tuple(f'{name}.png' for name in names)
+        splits = ('train', 'mirrored', 'same_subject')
+        return tuple(_picture(case.experiment, split) for split in splits)
+    names = [_picture(case.experiment, 'train')]
+    if not setting.smoke:  # which holds nothing out, and has no other domain
+        names.append(_picture(case.experiment, 'held_out'))
+        names.append(_picture('cats_to_portraits', 'other_domain'))
+    return tuple(names)
+
+
+def _picture(experiment: str, split: str) -> str:
+    return f'{experiment}-{split}.png'
 
 
 def _config(setting: Setting, case: Case) -> ConfigDict:
@@ -158,7 +164,7 @@ def _measure(setting: Setting, case: Case, folder: Path) -> list[Row]:
             }
         )
         if case.shown and experiment != 'cats_to_facades':
-            images.write_png(folder / f'{experiment}-{split}.png', images.tile(scored.strips, 1))
+            images.write_png(folder / _picture(experiment, split), images.tile(scored.strips, 1))
     return rows
 
 
@@ -272,19 +278,31 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     return buffer.getvalue()
 
 
-def strips(experiment: str, rows: Sequence[Row], workdir: Path) -> bytes | None:
+def strips(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """Input, translation and photo of an experiment's splits, for each kind of input."""
     found = {}
-    for case in cases():
-        if case.experiment == experiment and case.side == SIDE:
-            paths = sorted((workdir / case.name).glob('*.png'))
-            found |= {_title(case, path): pictures.read(path) for path in paths}
+    for row in rows:
+        [case] = [case for case in cases() if _is_of(row, case)]
+        image = pictures.read(workdir / case.name / _picture(row['experiment'], row['split']))
+        own = row['experiment'] == case.experiment
+        if image is not None:
+            found[f'{row["split"] if own else row["experiment"]}, {row["input"]}'] = image
     return pictures.side_by_side(found, width=2.0)
 
 
-def _title(case: Case, path: Path) -> str:
-    experiment, split = path.stem.split('-')
-    return f'{split if experiment == case.experiment else experiment}, {case.input}'
+def _is_of(row: Row, case: Case) -> bool:
+    """Whether a row is of a run."""
+    own = row['experiment'].split('_to_')[0]  # or applied elsewhere
+    return (own, row['input'], row['size']) == (case.experiment, case.input, case.side)
+
+
+def _strips(experiment: str) -> Picture:
+    """The picture of an experiment, and of where else its runs were applied."""
+
+    def of(row: Row) -> bool:
+        return row['experiment'].split('_to_')[0] == experiment and row['size'] == SIDE
+
+    return Picture(strips, of, lambda trial: trial.kept)
 
 
 ABOUT = f"""
@@ -309,7 +327,7 @@ STUDY = Study(
     name='one_pair',
     title='Translators from one pair, from an album, and out of their domain',
     about=ABOUT,
-    folders=(CATS, FACADES, FACES),
+    folders=(ALBUM, FACADES, FACES),
     columns=(
         ('experiment', 'input', 'split', 'size', 'l1', 'psnr', 'ssim', 'ab_error')
         + ('edge_agreement',)
@@ -319,7 +337,7 @@ STUDY = Study(
     trials=trials,
     summary=summary,
     pictures={
-        'l1.png': chart,
-        **{f'{name}.png': functools.partial(strips, name) for name in EXPERIMENTS},
+        'l1.png': Picture(chart),
+        **{f'{name}.png': _strips(name) for name in EXPERIMENTS},
     },
 )

@@ -9,39 +9,74 @@ import numpy as np
 
 from gan_jax import files, images, sampling, trained
 from gan_jax.studies import kept, pictures, provenance
-from gan_jax.studies.study import Row, Study, Trial
+from gan_jax.studies.study import Picture, Row, Study, Trial
 
 SHOWN, COLUMNS = 1_000, 40  # digits in a trial's picture, and in a line of it
 
+Finished = tuple[Trial, Sequence[Row]]  # a trial with its rows
 
-def write(
-    study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir: Path, target: Path
-) -> None:
+
+def write(study: Study, finished: Sequence[Finished], workdir: Path, target: Path) -> list[str]:
     """Writes the table, with all rows there are, and the pictures, each file at once.
 
-    A picture that cannot be drawn, as what its rows kept is not there, stays as it was.
+    A picture is left as it was if a file is missing that one of its rows has to have.
 
     Args:
       study: the study.
       finished: its trials with their rows, in the order of the table.
       workdir: the folder of the trials' folders.
       target: where it is written.
+
+    Returns:
+      what there is to say of pictures that were left, a line for each.
     """
     rows = [row for _, found in finished for row in found]
     cells = [[cell(row[name]) for name in study.columns] for row in rows]
     files.replace(target / 'table.csv', files.table(study.columns, cells))
-    for name, draw in study.pictures.items():
-        if (content := draw(rows, workdir)) is not None:
-            caption = provenance.caption(study, name, finished, workdir)
-            files.replace(target / name, pictures.captioned(content, caption))
+    notes = [
+        note
+        for name, picture in study.pictures.items()
+        if (note := _draw(picture, finished, workdir, target / name))
+    ]
     shown = [name for name in study.pictures if (target / name).exists()]
     files.replace(target / 'table.md', _markdown(study, finished, shown, workdir))
+    return notes
 
 
-def write_results(study: Study, trials: Sequence[Trial], results: Path) -> None:
-    """Writes table and pictures of the rows in a folder of results, from wherever they came."""
+def _draw(picture: Picture, finished: Sequence[Finished], workdir: Path, path: Path) -> str:
+    own = [(trial, [row for row in rows if picture.of(row)]) for trial, rows in finished]
+    own = [(trial, rows) for trial, rows in own if rows]
+    needed = [workdir / trial.name / name for trial, _ in own for name in picture.needs(trial)]
+    missing = next((file for file in needed if not file.exists()), None)
+    if missing and path.exists():
+        return f'{path.name} is left as it was: there is no {missing}'
+    if (content := picture.draw([row for _, rows in own for row in rows], workdir)) is not None:
+        caption = provenance.caption(picture.measured, own, workdir)
+        files.replace(path, pictures.captioned(content, caption))
+    return ''
+
+
+def write_results(study: Study, trials: Sequence[Trial], results: Path) -> list[str]:
+    """Writes table and pictures of the rows in a folder of results, from wherever they came.
+
+    Args:
+      study: the study.
+      trials: all of its trials.
+      results: the folder.
+
+    Returns:
+      what there is to say of rows and pictures that were left, a line for each.
+    """
     workdir = results / kept.RESULTS
-    write(study, kept.finished(study, trials, workdir), workdir, results)
+    finished = kept.finished(study, trials, workdir)
+    names = {trial.name for trial, _ in finished}
+    left = [path.name for path in sorted(workdir.iterdir()) if path.is_dir()]
+    notes = [
+        f"{workdir / name} is not in the table: it is no row of today's study"
+        for name in left
+        if name not in names
+    ]
+    return notes + write(study, finished, workdir, results)
 
 
 def cell(value: Any) -> str:
@@ -59,7 +94,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _markdown(
     study: Study,
-    finished: Sequence[tuple[Trial, Sequence[Row]]],
+    finished: Sequence[Finished],
     shown: Sequence[str],
     workdir: Path,
 ) -> str:
@@ -84,23 +119,12 @@ def _command(study: Study, trial: Trial) -> str:
     return f'`gan-jax study {study.name} --data_dir=DIR --only={trial.name}`'
 
 
-def digits_path(workdir: Path, trial: Trial) -> Path:
-    """Where the digits of a trial are shown."""
-    return workdir / f'samples_{trial.name}.png'
-
-
 def write_digits(trial: Trial, workdir: Path) -> None:
     """1,000 digits of the trial's generator in one PNG, 40 a line, without anything between."""
     run = trained.load(workdir / trial.name / trial.digits, trial.step)
     draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
     made = sampling.generate(draw, draw.latent())
-    images.write_png(digits_path(workdir, trial), images.tile(made, COLUMNS, pad=0))
-
-
-def copy_digits(trial: Trial, workdir: Path, results: Path) -> None:
-    """Copies the digits of a finished trial, if it makes some, to a folder of results."""
-    if (path := digits_path(workdir, trial)).exists():
-        files.replace(digits_path(results, trial), path.read_bytes())
+    images.write_png(kept.digits_path(workdir, trial), images.tile(made, COLUMNS, pad=0))
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax import files, recorder, runs
+from gan_jax.errors import UserError
 
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
 _WHISKERS = dict(fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
@@ -145,10 +146,14 @@ def read_strip(folder: Path) -> Strip | None:
     """What `keep_strip` wrote; None if nothing did."""
     from PIL import Image
 
-    if not (folder / STRIP).exists():
+    path = folder / STRIP
+    if not path.exists():
         return None
-    with Image.open(folder / STRIP) as picture:
-        return [int(time) for time in picture.text['times'].split()], np.atleast_3d(picture)
+    try:
+        with Image.open(path) as picture:
+            return [int(time) for time in picture.text['times'].split()], np.atleast_3d(picture)
+    except (OSError, KeyError, AttributeError):  # AttributeError: another format
+        raise UserError(f'{path} is damaged: delete it, and run the row again') from None
 
 
 def read(path: Path) -> np.ndarray | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_jax import files, observers, recorder, runs
+from gan_jax.errors import UserError
 from gan_jax.evaluation import assess, text
 from gan_jax.studies.study import Row, Study, Trial
 
@@ -66,25 +67,25 @@ def lines(study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir
 
 
 def caption(
-    study: Study, picture: str, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir: Path
+    source: str, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir: Path
 ) -> list[str]:
-    """What the figures in one of the study's pictures are of and by; empty if it shows none.
+    """What the figures in a picture are of and by.
 
     Args:
-      study: the study.
-      picture: a key of `Study.pictures`.
-      finished: its trials with their rows.
-      workdir: the study's folder.
+      source: `Picture.measured`.
+      finished: the trials with the rows that it shows.
+      workdir: the folder of the trials' folders.
     """
-    if (source := study.captions.get(picture)) is None:
-        return []
     kept = [_kept(workdir / trial.name).get(source, ()) for trial, _ in finished]
     return list(dict.fromkeys(_words(facts) for found in kept for facts in found))
 
 
 def _kept(folder: Path) -> dict[str, list[Mapping[str, Any]]]:
     path = folder / RESULT
-    return json.loads(path.read_text()) if path.exists() else {}
+    try:
+        return json.loads(path.read_text()) if path.exists() else {}
+    except json.JSONDecodeError:
+        raise UserError(f'{path} is damaged: delete it, and run the row again') from None
 
 
 def _words(facts: Mapping[str, Any]) -> str:

@@ -91,6 +91,8 @@ class Trial(NamedTuple):
         does.
       step: of these: 0 for the newest, or 'best'.
       kept: files that `measure` leaves in the trial's folder for the study's pictures.
+      prune: whether all saved steps but the newest and the best go at the end, as `measure` needs
+        no others.
     """
 
     name: str
@@ -100,6 +102,30 @@ class Trial(NamedTuple):
     digits: str = ''
     step: int | str = 0
     kept: tuple[str, ...] = ()
+    prune: bool = True
+
+
+def _nothing(trial: Trial) -> Sequence[str]:
+    del trial
+    return ()
+
+
+class Picture(NamedTuple):
+    """A picture of some rows.
+
+    Attributes:
+      draw: (rows, the folder of the trials' folders) -> PNG, None while there is nothing to draw;
+        reads what is kept of a trial, not its runs.
+      of: which rows it shows.
+      needs: a trial's files that it is made of, of those that are kept.
+      measured: where the runs hold what its figures were measured by, a key of
+        `gan_jax.studies.provenance`, which its caption tells; '' if it shows none.
+    """
+
+    draw: Callable[[Sequence[Row], Path], bytes | None]
+    of: Callable[[Row], bool] = lambda row: True
+    needs: Callable[[Trial], Sequence[str]] = _nothing
+    measured: str = ''
 
 
 class Study(NamedTuple):
@@ -114,12 +140,9 @@ class Study(NamedTuple):
       trials: (setting) -> the trials, the most telling ones first, so that a study that was
         stopped early is still of use.
       summary: (rows) -> Markdown.
-      pictures: by file name, (rows, the folder of the trials' folders) -> PNG, None while there is
-        nothing to draw. They read what is kept of a trial, not its runs, and do without what is
-        not there.
+      pictures: by file name.
       measured: columns with figures by a feature net, by where the runs hold what they were
         measured by: keys of `gan_jax.studies.provenance`.
-      captions: by pictures that show such figures, the same keys.
     """
 
     name: str
@@ -129,6 +152,5 @@ class Study(NamedTuple):
     columns: tuple[str, ...]
     trials: Callable[[Setting], Sequence[Trial]]
     summary: Callable[[Sequence[Row]], str]
-    pictures: Mapping[str, Callable[[Sequence[Row], Path], bytes | None]]
+    pictures: Mapping[str, Picture]
     measured: Mapping[str, Sequence[str]] = {}
-    captions: Mapping[str, str] = {}

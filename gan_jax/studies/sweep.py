@@ -39,8 +39,8 @@ def run(
       setting: what the user chose.
       workdir: the study's folder.
       only: names of trials; all of them if empty.
-      results: a folder that gets what is kept of the rows, and tables and pictures of all the
-        rows there are in it.
+      results: a folder that gets what is kept of the chosen rows, and table and pictures of all
+        the rows there are in it.
       command: how a user would go on; shown after an interruption.
 
     Returns:
@@ -53,12 +53,14 @@ def run(
     trials = study.trials(setting)
     chosen = _choose(trials, only)
     workdir.mkdir(parents=True, exist_ok=True)
+    if results:
+        kept.claim(study, results, smoke=setting.smoke)
     with runs.exclusive(workdir), runs.full_disk(workdir):
         try:
             with interrupts.stopping():
                 _run(study, trials, chosen, workdir, results, command)
         except interrupts.Stop as stop:
-            finished = sum(kept.complete(study, trial, workdir / trial.name) for trial in chosen)
+            finished = sum(kept.complete(study, trial, workdir) for trial in chosen)
             _say(f'{stop}: {finished} of {len(chosen)} rows are finished; go on with: {command}')
             return False
     return True
@@ -80,28 +82,53 @@ def _run(
     results: Path | None,
     command: str,
 ) -> None:
-    eta = _Eta(chosen, workdir)
+    done = [trial for trial in chosen if kept.complete(study, trial, workdir)]
+    for trial in done:
+        _refuse_other_settings(trial, workdir / trial.name)
+    eta = _Eta(study, chosen, workdir)
     for number, trial in enumerate(chosen, 1):
-        place = f'row {number} of {len(chosen)}, {trial.name}'
-        if kept.complete(study, trial, workdir / trial.name):
-            _refuse_other_settings(trial, workdir / trial.name)
-            continue
-        _say(f'{place}: {eta}')
-        for row in _finish(trial, workdir, command):
-            _say(f'{place}: ' + ', '.join(f'{k} {outputs.cell(v)}' for k, v in row.items()))
-        _write(study, trials, workdir, results)
-        jax.clear_caches()  # the next trial compiles its own programs
-    _write(study, trials, workdir, results)
+        if trial not in done:
+            place = f'row {number} of {len(chosen)}, {trial.name}'
+            _say(f'{place}: {eta}')
+            for row in _finish(trial, workdir, command):
+                _say(f'{place}: ' + ', '.join(f'{k} {outputs.cell(v)}' for k, v in row.items()))
+            done.append(trial)
+            _write(study, trials, done, workdir, results)
+            jax.clear_caches()  # the next trial compiles its own programs
+    _write(study, trials, done, workdir, results)
 
 
-def _write(study: Study, trials: Sequence[Trial], workdir: Path, results: Path | None) -> None:
-    finished = kept.finished(study, trials, workdir)
-    outputs.write(study, finished, workdir, workdir)
+def _write(
+    study: Study,
+    trials: Sequence[Trial],
+    done: Sequence[Trial],
+    workdir: Path,
+    results: Path | None,
+) -> None:
+    outputs.write(study, kept.finished(study, trials, workdir), workdir, workdir)
     if results:
-        for trial, _ in finished:
-            kept.copy(trial, workdir / trial.name, results)
-            outputs.copy_digits(trial, workdir, results)
-        outputs.write_results(study, trials, results)
+        with kept.alone(results):
+            for trial in done:
+                kept.copy(trial, workdir, results)
+            _tabulate(study, trials, results)
+
+
+def tabulate(study: Study, results: Path) -> None:
+    """Writes table and pictures of the rows in a folder of results, and says what it left.
+
+    Raises:
+      UserError: it has no rows or those of another study, or a file in it is damaged.
+    """
+    if (owner := kept.owner(results)) is None:
+        raise UserError(f'--results={results}: has no rows; --data_dir=DIR makes some')
+    kept.claim(study, results, smoke=owner['smoke'])
+    with kept.alone(results):
+        _tabulate(study, study.trials(Setting(None, owner['smoke'])), results)
+
+
+def _tabulate(study: Study, trials: Sequence[Trial], results: Path) -> None:
+    for note in outputs.write_results(study, trials, results):
+        _say(note)
 
 
 def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:
@@ -111,16 +138,27 @@ def _finish(trial: Trial, workdir: Path, command: str) -> list[Row]:
     with _timed(folder):
         for stage in trial.stages:
             _train(trial, stage.name, stage.config(folder), folder, command)
-        found = trial.measure(folder)
+        found = _measure(trial, folder)
         provenance.keep(trial, folder)
         if trial.digits:
             outputs.write_digits(trial, workdir)
     minutes = round(_seconds(folder) / 60, 1)
     rows = [{**row, 'minutes': minutes} for row in found]
     kept.write(folder, rows)
-    for stage in trial.stages:
+    for stage in trial.stages if trial.prune else ():
         _prune(folder / stage.name)
     return rows
+
+
+def _measure(trial: Trial, folder: Path) -> Sequence[Row]:
+    try:
+        return trial.measure(folder)
+    except UserError as error:
+        if (folder / kept.ROWS).exists():  # of an older table; some steps may be gone since
+            raise UserError(
+                f'{trial.name} cannot be measured anew: delete {folder} to train it again ({error})'
+            ) from None
+        raise
 
 
 def _train(trial: Trial, name: str, config: ConfigDict, folder: Path, command: str) -> None:
@@ -132,10 +170,11 @@ def _train(trial: Trial, name: str, config: ConfigDict, folder: Path, command: s
 
 def _refuse_other_settings(trial: Trial, folder: Path) -> None:
     for stage in trial.stages:
-        change = runs.changed_field(
-            folder / stage.name, stage.config(folder), may_change=MAY_CHANGE
-        )
-        _refuse(trial, folder, change)
+        if (folder / stage.name / 'config.json').exists():  # else only what is kept is left
+            change = runs.changed_field(
+                folder / stage.name, stage.config(folder), may_change=MAY_CHANGE
+            )
+            _refuse(trial, folder, change)
 
 
 def _refuse(trial: Trial, folder: Path, change: tuple[str, object, object] | None) -> None:
@@ -176,12 +215,12 @@ def _seconds(folder: Path) -> float:
 class _Eta:
     """The time left: the trials' own estimates, at the pace that finished ones had here."""
 
-    def __init__(self, trials: Sequence[Trial], workdir: Path):
-        self._trials, self._workdir = trials, workdir
+    def __init__(self, study: Study, trials: Sequence[Trial], workdir: Path):
+        self._study, self._trials, self._workdir = study, trials, workdir
 
     def __str__(self) -> str:
         folders = {trial: self._workdir / trial.name for trial in self._trials}
-        done = [trial for trial, folder in folders.items() if (folder / kept.ROWS).exists()]
+        done = [trial for trial in folders if kept.complete(self._study, trial, self._workdir)]
         expected = 60 * sum(trial.minutes for trial in done)
         pace = sum(_seconds(folders[trial]) for trial in done) / expected if done else 1.0
         left = [trial for trial in self._trials if trial not in done]

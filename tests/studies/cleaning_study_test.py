@@ -53,8 +53,8 @@ def test_what_the_figures_were_measured_by_is_left_in_the_run(tmp_path, monkeypa
     assert (found['step'], found['seed'], found['samples']) == (4, cleaning.LATENTS, 20)
     assert found['figures']['frechet_digits'] == rows[-1]['frechet_efflite0']
     assert rows[0]['frechet_efflite0'] != rows[-1]['frechet_efflite0']
-    assert cleaning.sheets(rows, tmp_path).startswith(b'\x89PNG')
-    assert cleaning.sheets(rows, tmp_path / 'elsewhere') is None
+    assert cleaning.sheets(rows[-1:], tmp_path).startswith(b'\x89PNG')
+    assert cleaning.sheets(rows[-1:], tmp_path / 'elsewhere') is None
     trial = Trial('whole-0', 1, (Stage('run', lambda folder: None),), lambda folder: rows)
     provenance.keep(trial, folder)
     said = provenance.lines(cleaning.STUDY, [(trial, rows)], tmp_path)

@@ -62,7 +62,6 @@ def test_one_pair_is_measured_on_itself_mirrored_and_on_another_of_its_subject(
     assert train['l1'] == train['l1_input'] == pytest.approx(mirrored['l1']) != other['l1']
     assert train['l1_mean_photo'] == 0 < mirrored['l1_mean_photo']  # it is the mean of one
     assert train['steps'] == 7 and train['pairs'] == 1
-    assert one_pair.strips('one_pair', [], tmp_path.parent) is None
     assert set(one_pair.STUDY.columns) == set(train) | {'minutes'}
     rows = [train, mirrored, other]
     assert one_pair.chart(rows, tmp_path).startswith(b'\x89PNG')

@@ -117,15 +117,13 @@ def test_the_columns_with_figures_are_columns(name):
 def test_a_picture_says_by_what_its_own_figures_were_measured(tmp_path):
     own = {'evaluation': facts(), 'noted': facts(40)}
     finished = [trial(tmp_path, name, **own) for name in ('a', 'b')]
-    captions = {'end.png': provenance.AFTERWARDS, 'curve.png': provenance.WHILE_TRAINING}
-    made = study(measured=BOTH)._replace(captions=captions)
-    for picture, words in (('end.png', WORDS), ('curve.png', WORDS.replace('500', '40'))):
-        assert provenance.caption(made, picture, finished, tmp_path) == [words]
-    assert provenance.caption(made, 'digits.png', finished, tmp_path) == []
+    while_training = WORDS.replace('500', '40')
+    for source, words in ((provenance.AFTERWARDS, WORDS), ('run.json', while_training)):
+        assert provenance.caption(source, finished, tmp_path) == [words]
+    assert provenance.caption('', finished, tmp_path) == []
 
 
 @pytest.mark.parametrize('name', studies.STUDIES)
-def test_captions_are_of_pictures_and_of_figures_that_there_are(name):
+def test_captions_are_of_figures_that_there_are(name):
     made = studies.find(name)
-    assert made.captions.keys() <= made.pictures.keys()
-    assert set(made.captions.values()) <= made.measured.keys()
+    assert {picture.measured for picture in made.pictures.values()} <= {'', *made.measured}

@@ -12,8 +12,8 @@ import pytest
 
 from gan_jax import runs, studies, trained
 from gan_jax.errors import UserError
-from gan_jax.studies import kept, outputs, sweep
-from gan_jax.studies.study import Setting, Stage, Study, Trial
+from gan_jax.studies import kept, outputs, provenance, sweep
+from gan_jax.studies.study import Picture, Setting, Stage, Study, Trial
 from tests import trainer_test
 
 SETTING = Setting(None, smoke=True)
@@ -51,7 +51,7 @@ def make(steps=STEPS, before=lambda name: None, during=measure, keep=()):
         columns=('name', 'step', 'loss', 'minutes'),
         trials=lambda setting: [trial(seed) for seed in (1, 0, 2)],
         summary=lambda rows: f'{len(rows)} rows\n',
-        pictures={'seeds.png': lambda rows, workdir: b'PNG' if len(rows) > 2 else None},
+        pictures={'seeds.png': Picture(lambda rows, workdir: b'PNG' if len(rows) > 2 else None)},
     )
 
 
@@ -184,33 +184,114 @@ def joined(rows, workdir):
     return ' '.join(path.read_text() for path in notes if path.exists()).encode() or None
 
 
-def test_rows_of_several_folders_come_together_in_one_of_results(finished, tmp_path):
-    study = make(during=noted, keep=('note',))._replace(pictures={'notes.png': joined})
-    results = tmp_path / 'results'
-    results.mkdir()
-    for seed in (2, 1):
-        assert run(study, tmp_path / f'only-{seed}', only=[f'seed-{seed}'], results=results)
-    assert table(results) == [row for row in table(finished) if row[0] != 'seed-0']
-    assert (results / 'notes.png').read_bytes() == b'seed-1 seed-2'
-    assert '4 rows\n' in (results / 'table.md').read_text()
-    for seed in (1, 2):
+def noting():
+    """A study of which such a picture is drawn."""
+    pictures = {'notes.png': Picture(joined, needs=lambda trial: trial.kept)}
+    return make(during=noted, keep=('note',))._replace(pictures=pictures)
+
+
+@pytest.fixture(scope='module')
+def two_rows(tmp_path_factory):
+    """Two of three rows, in a workdir `own` and in `results`."""
+    home = tmp_path_factory.mktemp('two')
+    (home / 'results').mkdir()
+    only = ['seed-1', 'seed-2']
+    assert run(noting(), home / 'own', only=only, results=home / 'results')
+    return home
+
+
+@pytest.fixture
+def results(two_rows, tmp_path):
+    """The latter, beside the former, to do with as one likes."""
+    shutil.copytree(two_rows, tmp_path, dirs_exist_ok=True)
+    return tmp_path / 'results'
+
+
+def test_rows_of_several_folders_come_together_in_one_of_results(results, finished, tmp_path):
+    assert run(noting(), tmp_path / 'more', only=['seed-0'], results=results)
+    assert table(results) == table(finished)
+    assert (results / 'notes.png').read_bytes() == b'seed-1 seed-0 seed-2'
+    assert '6 rows\n' in (results / 'table.md').read_text()
+    for seed in range(3):
         names = {path.name for path in (results / 'rows' / f'seed-{seed}').iterdir()}
         assert names == {'note', 'rows.json', 'measured.json'}
-    for path in (results / 'rows').glob('*/note'):  # a picture outlives what it was made of
-        path.unlink()
-    outputs.write_results(study, study.trials(SETTING), results)
+
+
+def test_a_picture_is_left_where_a_file_is_missing(results, capsys):
+    (results / 'rows' / 'seed-1' / 'note').unlink()
+    capsys.readouterr()
+    sweep.tabulate(noting(), results)
+    said = capsys.readouterr().err
+    assert 'notes.png is left as it was: there is no ' in said and 'seed-1/note' in said
     assert (results / 'notes.png').read_bytes() == b'seed-1 seed-2'
     assert '![notes.png]' in (results / 'table.md').read_text()
 
 
-def test_rows_without_what_pictures_are_made_of_are_measured_anew(tmp_path, capsys):
-    study = make(during=noted, keep=('note',))
-    assert run(study, tmp_path, only=['seed-1'])
-    (tmp_path / 'seed-1' / 'note').unlink()
+def test_only_chosen_rows_go_into_results(results, tmp_path):
+    path = tmp_path / 'own' / 'seed-2' / kept.ROWS
+    path.write_text(path.read_text().replace('seed-2', 'stale'))
+    assert run(noting(), tmp_path / 'own', only=['seed-1'], results=results)
+    assert 'stale' not in (results / 'table.csv').read_text()
+
+
+def test_results_of_another_study_or_of_a_smoke_run_are_refused(results, tmp_path):
+    other = noting()._replace(name='others')
+    with pytest.raises(
+        UserError, match='holds rows of the study seeds with --smoke; choose another'
+    ):
+        run(other, tmp_path / 'other', results=results)
+    real = Setting(tmp_path, smoke=False)
+    with pytest.raises(UserError, match='holds rows of the study seeds with --smoke'):
+        sweep.run(noting(), real, tmp_path / 'other', results=results, command='')
+    assert not (tmp_path / 'other' / 'seed-1').exists()  # before anything is trained
+    (tmp_path / 'old').mkdir()
+    (tmp_path / 'old' / 'table.csv').write_text('of a time before there were rows')
+    with pytest.raises(UserError, match='has a table without its rows'):
+        run(noting(), tmp_path / 'other', results=tmp_path / 'old')
+    with pytest.raises(UserError, match='has no rows; --data_dir=DIR makes some'):
+        sweep.tabulate(noting(), tmp_path)
+
+
+def test_of_two_that_write_results_one_waits(results):
+    thread = threading.Thread(target=sweep.tabulate, args=(noting(), results))
+    with kept.alone(results):
+        (results / 'table.csv').unlink()
+        thread.start()
+        time.sleep(0.2)
+        assert not (results / 'table.csv').exists()
+    thread.join()
+    assert len(table(results)) == 4
+
+
+def test_a_row_that_is_not_of_today_s_table_is_named(results, capsys):
+    path = results / 'rows' / 'seed-2' / kept.ROWS
+    path.write_text(path.read_text().replace('"loss"', '"cost"'))
     capsys.readouterr()
-    assert run(study, tmp_path, only=['seed-1'])
+    sweep.tabulate(noting(), results)
+    assert 'seed-2 is not in the table' in capsys.readouterr().err
+    assert {name for name, *_ in table(results)} == {'seed-1'}
+
+
+def test_a_damaged_row_is_one_line(results):
+    (results / 'rows' / 'seed-2' / kept.ROWS).write_text('[{"name": "se')
+    with pytest.raises(UserError, match='seed-2/rows.json is damaged: delete it'):
+        sweep.tabulate(noting(), results)
+
+
+def test_a_row_stays_finished_without_its_run(results, tmp_path, capsys):
+    shutil.rmtree(tmp_path / 'own' / 'seed-1' / 'run')
+    capsys.readouterr()
+    assert run(noting(), tmp_path / 'own', only=['seed-1'], results=results)
+    assert 'row 1' not in capsys.readouterr().err
+
+
+def test_rows_without_what_pictures_are_made_of_are_measured_anew(results, tmp_path, capsys):
+    note = tmp_path / 'own' / 'seed-1' / 'note'
+    note.unlink()
+    capsys.readouterr()
+    assert run(noting(), tmp_path / 'own', only=['seed-1'])
     assert 'seed-1/run is finished' in capsys.readouterr().out  # not trained again
-    assert (tmp_path / 'seed-1' / 'note').exists()
+    assert note.exists()
 
 
 def test_two_processes_do_not_share_a_study(finished):
@@ -219,13 +300,15 @@ def test_two_processes_do_not_share_a_study(finished):
 
 
 def test_the_time_left_is_at_the_pace_of_the_finished_rows(tmp_path):
-    trials = make().trials(SETTING)
-    assert str(sweep._Eta(trials, tmp_path)) == 'about 1:00, 3:00 for all that is left'
+    study = make()
+    trials = study.trials(SETTING)
+    assert str(sweep._Eta(study, trials, tmp_path)) == 'about 1:00, 3:00 for all that is left'
     folder = tmp_path / 'seed-1'
     folder.mkdir()
     (folder / sweep.TIME).write_text('30.0')
-    (folder / kept.ROWS).write_text('[]')
-    assert str(sweep._Eta(trials, tmp_path)) == 'about 0:30, 1:00 for all that is left'
+    kept.write(folder, [dict.fromkeys(study.columns)])
+    provenance.keep(trials[0], folder)
+    assert str(sweep._Eta(study, trials, tmp_path)) == 'about 0:30, 1:00 for all that is left'
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""Every study from its command to its pictures, on a row of it with everything tiny."""
+
+import pytest
+
+from gan_jax import cli, studies
+from gan_jax.studies import kept
+from gan_jax.studies.study import Setting
+
+ROWS = {
+    'data_size': 'small_data-200-0',
+    'architectures': 'cgan_mnist-0',
+    'cleaning': 'whole-0',
+    'balance': 'best-64-0',
+    'labels': 'supervised-20-0',
+    'one_pair': 'cats-grey-128',
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', studies.STUDIES)
+def test_a_row_leaves_all_that_its_pictures_need(name, tmp_path, capsys):
+    study, row = studies.find(name), ROWS[name]
+    results = tmp_path / 'results'
+    flags = [f'--workdir={tmp_path / "own"}', f'--results={results}', f'--only={row}']
+    assert cli.main(['study', name, '--smoke', *flags]) == 0
+    [trial] = [t for t in study.trials(Setting(None, smoke=True)) if t.name == row]
+    assert kept.complete(study, trial, tmp_path / 'own')
+    found = {path.name for path in (results / 'rows' / row).iterdir()}
+    assert found == {'rows.json', 'measured.json', *trial.kept}
+    rows = kept.read(study, results / 'rows' / row)
+    drawn = {path.name for path in results.glob('*.png')}
+    for picture, how in study.pictures.items():
+        shown = [own for own in rows if how.of(own)]
+        assert picture in drawn or how.draw(shown, results / 'rows') is None
+    (tmp_path / 'own' / row / kept.ROWS).unlink()  # whatever was deleted of its runs
+    assert cli.main(['study', name, '--smoke', *flags]) == 0
+    again = kept.read(study, tmp_path / 'own' / row)
+    assert [without(own) for own in again] == [without(own) for own in rows]
+    assert 'is finished' in capsys.readouterr().out  # it was measured, not trained
+
+
+def without(row):
+    """A row without what depends on the machine's speed."""
+    return {name: value for name, value in row.items() if name != 'minutes'}
