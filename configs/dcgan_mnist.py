@@ -3,7 +3,7 @@
     python train.py --config=dcgan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
 
 Expect clean strokes from 7,000 steps on, and too many ones, 23 % of the samples:
-docs/results/architectures. All 30,000 steps take about an hour on two cores of a server's CPU.
+docs/results/architectures. All 30,000 steps took 98 minutes on one core of a server's CPU.
 
 Source: github.com/triwave33/GAN, `GAN/dcgan/dcgan.py`, whose article gives the networks
 without rates: upsampling and 5x5 convolutions against two strided ones with dropout.

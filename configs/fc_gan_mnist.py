@@ -2,8 +2,8 @@
 
     python train.py --config=fc_gan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
 
-Expect digits with specks of noise: docs/results/architectures. 30,000 steps took 7 minutes on
-one core of a server's CPU.
+Expect digits with specks of noise: docs/results/architectures. 30,000 steps took 7 and 10
+minutes on one core of two servers' CPUs.
 
 Source: github.com/triwave33/GAN, `GAN/gan/gan.py` (the article "Imasara kikenai GAN").
 Generator 256-512-1024, discriminator 512-256; Adam 2e-4 / 0.5; batch 32; 30,000 updates.

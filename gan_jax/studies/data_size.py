@@ -257,7 +257,7 @@ To read the figures by: of real test digits 99 % are readable; the Frechet dista
 training digits is 0.6, of 1,000, 500 and 200 of them 3.0, 6.9 and 13. `memorisation` of digits that
 were never trained on is 0.45 to 0.47 (200 to 5,000 training digits), that of copies 1, but 0.58
 where all 60,000 were trained on (`docs/evaluation.md`). Of what is no digit, specks on black may
-be read as ones: then classes are few and the distance is large. Collapsed are samples whose mean
+be read as digits: then classes are few and the distance is large. Collapsed are samples whose mean
 distance from each other, or from the nearest other, is less than half that of real digits.
 """
 

@@ -37,7 +37,7 @@ def read(study: Study, folder: Path) -> list[Row] | None:
     path = folder / ROWS
     if not path.exists():
         return None
-    rows = _json(path)
+    rows = provenance.read_json(path)
     whole = bool(rows) and all({*study.columns} <= {*row} for row in rows)
     told = not study.measured or (folder / provenance.RESULT).exists()
     return rows if whole and told else None
@@ -70,7 +70,7 @@ def digits_path(workdir: Path, trial: Trial) -> Path:
 def owner(results: Path) -> dict[str, Any] | None:
     """Whose rows a folder of results holds: `study`, and whether with `smoke`; None: nobody's."""
     path = results / RESULTS / OWNER
-    return _json(path) if path.exists() else None
+    return provenance.read_json(path) if path.exists() else None
 
 
 def claim(study: Study, results: Path, *, smoke: bool) -> None:
@@ -94,13 +94,6 @@ def claim(study: Study, results: Path, *, smoke: bool) -> None:
 
 def _rows_of(found: dict[str, Any]) -> str:
     return f'rows of the study {found["study"]}' + ' with --smoke' * found['smoke']
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except ValueError:
-        raise UserError(f'{path} is damaged: delete it, and run the row again') from None
 
 
 @contextlib.contextmanager

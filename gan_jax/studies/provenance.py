@@ -82,9 +82,18 @@ def caption(
 
 def _kept(folder: Path) -> dict[str, list[Mapping[str, Any]]]:
     path = folder / RESULT
+    return read_json(path) if path.exists() else {}
+
+
+def read_json(path: Path) -> Any:
+    """A file that is kept of a row.
+
+    Raises:
+      UserError: it is damaged.
+    """
     try:
-        return json.loads(path.read_text()) if path.exists() else {}
-    except json.JSONDecodeError:
+        return json.loads(path.read_text())
+    except ValueError:
         raise UserError(f'{path} is damaged: delete it, and run the row again') from None
 
 
