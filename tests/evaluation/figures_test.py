@@ -60,7 +60,7 @@ def test_other_real_digits_are_near_and_various(digits, held_out, training):
 def test_the_net_reads_digits_and_not_noise(digits, net):
     image, label = digits
     outputs = net(image[:500])
-    assert (outputs.best == label[:500]).mean() > 0.98
+    assert (outputs.best == label[:500]).mean() >= 0.994
     assert outputs.features.shape == (500, 128) and outputs.features.dtype == np.float32
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (200, 28, 28, 1), np.uint8)
