@@ -124,6 +124,19 @@ class Recorder:
         row = {'step': step, 'epoch': self._fraction(step), **figures}
         self._append_row(EVALUATIONS, row, figures)
 
+    def measured_by(self, step: int, words: str) -> None:
+        """Tells TensorBoard by what the figures of later steps are measured; run.json has it too.
+
+        Args:
+          step: generator steps finished.
+          words: `evaluation.text.sentence` of it.
+
+        Raises:
+          OSError: the disk is full.
+        """
+        if self._tensorboard:
+            self._event_log().text(step, 'figures', words)
+
     def state_dict(self) -> dict[str, Any]:
         """The sums since the last log point and epoch, for JSON; flushes the event file.
 
@@ -254,6 +267,9 @@ class Onlooker:
 
     def samples(self, step: int, batch: np.ndarray) -> None:
         """Writes nothing."""
+
+    def measured_by(self, step: int, words: str) -> None:
+        """Tells nobody."""
 
     def state_dict(self) -> dict[str, Any]:
         """What is saved is the other process's."""

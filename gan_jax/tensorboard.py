@@ -9,7 +9,7 @@ from typing import Any
 
 
 class EventLog:
-    """Appends scalars and images to one new event file; safe to use from several threads.
+    """Appends scalars, images and text to one new event file; safe to use from several threads.
 
     tensorboardX's own `SummaryWriter` hands events to a thread that dies on a full disk and
     then blocks its caller for good; here the caller writes, and sees the error.
@@ -27,8 +27,9 @@ class EventLog:
         """
         with _without_torch():
             from tensorboardX import event_file_writer
-            from tensorboardX.proto import event_pb2, summary_pb2
+            from tensorboardX.proto import event_pb2, summary_pb2, types_pb2
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
+        self._string = types_pb2.DT_STRING
         directory.mkdir(parents=True, exist_ok=True)
         # Names count in seconds: without the suffix, a quick resume would truncate its forerunner.
         self._file = event_file_writer.EventsWriter(str(directory / 'events'), f'.{time.time_ns()}')
@@ -49,6 +50,15 @@ class EventLog:
             height=height, width=width, colorspace=channels, encoded_image_string=png
         )
         value = self._summary.Value(tag=tag, image=image)
+        self._write(step=step, summary=self._summary(value=[value]))
+
+    def text(self, step: int, tag: str, words: str) -> None:
+        """Adds a line of text, for TensorBoard's tab of that name."""
+        value = self._summary.Value(tag=tag)
+        value.metadata.plugin_data.plugin_name = 'text'
+        value.tensor.dtype = self._string
+        value.tensor.tensor_shape.dim.add(size=1)
+        value.tensor.string_val.append(words.encode())
         self._write(step=step, summary=self._summary(value=[value]))
 
     def flush(self) -> None:

@@ -30,6 +30,7 @@ from gan_jax import config as config_lib
 from gan_jax.checkpoints import Checkpoints
 from gan_jax.data import feeds, sheet, views
 from gan_jax.errors import UserError
+from gan_jax.evaluation import text
 from gan_jax.interrupts import Interrupts
 from gan_jax.progress import Progress
 from gan_jax.recorder import Onlooker, Recorder
@@ -195,8 +196,11 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
 
 
 def _note_evaluation(run: Run, step: int) -> None:
+    facts = observers.facts(run.observers)
     if cluster.is_first():
-        runs.note_evaluation(run.workdir, step, observers.facts(run.observers))
+        runs.note_evaluation(run.workdir, step, facts)
+    if facts:
+        run.recorder.measured_by(step, text.sentence(facts))
 
 
 def _fresh(run: Run) -> GanState:

@@ -274,3 +274,15 @@ def test_what_a_checkpoint_claims_is_on_disk(tmp_path):
     [path] = (tmp_path / 'tensorboard').iterdir()
     assert read_events(path)[-1].step == 5
     recorder.close()
+
+
+def test_tensorboard_says_by_what_figures_are_measured(tmp_path):
+    recorder = make(tmp_path, tensorboard=True)
+    recorder.measured_by(7, 'Samples: 500; Reference: 600 held-out images')
+    recorder.close()
+    [path] = (tmp_path / 'tensorboard').iterdir()
+    event = read_events(path)[-1]
+    [value] = event.summary.value
+    assert event.step == 7 and value.metadata.plugin_data.plugin_name == 'text'
+    assert value.tensor.string_val[0].startswith(b'Samples: 500; Reference')
+    make(tmp_path).measured_by(7, '')  # without TensorBoard it has nobody to tell

@@ -251,8 +251,7 @@ def _best(run: Run) -> str:
     step = observers.best_step(run.evaluations, figure) if figure else None
     if step is None:
         return ''
-    value = next(row[figure] for row in run.evaluations if row['step'] == step)
-    return f'{step:,} ({figure.replace("_", " ")} {value:.4g})'
+    return f'{step:,} (by {figure.replace("_", " ")})'  # the figure itself is with its caption
 
 
 def _training_seconds(rows: list[dict[str, Any]]) -> float:

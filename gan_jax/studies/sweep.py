@@ -90,8 +90,11 @@ def _run(
         if trial not in done:
             place = f'row {number} of {len(chosen)}, {trial.name}'
             _say(f'{place}: {eta}')
-            for row in _finish(trial, workdir, command):
+            rows = _finish(trial, workdir, command)
+            for row in rows:
                 _say(f'{place}: ' + ', '.join(f'{k} {outputs.cell(v)}' for k, v in row.items()))
+            for line in provenance.lines(study, [(trial, rows)], workdir).splitlines():
+                _say(line)
             done.append(trial)
             _write(study, trials, done, workdir, results)
             jax.clear_caches()  # the next trial compiles its own programs
