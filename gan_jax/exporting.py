@@ -70,9 +70,8 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     part = find(run.task, name)
     weights = digests.host_leaves(part.variables(run.state))
     stored = runs.read_facts(workdir)['data']
-    centres = latents.num_centres(run.config, stored['num_examples'])
-    if 'z' in part.inputs and centres:
-        weights[CENTRES] = np.asarray(latents.make_centres(run.config, np.arange(centres)))
+    if 'z' in part.inputs and run.centres:
+        weights[CENTRES] = np.asarray(latents.make_centres(run.config, np.arange(run.centres)))
     facts = {
         'part': name,
         'step': int(run.state.step),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import digests, observers, recorder, runs, tasks
+from gan_jax import digests, latents, observers, recorder, runs, tasks
 from gan_jax.checkpoints import Checkpoints
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
@@ -16,10 +16,15 @@ from gan_jax.types import DataSpec, Task
 
 
 class Trained(NamedTuple):
-    """What `load` returns; the task is built without collectives.
+    """What `load` returns.
 
-    `image_shape` (H, W, C) is that of the images in training, and `class_names` are those of
-    their set, empty where it has none.
+    Attributes:
+      config: of the run.
+      task: built without collectives.
+      state: the saved one.
+      image_shape: (H, W, C) of the images in training.
+      class_names: of their set; empty where it has none.
+      centres: that latents lie around; 0: they are of one distribution.
     """
 
     config: ConfigDict
@@ -27,6 +32,7 @@ class Trained(NamedTuple):
     state: GanState
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
+    centres: int = 0
 
 
 Pick = Callable[[Task], Callable[[GanState], Any]]
@@ -65,7 +71,8 @@ def load(
         found = saved.restore(number, like, only) if number else saved.restore_latest(like, only)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
-    return Trained(config, task, found[0], shape, tuple(facts.get('class_names', ())))
+    centres = latents.num_centres(config, spec.num_examples)
+    return Trained(config, task, found[0], shape, tuple(facts.get('class_names', ())), centres)
 
 
 def _number(workdir: Path, config: ConfigDict, step: str) -> int:

@@ -75,7 +75,7 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     found = figures.compare(given)
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
     found['figures'] |= leaks.figures(found_leaks)
-    found['notes'] += leaks.notes(found_leaks)
+    found['notes'] += leaks.notes(found_leaks) + _on_latents(run)
     facts = {
         'run': str(run.config.name),
         'step': int(run.state.step),
@@ -86,6 +86,15 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
         rows = neighbours.find(fake, real.training, given.isolation)
         picture = neighbours.picture(fake.image, real.training.shown, rows)
     return facts | found, picture
+
+
+def _on_latents(run: Trained) -> list[str]:
+    if not run.centres:
+        return []
+    return [
+        f'latents lie around {run.centres:,} centres (config.latent_mixture), and samples of one'
+        ' may be nearly the same, which diversity and spacing hardly show'
+    ]
 
 
 def write(workdir: Path, found: Mapping[str, Any], picture: Any) -> None:
