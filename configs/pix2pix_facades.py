@@ -8,10 +8,10 @@ FOLDER holds pairs as pix2pix lays them out, such as those of the CMP facades (T
 --config.data.input=folder --config.data.input_path=LABELS. A tenth is kept from training.
 
 Expect, of the CMP facades at 128x128, to be a little nearer than the mean photo after 3,000 steps,
-20 minutes on one core, with --config.translation.l1=400 (`docs/pix2pix.md`); with the paper's
+13 minutes on two cores, with --config.translation.l1=400 (`docs/pix2pix.md`); with the paper's
 100, as here, it was not.
 
-Source: as `pix2pix_grey`; 80,000 steps are 222 epochs of the 360 of 400 pairs that are left.
+Source: as `pix2pix_grey`; 80,000 steps are 228 epochs of the 351 of 400 pairs that are left.
 """
 
 from ml_collections import ConfigDict

@@ -8,10 +8,10 @@ of each class, or --config.data.labels.number=50; --config.data.labels.seed=1 is
 
 Expect 6 to 8 minutes on two cores of a server's CPU (63 to 75 ms a step), 9 to 13 for the preset
 book (67 to 94 ms). From 50, 100, 1,000 labels: 97.5, 98.3, 98.8 % of the test digits, means of five
-draws; the same network without the GAN: 89.5, 94.7, 98.0 %; the preset book: 89.4, 89.9, 97.5 %,
-and its own baseline: 63.8, 69.2, 93.1 % (docs/results/labels). What the generator of best makes
-looks bad: its discriminator learns classes rather than to tell it apart (Dai et al. 2017,
-arXiv:1705.09783, on why that helps).
+draws; the same network without the GAN: 89.5, 94.7, 98.0 %; the preset book, of one draw: 89.4,
+89.9, 97.5 %, and its own baseline: 63.8, 69.2, 93.1 % (docs/results/labels). What the generator of
+best makes looks bad: its discriminator learns classes rather than to tell it apart (Dai et al.
+2017, arXiv:1705.09783, on why that helps).
 
 Source: book: J. Langr and V. Bok, "GANs in Action" (2019), `Chapter_7_SGAN.ipynb`: the first
 labels of the set, of whatever class; three updates of the discriminator, each with its own batch

@@ -59,7 +59,7 @@ def summary(rows: Sequence[Row]) -> str:
         if own:
             lines.append([f'`{name}`', str(len(own)), *(outputs.mean(own, f) for f in FIGURES)])
     head = ['recipe', 'seeds', 'Frechet distance', 'noise', 'readable', 'classes', 'coverage']
-    return 'Means over seeds.\n\n' + outputs.markdown_table(head, lines)
+    return 'Means over `seeds` seeds.\n\n' + outputs.markdown_table(head, lines)
 
 
 def _first_seed(row: Row) -> bool:
@@ -105,7 +105,8 @@ The experiments as they are: `fc_gan_mnist`, `dcgan_mnist` and, class-conditiona
 high frequencies above that of real digits: what the eye sees as specks between the strokes.
 `coverage` is the share of the test digits that have a sample near them, `class_accuracy` the share
 of the conditional generator's samples that are read as the class asked for (its columns in the
-grid, its lines in the walks).
+grid, its lines in the walks). A line of the walks goes through four latents and back
+to the first. `samples_ROW.png` in this folder has 1,000 samples of a row.
 """
 
 STUDY = Study(

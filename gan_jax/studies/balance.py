@@ -213,7 +213,8 @@ screened one at a time, to save time at half width ({HALF}) and for {EPOCHS[HALF
 A fifth of the crops is held out, and the near duplicates of these: the reference of the distance,
 {MEASURED:,} samples of the same latents at every {EVERY}th epoch, features of EfficientNet-Lite0.
 The crops are of few cats, each of which may be on both sides. So few images have a distance even
-from others like them: `fd_real` is that of the training crops.
+from others like them: `fd_real` and `cat_share_real` are of the training crops themselves, by the
+same net, filter and reference.
 `epoch_lost` is the first of ten consecutive epochs in which the discriminator ranks training images
 above generated ones with an AUC of at least {balance.LOST} (`docs/balance.md`), empty if there are
 none; `epoch_lost_held_out` the same of held-out images. An AUC near 0.5 with a poor distance is no

@@ -32,7 +32,9 @@ def measured(rows: Sequence[Row], workdir: Path) -> bytes | None:
             _draw(auc, distance, workdir, row, color)
         _auc_axis(auc)
         auc.set_title(
-            f'width {own[0]["width"]}: AUC of D, training images', loc='left', fontsize=10
+            f'width {own[0]["width"]}: AUC of D, training images, medians of {SMOOTHED} epochs',
+            loc='left',
+            fontsize=10,
         )
         distance.axhline(own[0]['fd_real'], color='#222', linewidth=0.8, linestyle='dotted')
         distance.set_title('Frechet distance (dotted: training images)', loc='left', fontsize=10)

@@ -105,7 +105,8 @@ def summary(rows: Sequence[Row]) -> str:
             figures = (outputs.mean(own, name) for name in SUMMARY)
             lines.append([f'`{album}`', str(len(own)), *figures])
     head = ['album', 'seeds', 'FD-EffLite0', 'cats', 'FD of the album itself', 'cats in it']
-    return f'At epoch {EPOCHS[-1]}, means over seeds.\n\n' + outputs.markdown_table(head, lines)
+    said = f'At epoch {EPOCHS[-1]}, means over `seeds` seeds.\n\n'
+    return said + outputs.markdown_table(head, lines)
 
 
 def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
@@ -164,7 +165,8 @@ faces are the one reference of all figures. No crop of the reference is nearly o
 {MEASURED:,} samples of the same latents; features of EfficientNet-Lite0 (`docs/evaluation.md`).
 `cat_share` is the share of samples that ImageNet's classes call a house cat, `cat_share_real` that
 of the held-out crops. `frechet_album` and `cat_share_album` (dotted in the chart) are of the images
-trained on themselves: no generator can be expected to come nearer, and the albums differ in it.
+trained on themselves, by the same net, filter and reference: no generator can be expected to come
+nearer, and the albums differ in it.
 
 Photos: gpriamo/Cat-Faces-Identification (MIT) and the Oxford-IIIT Pet set (CC BY-SA 4.0).
 """

@@ -125,10 +125,10 @@ def summary(rows: Sequence[Row]) -> str:
                 collapsed = ', '.join('yes' if row['collapsed'] else 'no' for row in own)
                 cells = [best, *means, collapsed, readable, *last]
                 lines.append([f'{number:,}', f'`{recipe}`', str(len(own)), *cells])
-    head = ['images', 'recipe', 'seeds', 'best step', 'Frechet distance', 'KID', 'readable']
-    head += ['classes', 'memorisation', 'collapsed', 'readable from step']
-    head += ['distance at the end', 'readable']
-    return 'Means over seeds.\n\n' + outputs.markdown_table(head, lines)
+    head = ['images', 'recipe', 'seeds', 'best step', 'Frechet distance', 'kernel distance']
+    head += ['readable', 'classes', 'memorisation', 'collapsed', 'readable from step']
+    head += ['distance at the end', 'readable at the end']
+    return 'Means over `seeds` seeds.\n\n' + outputs.markdown_table(head, lines)
 
 
 def _step(step: int | None) -> str:
@@ -206,10 +206,13 @@ def _over_steps(
 def _line(
     axes: Any, found: Mapping[int, Sequence[float]], color: str, label: str, style: str
 ) -> None:
+    """Means, with a dot for each seed: hollow where the line is dashed."""
     means = [sum(values) / len(values) for values in found.values()]
-    axes.plot(list(found), means, style, color=color, linewidth=1.5, label=label)
+    axes.plot(list(found), means, style, color=color, linewidth=1.5)
+    dot = {'color': color, 'markersize': 4, 'markerfacecolor': color if style == '-' else 'white'}
     for number, values in found.items():
-        axes.plot([number] * len(values), values, 'o', color=color, markersize=3.5)
+        axes.plot([number] * len(values), values, 'o', **dot)
+    axes.plot([], [], f'o{style}', label=label, **dot)
 
 
 def _scale(axes: Any, numbers: Sequence[int]) -> None:
@@ -250,6 +253,7 @@ samples are readable (dotted in the charts); empty if none is. `step_best` is th
 the least distance, of 1,000 samples too: all figures but those that end in `_last` are of that step
 (`--step=best`), and so are the digits of `samples_ROW.png`. It is chosen by the reference that it
 is then measured by, for both recipes alike; what becomes of it by the last step is in `_last`.
+`data_size.png` has a dot for each seed.
 Samples of `small_data` are of the moving average of its generator, those of `plain` of the
 generator itself, as each recipe has it.
 

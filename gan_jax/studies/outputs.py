@@ -1,6 +1,6 @@
 """What a study writes: table.csv, table.md, pictures, and digits of every trial that makes some."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import math
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,11 @@ from gan_jax.studies import kept, pictures, provenance
 from gan_jax.studies.study import Picture, Row, Study, Trial
 
 SHOWN, COLUMNS = 1_000, 40  # digits in a trial's picture, and in a line of it
+
+_EARLIER = (
+    'This picture was drawn earlier, and rows made since are not in it: of what it is drawn from'
+    ' `{}` is lost.\n\n'
+)
 
 Finished = tuple[Trial, Sequence[Row]]  # a trial with its rows
 
@@ -33,23 +38,27 @@ def write(study: Study, finished: Sequence[Finished], workdir: Path, target: Pat
     rows = [row for _, found in finished for row in found]
     cells = [[cell(row[name]) for name in study.columns] for row in rows]
     files.replace(target / 'table.csv', files.table(study.columns, cells))
-    notes = [
-        note
+    lacking = {
+        name: _draw(picture, finished, workdir, target / name)
         for name, picture in study.pictures.items()
-        if (note := _draw(picture, finished, workdir, target / name))
-    ]
-    shown = [name for name in study.pictures if (target / name).exists()]
+    }
+    shown = {name: lacks for name, lacks in lacking.items() if (target / name).exists()}
     files.replace(target / 'table.md', _markdown(study, finished, shown, workdir))
-    return notes
+    return [
+        f'{name} is left as it was: there is no {workdir / lacks}'
+        for name, lacks in lacking.items()
+        if lacks
+    ]
 
 
 def _draw(picture: Picture, finished: Sequence[Finished], workdir: Path, path: Path) -> str:
+    """Draws a picture, or returns the file of a row for want of which it is left as it was."""
     own = [(trial, [row for row in rows if picture.of(row)]) for trial, rows in finished]
     own = [(trial, rows) for trial, rows in own if rows]
-    needed = [workdir / trial.name / name for trial, _ in own for name in picture.needs(trial)]
-    missing = next((file for file in needed if not file.exists()), None)
+    needed = [f'{trial.name}/{name}' for trial, _ in own for name in picture.needs(trial)]
+    missing = next((file for file in needed if not (workdir / file).exists()), '')
     if missing and path.exists():
-        return f'{path.name} is left as it was: there is no {missing}'
+        return missing
     if (content := picture.draw([row for _, rows in own for row in rows], workdir)) is not None:
         caption = provenance.caption(picture.measured, own, workdir)
         files.replace(path, pictures.captioned(content, caption))
@@ -95,10 +104,13 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _markdown(
     study: Study,
     finished: Sequence[Finished],
-    shown: Sequence[str],
+    shown: Mapping[str, str],
     workdir: Path,
 ) -> str:
-    images_shown = ''.join(f'![{name}]({name})\n\n' for name in shown)
+    images_shown = ''.join(
+        f'![{name}]({name})\n\n' + (_EARLIER.format(lacks) if lacks else '')
+        for name, lacks in shown.items()
+    )
     rows = [
         [*(cell(row[name]) for name in study.columns), _command(study, trial)]
         for trial, found in finished
@@ -106,10 +118,10 @@ def _markdown(
     ]
     summary = study.summary([row for _, found in finished for row in found])
     if measured := provenance.lines(study, finished, workdir):
-        summary += f'\nBy what the figures were measured:\n\n{measured}'
+        summary += f'\nHow the figures were measured:\n\n{measured}'
     return (
         f'# {study.title}\n\n{study.about.strip()}\n\n{summary}\n{images_shown}'
-        '## Every row\n\nThe command makes the row anew, in a `--workdir` of your own; `minutes`'
+        '## Every row\n\nThe command repeats its row, in a `--workdir` of your own; `minutes`'
         ' are of a machine that other jobs shared.\n\n'
         f'{markdown_table([*study.columns, "command"], rows)}'
     )

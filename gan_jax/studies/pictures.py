@@ -19,6 +19,7 @@ DPI = 120  # pixels to an inch
 PRINT = 11  # pixels: the height of small print
 STEPS, DIGITS = 8, 10  # lines and columns at most of what a generator made through its training
 WIDEST = 400  # pixels of such a line: a file of photos would else be of megabytes
+BESIDE = 3  # strips in a line of a picture, which is read at the width of a page
 STRIP = 'over_time.png'  # such lines, in a trial's folder
 
 Strip = tuple[list[int], np.ndarray]  # times, and uint8 [len(times) * H, W, C]: a line for each
@@ -167,7 +168,7 @@ def read(path: Path) -> np.ndarray | None:
 
 
 def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:
-    """PNG: what several generators made through their training, side by side; None for none.
+    """PNG: what several generators made through their training, BESIDE in a line; None for none.
 
     Args:
       found: by title.
@@ -175,12 +176,17 @@ def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:
     """
     if not found:
         return None
-    sides = np.array([image.shape[:2] for _, image in found.values()]).max(axis=0)
-    height, width = np.maximum(sides / DPI + (0.5, 0.6), (3.1, 3.4))  # no pixel is lost
+    sides = [image.shape[:2] for _, image in found.values()]
+    width = max(2.8, *(columns / DPI for _, columns in sides))  # inches: no pixel is lost
+    height = max(width * lines / columns for lines, columns in sides)
+    beside = min(len(found), BESIDE)
+    below = math.ceil(len(found) / beside)
     buffer = io.BytesIO()
-    with figure(width * len(found), height, buffer) as page:
-        grid = page.subplots(1, len(found), squeeze=False)[0]
-        for axes, (name, (steps, image)) in zip(grid, found.items(), strict=True):
+    with figure((width + 0.6) * beside, (height + 0.4) * below, buffer) as page:
+        grid = page.subplots(below, beside, squeeze=False).flat
+        for axes in grid[len(found) :]:
+            axes.set_axis_off()
+        for axes, (name, (steps, image)) in zip(grid, found.items(), strict=False):
             _show(axes, image, f'{name}, by {unit}')
             height = len(image) / len(steps)
             axes.set_yticks(

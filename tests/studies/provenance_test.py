@@ -100,9 +100,9 @@ def test_a_later_evaluation_by_other_means_is_not_taken_for_that_of_the_table(tm
 
 def test_a_table_without_such_figures_says_nothing(tmp_path):
     finished = [trial(tmp_path, 'a', evaluation=facts(), noted=facts())]
-    assert 'By what' not in page(study(), finished, tmp_path)
+    assert 'How the figures' not in page(study(), finished, tmp_path)
     translated = [trial(tmp_path, 'b', evaluation={'splits': {}})]
-    assert 'By what' not in page(study(measured=BOTH), translated, tmp_path)
+    assert 'How the figures' not in page(study(measured=BOTH), translated, tmp_path)
 
 
 @pytest.mark.parametrize('name', studies.STUDIES)

@@ -224,7 +224,9 @@ def test_a_picture_is_left_where_a_file_is_missing(results, capsys):
     said = capsys.readouterr().err
     assert 'notes.png is left as it was: there is no ' in said and 'seed-1/note' in said
     assert (results / 'notes.png').read_bytes() == b'seed-1 seed-2'
-    assert '![notes.png]' in (results / 'table.md').read_text()
+    page = (results / 'table.md').read_text()
+    assert '![notes.png]' in page and 'rows made since are not in it' in page
+    assert '`seed-1/note` is lost' in page and str(results) not in page
 
 
 def test_only_chosen_rows_go_into_results(results, tmp_path):
