@@ -3,7 +3,9 @@
     python train.py --config=cgan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
     gan-jax sample --workdir=runs/cgan_mnist --output=sevens.png --labels=7
 
-Expect: not measured yet.
+Expect, after 4,000 of its 30,000 steps, a quarter of an hour on one core of a server's CPU: 96 % of
+the samples readable and 98 % read as the class asked for, FD-digits 5.4 (2,000 samples, the test
+digits). More was not measured.
 
 Source: the networks of `dcgan_mnist`; the generator takes the class beside the latent
 (Mirza and Osindero 2014, arXiv:1411.1784), the discriminator by projection (Miyato and
