@@ -459,6 +459,11 @@ def _validate_evaluation(config: ConfigDict) -> None:
                 f'config.evaluate.figures={tuple(config.figures)}: no figure {name!r};'
                 f' {nearest(name, evaluation.FIGURES)}'
             )
+    if config.every and not config.figures:
+        raise UserError(
+            f'config.evaluate.figures=() names nothing to measure every {config.every:g} epochs:'
+            " give some, e.g. ('frechet',), or set config.evaluate.every=0"
+        )
     if config.features and config.features not in features.NETS:
         known = nearest(config.features, features.NETS)
         raise UserError(f'config.evaluate.features={config.features}: {known}')

@@ -121,6 +121,10 @@ MISTAKES = {
         ['train', "--config.evaluate.figures=('frechett',)"],
         "no figure 'frechett'; did you mean 'frechet'?",
     ),
+    'no figures': (
+        ['train', '--config.evaluate.figures=()', '--config.evaluate.every=1'],
+        "config.evaluate.figures=() names nothing to measure every 1 epochs: give some, e.g. ('fre",
+    ),
     'best without figures': (
         ['train', '--config.evaluate.best=frechet_digits'],
         'config.evaluate.best=frechet_digits is not measured: set config.evaluate.every',
