@@ -375,6 +375,13 @@ _BELOW = {
     **{f'{role}.ema_decay': 1 for role in ('gen', 'disc')},
 }
 
+# Fields that do nothing while another is 0: that one.
+_IDLE_WITHOUT = {
+    'ada.limit': 'ada.target',
+    'instance_noise.decay_steps': 'instance_noise.std',
+    'latent_mixture.spread': 'latent_mixture.centres',
+}
+
 
 def get(config: ConfigDict, field: str) -> Any:
     """The value at a dotted path."""
@@ -401,6 +408,7 @@ def validate(config: ConfigDict) -> None:
         if get(config, field) >= high:
             raise UserError(f'config.{field}={get(config, field)}: must be below {high}')
     _validate_augmentation(config)
+    _validate_idle(config)
     _validate_penalties(config)
     _validate_evaluation(config.evaluate)
     _validate_combinations(config)
@@ -437,6 +445,16 @@ def _validate_augmentation(config: ConfigDict) -> None:
             f'config.ada.target={config.ada.target}: no logit of the loss {config.loss!r} says by'
             f' its sign what is real; set it to 0 or choose config.loss from {able}'
         )
+
+
+def _validate_idle(config: ConfigDict) -> None:
+    for field, other in _IDLE_WITHOUT.items():
+        given, usual = get(config, field), get(default(), field)
+        if given != usual and not get(config, other):
+            raise UserError(
+                f'config.{field}={given} does nothing while config.{other} is 0: set that, or leave'
+                f' it {usual}'
+            )
 
 
 def _validate_penalties(config: ConfigDict) -> None:
