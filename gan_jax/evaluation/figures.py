@@ -259,7 +259,7 @@ def _notes(given: Comparison) -> list[str]:
             f'{known:,} images of the reference are among the training images: the memorisation'
             ' is no longer what it says'
         )
-    elif len(given.training) > len(given.real):
+    elif given.training.images.total > len(given.real):
         ceiling = 0.5 + 0.5 * len(given.real) / given.training.images.total
         notes.append(
             f'{given.training.images.total:,} training images against {len(given.real):,} others:'
