@@ -167,6 +167,21 @@ def test_one_image_again_and_again_is_a_collapse(digits, held_out):
     assert figures['diversity'] > 0.8  # of twenty images in turn, which only the spacing shows
 
 
+def test_where_most_real_images_have_a_twin_there_is_no_spacing(digits, net):
+    image = digits[0]
+    twins = reference(np.repeat(image[:20], 2, axis=0), net, name='twins')
+    for samples, collapsed in ((image[600:640], False), (np.repeat(image[:1], 40, axis=0), True)):
+        found = evaluation.measure(samples, twins, only=('diversity',))
+        assert found['figures'].keys() == {'diversity', 'collapsed'}
+        assert found['figures']['collapsed'] == collapsed
+        assert 'have an exact twin: spacing is left out' in found['notes'][-1]
+    half = reference(np.concatenate([image[:20], image[:10]]), net, name='half')
+    assert 'spacing' not in evaluation.measure(image[600:630], half)['figures']
+    few = reference(np.concatenate([image[:20], image[:5]]), net, name='few')
+    found = evaluation.measure(image[600:625], few)
+    assert 0.5 < found['figures']['spacing'] < 2 and 'twin' not in ''.join(found['notes'])
+
+
 @pytest.mark.parametrize('sigma', [5.0, 20.0])
 def test_the_noise_figure_is_the_deviation_of_the_noise(sigma):
     random = np.random.default_rng(0)
