@@ -285,6 +285,12 @@ def _notes_on_training(given: Comparison) -> list[str]:
 
 
 def _notes_on_diversity(found: Mapping[str, Any]) -> list[str]:
+    notes = []
     if 'diversity' in found and 'spacing' not in found:
-        return ['more than half of the real images have an exact twin: spacing is left out']
-    return []
+        notes.append('more than half of the real images have an exact twin: spacing is left out')
+    if found.get('collapsed') and 'precision' in found:
+        notes.append(
+            'the samples have collapsed: precision and density mean little then, as all of them may'
+            ' lie in the wide neighbourhood of one outlying real image'
+        )
+    return notes

@@ -167,6 +167,17 @@ def test_one_image_again_and_again_is_a_collapse(digits, held_out):
     assert figures['diversity'] > 0.8  # of twenty images in turn, which only the spacing shows
 
 
+def test_a_note_says_what_precision_is_worth_of_collapsed_samples(digits, held_out):
+    image = digits[0]
+    for samples, collapsed in ((np.repeat(image[:1], 200, axis=0), True), (image[:200], False)):
+        found = evaluation.measure(samples, held_out, only=('manifold', 'diversity'))
+        assert found['figures']['collapsed'] == collapsed
+        noted = any('precision and density mean little' in note for note in found['notes'])
+        assert noted == collapsed
+    alone = evaluation.measure(np.repeat(image[:1], 200, axis=0), held_out, only=('diversity',))
+    assert not any('precision' in note for note in alone['notes'])
+
+
 def test_where_most_real_images_have_a_twin_there_is_no_spacing(digits, net):
     image = digits[0]
     twins = reference(np.repeat(image[:20], 2, axis=0), net, name='twins')
