@@ -16,7 +16,9 @@ SHOWN, COLUMNS = 1_000, 40  # digits in a trial's picture, and in a line of it
 Finished = tuple[Trial, Sequence[Row]]  # a trial with its rows
 
 
-def write(study: Study, finished: Sequence[Finished], workdir: Path, target: Path) -> list[str]:
+def write(
+    study: Study, finished: Sequence[Finished], workdir: Path, target: Path, *, smoke: bool
+) -> list[str]:
     """Writes the table, with all rows there are, and the pictures, each file at once.
 
     A picture is left as it was if a file is missing that one of its rows has to have.
@@ -26,6 +28,7 @@ def write(study: Study, finished: Sequence[Finished], workdir: Path, target: Pat
       finished: its trials with their rows, in the order of the table.
       workdir: the folder of the trials' folders.
       target: where it is written.
+      smoke: whether the rows were made with --smoke, as their commands then say.
 
     Returns:
       what there is to say of pictures that were left, a line for each.
@@ -39,7 +42,7 @@ def write(study: Study, finished: Sequence[Finished], workdir: Path, target: Pat
         if (note := _draw(picture, finished, workdir, target / name))
     ]
     shown = [name for name in study.pictures if (target / name).exists()]
-    files.replace(target / 'table.md', _markdown(study, finished, shown, workdir))
+    files.replace(target / 'table.md', _markdown(study, finished, shown, workdir, smoke))
     return notes
 
 
@@ -76,7 +79,7 @@ def write_results(study: Study, trials: Sequence[Trial], results: Path) -> list[
         for name in left
         if name not in names
     ]
-    return notes + write(study, finished, workdir, results)
+    return notes + write(study, finished, workdir, results, smoke=kept.owner(results)['smoke'])
 
 
 def cell(value: Any) -> str:
@@ -97,10 +100,11 @@ def _markdown(
     finished: Sequence[Finished],
     shown: Sequence[str],
     workdir: Path,
+    smoke: bool,
 ) -> str:
     images_shown = ''.join(f'![{name}]({name})\n\n' for name in shown)
     rows = [
-        [*(cell(row[name]) for name in study.columns), _command(study, trial)]
+        [*(cell(row[name]) for name in study.columns), _command(study, trial, smoke)]
         for trial, found in finished
         for row in found
     ]
@@ -115,8 +119,9 @@ def _markdown(
     )
 
 
-def _command(study: Study, trial: Trial) -> str:
-    return f'`gan-jax study {study.name} --data_dir=DIR --only={trial.name}`'
+def _command(study: Study, trial: Trial, smoke: bool) -> str:
+    source = '--smoke' if smoke else '--data_dir=DIR'
+    return f'`gan-jax study {study.name} {source} --only={trial.name}`'
 
 
 def write_digits(trial: Trial, workdir: Path) -> None:
