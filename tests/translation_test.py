@@ -308,6 +308,29 @@ def test_it_is_measured_beside_its_input_and_the_mean_photo(run, tmp_path, capsy
     assert (run / 'translations.png').exists()
 
 
+def test_a_net_without_its_weights_is_refused_before_anything_is_translated(
+    run, capsys, monkeypatch
+):
+    monkeypatch.setattr(pairs, 'score', None)
+    monkeypatch.setattr(pairs, 'ENOUGH', 2)
+    line = fails(capsys, 'evaluate', f'--workdir={run}', '--features=inception')
+    assert '--features=inception needs its weights' in line
+
+
+EVALUATION_MISTAKES = {
+    'net': (['--features=nonsense'], '--features=nonsense: choose from'),
+    'weights': (['--weights=none.pth'], '--weights=none.pth: no such file; name another, or'),
+}
+
+
+@pytest.mark.parametrize('case', EVALUATION_MISTAKES)
+def test_a_mistake_in_measuring_it_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pairs, 'score', None)
+    flags, message = EVALUATION_MISTAKES[case]
+    assert message in fails(capsys, 'evaluate', f'--workdir={run}', *flags)
+
+
 @pytest.mark.newest
 def test_exported_it_makes_of_any_batch_what_it_makes_of_each(run, tmp_path, capsys):
     path = tmp_path / 'translator.bin'

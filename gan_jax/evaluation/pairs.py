@@ -154,6 +154,8 @@ def measure(
       net: makes the feature net of the Frechet distance, where there are `ENOUGH` pairs for one.
       progress: of all pairs.
     """
+    # Before the pairs are translated, which may take hours.
+    feature_net = net() if any(pairs.count >= ENOUGH for pairs in sets) else None
     mean = mean_photo(sets[0])
     counted = itertools.count(1)
 
@@ -167,7 +169,7 @@ def measure(
         found = score(run, watched(pairs), mean)
         splits[pairs.split] = _facts(pairs) | {'scores': found.scores}
         if pairs.count >= ENOUGH:
-            distance = figures.measure(found.made, _reference(pairs, net()), only=FRECHET)
+            distance = figures.measure(found.made, _reference(pairs, feature_net), only=FRECHET)
             splits[pairs.split] |= distance['figures'] | {'features': distance['features']}
         strips.extend(found.strips)
     columns = 1 if len(strips) < SHOWN else 2
