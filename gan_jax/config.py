@@ -375,6 +375,13 @@ _BELOW = {
     **{f'{role}.ema_decay': 1 for role in ('gen', 'disc')},
 }
 
+# Fields that do nothing while another is 0: that one.
+_IDLE_WITHOUT = {
+    'ada.limit': 'ada.target',
+    'instance_noise.decay_steps': 'instance_noise.std',
+    'latent_mixture.spread': 'latent_mixture.centres',
+}
+
 
 def get(config: ConfigDict, field: str) -> Any:
     """The value at a dotted path."""
@@ -401,6 +408,7 @@ def validate(config: ConfigDict) -> None:
         if get(config, field) >= high:
             raise UserError(f'config.{field}={get(config, field)}: must be below {high}')
     _validate_augmentation(config)
+    _validate_idle(config)
     _validate_penalties(config)
     _validate_evaluation(config.evaluate)
     _validate_combinations(config)
@@ -439,6 +447,16 @@ def _validate_augmentation(config: ConfigDict) -> None:
         )
 
 
+def _validate_idle(config: ConfigDict) -> None:
+    for field, other in _IDLE_WITHOUT.items():
+        given, usual = get(config, field), get(default(), field)
+        if given != usual and not get(config, other):
+            raise UserError(
+                f'config.{field}={given} does nothing while config.{other} is 0: set that, or leave'
+                f' it {usual}'
+            )
+
+
 def _validate_penalties(config: ConfigDict) -> None:
     if config.penalty_every > 1 and not any(config.penalties.values()):
         raise UserError(
@@ -459,6 +477,11 @@ def _validate_evaluation(config: ConfigDict) -> None:
                 f'config.evaluate.figures={tuple(config.figures)}: no figure {name!r};'
                 f' {nearest(name, evaluation.FIGURES)}'
             )
+    if config.every and not config.figures:
+        raise UserError(
+            f'config.evaluate.figures=() names nothing to measure every {config.every:g} epochs:'
+            " give some, e.g. ('frechet',), or set config.evaluate.every=0"
+        )
     if config.features and config.features not in features.NETS:
         known = nearest(config.features, features.NETS)
         raise UserError(f'config.evaluate.features={config.features}: {known}')

@@ -69,7 +69,8 @@ def make(
         found.append(Observer(period, balance.observer(task, sample, config, place), {}))
     if own.every:
         every = Fraction(own.every).limit_denominator(10**6)  # a third, and not its double
-        found.append(Observer(every * epoch, *_of_samples(config, task, dataset)))
+        period = max(every * epoch, Fraction(1))  # no more often than at every step
+        found.append(Observer(period, *_of_samples(config, task, dataset)))
     return tuple(found)
 
 

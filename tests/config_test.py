@@ -41,6 +41,16 @@ def test_smoke_reaches_what_starts_later():
     assert config.lecam.start < config.steps
 
 
+@pytest.mark.parametrize('field, other', config_lib._IDLE_WITHOUT.items())
+def test_a_field_is_refused_where_it_does_nothing_and_only_there(field, other):
+    config = config_lib.default()
+    config.update_from_flattened_dict({field: 2 * config_lib.get(config, field) / 3 or 100})
+    with pytest.raises(UserError, match=f'config.{field}=.* does nothing while config.{other} is'):
+        config_lib.validate(config)
+    config.update_from_flattened_dict({other: 0.5, 'augment': 'color'})
+    config_lib.validate(config)
+
+
 def test_fields_are_locked():
     config = experiments.load('quickstart')
     with pytest.raises(AttributeError):

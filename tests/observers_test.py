@@ -37,10 +37,16 @@ def test_epochs_that_are_shorter_than_a_log_line_are_measured_line_by_line(
 def observed(**changes):
     """The observer of samples of a run on eight digits, or on more."""
     own = {'evaluate.balance': 0, 'evaluate.every': 1, 'evaluate.num_samples': 20}
-    config = gans.config('mlp', **own, **changes)
+    config = gans.config('mlp', **own | changes)
     dataset = data.load(config.data)
     task = tasks.make(config, dataset.spec, axis_name=None)
     return observers.make(config, task, dataset, images_per_step=8, place=None)
+
+
+@pytest.mark.parametrize('every, period', [(3, 15), (1 / 3, Fraction(5, 3)), (0.1, 1), (1e-7, 1)])
+def test_samples_are_measured_at_every_step_at_most(every, period):
+    [found] = observed(**{'evaluate.every': every, 'data.num_examples': 40})
+    assert found.period == period and found.is_due(1, 1) == (period == 1)
 
 
 @pytest.fixture

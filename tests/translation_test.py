@@ -282,7 +282,7 @@ def test_it_is_measured_beside_its_input_and_the_mean_photo(run, tmp_path, capsy
     splits = found['splits']
     assert list(splits) == ['train', 'held_out', 'other_domain']
     assert splits['train']['images'] + splits['held_out']['images'] == 6
-    assert splits['other_domain']['images'] == 2
+    assert splits['other_domain']['images'] == 2 and splits['other_domain']['set'] == str(other)
     for split in splits.values():
         assert list(split['scores']) == ['translated', 'input', 'mean_photo']
         for values in split['scores'].values():
@@ -306,6 +306,36 @@ def test_it_is_measured_beside_its_input_and_the_mean_photo(run, tmp_path, capsy
         )
     assert 'Beside the photos it should make' in page and 'Input, translation, photo' in page
     assert (run / 'translations.png').exists()
+
+
+def test_a_net_without_its_weights_is_refused_before_anything_is_translated(
+    run, capsys, monkeypatch
+):
+    monkeypatch.setattr(pairs, 'score', None)
+    monkeypatch.setattr(pairs, 'ENOUGH', 2)
+    line = fails(capsys, 'evaluate', f'--workdir={run}', '--features=inception')
+    assert '--features=inception needs its weights' in line
+
+
+EVALUATION_MISTAKES = {
+    'net': (['--features=nonsense'], '--features=nonsense: choose from'),
+    'weights': (['--weights=none.pth'], '--weights=none.pth: no such file; name another, or'),
+    'no folder': (['--reference=nowhere'], '--reference=nowhere cannot be opened'),
+    'empty': (['--reference=empty'], '--reference=empty holds no images'),
+    'broken': (['--reference=broken'], '--reference: none of 1 images can be used'),
+}
+
+
+@pytest.mark.parametrize('case', EVALUATION_MISTAKES)
+def test_a_mistake_in_measuring_it_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pairs, 'score', None)
+    for folder in ('empty', 'broken'):
+        (tmp_path / folder).mkdir()
+    (tmp_path / 'broken' / 'a.jpg').write_bytes(b'no image')
+    flags, message = EVALUATION_MISTAKES[case]
+    line = fails(capsys, 'evaluate', f'--workdir={run}', *flags)
+    assert message in line and 'config.data' not in line
 
 
 @pytest.mark.newest

@@ -45,11 +45,13 @@ def main(invocation: Invocation) -> None:
     run = trained.load(workdir, values.step)
     outputs.folder(values.workdir, flag='--workdir')
 
+    name = values.features or features.default(run.image_shape)
+
     def net() -> evaluation.FeatureNet:
-        name = values.features or features.default(run.image_shape)
         return evaluation.load_net(name, values.weights)
 
     if run.task.translator:
+        features.check(name, values.weights)
         found = pairs.assess(run, workdir, values.num_samples, values.reference, net)
         _print_pairs(found)
     elif run.task.sampler:

@@ -42,10 +42,10 @@ def main(invocation: Invocation) -> None:
 
     values = invocation.flags
     study = studies.find(values.name)
-    results = None
-    if values.results:
-        results = outputs.folder(str(_path(values.results)), flag='--results')
+    results = _path(values.results) if values.results else None
     if results and not (values.data_dir or values.smoke or values.workdir or values.only):
+        if results.exists():  # else there is nothing to tabulate
+            outputs.folder(str(results), flag='--results')
         sweep.tabulate(study, results)
         print(f'wrote {results}/table.csv, table.md and the pictures, of the rows in it')
         return
@@ -55,6 +55,8 @@ def main(invocation: Invocation) -> None:
     setting = Setting(None if values.smoke else data_dir, values.smoke)
     setting.check(study.folders)
     outputs.folder(str(workdir), flag='--workdir')
+    if results:
+        outputs.folder(str(results), flag='--results')
     startup.prepare()
     finished = sweep.run(
         study,

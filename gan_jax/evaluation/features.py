@@ -182,6 +182,21 @@ def default(image_shape: tuple[int, int, int]) -> str:
     return 'digits' if image_shape[-1] == 1 else 'efficientnet_lite0'
 
 
+def check(name: str, path: str = '') -> None:
+    """Refuses what `load` could not, of a net that is needed late or not at all.
+
+    Args:
+      name, path: as of `load`.
+
+    Raises:
+      UserError: there is no such net, or no such file.
+    """
+    if name not in NETS:
+        raise UserError(f'--features={name}: {nearest(name, NETS)}')
+    if path and not Path(path).is_file():
+        raise UserError(f'--weights={path}: no such file; name another, or leave it out')
+
+
 def load(name: str, path: str = '') -> FeatureNet:
     """A feature net with its weights.
 
@@ -192,6 +207,5 @@ def load(name: str, path: str = '') -> FeatureNet:
     Raises:
       UserError: there is no such net, or its weights cannot be had.
     """
-    if name not in NETS:
-        raise UserError(f'--features={name}: {nearest(name, NETS)}')
+    check(name)
     return NETS[name].load(path)

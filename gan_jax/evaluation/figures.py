@@ -12,6 +12,7 @@ from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import distances, features, neighbours, sets, spectrum
 
 COLLAPSED = 0.5  # diversity or spacing below which samples are flagged as collapsed
+TWINS = 1e-6  # of the mean distance: what rounding leaves between equal images, and more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,16 +75,14 @@ def diversity(given: Comparison) -> dict[str, Any]:
     `diversity` compares the mean distance of all pairs, `spacing` the median distance to the
     nearest other, which also falls if a few images come again and again. Both are about 1 for
     samples as various as real images; below COLLAPSED either is flagged. A set of other size than
-    the samples has other nearest distances, so equal numbers are compared.
+    the samples has other nearest distances, so equal numbers are compared. Where more than half of
+    the real images have a twin there is no `spacing`.
     """
     real, fake = (part.within for part in given.equal_parts()[0])
-    apart = fake.mean / max(real.mean, 1e-12)
-    spacing = np.median(fake.near[:, 0]) / max(np.median(real.near[:, 0]), 1e-12)
-    return {
-        'diversity': float(apart),
-        'spacing': float(spacing),
-        'collapsed': bool(min(apart, spacing) < COLLAPSED),
-    }
+    found = {'diversity': float(fake.mean / max(real.mean, 1e-12))}
+    if (near := np.median(real.near[:, 0])) > TWINS * real.mean:
+        found['spacing'] = float(np.median(fake.near[:, 0]) / near)
+    return found | {'collapsed': min(found.values()) < COLLAPSED}
 
 
 def memorisation(given: Comparison) -> dict[str, Any]:
@@ -178,7 +177,7 @@ def compare(given: Comparison, only: Collection[str] = ()) -> dict[str, Any]:
         'samples': len(given.fake),
         'figures': found,
         'real': classes(dataclasses.replace(given, fake=given.real)),
-        'notes': _notes(given),
+        'notes': _notes(given) + _notes_on_diversity(found),
     }
 
 
@@ -259,7 +258,7 @@ def _notes(given: Comparison) -> list[str]:
             f'{known:,} images of the reference are among the training images: the memorisation'
             ' is no longer what it says'
         )
-    elif len(given.training) > len(given.real):
+    elif given.training.images.total > len(given.real):
         ceiling = 0.5 + 0.5 * len(given.real) / given.training.images.total
         notes.append(
             f'{given.training.images.total:,} training images against {len(given.real):,} others:'
@@ -281,5 +280,17 @@ def _notes_on_training(given: Comparison) -> list[str]:
         notes.append(
             f'{len(given.training):,} of {given.training.images.total:,} training images were'
             ' looked at: copies of the others are not found'
+        )
+    return notes
+
+
+def _notes_on_diversity(found: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if 'diversity' in found and 'spacing' not in found:
+        notes.append('more than half of the real images have an exact twin: spacing is left out')
+    if found.get('collapsed') and 'precision' in found:
+        notes.append(
+            'the samples have collapsed: precision and density mean little then, as all of them may'
+            ' lie in the wide neighbourhood of one outlying real image'
         )
     return notes

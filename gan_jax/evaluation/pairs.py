@@ -78,15 +78,14 @@ def find(run: Trained, workdir: Path, count: int, other: str) -> list[Pairs]:
     if (test := data.held_out(config, training)) is not None:
         sets[HELD_OUT] = test, config
     if other:
-        theirs = _elsewhere(config, other)
-        sets[OTHER] = data.load(theirs), theirs
+        sets[OTHER] = _elsewhere(config, other)
     return [
         Pairs(split, dataset, own, min(count, dataset.spec.num_examples))
         for split, (dataset, own) in sets.items()
     ]
 
 
-def _elsewhere(config: ConfigDict, path: str) -> ConfigDict:
+def _elsewhere(config: ConfigDict, path: str) -> tuple[Dataset, ConfigDict]:
     if config.input == 'folder':
         raise UserError(
             '--reference: the inputs of the run are in a folder of their own, so that those of'
@@ -94,7 +93,10 @@ def _elsewhere(config: ConfigDict, path: str) -> ConfigDict:
         )
     config = ConfigDict(config.to_dict())
     config.update(name='pairs', path=path, split='train', held_out=0.0, num_examples=0)
-    return config
+    try:
+        return data.load(config), config
+    except UserError as error:  # of a field that the user did not set
+        raise UserError(str(error).replace('config.data.path', '--reference')) from None
 
 
 class Scored(NamedTuple):
@@ -154,6 +156,8 @@ def measure(
       net: makes the feature net of the Frechet distance, where there are `ENOUGH` pairs for one.
       progress: of all pairs.
     """
+    # Before the pairs are translated, which may take hours.
+    feature_net = net() if any(pairs.count >= ENOUGH for pairs in sets) else None
     mean = mean_photo(sets[0])
     counted = itertools.count(1)
 
@@ -167,7 +171,7 @@ def measure(
         found = score(run, watched(pairs), mean)
         splits[pairs.split] = _facts(pairs) | {'scores': found.scores}
         if pairs.count >= ENOUGH:
-            distance = figures.measure(found.made, _reference(pairs, net()), only=FRECHET)
+            distance = figures.measure(found.made, _reference(pairs, feature_net), only=FRECHET)
             splits[pairs.split] |= distance['figures'] | {'features': distance['features']}
         strips.extend(found.strips)
     columns = 1 if len(strips) < SHOWN else 2
@@ -175,10 +179,9 @@ def measure(
 
 
 def _reference(pairs: Pairs, net: FeatureNet) -> Reference:
-    dataset = pairs.dataset
-    name = f'photos of {dataset.name}, split {dataset.split}'
     photos = np.stack([photo for _, photo in pairs])
-    return Reference(ImageSet(name, pairs.split, dataset.fingerprint, pairs.count, photos), net)
+    name, fingerprint = f'photos of {_name(pairs)}', pairs.dataset.fingerprint
+    return Reference(ImageSet(name, pairs.split, fingerprint, pairs.count, photos), net)
 
 
 def edges_of(given: np.ndarray, config: ConfigDict) -> np.ndarray:
@@ -223,9 +226,16 @@ def _facts(pairs: Pairs) -> dict[str, Any]:
     return {
         'images': pairs.count,
         'of': dataset.spec.num_examples,
-        'set': f'{dataset.name}, split {dataset.split}' if pairs.split != OTHER else 'folder',
+        'set': _name(pairs),
         'fingerprint': dataset.fingerprint,
     }
+
+
+def _name(pairs: Pairs) -> str:
+    """Of the set: of another domain's the path, as a reference of samples has."""
+    if pairs.split == OTHER:
+        return str(Path(pairs.config.path))
+    return f'{pairs.dataset.name}, split {pairs.dataset.split}'
 
 
 def _shrunk(picture: np.ndarray, columns: int) -> np.ndarray:

@@ -21,7 +21,9 @@ _EARLIER = (
 Finished = tuple[Trial, Sequence[Row]]  # a trial with its rows
 
 
-def write(study: Study, finished: Sequence[Finished], workdir: Path, target: Path) -> list[str]:
+def write(
+    study: Study, finished: Sequence[Finished], workdir: Path, target: Path, *, smoke: bool
+) -> list[str]:
     """Writes the table, with all rows there are, and the pictures, each file at once.
 
     A picture is left as it was if a file is missing that one of its rows has to have.
@@ -31,6 +33,7 @@ def write(study: Study, finished: Sequence[Finished], workdir: Path, target: Pat
       finished: its trials with their rows, in the order of the table.
       workdir: the folder of the trials' folders.
       target: where it is written.
+      smoke: whether the rows were made with --smoke, as their commands then say.
 
     Returns:
       what there is to say of pictures that were left, a line for each.
@@ -43,7 +46,7 @@ def write(study: Study, finished: Sequence[Finished], workdir: Path, target: Pat
         for name, picture in study.pictures.items()
     }
     shown = {name: lacks for name, lacks in lacking.items() if (target / name).exists()}
-    files.replace(target / 'table.md', _markdown(study, finished, shown, workdir))
+    files.replace(target / 'table.md', _markdown(study, finished, shown, workdir, smoke))
     return [
         f'{name} is left as it was: there is no {workdir / lacks}'
         for name, lacks in lacking.items()
@@ -85,7 +88,7 @@ def write_results(study: Study, trials: Sequence[Trial], results: Path) -> list[
         for name in left
         if name not in names
     ]
-    return notes + write(study, finished, workdir, results)
+    return notes + write(study, finished, workdir, results, smoke=kept.owner(results)['smoke'])
 
 
 def cell(value: Any) -> str:
@@ -106,13 +109,14 @@ def _markdown(
     finished: Sequence[Finished],
     shown: Mapping[str, str],
     workdir: Path,
+    smoke: bool,
 ) -> str:
     images_shown = ''.join(
         f'![{name}]({name})\n\n' + (_EARLIER.format(lacks) if lacks else '')
         for name, lacks in shown.items()
     )
     rows = [
-        [*(cell(row[name]) for name in study.columns), _command(study, trial)]
+        [*(cell(row[name]) for name in study.columns), _command(study, trial, smoke)]
         for trial, found in finished
         for row in found
     ]
@@ -127,8 +131,9 @@ def _markdown(
     )
 
 
-def _command(study: Study, trial: Trial) -> str:
-    return f'`gan-jax study {study.name} --data_dir=DIR --only={trial.name}`'
+def _command(study: Study, trial: Trial, smoke: bool) -> str:
+    source = '--smoke' if smoke else '--data_dir=DIR'
+    return f'`gan-jax study {study.name} {source} --only={trial.name}`'
 
 
 def write_digits(trial: Trial, workdir: Path) -> None:

@@ -50,15 +50,14 @@ def run(
       UserError: something the user can mend; what was trained is kept.
     """
     setting.check(study.folders)
-    trials = study.trials(setting)
-    chosen = _choose(trials, only)
+    chosen = _choose(study.trials(setting), only)
     workdir.mkdir(parents=True, exist_ok=True)
     if results:
         kept.claim(study, results, smoke=setting.smoke)
     with runs.exclusive(workdir), runs.full_disk(workdir):
         try:
             with interrupts.stopping():
-                _run(study, trials, chosen, workdir, results, command)
+                _run(study, setting, chosen, workdir, results, command)
         except interrupts.Stop as stop:
             finished = sum(kept.complete(study, trial, workdir) for trial in chosen)
             _say(f'{stop}: {finished} of {len(chosen)} rows are finished; go on with: {command}')
@@ -76,7 +75,7 @@ def _choose(trials: Sequence[Trial], only: Sequence[str]) -> list[Trial]:
 
 def _run(
     study: Study,
-    trials: Sequence[Trial],
+    setting: Setting,
     chosen: Sequence[Trial],
     workdir: Path,
     results: Path | None,
@@ -96,19 +95,21 @@ def _run(
             for line in provenance.lines(study, [(trial, rows)], workdir).splitlines():
                 _say(line)
             done.append(trial)
-            _write(study, trials, done, workdir, results)
+            _write(study, setting, done, workdir, results)
             jax.clear_caches()  # the next trial compiles its own programs
-    _write(study, trials, done, workdir, results)
+    _write(study, setting, done, workdir, results)
 
 
 def _write(
     study: Study,
-    trials: Sequence[Trial],
+    setting: Setting,
     done: Sequence[Trial],
     workdir: Path,
     results: Path | None,
 ) -> None:
-    outputs.write(study, kept.finished(study, trials, workdir), workdir, workdir)
+    trials = study.trials(setting)
+    finished = kept.finished(study, trials, workdir)
+    outputs.write(study, finished, workdir, workdir, smoke=setting.smoke)
     if results:
         with kept.alone(results):
             for trial in done:

@@ -109,6 +109,18 @@ MISTAKES = {
         'config.lecam.start=1000: config.steps=1000 end before config.lecam applies',
     ),
     'nothing to adapt': (['train', '--config.ada.target=0.6'], 'name one in config.augment'),
+    'limit of nothing': (
+        ['train', '--config.ada.limit=0.5'],
+        'config.ada.limit=0.5 does nothing while config.ada.target is 0: set that, or leave it 0.8',
+    ),
+    'decay of no noise': (
+        ['train', '--config.instance_noise.decay_steps=100'],
+        'config.instance_noise.decay_steps=100 does nothing while config.instance_noise.std is 0',
+    ),
+    'spread of no centres': (
+        ['train', '--config.latent_mixture.spread=0.5'],
+        'config.latent_mixture.spread=0.5 does nothing while config.latent_mixture.centres is 0',
+    ),
     'two probabilities': (
         ['train', '--config.ada.target=0.6', '--config.augment=color', '--config.augment_p=0.5'],
         'config.augment_p=0.5: with config.ada.target=0.6 it adapts',
@@ -120,6 +132,10 @@ MISTAKES = {
     'figure': (
         ['train', "--config.evaluate.figures=('frechett',)"],
         "no figure 'frechett'; did you mean 'frechet'?",
+    ),
+    'no figures': (
+        ['train', '--config.evaluate.figures=()', '--config.evaluate.every=1'],
+        "config.evaluate.figures=() names nothing to measure every 1 epochs: give some, e.g. ('fre",
     ),
     'best without figures': (
         ['train', '--config.evaluate.best=frechet_digits'],

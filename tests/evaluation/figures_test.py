@@ -167,6 +167,32 @@ def test_one_image_again_and_again_is_a_collapse(digits, held_out):
     assert figures['diversity'] > 0.8  # of twenty images in turn, which only the spacing shows
 
 
+def test_a_note_says_what_precision_is_worth_of_collapsed_samples(digits, held_out):
+    image = digits[0]
+    for samples, collapsed in ((np.repeat(image[:1], 200, axis=0), True), (image[:200], False)):
+        found = evaluation.measure(samples, held_out, only=('manifold', 'diversity'))
+        assert found['figures']['collapsed'] == collapsed
+        noted = any('precision and density mean little' in note for note in found['notes'])
+        assert noted == collapsed
+    alone = evaluation.measure(np.repeat(image[:1], 200, axis=0), held_out, only=('diversity',))
+    assert not any('precision' in note for note in alone['notes'])
+
+
+def test_where_most_real_images_have_a_twin_there_is_no_spacing(digits, net):
+    image = digits[0]
+    twins = reference(np.repeat(image[:20], 2, axis=0), net, name='twins')
+    for samples, collapsed in ((image[600:640], False), (np.repeat(image[:1], 40, axis=0), True)):
+        found = evaluation.measure(samples, twins, only=('diversity',))
+        assert found['figures'].keys() == {'diversity', 'collapsed'}
+        assert found['figures']['collapsed'] == collapsed
+        assert 'have an exact twin: spacing is left out' in found['notes'][-1]
+    half = reference(np.concatenate([image[:20], image[:10]]), net, name='half')
+    assert 'spacing' not in evaluation.measure(image[600:630], half)['figures']
+    few = reference(np.concatenate([image[:20], image[:5]]), net, name='few')
+    found = evaluation.measure(image[600:625], few)
+    assert 0.5 < found['figures']['spacing'] < 2 and 'twin' not in ''.join(found['notes'])
+
+
 @pytest.mark.parametrize('sigma', [5.0, 20.0])
 def test_the_noise_figure_is_the_deviation_of_the_noise(sigma):
     random = np.random.default_rng(0)
@@ -285,8 +311,12 @@ def test_a_note_says_what_memorisation_presumes(digits, held_out, training):
 
 
 def test_a_note_says_how_many_training_images_were_looked_at(held_out, training):
-    part = evaluation.Reference(training.images._replace(total=70_000), None)
-    assert '600 of 70,000 training images were looked at' in notes(held_out, part)
+    part = evaluation.Reference(training.images._replace(total=6_000), None)
+    assert '600 of 6,000 training images were looked at' in notes(held_out, part)
+    # Copies of the others are not found, which lowers what memorisation can be.
+    assert '6,000 training images against 600 others: the memorisation' in notes(held_out, part)
+    assert 'a model that only copies would be about 0.55' in notes(held_out, part)
+    assert 'only copies' not in notes(held_out, training)
     assert 'looked at' not in notes(held_out, training)
 
 

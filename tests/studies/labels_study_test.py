@@ -140,6 +140,8 @@ MISTAKES = {
     'two names': (['labels', 'twice'], "unexpected word 'twice'"),
     'no data': (['labels'], 'study needs --data_dir=DIR, with mnist/ in it'),
     'missing data': (['labels', '--data_dir=none'], '--data_dir='),
+    'no results': (['labels', '--results=none'], 'has no rows; --data_dir=DIR makes some'),
+    'results of missing data': (['labels', '--data_dir=none', '--results=out'], '--data_dir='),
     'unknown row': (['labels', '--smoke', '--only=best-7-0'], '--only=best-7-0: no such row'),
 }
 
@@ -149,3 +151,4 @@ def test_a_mistake_is_one_line(case, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     argv, message = MISTAKES[case]
     assert message in fails(capsys, 'study', *argv)
+    assert not (tmp_path / 'none').exists() and not (tmp_path / 'out').exists()

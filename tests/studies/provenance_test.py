@@ -54,7 +54,7 @@ def trial(folder, name, *, evaluation=None, noted=None, **row):
 
 
 def page(made, finished, workdir):
-    outputs.write(made, finished, workdir, workdir)
+    outputs.write(made, finished, workdir, workdir, smoke=True)
     return (workdir / 'table.md').read_text()
 
 

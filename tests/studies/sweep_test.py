@@ -78,7 +78,7 @@ def test_rows_are_in_the_order_of_the_study(finished):
     assert names == [(f'seed-{seed}', step) for seed in (1, 0, 2) for step in (2, 4)]
     page = (finished / 'table.md').read_text()
     assert page.startswith('# Seeds\n') and '6 rows\n' in page and '![seeds.png]' in page
-    assert page.count('`gan-jax study seeds --data_dir=DIR --only=seed-0` |') == 2
+    assert page.count('`gan-jax study seeds --smoke --only=seed-0` |') == 2
     assert (finished / 'seeds.png').read_bytes() == b'PNG'
 
 
@@ -252,6 +252,19 @@ def test_results_of_another_study_or_of_a_smoke_run_are_refused(results, tmp_pat
         run(noting(), tmp_path / 'other', results=tmp_path / 'old')
     with pytest.raises(UserError, match='has no rows; --data_dir=DIR makes some'):
         sweep.tabulate(noting(), tmp_path)
+
+
+@pytest.mark.parametrize('smoke', [True, False])
+def test_a_command_says_of_what_data_its_row_is(smoke, finished, results, tmp_path):
+    shutil.copytree(finished, tmp_path / 'whole')
+    setting = Setting(None if smoke else tmp_path, smoke)
+    assert sweep.run(make(), setting, tmp_path / 'whole', command='')
+    (results / 'rows' / kept.OWNER).write_text(json.dumps({'study': 'seeds', 'smoke': smoke}))
+    sweep.tabulate(make(), results)
+    for folder in (tmp_path / 'whole', results):
+        page = (folder / 'table.md').read_text()
+        assert page.count('--smoke --only=seed-1` |') == 2 * smoke
+        assert page.count('--data_dir=DIR --only=seed-1` |') == 2 * (not smoke)
 
 
 def test_of_two_that_write_results_one_waits(results):

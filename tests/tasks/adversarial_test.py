@@ -248,6 +248,26 @@ def test_the_adaptive_probability_is_that_of_the_state():
     same(found(augment=ADA['augment'], augment_p=0.0), never)
 
 
+def blind(**changes):
+    """As `setting`, with an augmentation that leaves nothing of an image."""
+    recipe, state, batch = setting(**changes)
+    return recipe._replace(augment=lambda image, keys, p: 0 * image), state, batch
+
+
+def test_through_what_the_augmentation_hides_the_generator_learns_nothing():
+    blinded, seeing = (jax.jit(gradients(*make()))()[0] for make in (blind, setting))
+    assert not any(np.any(leaf) for leaf in jax.tree.leaves(blinded))
+    assert all(np.any(leaf) for leaf in jax.tree.leaves(seeing))
+
+
+def test_both_updates_see_real_and_generated_images_augmented():
+    """Where nothing is left of either, a loss of their difference is that of none."""
+    recipe, state, batch = blind(loss='relativistic')
+    _, metrics = compiled(recipe)(state, batch)
+    np.testing.assert_allclose([metrics['loss_d'], metrics['loss_g']], np.log(2), rtol=1e-6)
+    assert metrics['d_real'] == metrics['d_fake']
+
+
 def test_a_preview_shows_the_adaptive_augmentation_as_often_as_it_may_get():
     config = gans.config('mlp', **ADA, **{'ada.limit': 0.3})
     config.augment = 'cutout'
