@@ -11,7 +11,7 @@ import pytest
 
 from gan_jax import cli, exporting, translation
 from gan_jax.data import inputs
-from gan_jax.evaluation import pairs
+from gan_jax.evaluation import pairs, text
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails
 from tests.data import photos
@@ -306,6 +306,23 @@ def test_it_is_measured_beside_its_input_and_the_mean_photo(run, tmp_path, capsy
         )
     assert 'Beside the photos it should make' in page and 'Input, translation, photo' in page
     assert (run / 'translations.png').exists()
+
+
+def test_a_distance_of_enough_pairs_is_shown_with_what_it_is_by(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pairs, 'ENOUGH', 12)
+    other = photos.album(tmp_path, 12, (SIDE, SIDE), first=50)
+    flags = [f'--reference={other}', '--features=digits']
+    assert cli.main(['evaluate', f'--workdir={run}', *flags]) == 0
+    printed, page = capsys.readouterr().out, (run / 'report.html').read_text()
+    splits = json.loads((run / 'evaluation.json').read_text())['splits']
+    net, distance = splits['other_domain']['features'], splits['other_domain']['frechet_digits']
+    assert 'features' not in splits['train']
+    facts = 'digits, version', net['fingerprint'][:12], net['resize'], '12 (', f'{distance:.4g}'
+    for shown in (printed, page):
+        assert shown.count('FD-digits') == 2 and all(fact in shown for fact in facts)
+    [row] = [line for line in printed.splitlines() if line.startswith('12 other photos')]
+    assert row.split()[-1] == f'{distance:.4g}'
+    assert 'FD-digits' not in ''.join(text.pair_rows({'splits': {'train': splits['train']}})[0])
 
 
 def test_a_net_without_its_weights_is_refused_before_anything_is_translated(

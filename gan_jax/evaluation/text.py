@@ -89,12 +89,18 @@ def _yes_or_no(value: bool) -> str:
 
 def provenance(found: Mapping[str, Any]) -> dict[str, str]:
     """What the figures are of and by, by name: to be shown wherever they are."""
-    net, real = found['features'], found['reference']
+    real = found['reference']
     part = '' if real['images'] == real['of'] else f' of {real["of"]:,}'
     return {
         'Samples': f'{found["samples"]:,}',
         'Reference': f'{real["images"]:,}{part} {real["role"]} ({real["name"]}),'
         f' fingerprint {real["fingerprint"][:12]}',
+        **_of_net(found['features']),
+    }
+
+
+def _of_net(net: Mapping[str, Any]) -> dict[str, str]:
+    return {
         'Feature net': f'{net["name"]}, version {net["version"]}, weights'
         f' {net["fingerprint"][:12]}',
         'Resize filter': net['resize'],
@@ -124,7 +130,15 @@ def pair_sets(found: Mapping[str, Any]) -> dict[str, str]:
             f'{measured["images"]:,}{part} ({measured["set"]}),'
             f' fingerprint {measured["fingerprint"][:12]}'
         )
+    if net := _pair_net(found):
+        what = 'Frechet distance of the translations, as samples, from the photos of the same pairs'
+        sets |= {net['frechet']: what, **_of_net(net)}
     return sets
+
+
+def _pair_net(found: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The facts of the net of the Frechet distances; None where there are too few pairs."""
+    return next((m['features'] for m in found['splits'].values() if 'features' in m), None)
 
 
 def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
@@ -132,6 +146,8 @@ def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
     words = scores.SCORES.values()
     rows = [['', '', *(score.name for score in words), 'Edges, F1']]
     forms = [*(score.form for score in words), '{:.3f}']
+    if net := _pair_net(found):
+        rows[0].append(net['frechet'])
     for split, measured in found['splits'].items():
         label = f'{measured["images"]:,} {SPLITS[split]}'
         for name, values in measured['scores'].items():
@@ -139,6 +155,10 @@ def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
                 '-' if value is None else form.format(value)
                 for form, value in zip(forms, values.values(), strict=True)
             ]
+            if net:
+                key = f'frechet_{net["suffix"]}'
+                shown = name == 'translated' and key in measured
+                cells.append(WORDS['frechet'].form.format(measured[key]) if shown else '-')
             rows.append([label, CANDIDATES[name], *cells])
             label = ''
     return rows
