@@ -61,7 +61,7 @@ def page(made, finished, workdir):
 def test_a_table_says_once_by_what_its_figures_were_measured(tmp_path):
     finished = [trial(tmp_path, name, evaluation=facts()) for name in ('a', 'b')]
     text = page(study(measured=BOTH), finished, tmp_path)
-    after = 'The summary.\n\nBy what the figures were measured:\n\n'
+    after = 'The summary.\n\nHow the figures were measured:\n\n'
     assert f'{after}- `frechet`: {WORDS}\n\n## Every row' in text
 
 
