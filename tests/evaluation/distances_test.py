@@ -133,6 +133,20 @@ def test_the_smallest_of_many_columns(count, columns):
     np.testing.assert_array_equal(found, np.sort(np.argsort(values, axis=1)[:, :count], axis=1))
 
 
+@pytest.mark.newest
+def test_agrees_with_what_reference_libraries_said():
+    """Recorded of torch-fidelity 0.4.0 in PyTorch 2.14.1, and of prdc 0.2: they are large.
+
+    The tests below ask them again where they are installed.
+    """
+    a, b = clouds(400, 380)
+    np.testing.assert_allclose(frechet(a, b), 2.6020985531603955, rtol=1e-3)
+    np.testing.assert_allclose(distances.squared_discrepancy(a[:380], b), 0.1850870, rtol=1e-3)
+    real, fake = clouds()
+    expected = [0.5846153846, 0.55, 0.5730769231, 0.6966666667]
+    np.testing.assert_allclose(manifold(real, fake), expected, rtol=1e-3)
+
+
 def test_agrees_with_torch_fidelity():
     """On the same features, if it is installed."""
     pytest.importorskip('torch_fidelity')
