@@ -183,7 +183,7 @@ def default(image_shape: tuple[int, int, int]) -> str:
 
 
 def check(name: str, path: str = '') -> None:
-    """Refuses what `load` could not, of a net that is needed late or not at all.
+    """Refuses at once what `load` would, where a net is needed late or not at all.
 
     Args:
       name, path: as of `load`.
