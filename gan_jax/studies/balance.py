@@ -205,8 +205,8 @@ ABOUT = f"""
 The crops that `gan-jax clean` makes of photos of cats (study `cleaning`), the first face of each
 photo, for {EPOCHS[FULL]} epochs. `plain` is study 5 unchanged (`dcgan_cats64`): batches of 4, Adam
 2e-4 / 0.5, no augmentation, samples of the generator itself. `best` is `my_images`. Levers are
-screened one at a time, to save time at half width ({HALF}) and for {EPOCHS[HALF]} epochs, with
-`plain` so beside them:
+screened one at a time (the table has those that were), to save time at half width ({HALF}) and for
+{EPOCHS[HALF]} epochs, with `plain` so beside them:
 
 {_listed()}
 
@@ -239,6 +239,12 @@ STUDY = Study(
     pictures={
         'balance.png': _measured(FULL),
         'levers.png': _measured(HALF),
+        'levers_samples.png': Picture(
+            balance_charts.at_the_end,
+            lambda row: (row['width'], row['seed']) == (HALF, 0),
+            lambda trial: (pictures.STRIP,),
+            provenance.WHILE_TRAINING,
+        ),
         'curves.png': Picture(balance_charts.losses, _compared, lambda trial: (recorder.EPOCHS,)),
         'over_time.png': Picture(
             balance_charts.over_time, _compared, lambda trial: (pictures.STRIP,)

@@ -126,6 +126,17 @@ def _epochs(path: Path) -> tuple[list[float], dict[str, list[float]]]:
     return columns.pop('epoch'), columns
 
 
+def at_the_end(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """Samples of the last epoch, of the same latents, a line for each way."""
+    found = {}
+    for row in rows:
+        if strip := pictures.read_strip(_folder(workdir, row)):
+            epochs, image = strip
+            title = f'{row["setting"]}: FD {row["fd_last"]:.3g} at {epochs[-1]:,}'
+            found[title] = image[-(len(image) // len(epochs)) :]
+    return pictures.side_by_side(found, width=3.4)
+
+
 def over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """Samples of the same latents through training."""
     found = {row['setting']: pictures.read_strip(_folder(workdir, row)) for row in rows}

@@ -19,7 +19,7 @@ DPI = 120  # pixels to an inch
 PRINT = 11  # pixels: the height of small print
 STEPS, DIGITS = 8, 10  # lines and columns at most of what a generator made through its training
 WIDEST = 400  # pixels of such a line: a file of photos would else be of megabytes
-BESIDE = 3  # strips in a line of a picture, which is read at the width of a page
+BESIDE = 3  # panels in a line of a picture, which is read at the width of a page
 STRIP = 'over_time.png'  # such lines, in a trial's folder
 
 Strip = tuple[list[int], np.ndarray]  # times, and uint8 [len(times) * H, W, C]: a line for each
@@ -179,14 +179,9 @@ def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:
     sides = [image.shape[:2] for _, image in found.values()]
     width = max(2.8, *(columns / DPI for _, columns in sides))  # inches: no pixel is lost
     height = max(width * lines / columns for lines, columns in sides)
-    beside = min(len(found), BESIDE)
-    below = math.ceil(len(found) / beside)
     buffer = io.BytesIO()
-    with figure((width + 0.6) * beside, (height + 0.4) * below, buffer) as page:
-        grid = page.subplots(below, beside, squeeze=False).flat
-        for axes in grid[len(found) :]:
-            axes.set_axis_off()
-        for axes, (name, (steps, image)) in zip(grid, found.items(), strict=False):
+    with _panels(len(found), width + 0.6, height + 0.4, buffer) as panels:
+        for axes, (name, (steps, image)) in zip(panels, found.items(), strict=True):
             _show(axes, image, f'{name}, by {unit}')
             height = len(image) / len(steps)
             axes.set_yticks(
@@ -199,17 +194,33 @@ def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:
 
 
 def side_by_side(found: Mapping[str, np.ndarray], width: float) -> bytes | None:
-    """PNG: pictures uint8 [H, W, C] with a title each, so many inches wide; None for none."""
+    """PNG: pictures uint8 [H, W, C] with a title each, BESIDE in a line; None for none.
+
+    Args:
+      found: by title.
+      width: of each in inches.
+    """
     if not found:
         return None
-    height = max(len(image) / image.shape[1] for image in found.values())
+    height = width * max(len(image) / image.shape[1] for image in found.values())
     buffer = io.BytesIO()
-    with figure(width * len(found), width * height + 0.3, buffer) as page:
-        grid = page.subplots(1, len(found), squeeze=False)[0]
-        for axes, (name, image) in zip(grid, found.items(), strict=True):
+    with _panels(len(found), width, height + 0.3, buffer) as panels:
+        for axes, (name, image) in zip(panels, found.items(), strict=True):
             _show(axes, image, name)
             axes.set_axis_off()
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _panels(count: int, width: float, height: float, buffer: io.BytesIO) -> Iterator[Any]:
+    """So many axes of so many inches, BESIDE in a line, in one `figure`."""
+    beside = min(count, BESIDE)
+    below = math.ceil(count / beside)
+    with figure(width * beside, height * below, buffer) as page:
+        grid = page.subplots(below, beside, squeeze=False).flat
+        for axes in grid[count:]:
+            axes.set_axis_off()
+        yield grid[:count]
 
 
 def _show(axes: Any, image: np.ndarray, title: str) -> None:
