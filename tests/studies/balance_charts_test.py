@@ -1,11 +1,13 @@
 """Pictures of the study of balance: of whatever was measured so far."""
 
+import io
 import json
 
 import numpy as np
+from PIL import Image
 import pytest
 
-from gan_jax.studies import balance, balance_charts
+from gan_jax.studies import balance, balance_charts, pictures
 
 
 def row(setting, width=64, seed=0):
@@ -50,6 +52,24 @@ def test_a_line_is_the_median_of_the_epochs_before():
     np.testing.assert_array_equal(balance_charts._smooth(epochs, values), np.full(30, 0.9))
     values[15:] = 0.5
     assert balance_charts._smooth(epochs, values)[-1] == 0.5
+
+
+def test_the_last_samples_of_each_way_three_in_a_line(workdir):
+    names = ('plain', 'r1', 'ada', 'lecam')
+    rows = [row(name, 32) | {'fd_last': 240.0 + n} for n, name in enumerate(names)]
+    assert balance_charts.at_the_end(rows, workdir) is None  # nothing kept
+    sizes = []
+    for count, name in enumerate(names, 1):
+        (workdir / f'{name}-32-0').mkdir(exist_ok=True)
+        image = np.full((16, 24, 3), 40 * count, np.uint8)
+        image[:8] = 255  # the first of two epochs
+        pictures.keep_strip(workdir / f'{name}-32-0', ([25, 50], image))
+        drawn = Image.open(io.BytesIO(balance_charts.at_the_end(rows, workdir)))
+        found = set(np.asarray(drawn.convert('L')).flat)
+        assert {40 * n for n in range(1, count + 1)} <= found  # the last epoch of each
+        sizes.append(drawn.size)
+    width, height = sizes[0]
+    assert sizes[1:] == [(2 * width, height), (3 * width, height), (3 * width, 2 * height)]
 
 
 def test_losses_once_an_epoch_is_over(workdir):
