@@ -224,7 +224,7 @@ def test_distances_are_shown_with_what_they_are_of(tmp_path):
     html, page = read(tmp_path)
     for part in ('1,234', '5 of 9 held-out images (mnist)', 'eeeeeeeeeeee', 'digits, version 1'):
         assert part in page.text
-    assert '20 (frechet digits 3)' in page.text
+    assert '20 (by frechet digits)' in page.text
     assert script_data(html)['charts']['Frechet distance']['readings'] == [[9.0, 3.0, 4.0]]
 
 

@@ -145,7 +145,7 @@ def test_the_best_step_is_kept_besides_the_newest(figure, tmp_path):
     train(tiny(**figure), tmp_path / 'run')
     assert steps(tmp_path / 'run') == [5, 6, 8]  # 5 is no saving point
     assert int(trained.load(tmp_path / 'run', 'best').state.step) == 5
-    assert '5 (frechet digits 1)' in (tmp_path / 'run' / 'report.html').read_text()
+    assert '5 (by frechet digits)' in (tmp_path / 'run' / 'report.html').read_text()
     # From before the best, it is found again; from after it, it stays.
     for kept in ([6, 8], [8]):
         workdir = tmp_path / f'from{kept[0]}'
