@@ -1,4 +1,4 @@
-"""Strictness for the whole suite, and a cache of its own."""
+"""Strictness for the whole suite, and its caches."""
 
 import os
 
@@ -9,16 +9,24 @@ os.environ['JAX_PLATFORMS'] = 'cpu'
 import jax
 import pytest
 
+from gan_jax.data.cache import cache_dir
+
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 # Most of the suite's time is compilation; a test of the optimised program switches this back.
 jax.config.update('jax_disable_most_optimizations', True)
 
 
+# Compiled programs are shared by all processes of the suite and kept for its next run.
+COMPILED = str(cache_dir() / 'tests' / 'xla')
+os.environ['JAX_COMPILATION_CACHE_DIR'] = COMPILED
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
+jax.config.update('jax_compilation_cache_dir', COMPILED)
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
+
+
 @pytest.fixture(scope='session', autouse=True)
 def cache(tmp_path_factory):
-    """Prepared sets and compiled programs, shared by the tests and their subprocesses."""
+    """Prepared sets, for the tests of this process and their subprocesses."""
     folder = tmp_path_factory.mktemp('cache')
     os.environ['GAN_JAX_CACHE'] = str(folder)
-    os.environ['JAX_COMPILATION_CACHE_DIR'] = str(folder / 'xla')
-    jax.config.update('jax_compilation_cache_dir', str(folder / 'xla'))
     return folder

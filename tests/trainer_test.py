@@ -71,6 +71,18 @@ def lines(workdir):
     return [{k: v for k, v in r.items() if k not in ('images_per_s', 'input_wait_s')} for r in rows]
 
 
+@pytest.fixture
+def drawn():
+    """Asked for by tests of what is drawn."""
+
+
+@pytest.fixture(autouse=True)
+def report_stub(request, monkeypatch):
+    """Elsewhere the report is an empty file."""
+    if 'drawn' not in request.fixturenames:
+        monkeypatch.setattr(report, 'write', lambda workdir: (workdir / 'report.html').touch())
+
+
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
     """A run that was never interrupted."""
@@ -80,7 +92,7 @@ def finished(tmp_path_factory):
 
 
 @pytest.mark.newest
-def test_leaves_every_file_of_the_contract(tmp_path):
+def test_leaves_every_file_of_the_contract(drawn, tmp_path):
     train(tiny(tensorboard=True), tmp_path)
     found = {path.name for path in tmp_path.iterdir()}
     later = {'evaluation.json', 'neighbours.png', 'translations.png', 'classification.json'}
@@ -126,7 +138,7 @@ FIGURES = dict(zip(range(1, 13), (9, 5, 3, 4, 1, 2, 6, 7, 8, 8, 8, 0), strict=Tr
 
 
 @pytest.fixture
-def figure(monkeypatch):
+def figure(drawn, monkeypatch):
     """A figure of the state, measured at each step, that is lowest at step 5 of the first 11."""
 
     def measure(state):
@@ -186,7 +198,7 @@ def facts(samples):
 
 
 @pytest.fixture
-def train_measuring(monkeypatch, tmp_path):
+def train_measuring(drawn, monkeypatch, tmp_path):
     """(samples, steps) trains that far, measured at each step by so many; 0: not measured."""
 
     def run(samples, steps, **changes):
@@ -242,7 +254,7 @@ def test_a_return_to_an_earlier_step_takes_back_what_was_noted_since(
 
 
 @pytest.mark.newest
-def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(tmp_path):
+def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(drawn, tmp_path):
     measured = {'evaluate.every': 1, 'evaluate.best': 'frechet_digits', 'evaluate.num_samples': 32}
     workdir = tmp_path / 'run'
     train(tiny(**measured), workdir)
@@ -503,7 +515,7 @@ def test_a_run_killed_before_its_report_gets_it(finished, tmp_path):
     assert digest(workdir) == digest(finished)
 
 
-def test_drawing_the_report_leaves_no_figure_in_memory(finished):
+def test_drawing_the_report_leaves_no_figure_in_memory(drawn, finished):
     reports = trainer.Reports(finished)
     gc.disable()  # Python's own search for garbage comes rarely, late in a long run
     try:
@@ -561,7 +573,7 @@ def test_an_unwritable_workdir_is_refused(tmp_path):
 # Orbax leaves coroutines of its own unfinished when a write fails.
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 @pytest.mark.parametrize('megabytes', [1, 3])
-def test_a_full_disk_stops_in_one_line_and_the_run_goes_on_with_space(megabytes, tmp_path):
+def test_a_full_disk_stops_in_one_line_and_the_run_goes_on_with_space(drawn, megabytes, tmp_path):
     """Sooner or later a file of the run does not fit: what was saved is whole."""
     config = tiny(steps=400, save_every=2, sample_every=2, keep=1000, tensorboard=True)
     with disks.tmpfs(tmp_path / 'disk', f'size={megabytes}m') as disk:

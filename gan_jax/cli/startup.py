@@ -20,6 +20,6 @@ def prepare(platform: str | None = None) -> None:
         jax.config.update('jax_platforms', platform)
     if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
         jax.config.update('jax_compilation_cache_dir', str(cache_dir() / 'xla'))
-    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
+        jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
     for name in ('absl', 'jax', 'orbax'):
         logging.getLogger(name).setLevel(logging.WARNING)

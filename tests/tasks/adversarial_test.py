@@ -1,7 +1,9 @@
 """Properties of one training step."""
 
 import functools
+import itertools
 
+import chex
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
@@ -45,6 +47,17 @@ def changed(before, after):
 @pytest.mark.parametrize('loss', losses.LOSSES)
 def test_any_loss_goes_with_any_penalty(loss, penalty):
     recipe, state, batch = setting(loss=loss, **{f'penalties.{penalty}': 1.0})
+    after, metrics = jax.eval_shape(functools.partial(adversarial.step, recipe), state, batch)
+    chex.assert_trees_all_equal_shapes_and_dtypes(after, state)
+    assert {value.shape for value in metrics.values()} == {()} and 'penalty' in metrics
+
+
+@pytest.mark.parametrize(
+    ('loss', 'penalty'), zip(losses.LOSSES, itertools.cycle(penalties.PENALTIES), strict=False)
+)
+def test_a_step_moves_both_networks_to_finite_places(loss, penalty):
+    """Each loss and each penalty once."""
+    recipe, state, batch = setting(loss=loss, **{f'penalties.{penalty}': 1.0})
     after, metrics = compiled(recipe)(state, batch)
     assert all(np.all(np.isfinite(value)) for value in jax.tree.leaves((after, metrics)))
     assert changed(state.nets.gen.params, after.nets.gen.params)
@@ -65,6 +78,7 @@ def gradients(recipe, state, batch):
     return lambda: [net.opt_state for net in adversarial.step(recipe, state, batch)[0].nets]
 
 
+@pytest.mark.slow
 def test_gradients_jitted_equal_gradients_unjitted():
     recipe, state, batch = setting('dcgan_mnist', batch_size=16)
     gans.assert_jit_agrees(gradients(recipe, state, batch), 1e-6)

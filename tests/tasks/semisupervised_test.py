@@ -82,6 +82,7 @@ def test_without_the_terms_of_the_gan_it_is_supervised_training():
     assert same(after, step(state, batch._replace(image=image))[0])
 
 
+@pytest.mark.slow
 def test_gradients_jitted_equal_gradients_unjitted():
     recipe, state, batch = setting(**{'semisupervised.matching': 1.0})
     recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
