@@ -14,7 +14,8 @@ def carried(name: str) -> Path:
     """A folder that the wheel carries: in an installed package, else beside it in a checkout."""
     package = Path(__file__).parent
     installed = package / name
-    return installed if installed.is_dir() else package.parent / name
+    # A checkout may have what Python left of a folder that was there once.
+    return installed if any(installed.glob('*.py')) else package.parent / name
 
 
 def replace(path: Path, content: bytes | str) -> None:

@@ -4,11 +4,15 @@ The same command again goes on where it was stopped;
 Ctrl-C and SIGTERM stop it at any moment. docs/studies.md says what there is and how long it takes.
 """
 
+import importlib.util
 from pathlib import Path
 import shlex
+import sys
+from types import ModuleType
 
 from absl import flags
 
+from gan_jax import files
 from gan_jax.cli.flags import Invocation
 
 WORDS = ('name',)
@@ -35,10 +39,11 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Runs what is left of the study."""
-    from gan_jax import studies
     from gan_jax.cli import outputs, startup
-    from gan_jax.studies import sweep
-    from gan_jax.studies.study import Setting
+
+    studies = _package()
+    from studies import sweep
+    from studies.study import Setting
 
     values = invocation.flags
     study = studies.find(values.name)
@@ -68,6 +73,16 @@ def main(invocation: Invocation) -> None:
     )
     if finished:
         print(f'wrote {workdir}/table.csv, table.md and the pictures')
+
+
+def _package() -> ModuleType:
+    """The package `studies`: beside this one in a checkout, inside it in a wheel."""
+    if 'studies' not in sys.modules:
+        folder = files.carried('studies')
+        spec = importlib.util.spec_from_file_location('studies', folder / '__init__.py')
+        module = sys.modules['studies'] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules['studies']
 
 
 def _path(text: str) -> Path:

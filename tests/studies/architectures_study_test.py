@@ -4,8 +4,8 @@ from pathlib import Path
 
 from gan_jax import config as config_lib
 from gan_jax import experiments
-from gan_jax.studies import architectures
-from gan_jax.studies.study import Setting
+from studies import architectures
+from studies.study import Setting
 from tests import trainer_test
 
 OF_THE_STUDY = {'tensorboard', 'devices', 'seed', 'keep', 'data', 'evaluate'}

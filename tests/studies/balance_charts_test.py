@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax.studies import balance, balance_charts, pictures
+from studies import balance, balance_charts, pictures
 
 
 def row(setting, width=64, seed=0):

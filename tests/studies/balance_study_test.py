@@ -4,8 +4,8 @@ import pytest
 
 from gan_jax import config as config_lib
 from gan_jax import data, experiments
-from gan_jax.studies import balance, cat_albums
-from gan_jax.studies.study import Setting
+from studies import balance, cat_albums
+from studies.study import Setting
 from tests.data import photos
 
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from gan_jax import config as config_lib
-from gan_jax.studies import cat_albums, cleaning, provenance
-from gan_jax.studies.study import Setting, Stage, Trial
+from studies import cat_albums, cleaning, provenance
+from studies.study import Setting, Stage, Trial
 from tests import trainer_test
 from tests.cli import evaluate_test
 from tests.data import photos

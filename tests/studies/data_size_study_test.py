@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gan_jax import config as config_lib
-from gan_jax.studies import data_size
-from gan_jax.studies.study import Setting
+from studies import data_size
+from studies.study import Setting
 
 REAL = Setting(Path('somewhere'), smoke=False)
 

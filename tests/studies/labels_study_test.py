@@ -10,8 +10,8 @@ import pytest
 
 from gan_jax import cli, data, runs
 from gan_jax import config as config_lib
-from gan_jax.studies import labels, stopping
-from gan_jax.studies.study import Setting
+from studies import labels, stopping
+from studies.study import Setting
 from tests.cli.commands_test import fails
 
 REAL = Setting(Path('somewhere'), smoke=False)

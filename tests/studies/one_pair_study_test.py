@@ -6,10 +6,10 @@ import pytest
 
 from gan_jax import config as config_lib
 from gan_jax import data, tasks
-from gan_jax.studies import one_pair
-from gan_jax.studies.study import Setting
 from gan_jax.trained import Trained
 from gan_jax.types import Task, Translator
+from studies import one_pair
+from studies.study import Setting
 from tests.data import photos
 
 SIDE = 32

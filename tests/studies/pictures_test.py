@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from gan_jax import recorder, runs
-from gan_jax.studies import pictures
+from studies import pictures
 from tests import trainer_test
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from gan_jax import studies
-from gan_jax.studies import outputs, provenance
-from gan_jax.studies.study import Stage, Study, Trial
+import studies
+from studies import outputs, provenance
+from studies.study import Stage, Study, Trial
 
 
 def facts(samples=500, reference='mnist, split test', role='held-out images'):

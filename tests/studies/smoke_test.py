@@ -2,9 +2,10 @@
 
 import pytest
 
-from gan_jax import cli, studies
-from gan_jax.studies import kept
-from gan_jax.studies.study import Setting
+from gan_jax import cli
+import studies
+from studies import kept
+from studies.study import Setting
 
 ROWS = {
     'data_size': 'small_data-200-0',

@@ -10,10 +10,11 @@ import time
 
 import pytest
 
-from gan_jax import runs, studies, trained
+from gan_jax import runs, trained
 from gan_jax.errors import UserError
-from gan_jax.studies import kept, outputs, provenance, sweep
-from gan_jax.studies.study import Picture, Setting, Stage, Study, Trial
+import studies
+from studies import kept, outputs, provenance, sweep
+from studies.study import Picture, Setting, Stage, Study, Trial
 from tests import trainer_test
 
 SETTING = Setting(None, smoke=True)

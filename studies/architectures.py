@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from gan_jax import evaluation, images, sampling, trained
-from gan_jax.studies import measures, outputs, pictures, provenance
-from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
+from studies import measures, outputs, pictures, provenance
+from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 PARENT = 'mnist'
 SEEDS = (0, 1)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan_jax import observers, recorder
-from gan_jax.studies import measures, outputs, pictures, provenance
-from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
+from studies import measures, outputs, pictures, provenance
+from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 PARENT = 'mnist'
 STEPS = 6_000  # of 64 images, for all

@@ -119,7 +119,7 @@ class Picture(NamedTuple):
       of: which rows it shows.
       needs: a trial's files that it is made of, of those that are kept.
       measured: where the runs hold what its figures were measured by, a key of
-        `gan_jax.studies.provenance`, which its caption tells; '' if it shows none.
+        `studies.provenance`, which its caption tells; '' if it shows none.
     """
 
     draw: Callable[[Sequence[Row], Path], bytes | None]
@@ -142,7 +142,7 @@ class Study(NamedTuple):
       summary: (rows) -> Markdown.
       pictures: by file name.
       measured: columns with figures by a feature net, by where the runs hold what they were
-        measured by: keys of `gan_jax.studies.provenance`.
+        measured by: keys of `studies.provenance`.
     """
 
     name: str

@@ -8,7 +8,7 @@ from typing import Any
 from gan_jax import files, observers, recorder, runs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import assess, text
-from gan_jax.studies.study import Row, Study, Trial
+from studies.study import Row, Study, Trial
 
 RESULT = 'measured.json'  # in a trial's folder
 AFTERWARDS, WHILE_TRAINING = assess.RESULT, 'run.json'  # keys of `Study.measured`

@@ -13,8 +13,8 @@ from typing import Any
 
 from gan_jax import files
 from gan_jax.errors import UserError
-from gan_jax.studies import provenance
-from gan_jax.studies.study import Row, Study, Trial
+from studies import provenance
+from studies.study import Row, Study, Trial
 
 ROWS = 'rows.json'  # in a trial's folder, written last
 RESULTS = 'rows'  # the folder of the trials' folders, in one of results

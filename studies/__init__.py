@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.studies import architectures, balance, cleaning, data_size, labels, one_pair
-from gan_jax.studies.study import Study
+from studies import architectures, balance, cleaning, data_size, labels, one_pair
+from studies.study import Study
 
 STUDIES: Mapping[str, Study] = {
     module.STUDY.name: module.STUDY

@@ -10,8 +10,8 @@ import numpy as np
 
 from gan_jax import recorder
 from gan_jax.evaluation import balance
-from gan_jax.studies import pictures
-from gan_jax.studies.study import Row
+from studies import pictures
+from studies.study import Row
 
 DISTANCES = ('frechet_efflite0', 'frechet_digits')  # the latter in a smoke run
 SMOOTHED = 10  # epochs of which the median is drawn

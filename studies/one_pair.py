@@ -13,9 +13,9 @@ from gan_jax import data, images, trained
 from gan_jax.data import decode, inputs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import pairs, scores
-from gan_jax.studies import outputs, pictures
-from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
 from gan_jax.trained import Trained
+from studies import outputs, pictures
+from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 FACADES, FACES = 'facades', 'faces'
 ALBUM = 'cats/personal'

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 
 from gan_jax import classification, sampling, trained
-from gan_jax.studies import outputs, pictures, stopping
-from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
+from studies import outputs, pictures, stopping
+from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 NUMBERS = (100, 50, 1_000, 20)  # of labels, in the order they are run
 PUBLISHED = {50: ('88', '66'), 100: ('90', 'not stated'), 1_000: ('98', '94')}  # SGAN, alone; %

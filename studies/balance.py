@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 
 from gan_jax import data, recorder
 from gan_jax.evaluation import balance
-from gan_jax.studies import balance_charts, cat_albums, measures, outputs, pictures, provenance
-from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
+from studies import balance_charts, cat_albums, measures, outputs, pictures, provenance
+from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 EVERY = 25  # epochs between distances
 MEASURED = 5_000  # samples, always of the same latents

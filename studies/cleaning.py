@@ -10,8 +10,8 @@ import numpy as np
 
 from gan_jax import data, evaluation, images, sampling, trained
 from gan_jax.evaluation import assess
-from gan_jax.studies import cat_albums, measures, outputs, pictures, provenance
-from gan_jax.studies.study import Picture, Row, Setting, Stage, Study, Trial
+from studies import cat_albums, measures, outputs, pictures, provenance
+from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 EPOCHS = (26, 52, 78, 104, 130)  # at which samples are measured; the last one is the study's best
 SEEDS = (0, 1)

@@ -14,8 +14,8 @@ from ml_collections import ConfigDict
 from gan_jax import files, interrupts, observers, recorder, runs, trainer
 from gan_jax.errors import UserError, nearest
 from gan_jax.progress import clock
-from gan_jax.studies import kept, outputs, provenance
-from gan_jax.studies.study import Row, Setting, Study, Trial
+from studies import kept, outputs, provenance
+from studies.study import Row, Setting, Study, Trial
 
 TIME = 'time.json'  # in a trial's folder: the seconds it took so far
 

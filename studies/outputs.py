@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gan_jax import files, images, sampling, trained
-from gan_jax.studies import kept, pictures, provenance
-from gan_jax.studies.study import Picture, Row, Study, Trial
+from studies import kept, pictures, provenance
+from studies.study import Picture, Row, Study, Trial
 
 SHOWN, COLUMNS = 1_000, 40  # digits in a trial's picture, and in a line of it
 
