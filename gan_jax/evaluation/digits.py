@@ -1,6 +1,6 @@
 """The project's own classifier of digits: its features, and whether a digit can be read.
 
-Trained by `gan_jax.evaluation.train_digits` on the 60,000 training digits of MNIST; the weights
+Trained by `tools/train_digits.py` on the 60,000 training digits of MNIST; the weights
 come with the package. It is also trained to be unsure of what is no digit: without that, nets
 read noise with confidence.
 """

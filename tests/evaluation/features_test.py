@@ -16,9 +16,9 @@ from gan_jax.evaluation import (
     feature_net,
     features,
     inception,
-    train_digits,
     weights,
 )
+from tools import train_digits
 
 
 def shapes(net, side):

@@ -1,6 +1,6 @@
 """Precision, recall and speed of a face detector on photos with known boxes.
 
-    python -m gan_jax.faces.measure --photos=DIR --boxes=CSV
+    python tools/measure_faces.py --photos=DIR --boxes=CSV
 
 or, with `--report=CSV`, of the faces that `gan-jax clean` kept of these photos.
 """

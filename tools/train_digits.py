@@ -1,6 +1,6 @@
 """Trains the classifier of `digits.py` on MNIST and writes its weights, in minutes on two cores.
 
-    python -m gan_jax.evaluation.train_digits --data=FOLDER_WITH_THE_FOUR_IDX_FILES
+    python tools/train_digits.py --data=FOLDER_WITH_THE_FOUR_IDX_FILES
 
 The 60,000 training digits, shifted by up to two pixels; a share of each batch is digits whose
 patches were shuffled, and noise, for which every class is to be equally likely (outlier exposure,

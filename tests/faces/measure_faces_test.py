@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from gan_jax.faces import measure
+from tools import measure_faces as measure
 
 
 def test_what_a_report_keeps_is_compared_with_the_boxes(tmp_path):
