@@ -5,6 +5,9 @@ import math
 from jax.extend import core
 from jax.interpreters import partial_eval
 
+# Primitives of `gan_jax.ops.bilinear` and `gan_jax.ops.depthwise`.
+_BILINEAR = {f'conv_{kind}{name}' for kind in ('', 'depthwise_') for name in ('down', 'up', 'corr')}
+
 
 def flops(closed: core.ClosedJaxpr) -> int:
     """Operations of all products and convolutions in a program, a multiply-add counted as two.
@@ -27,9 +30,9 @@ def _equation(equation: core.JaxprEqn) -> int:
     if name == 'dot_general':
         ((contracted, _), _), out = equation.params['dimension_numbers'], equation.outvars[0]
         return 2 * math.prod(out.aval.shape) * math.prod(shapes[0][axis] for axis in contracted)
-    if name in ('conv_down', 'conv_up', 'conv_corr'):
-        # Each of `gan_jax.ops.bilinear`: a product for each small place, tap and channel pair.
-        kernel = equation.outvars[0].aval.shape if name == 'conv_corr' else shapes[1]
+    if name in _BILINEAR:
+        # A product for each small place and each element of the kernel.
+        kernel = equation.outvars[0].aval.shape if name.endswith('corr') else shapes[1]
         window = equation.params['window']
         return 2 * shapes[0][0] * window.rows.small * window.cols.small * math.prod(kernel)
     repeats = equation.params['length'] if name == 'scan' else 1

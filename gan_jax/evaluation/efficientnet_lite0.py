@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import chex
 from flax import linen as nn
 import jax
-from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import ops
 from gan_jax.evaluation.feature_net import Outputs
 from gan_jax.nets import layers
 
@@ -46,6 +46,7 @@ STAGES = (
     Stage(6, 192, 5, 2, 4),
     Stage(6, 320, 3, 1, 1),
 )
+LEVELS = (1, 2, 4, 6)  # the last stages of strides 4, 8, 16 and 32
 
 
 def relu6(x: jax.Array) -> jax.Array:
@@ -54,29 +55,17 @@ def relu6(x: jax.Array) -> jax.Array:
 
 
 class Depthwise(nn.Module):
-    """A convolution of each channel by itself, [N, H, W, C] -> [N, h, w, C], 'SAME'.
-
-    As a sum of shifted maps, which XLA fuses; its own grouped convolution is many times slower on
-    a CPU.
-    """
+    """A convolution of each channel by itself, [N, H, W, C] -> [N, h, w, C], 'SAME'."""
 
     kernel_size: int
     stride: int
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        size, stride, channels = self.kernel_size, self.stride, x.shape[-1]
+        size, channels = self.kernel_size, x.shape[-1]
         kernel = self.param('kernel', layers.glorot_uniform, (size, size, 1, channels))
         bias = self.param('bias', nn.initializers.zeros, (channels,))
-        pads = lax.padtype_to_pads(x.shape[1:3], (size, size), (stride, stride), 'SAME')
-        x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-        height, width = ((side - size) // stride * stride + 1 for side in x.shape[1:3])
-        total = bias.reshape(1, 1, 1, -1)
-        for row in range(size):
-            for column in range(size):
-                part = x[:, row : row + height : stride, column : column + width : stride]
-                total = total + part * kernel[row, column].reshape(1, 1, 1, -1)
-        return total
+        return ops.depthwise_conv(x, kernel[:, :, 0], self.stride) + bias.reshape(1, 1, 1, -1)
 
 
 class Block(nn.Module):
@@ -95,6 +84,18 @@ class Block(nn.Module):
         return x + inner if x.shape == inner.shape else inner
 
 
+def _maps(x: jax.Array, count: int) -> list[jax.Array]:
+    """The maps after each of the first `count` stages, of layers of the module that calls it."""
+    x = relu6(layers.Conv(STEM, 3, 2, name='stem')(x))
+    maps, number = [], 0
+    for stage in STAGES[:count]:
+        for n in range(stage.count):
+            x = Block(stage, stage.stride if n == 0 else 1, name=f'block{number}')(x)
+            number += 1
+        maps.append(x)
+    return maps
+
+
 class Net(nn.Module):
     """The net in use: batch norm is part of the convolutions before it."""
 
@@ -109,13 +110,34 @@ class Net(nn.Module):
           float32 [N, 1280], the mean over the last map, and float32 [N, 1000].
         """
         chex.assert_shape(x, (None, None, None, 3))
-        x = relu6(layers.Conv(STEM, 3, 2, name='stem')(x))
-        blocks = [(stage, n) for stage in STAGES for n in range(stage.count)]
-        for number, (stage, n) in enumerate(blocks):
-            x = Block(stage, stage.stride if n == 0 else 1, name=f'block{number}')(x)
-        x = relu6(layers.Conv(FEATURES, 1, name='head')(x))
+        x = relu6(layers.Conv(FEATURES, 1, name='head')(_maps(x, len(STAGES))[-1]))
         features = jnp.mean(x, axis=(1, 2))
         return features, layers.Dense(CLASSES, name='logits')(features)
+
+
+class Maps(nn.Module):
+    """Maps on the way through `Net`, which has the same variables and more.
+
+    Attributes:
+      stages: indices of STAGES; no block after the last of them is computed.
+    """
+
+    stages: tuple[int, ...] = LEVELS
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> dict[str, jax.Array]:
+        """The maps after these stages.
+
+        Args:
+          x: float32 [N, H, W, 3], (level - 127) / 128, of any size.
+
+        Returns:
+          'stage1' and so on: float32 [N, h, w, STAGES[1].width]; of the default stages h is
+          H / 4, H / 8, H / 16 and H / 32, rounded up.
+        """
+        chex.assert_shape(x, (None, None, None, 3))
+        maps = _maps(x, max(self.stages) + 1)
+        return {f'stage{stage}': maps[stage] for stage in self.stages}
 
 
 def converted(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

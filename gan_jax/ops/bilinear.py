@@ -58,10 +58,11 @@ def _kernel_shape(big: Any, small: Any, window: Window) -> tuple[int, ...]:
     return *window.taps, big.shape[3], small.shape[3]
 
 
-def _primitive(
+def primitive(
     name: str, shape: Callable[..., tuple[int, ...]], default: Callable, on_cpu: Callable
 ) -> Primitive:
-    primitive = Primitive(f'conv_{name}')
+    """A bilinear map as a primitive of JAX: `shape` of its result, and its forms."""
+    made = Primitive(f'conv_{name}')
 
     def abstract(left: Any, right: Any, *, window: Window) -> Any:
         if left.dtype != right.dtype:
@@ -70,19 +71,38 @@ def _primitive(
 
     @lru_cache
     def compiled(window: Window) -> Callable:
-        return jax.jit(partial(primitive.bind, window=window))
+        return jax.jit(partial(made.bind, window=window))
 
     def implementation(left: jax.Array, right: jax.Array, *, window: Window) -> jax.Array:
         with jax.disable_jit(False):  # else it would come back here, without end
             return compiled(window)(left, right)
 
-    primitive.def_abstract_eval(abstract)
-    primitive.def_impl(implementation)
+    made.def_abstract_eval(abstract)
+    made.def_impl(implementation)
     lower = partial(mlir.lower_fun, multiple_results=False)
-    mlir.register_lowering(primitive, lower(default))
-    mlir.register_lowering(primitive, lower(on_cpu), platform='cpu')
-    batching.primitive_batchers[primitive] = partial(_batch, primitive)
-    return primitive
+    mlir.register_lowering(made, lower(default))
+    mlir.register_lowering(made, lower(on_cpu), platform='cpu')
+    batching.primitive_batchers[made] = partial(_batch, made)
+    return made
+
+
+def differentiate(down: Primitive, up: Primitive, corr: Primitive) -> None:
+    """Makes the three maps each other's derivatives, as the module says."""
+    ad.defbilinear(
+        down,
+        lambda g, big, kernel, window: up.bind(g, kernel, window=window),
+        lambda g, big, kernel, window: corr.bind(big, g, window=window),
+    )
+    ad.defbilinear(
+        up,
+        lambda g, small, kernel, window: down.bind(g, kernel, window=window),
+        lambda g, small, kernel, window: corr.bind(g, small, window=window),
+    )
+    ad.defbilinear(
+        corr,
+        lambda g, big, small, window: up.bind(small, g, window=window),
+        lambda g, big, small, window: down.bind(big, g, window=window),
+    )
 
 
 def _batch(
@@ -90,7 +110,7 @@ def _batch(
 ) -> tuple[jax.Array, int]:
     """Under vmap: a batch of maps with one kernel is a larger batch; else one by one."""
     left, right = operands
-    if primitive is not _corr and axes[1] is None:
+    if not primitive.name.endswith('corr') and axes[1] is None:
         left = jnp.moveaxis(left, axes[0], 0)
         out = primitive.bind(left.reshape(-1, *left.shape[2:]), right, window=window)
         return out.reshape(*left.shape[:2], *out.shape[1:]), 0
@@ -103,22 +123,7 @@ def _unstacked(operand: jax.Array, axis: int | None, size: int) -> list[jax.Arra
     return [operand] * size if axis is None else list(jnp.unstack(operand, axis=axis))
 
 
-_down = _primitive('down', _small_shape, plain.down, cpu.down)
-_up = _primitive('up', _big_shape, plain.up, cpu.up)
-_corr = _primitive('corr', _kernel_shape, plain.corr, cpu.corr)
-
-ad.defbilinear(
-    _down,
-    lambda g, big, kernel, window: up(g, kernel, window),
-    lambda g, big, kernel, window: corr(big, g, window),
-)
-ad.defbilinear(
-    _up,
-    lambda g, small, kernel, window: down(g, kernel, window),
-    lambda g, small, kernel, window: corr(g, small, window),
-)
-ad.defbilinear(
-    _corr,
-    lambda g, big, small, window: up(small, g, window),
-    lambda g, big, small, window: down(big, g, window),
-)
+_down = primitive('down', _small_shape, plain.down, cpu.down)
+_up = primitive('up', _big_shape, plain.up, cpu.up)
+_corr = primitive('corr', _kernel_shape, plain.corr, cpu.corr)
+differentiate(_down, _up, _corr)

@@ -13,6 +13,7 @@ right), or an integer, PyTorch's (so many zeros on each side; 0 is 'VALID').
 Both operands have one dtype, which is the result's. bfloat16 is summed in float32.
 """
 
+from functools import partial
 from typing import Literal
 
 import jax
@@ -37,14 +38,16 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int = 1, padding: Padding = 'S
       [N, h, w, C_small] with h = ceil(H / stride) for 'SAME', else
       (H + 2 * padding - kh) // stride + 1.
     """
+    axes = map(partial(axis, stride=stride, padding=padding), x.shape[1:3], kernel.shape[:2])
+    return bilinear.down(x, kernel, Window(*axes))
 
-    def axis(big: int, taps: int) -> Axis:
-        if padding == 'SAME':
-            small = -(-big // stride)
-            return Axis(big, small, taps, stride, _same_low(big, small, taps, stride))
-        return Axis(big, (big + 2 * padding - taps) // stride + 1, taps, stride, padding)
 
-    return bilinear.down(x, kernel, Window(*map(axis, x.shape[1:3], kernel.shape[:2])))
+def axis(big: int, taps: int, stride: int, padding: Padding) -> Axis:
+    """One axis of a convolution of a map of `big` elements."""
+    if padding == 'SAME':
+        small = -(-big // stride)
+        return Axis(big, small, taps, stride, _same_low(big, small, taps, stride))
+    return Axis(big, (big + 2 * padding - taps) // stride + 1, taps, stride, padding)
 
 
 def conv_transpose(
@@ -72,14 +75,14 @@ def conv_transpose(
       (h - 1) * stride - 2 * padding + kh + output_padding.
     """
 
-    def axis(small: int, taps: int) -> Axis:
+    def adjoint(small: int, taps: int) -> Axis:
         if padding == 'SAME':
             big = small * stride
             return Axis(big, small, taps, stride, _same_low(big, small, taps, stride))
         big = (small - 1) * stride - 2 * padding + taps + output_padding
         return Axis(big, small, taps, stride, padding)
 
-    return bilinear.up(x, kernel, Window(*map(axis, x.shape[1:3], kernel.shape[:2])))
+    return bilinear.up(x, kernel, Window(*map(adjoint, x.shape[1:3], kernel.shape[:2])))
 
 
 def upsample_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -101,10 +104,10 @@ def upsample_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
       [N, 2 * h, 2 * w, C_out].
     """
 
-    def axis(small: int, taps: int) -> Axis:
+    def doubled(small: int, taps: int) -> Axis:
         return Axis(2 * small, small, taps + 1, 2, taps - 1 - (taps - 1) // 2)
 
-    window = Window(*map(axis, x.shape[1:3], kernel.shape[:2]))
+    window = Window(*map(doubled, x.shape[1:3], kernel.shape[:2]))
     return bilinear.up(x, _summed_in_pairs(kernel), window)
 
 

@@ -29,6 +29,12 @@ def test_a_convolution_counts_every_tap():
     assert count(gradients, (4, 16, 16, 3), (4, 4, 3, 5)) == 2 * once
 
 
+def test_a_depthwise_convolution_counts_every_tap_of_its_own_channel():
+    once = 2 * 4 * 8 * 8 * (5 * 5 * 3)
+    gradients = jax.grad(lambda x, k: ops.depthwise_conv(x, k, 2).sum(), argnums=(0, 1))
+    assert count(gradients, (4, 16, 16, 3), (5, 5, 3)) == 2 * once
+
+
 def test_repeated_work_is_counted_as_often_as_it_is_done():
     def repeated(x, y):
         return jax.lax.scan(lambda carry, _: (jax.jit(jnp.matmul)(carry, y), None), x, length=6)

@@ -307,6 +307,24 @@ def test_depthwise_is_a_grouped_convolution(kernel, stride, size):
     np.testing.assert_allclose(layer.apply(variables, x), expected, atol=1e-5)
 
 
+def test_maps_on_the_way_are_those_of_the_net():
+    """Of an odd side; the last one leads to the net's features."""
+    x = jax.random.uniform(jax.random.key(0), (2, 70, 64, 3), minval=-1)
+    net = efficientnet_lite0.Net()
+    variables = jax.jit(net.init)(jax.random.key(1), x)
+    maps = jax.jit(efficientnet_lite0.Maps().apply)(variables, x)
+    assert {name: leaf.shape for name, leaf in maps.items()} == {
+        'stage1': (2, 18, 16, 24),
+        'stage2': (2, 9, 8, 40),
+        'stage4': (2, 5, 4, 112),
+        'stage6': (2, 3, 2, 320),
+    }
+    head = variables['params']['head']
+    last = efficientnet_lite0.relu6(maps['stage6'] @ head['kernel'][0, 0])
+    features, _ = jax.jit(net.apply)(variables, x)
+    np.testing.assert_allclose(last.mean((1, 2)), features, rtol=1e-3, atol=1e-7)
+
+
 def test_the_digits_that_are_shipped():
     """The file says how it was trained, is what that training makes today, and is small."""
     path = Path(evaluation.__file__).with_name('digits.safetensors')
