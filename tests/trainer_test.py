@@ -212,6 +212,7 @@ def train_measuring(drawn, monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_what_steps_were_measured_by_outlasts_a_resume_by_other_means(train_measuring, tmp_path):
     first = {'after_step': 0, **facts(32)}
     assert train_measuring(32, 2) == [first]

@@ -38,6 +38,7 @@ def test_the_figures_of_the_contract(tmp_path, capsys):
     assert 'images/s' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_peer_is_measured_beside_us():
     found = benchmarking.measure(plan('dcgan64:smoke')._replace(peer='plain'))
     peer = found['peer']

@@ -54,11 +54,13 @@ def optimized():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.newest
 def test_all_of_an_update_travels_in_one_all_reduce(optimized):
     assert all_reduces('per_device') == 2  # updates
 
 
+@pytest.mark.slow
 @pytest.mark.newest
 def test_batch_norm_over_all_devices_adds_two_each_pass(optimized):
     """The generator's three, forwards and backwards; its discriminator has none."""

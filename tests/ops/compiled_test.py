@@ -44,6 +44,7 @@ STEPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', STEPS)
 def test_no_convolution_of_a_step_is_of_the_slow_kind(name):
     text = step(*STEPS[name])

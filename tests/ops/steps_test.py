@@ -46,6 +46,7 @@ def gradients(case):
     return [jax.device_get(net.opt_state) for net in after.nets]
 
 
+@pytest.mark.slow
 @pytest.mark.newest
 @pytest.mark.parametrize('case', STEPS)
 def test_gradients_are_those_of_lax(case, smooth, monkeypatch):

@@ -100,6 +100,7 @@ def test_rows_without_a_column_of_today_are_measured_anew(finished, tmp_path):
     assert table(tmp_path / 'old') == table(finished)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_study_stopped_while_it_measures_goes_on(number, finished, tmp_path, capsys):
     def stopped(name):

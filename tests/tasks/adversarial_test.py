@@ -53,7 +53,8 @@ def test_any_loss_goes_with_any_penalty(loss, penalty):
 
 
 @pytest.mark.parametrize(
-    ('loss', 'penalty'), zip(losses.LOSSES, itertools.cycle(penalties.PENALTIES), strict=False)
+    ('loss', 'penalty'),
+    list(zip(losses.LOSSES, itertools.cycle(penalties.PENALTIES), strict=False)),
 )
 def test_a_step_moves_both_networks_to_finite_places(loss, penalty):
     """Each loss and each penalty once."""
