@@ -1,15 +1,18 @@
 """Adversarial losses: elementwise functions of logits, one formula each.
 
 Every loss is a `Loss` of two functions (real_logits, fake_logits) -> loss, float32 of
-the logits' shape, to be minimised and averaged by the caller. r and f below are the
-logits of a real and a generated image. The two terms of a discriminator's loss are
+the logits' shape, [N] or [N, L], to be minimised and averaged by the caller. r and f below are
+the logits of a real and a generated image. The two terms of a discriminator's loss are
 summed, not halved.
+
+The L logits of an image are those of the discriminator's judges, as many of each, so that a mean
+over L counts the judges alike.
 
 `smoothing` s makes the target of real images 1 - s and leaves that of generated ones
 at 0 (one-sided label smoothing, Salimans et al. 2016, arXiv:1606.03498, section 3.4).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import chex
@@ -35,6 +38,23 @@ class Loss(NamedTuple):
     make: Callable[[float], Pair[LossFn]]
     smooths: bool
     centred: bool
+
+
+class Judge(NamedTuple):
+    """A part of a discriminator that judges by itself.
+
+    Attributes:
+      weight: of its loss, the mean over its logits; those of all judges are summed.
+      loss: key of LOSSES; '': the run's own.
+    """
+
+    weight: float = 1.0
+    loss: str = ''
+
+
+def per_image(logits: Logits) -> Logits:
+    """What a discriminator says of each image: the mean of its logits, [N] or [N, L] -> [N]."""
+    return logits if logits.ndim == 1 else jnp.mean(logits, axis=1)
 
 
 def _cross_entropy(logits: Logits, target: float) -> jax.Array:
@@ -98,14 +118,29 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def make(name: str, smoothing: float = 0.0) -> Pair[LossFn]:
-    """The two loss functions of LOSSES[name], which check that their arguments match in shape."""
+def make(name: str, smoothing: float = 0.0, judges: Sequence[Judge] = (Judge(),)) -> Pair[LossFn]:
+    """The two loss functions, which check that their arguments match in shape.
 
-    def checked(loss: LossFn) -> LossFn:
+    Args:
+      name: key of LOSSES.
+      smoothing: as above.
+      judges: whose logits the L of an image are, in this order and as many of each.
+    """
+    of_judges = [LOSSES[judge.loss or name].make(smoothing) for judge in judges]
+
+    def checked(role: str) -> LossFn:
         def call(real_logits: Logits, fake_logits: Logits) -> jax.Array:
             chex.assert_equal_shape([real_logits, fake_logits])
-            return loss(real_logits, fake_logits)
+            if len(judges) == 1:
+                return judges[0].weight * getattr(of_judges[0], role)(real_logits, fake_logits)
+            parts = [jnp.split(x, len(judges), axis=1) for x in (real_logits, fake_logits)]
+            # The caller takes the mean over all, where the judges' own means are to be summed.
+            values = [
+                len(judges) * judge.weight * getattr(loss, role)(real, fake)
+                for judge, loss, real, fake in zip(judges, of_judges, *parts, strict=True)
+            ]
+            return jnp.concatenate(values, axis=1)
 
         return call
 
-    return Pair(*map(checked, LOSSES[name].make(smoothing)))
+    return Pair(gen=checked('gen'), disc=checked('disc'))

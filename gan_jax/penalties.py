@@ -112,7 +112,7 @@ class Lecam(NamedTuple):
         averages: Mapping[str, jax.Array],
         step: jax.Array,
     ) -> jax.Array:
-        """The weighted penalty, a scalar, of logits float32 [B]."""
+        """The weighted penalty, a scalar, of logits float32 [B] or [B, L]."""
         above = jnp.mean(jnp.square(jax.nn.relu(real_logits - averages['fake'])))
         below = jnp.mean(jnp.square(jax.nn.relu(averages['real'] - fake_logits)))
         return jnp.where(step >= self.start, self.weight, 0.0) * (above + below)

@@ -11,7 +11,8 @@ import numpy as np
 import optax
 
 from gan_jax import config as base
-from gan_jax import experiments
+from gan_jax import experiments, ops
+from gan_jax.nets import frozen
 from gan_jax.types import Batch, DataSpec
 
 MNIST_SPEC = DataSpec(image_shape=(28, 28, 1), num_classes=10, num_examples=64)
@@ -63,6 +64,41 @@ def pix2pix(**changes) -> ConfigDict:
             **changes,
         },
     )
+
+
+def projected(**changes) -> ConfigDict:
+    """Tiny heads and a tiny DCGAN, the heads on a frozen net without a file, on 32x32."""
+    return noisy(
+        'projected',
+        **{
+            'loss': 'hinge',
+            'disc.net.frozen': 'tiny',
+            'disc.net.channels': 4,
+            'disc.net.pixel_weight': 0.5,
+            'disc.net.pixel_width': 4,
+            **changes,
+        },
+    )
+
+
+def _tiny_maps(variables, image: jax.Array) -> list[jax.Array]:
+    maps = []
+    for kernel in variables['kernels']:
+        stride = 2 if maps else 4
+        image = jnp.tanh(ops.conv(image, kernel, stride))
+        maps.append(image)
+    return maps
+
+
+def _tiny_variables(asked: str) -> dict[str, list[np.ndarray]]:
+    del asked
+    rng = np.random.default_rng(0)
+    shapes = [(4, 4, 3, 3), (2, 2, 3, 4), (2, 2, 4, 5), (2, 2, 5, 6)]
+    return {'kernels': [rng.normal(0, 0.3, shape).astype(np.float32) for shape in shapes]}
+
+
+# What has no file to be read from: the tests need no extra.
+frozen.FROZEN['tiny'] = frozen.Frozen(_tiny_variables, _tiny_maps)
 
 
 def batch(spec: DataSpec, draws: int, size: int, seed: int = 0) -> Batch:

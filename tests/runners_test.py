@@ -49,6 +49,11 @@ CASES = {
             **{'lecam.start': 2, 'penalties.r1': 0.5, 'penalties.r2': 0.5, 'penalty_every': 2},
         ),
     ),
+    # heads on a frozen net beside a discriminator of pixels, an augmentation that adapts
+    'projected': (
+        gans.DCGAN_SPEC,
+        gans.projected(**{'ada.target': 0.05, 'ada.every': 1, 'ada.images': 32}),
+    ),
     # a classifier: three discriminator updates, pseudo-labels, features matched over devices
     'sgan': (
         gans.MNIST_SPEC,
@@ -128,6 +133,7 @@ LAYOUTS = [
     # and each convolutional net in one.
     _newest('dcgan_mnist', 'shard_map', 4),
     ('mnist_gan', 'pmap', 2),
+    ('projected', 'shard_map', 4),
     ('sgan', 'vmap', 2),
     pytest.param('pix2pix', 'vmap', 4, marks=pytest.mark.slow),  # one pair a device
 ]

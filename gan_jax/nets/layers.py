@@ -5,6 +5,7 @@ statistics of batch norm and the power iteration of spectral norm are float32 in
 """
 
 from collections.abc import Callable, Collection, Mapping
+import dataclasses
 import enum
 from functools import partial
 import math
@@ -18,7 +19,7 @@ from jax import lax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from gan_jax import ops, rng
+from gan_jax import losses, ops, rng
 from gan_jax.ops import Padding
 
 Initializer = jax.nn.initializers.Initializer
@@ -361,7 +362,7 @@ class Kind(enum.Enum):
 
     # z, float [N, latent_dim] -> float32 [N, H, W, C] in `pixel_range`
     LATENT = 'makes images from a latent'
-    # such images -> float32 logits [N]
+    # such images -> float32 logits [N], or [N, L] of several `judges`
     LOGIT = 'gives one logit an image'
     # such images -> float32 logits [N, num_classes]
     CLASSES = 'gives one logit a class'
@@ -391,6 +392,8 @@ class Net(nn.Module):
 
     kind: ClassVar[Kind]
     sizes: ClassVar[str] = 'any size'  # what `supports` accepts, for messages
+    weights: ClassVar[Collection[str]] = ()  # fields that may be any number from 0
+    penalties: ClassVar[bool] = True  # whether a discriminator may have gradient penalties
     # What a config may set a field to, where the type of its default does not say.
     options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType({'norm': ('batch', 'none')})
 
@@ -403,6 +406,10 @@ class Net(nn.Module):
         """Why the net's own fields do not suit its images, from the field on; '' if they do."""
         return ''
 
+    def judges(self) -> tuple[losses.Judge, ...]:
+        """Whose logits those of an image are; see `gan_jax.losses`."""
+        return (losses.Judge(),)
+
     @property
     def norm_axis(self) -> str | None:
         """The axis over which batch norm takes its moments."""
@@ -414,6 +421,10 @@ class Net(nn.Module):
         if not self.num_classes:
             return z
         return jnp.concatenate([z, _one_hot(label, self.num_classes).astype(z.dtype)], axis=-1)
+
+
+# The fields of every net.
+SHARED = tuple(f.name for f in dataclasses.fields(Net) if f.name not in ('parent', 'name'))
 
 
 def norm(

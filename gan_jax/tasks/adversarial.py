@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 import optax
 
 from gan_jax import ada, augment, images, latents, losses, nets, optimizers, penalties, rng
+from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
 from gan_jax.tasks import players
 from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task
@@ -82,14 +83,16 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     """
     players.refuse(config, _FIXED)
     weights = config.penalties.to_dict()
+    modules = _modules(config, spec, axis_name)
+    _refuse_penalties(config, modules.disc)
     return Recipe(
-        **players.common(config, _modules(config, spec, axis_name), axis_name),
+        **players.common(config, modules, axis_name),
         latent=latents.make(config, spec.num_examples),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
             disc=optimizers.make(config.disc.optimizer, config.steps * config.disc_steps),
         ),
-        loss=losses.make(config.loss, config.label_smoothing),
+        loss=losses.make(config.loss, config.label_smoothing, modules.disc.judges()),
         penalties=tuple((penalties.PENALTIES[n], w) for n, w in weights.items() if w),
         penalty_every=config.penalty_every,
         lecam=penalties.make_lecam(config.lecam),
@@ -97,6 +100,15 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
         disc_steps=config.disc_steps,
         share_latent=config.share_latent,
     )
+
+
+def _refuse_penalties(config: ConfigDict, disc: nets.Net) -> None:
+    for name, weight in config.penalties.items():
+        if weight and not disc.penalties:
+            raise UserError(
+                f'config.penalties.{name}={weight}: the net {config.disc.net.name} of'
+                ' config.disc.net takes no gradient penalty; set it to 0'
+            )
 
 
 def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
@@ -169,14 +181,15 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
 
 
 def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
-    """D(image), float32 [N], with the moments of these images."""
-    return module.apply(variables, image, label, train=True, mutable=['batch_stats'])[0]
+    """D(image), float32 [N], with the moments of these images; the mean of several logits."""
+    logits, _ = module.apply(variables, image, label, train=True, mutable=['batch_stats'])
+    return losses.per_image(logits)
 
 
 def _logits(
     game: players.Game, disc: NetState, params: Any, image: jax.Array, purpose: str
 ) -> jax.Array:
-    """D(image), float32 [B]."""
+    """D(image), float32 [B] or [B, L]."""
     return game.apply(disc, params, image, game.label, purpose=purpose)[0]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from gan_jax import nets
 from gan_jax.errors import UserError
+from tests import gans  # noqa: F401 - the frozen net 'tiny'
 
 MNIST = (28, 28, 1)
 
@@ -81,6 +82,16 @@ def test_a_section_with_every_default_written_out_is_the_default_net(name, role)
         ({'name': 'pix2pix', 'n_layers': 6}, '^config.disc.net.n_layers=6 must be 0 or .* or 5$'),
         ({'name': 'pix2pix', 'n_layers': True}, '^config.disc.net.n_layers=True must be 0 or 1'),
         ({'name': 'pix2pix', 'n_layers': 4}, '^config.disc.net.n_layers=4 needs .* least 48 pix'),
+        ({'name': 'projected', 'side': 100}, '^config.disc.net.side=100 must be 64 or 96 or 128'),
+        ({'name': 'projected', 'frozen': 'vgg'}, "^config.disc.net.frozen='vgg' must be 'effic"),
+        (
+            {'name': 'projected', 'pixel_weight': -1},
+            '^config.disc.net.pixel_weight=-1 must be a num',
+        ),
+        (
+            {'name': 'projected', 'pixel_weight': 1},
+            '^config.disc.net.pixel_weight=1.0 needs squares',
+        ),
         ({'name': 'sgan'}, '^config.disc.net.name=sgan tells at least 2 classes apart'),
         ({'name': 'mlp', 'spectral_norm': 1}, '^config.disc.net.spectral_norm=1 must be True'),
     ],
@@ -94,7 +105,7 @@ def test_mistakes_are_named_in_one_line(net, message):
 @pytest.mark.parametrize(
     'role, name, image_shape, others',
     [
-        ('disc', 'dcgan', (28, 28, 1), 'mlp, mnist_gan, dcgan_mnist'),
+        ('disc', 'dcgan', (28, 28, 1), 'mlp, mnist_gan, dcgan_mnist, projected'),
         ('disc', 'dcgan', (64, 32, 3), 'mlp, mnist_gan, dcgan_mnist'),
         ('disc', 'mnist_gan', (30, 28, 1), 'mlp'),
         ('disc', 'dcgan_mnist', (28, 8, 1), 'mlp, mnist_gan'),
@@ -116,7 +127,7 @@ def test_image_sizes_a_net_cannot_make_are_refused_and_nets_of_its_kind_named(
     [
         ('gen', 'pix2pix', nets.Kind.LATENT, 'mlp, mnist_gan, .*, sgan_matching'),
         ('gen', 'mlp', nets.Kind.TRANSLATION, 'pix2pix'),
-        ('disc', 'sgan', nets.Kind.LOGIT, 'mlp, mnist_gan, dcgan_mnist, dcgan'),
+        ('disc', 'sgan', nets.Kind.LOGIT, 'mlp, mnist_gan, dcgan_mnist, dcgan, projected'),
         ('disc', 'pix2pix', nets.Kind.CLASSES, 'sgan, sgan_brownlee, sgan_matching'),
         ('disc', 'mlp', nets.Kind.PATCHES, 'pix2pix'),
     ],
@@ -141,10 +152,17 @@ def test_the_kind_of_a_net_is_what_it_takes_and_returns(name):
         nets.Kind.PATCHES: (2, 6, 6),
     }
     for role in ('gen', 'disc'):
-        net = nets.build(role, {'name': name}, image_shape=shape, num_classes=10)
+        section = {'name': name} | (
+            {'frozen': 'tiny'} if 'frozen' in nets.fields(name, role) else {}
+        )
+        net = nets.build(role, section, image_shape=shape, num_classes=10)
         label = [jnp.zeros(2, jnp.int32)] * (net.kind in (nets.Kind.LATENT, nets.Kind.LOGIT))
         args = [*arguments.get(net.kind, [image]), *label]
         out, _ = jax.eval_shape(
             partial(net.init_with_output, train=False), jax.random.key(0), *args
         )
-        assert (out.shape, out.dtype) == (outputs.get(net.kind, (2, *shape)), jnp.float32)
+        expected = outputs.get(net.kind, (2, *shape))
+        if len(net.judges()) > 1:
+            assert out.shape[1] % len(net.judges()) == 0
+            expected = (2, out.shape[1])
+        assert (out.shape, out.dtype) == (expected, jnp.float32)

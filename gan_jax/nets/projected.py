@@ -1,0 +1,194 @@
+"""A discriminator that looks through a trained net: Projected GAN.
+
+Sauer et al. 2021, arXiv:2111.01007. Images go through a frozen net; its maps of strides 4, 8, 16
+and 32 are mixed across channels and across scales by random projections that are never trained;
+each mixed map has a small trained head. A head gives a logit a place.
+
+Other than in the authors' code, a mixed map keeps its size (theirs has twice as many rows), and
+what comes from the deeper map is enlarged with aligned pixels, not aligned corners.
+"""
+
+from collections.abc import Collection, Mapping
+from functools import lru_cache, partial
+import math
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax import losses, ops
+from gan_jax.nets import dcgan, layers
+from gan_jax.nets.frozen import FROZEN, read
+
+DOWN_BLOCKS = (3, 2, 1, 1)  # of the head of each map
+SIDES = (64, 96, 128, 224)
+
+Mixing = list[dict[str, tuple[jax.Array, jax.Array]]]
+
+
+@lru_cache
+def mixing(channels: tuple[int, ...], width: int, seed: int) -> Mixing:
+    """The random projections, kernels [1, 1, in, out] and biases [1, 1, 1, out] of each map.
+
+    Across channels ('channels') to `width` and twice as many with each map, then across scales
+    ('scales') to half of these, of the first map to as many. From U(-b, b), b = fan_in^-1/2.
+
+    Args:
+      channels: of the frozen net's maps, the largest map first.
+      width: channels of the largest mixed map.
+      seed: of the draw.
+    """
+
+    def project(level: int, number: int, inner: int, outer: int) -> tuple[jax.Array, jax.Array]:
+        key = jax.random.fold_in(jax.random.key(seed), 2 * level + number)
+        drawn = jax.random.uniform(key, (inner + 1, outer), minval=-1, maxval=1) * inner**-0.5
+        return drawn[:-1].reshape(1, 1, inner, outer), drawn[-1].reshape(1, 1, 1, outer)
+
+    with jax.ensure_compile_time_eval():
+        return [
+            {
+                'channels': project(level, 0, count, width * 2**level),
+                'scales': project(level, 1, width * 2**level, width * 2 ** max(level - 1, 0)),
+            }
+            for level, count in enumerate(channels)
+        ]
+
+
+def mixed(maps: list[jax.Array], projections: Mixing) -> list[jax.Array]:
+    """Maps [N, h, w, C] mixed across channels, then from the smallest map to the largest."""
+
+    def project(x: jax.Array, projection: tuple[jax.Array, jax.Array]) -> jax.Array:
+        kernel, bias = projection
+        return ops.conv(x, kernel, padding=0) + bias
+
+    found: list[jax.Array] = []
+    for x, projection in reversed(list(zip(maps, projections, strict=True))):
+        x = project(x, projection['channels'])
+        if found:
+            x = x + jax.image.resize(found[-1], x.shape, 'linear')
+        found.append(project(x, projection['scales']))
+    return found[::-1]
+
+
+class Discriminator(layers.Net):
+    """Heads on a frozen net, and beside them, if wanted, a discriminator of pixels.
+
+    Attributes:
+      frozen: key of FROZEN.
+      side: pixels a side to which images are resized for it.
+      channels: of the largest mixed map; they double with every halving of the size.
+      mixing_seed: of the random projections.
+      width: channels of a head at an eighth of the side; twice and four times as many at a
+        sixteenth and below.
+      pixel_weight: of the loss of the discriminator of pixels; the heads together have 1. 0: none.
+      pixel_width: its width; it is DCGAN's.
+      pixel_loss: key of `losses.LOSSES`, its own.
+    """
+
+    frozen: str = 'efficientnet_lite0'
+    side: int = 128
+    channels: int = 48
+    mixing_seed: int = 1
+    width: int = 64
+    pixel_weight: float = 0.0
+    pixel_width: int = 32
+    pixel_loss: str = 'non_saturating'
+
+    kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
+    sizes: ClassVar[str] = 'squares of at least 16 pixels'
+    weights: ClassVar[Collection[str]] = ('pixel_weight',)
+    penalties: ClassVar[bool] = False
+    options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType(
+        {'frozen': FROZEN, 'side': SIDES, 'pixel_loss': losses.LOSSES}
+    )
+
+    @staticmethod
+    def supports(image_shape: tuple[int, int, int]) -> bool:
+        """Squares, as the frozen net's images are."""
+        height, width, _ = image_shape
+        return height == width and height >= 16
+
+    def misfit(self) -> str:
+        """The discriminator of pixels is not for all sizes."""
+        if not self.pixel_weight or dcgan.Discriminator.supports(self.image_shape):
+            return ''
+        height, width, _ = self.image_shape
+        return (
+            f'pixel_weight={self.pixel_weight} needs {dcgan.Discriminator.sizes}, and the images of'
+            f' config.data are {height}x{width}: set it to 0'
+        )
+
+    def judges(self) -> tuple[losses.Judge, ...]:
+        """The heads, which share a weight of 1, and the discriminator of pixels."""
+        heads = (losses.Judge(1 / len(DOWN_BLOCKS)),) * len(DOWN_BLOCKS)
+        pixels = (losses.Judge(self.pixel_weight, self.pixel_loss),) if self.pixel_weight else ()
+        return heads + pixels
+
+    @nn.compact
+    def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
+        """Logits of every judge, as many of each.
+
+        The logits of a head that has fewer places are repeated: else a mean over all logits, and
+        so the loss, would count the heads by their places.
+
+        Args:
+          x: float [N, H, W, C] in [-1, 1], C = 1 or 3.
+          label: int32 [N], used if there are classes.
+          train: whether running moments and spectral norms move.
+
+        Returns:
+          float32 [N, L].
+        """
+        chex.assert_shape(x, (None, *self.image_shape))
+        maps = self._mixed_maps(x.astype(jnp.float32))
+        shared = {name: getattr(self, name) for name in layers.SHARED}
+        logits = [
+            Head(**shared, width=self.width, level=level, name=f'head{level}')(part, label, train)
+            for level, part in enumerate(maps)
+        ]
+        if self.pixel_weight:
+            pixels = dcgan.Discriminator(**shared, width=self.pixel_width, name='pixels')
+            logits.append(pixels(x, label, train=train)[:, None])
+        count = math.lcm(*(part.shape[1] for part in logits))
+        return jnp.concatenate([jnp.repeat(x, count // x.shape[1], axis=1) for x in logits], axis=1)
+
+    def _mixed_maps(self, x: jax.Array) -> list[jax.Array]:
+        if x.shape[-1] == 1:
+            x = jnp.repeat(x, 3, axis=-1)
+        if x.shape[1] != self.side:
+            x = jax.image.resize(x, (len(x), self.side, self.side, 3), 'linear')
+        variables = read(self.frozen, f'config.disc.net.frozen={self.frozen}')
+        maps = FROZEN[self.frozen].maps(variables, x)
+        channels = tuple(part.shape[-1] for part in maps)
+        return mixed(maps, mixing(channels, self.channels, self.mixing_seed))
+
+
+class Head(layers.Net):
+    """4x4 convolutions of stride 2 down to half the frozen net's last map, and one to logits.
+
+    Each with spectral norm, all but the last with batch norm and a leaky ReLU of slope 0.2.
+
+    Attributes:
+      width: as of `Discriminator`.
+      level: which map it judges, 0 the largest.
+    """
+
+    width: int = 64
+    level: int = 0
+
+    @nn.compact
+    def __call__(self, x: jax.Array, label: jax.Array | None, train: bool) -> jax.Array:
+        """[N, h, w, C] -> float32 [N, places]."""
+        conv = partial(layers.Conv, kernel_init=layers.normal, spectral_norm=True)
+        for block in range(DOWN_BLOCKS[self.level]):
+            width = self.width * 2 ** min(self.level + block, 2)
+            down = conv(width, 4, 2, 1, use_bias=False, dtype=self.dtype)
+            x = layers.norm(self, 'batch', down(x, train), train=train)
+            x = layers.leaky_relu(0.2)(x)
+        x = x.astype(jnp.float32)
+        logits = conv(1, 3, padding=1)(x, train).reshape(len(x), -1)
+        projection = layers.Projection(self.num_classes, layers.normal, spectral_norm=True)
+        return logits + projection(jnp.sum(x, axis=(1, 2)), label, train)[:, None]

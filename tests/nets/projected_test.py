@@ -1,0 +1,132 @@
+"""The discriminator that looks through a frozen net, with a tiny one in its place."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax import losses, nets
+from gan_jax.errors import UserError
+from gan_jax.evaluation import features
+from gan_jax.nets import frozen, projected
+from gan_jax.tasks import adversarial
+from tests import gans
+
+SHAPE = (32, 32, 3)
+
+
+def build(**fields):
+    section = {'name': 'projected', 'frozen': 'tiny', 'width': 4, 'channels': 4, 'pixel_width': 4}
+    return nets.build('disc', section | fields, image_shape=SHAPE)
+
+
+def images(seed=0, count=4):
+    return jax.random.uniform(jax.random.key(seed), (count, *SHAPE), minval=-1)
+
+
+@partial(jax.jit, static_argnums=0)
+def initial(net, x):
+    return net.init_with_output(jax.random.key(0), x, train=False)
+
+
+@pytest.mark.parametrize('side', projected.SIDES)
+def test_every_judge_has_as_many_logits(side):
+    for weight, judges in ((0.0, 4), (0.5, 5)):
+        net = build(side=side, pixel_weight=weight)
+        logits, _ = jax.eval_shape(partial(initial, net), images())
+        assert logits.shape[0] == 4 and len(net.judges()) == judges
+        assert logits.shape[1] % judges == 0
+
+
+def test_a_head_of_fewer_places_repeats_its_logits():
+    logits, _ = initial(build(pixel_weight=0.5), images())
+    parts = np.split(np.asarray(logits), 5, axis=1)
+    assert [len(np.unique(part[0])) for part in parts] == [16, 16, 16, 4, 1]
+
+
+@pytest.mark.parametrize('name', losses.LOSSES)
+def test_the_mean_loss_is_the_weighted_sum_of_the_judges(name):
+    judges = (losses.Judge(0.25), losses.Judge(0.75), losses.Judge(2.0, 'non_saturating'))
+    real, fake = (jax.random.normal(jax.random.key(n), (5, 6)) for n in (0, 1))
+    for role in ('gen', 'disc'):
+        expected = 0
+        for n, judge in enumerate(judges):
+            own = getattr(losses.make(judge.loss or name), role)
+            columns = slice(2 * n, 2 * n + 2)
+            expected += judge.weight * own(real[:, columns], fake[:, columns]).mean()
+        found = getattr(losses.make(name, judges=judges), role)(real, fake)
+        assert found.shape == real.shape
+        np.testing.assert_allclose(found.mean(), expected, rtol=1e-5)
+
+
+def test_what_is_never_trained_is_in_no_state():
+    _, variables = initial(build(), images())
+    assert set(variables) == {'params', 'batch_stats'}
+    assert set(variables['params']) == {f'head{n}' for n in range(4)}
+
+
+def test_the_mixing_depends_on_its_seed_alone():
+    first, again, other = (
+        jax.tree.leaves(projected.mixing.__wrapped__((3, 5), 4, seed)) for seed in (1, 1, 2)
+    )
+    for a, b, c in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(a, c)
+    sizes = [leaf.shape[2:] for leaf in first]
+    assert sizes == [(3, 4), (1, 4), (4, 4), (1, 4), (5, 8), (1, 8), (8, 4), (1, 4)]
+
+
+def test_large_maps_see_the_small_ones_but_not_the_other_way_round():
+    maps = [
+        jax.random.normal(jax.random.key(n), (1, side, side, 3)) for n, side in ((0, 8), (1, 4))
+    ]
+    projections = projected.mixing((3, 3), 4, 1)
+    before = projected.mixed(maps, projections)
+    large = projected.mixed([maps[0] + 1, maps[1]], projections)
+    small = projected.mixed([maps[0], maps[1] + 1], projections)
+    assert not np.allclose(before[0], small[0]) and not np.allclose(before[0], large[0])
+    np.testing.assert_array_equal(before[1], large[1])
+    assert [x.shape for x in before] == [(1, 8, 8, 4), (1, 4, 4, 4)]
+
+
+def test_grey_images_are_seen_in_three_channels():
+    net = nets.build(
+        'disc', {'name': 'projected', 'frozen': 'tiny', 'width': 4}, image_shape=(28, 28, 1)
+    )
+    logits, _ = jax.eval_shape(partial(initial, net), jnp.zeros((2, 28, 28, 1)))
+    assert logits.shape == (2, 64)
+
+
+def test_gradient_penalties_are_refused_in_one_line():
+    config = gans.projected(**{'penalties.r1': 0.5})
+    with pytest.raises(UserError, match=r'^config.penalties.r1=0.5: .*projected.*set it to 0$'):
+        adversarial.make_recipe(config, gans.DCGAN_SPEC, None)
+
+
+def test_a_missing_extra_is_one_line(monkeypatch):
+    monkeypatch.setattr(features, 'EFFICIENTNET_PACKAGE', 'no_such_package')
+    frozen.read.cache_clear()
+    net = build(frozen='efficientnet_lite0')
+    with pytest.raises(UserError, match=r'^config.disc.net.frozen=eff.*\[features\]') as error:
+        jax.eval_shape(partial(initial, net), images())
+    assert '\n' not in str(error.value)
+
+
+def test_efficientnet_sees_levels_as_its_feature_net_does():
+    pytest.importorskip(features.EFFICIENTNET_PACKAGE)
+    variables = frozen.read('efficientnet_lite0', 'this test')
+    level = jnp.arange(64 * 64 * 3).reshape(1, 64, 64, 3) % 256.0
+    maps = jax.jit(frozen.FROZEN['efficientnet_lite0'].maps)(variables, level / 127.5 - 1)
+    assert [x.shape for x in maps] == [
+        (1, 64 // s, 64 // s, c) for s, c in ((4, 24), (8, 40), (16, 112), (32, 320))
+    ]
+
+
+def test_a_contest_is_one_figure_an_image():
+    task = adversarial.make(gans.projected(), gans.DCGAN_SPEC, axis_name=None)
+    state = jax.jit(task.init)()
+    batch = jax.tree.map(lambda x: x[0], gans.batch(gans.DCGAN_SPEC, 1, 6))
+    for logits in jax.jit(task.contest)(state, jax.random.key(0), batch):
+        assert logits.shape == (6,)
