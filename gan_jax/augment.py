@@ -21,7 +21,6 @@ Policy = Callable[[jax.Array, jax.Array, jax.Array | float], jax.Array]
 
 CHOICE = 1  # folded into a key for whether it is used at all
 _SHIFT = 0.125  # of the side
-_HOLE = 0.5  # of the side
 _TURN = math.radians(15)
 _STRETCH = 0.15
 _DRIFT = 0.1  # of the side
@@ -55,10 +54,10 @@ def translation(images: jax.Array, keys: jax.Array) -> jax.Array:
     return jax.vmap(one)(images, keys)
 
 
-def cutout(images: jax.Array, keys: jax.Array) -> jax.Array:
-    """A hole of half the side, zeroed; its centre is anywhere, so that it may be partly outside."""
+def cutout(images: jax.Array, keys: jax.Array, share: float = 0.5) -> jax.Array:
+    """A hole of `share` of the side, zeroed; its centre is anywhere, maybe at the edge."""
     _, height, width, _ = images.shape
-    hole = round(height * _HOLE), round(width * _HOLE)
+    hole = round(height * share), round(width * share)
 
     def inside(centre: jax.Array, side: int, extent: int) -> jax.Array:
         start = centre - extent // 2
@@ -105,6 +104,8 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     'color': color,
     'translation': translation,
     'cutout': cutout,
+    # As in the code of Projected GAN (Sauer et al. 2021, arXiv:2111.01007).
+    'small_cutout': functools.partial(cutout, share=0.2),
     'affine': affine,
 }
 

@@ -7,6 +7,7 @@ what share of the samples carries it.
 """
 
 from collections.abc import Callable, Mapping
+import functools
 import math
 from typing import NamedTuple
 
@@ -55,13 +56,13 @@ def borders(real: np.ndarray) -> Trace:
     return trace
 
 
-def holes(real: np.ndarray) -> Trace:
-    """How near the greyest square, a quarter of the side, is to grey: a hole shows one at least."""
+def holes(real: np.ndarray, part: int = 4) -> Trace:
+    """How near the greyest square, 1 / `part` of the side, is to grey: a hole shows one."""
     del real
 
     def trace(image: np.ndarray) -> np.ndarray:
         size = np.abs(image).mean(axis=-1)
-        rows, columns = (max(side // 4, 1) for side in size.shape[1:])
+        rows, columns = (max(side // part, 1) for side in size.shape[1:])
         total = np.pad(size.cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))
         sums = total[:, rows:] - total[:, :-rows]
         sums = sums[:, :, columns:] - sums[:, :, :-columns]
@@ -105,6 +106,7 @@ TRACES: Mapping[str, Callable[[np.ndarray], Trace]] = {
     'color': tones,
     'translation': borders,
     'cutout': holes,
+    'small_cutout': functools.partial(holes, part=10),
     'affine': slants,
 }
 

@@ -41,6 +41,7 @@ WORDS: Mapping[str, Word] = {
     'carries_color': Word('Carry color', '{:.1%}', 'samples as the augmentation makes them'),
     'carries_translation': Word('Carry translation', '{:.1%}', 'samples with a grey border'),
     'carries_cutout': Word('Carry cutout', '{:.1%}', 'samples with a grey hole'),
+    'carries_small_cutout': Word('Carry small cutout', '{:.1%}', 'samples with a grey hole'),
     'carries_affine': Word('Carry affine', '{:.1%}', 'samples that are turned'),
 }
 
