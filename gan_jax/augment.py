@@ -26,16 +26,19 @@ _STRETCH = 0.15
 _DRIFT = 0.1  # of the side
 
 
-def color(images: jax.Array, keys: jax.Array) -> jax.Array:
-    """Brightness + U(-.5, .5), then saturation * U(0, 2), then contrast * U(.5, 1.5)."""
+def color(images: jax.Array, keys: jax.Array, strength: float = 1.0) -> jax.Array:
+    """Brightness + U(-.5, .5), then saturation * U(0, 2), then contrast * U(.5, 1.5).
+
+    `strength` is a factor of the widths of these intervals.
+    """
 
     def one(image: jax.Array, key: jax.Array) -> jax.Array:
         brightness, saturation, contrast = jax.random.uniform(key, (3,))
-        image = image + (brightness - 0.5)
+        image = image + strength * (brightness - 0.5)
         grey = jnp.mean(image, axis=-1, keepdims=True)
-        image = grey + (image - grey) * (2 * saturation)
+        image = grey + (image - grey) * (1 - strength + 2 * strength * saturation)
         mean = jnp.mean(image)
-        return mean + (image - mean) * (contrast + 0.5)
+        return mean + (image - mean) * (1 - strength / 2 + strength * contrast)
 
     return jax.vmap(one)(images, keys)
 
@@ -102,6 +105,7 @@ def affine(images: jax.Array, keys: jax.Array) -> jax.Array:
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     'color': color,
+    'soft_color': functools.partial(color, strength=0.5),
     'translation': translation,
     'cutout': cutout,
     # As in the code of Projected GAN (Sauer et al. 2021, arXiv:2111.01007).

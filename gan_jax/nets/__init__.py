@@ -9,16 +9,18 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.nets import dcgan, dcgan_mnist, mlp, mnist_gan, patch, projected, sgan, unet
+from gan_jax.nets import dcgan, dcgan_mnist, fastgan, mlp, mnist_gan, patch, projected, sgan, unet
 from gan_jax.nets.layers import Kind, Net
 from gan_jax.types import Pair
 
-NETS: dict[str, Pair[type[Net]]] = {
+# None: there is no such net of its own.
+NETS: dict[str, Pair[type[Net] | None]] = {
     'mlp': Pair(mlp.Generator, mlp.Discriminator),
     'mnist_gan': Pair(mnist_gan.Generator, mnist_gan.Discriminator),
     'dcgan_mnist': Pair(dcgan_mnist.Generator, dcgan_mnist.Discriminator),
     'dcgan': Pair(dcgan.Generator, dcgan.Discriminator),
-    'projected': Pair(dcgan.Generator, projected.Discriminator),
+    'fastgan': Pair(fastgan.Generator, None),
+    'projected': Pair(None, projected.Discriminator),
     'sgan': Pair(sgan.Generator, sgan.Discriminator),
     'sgan_brownlee': Pair(sgan.BrownleeGenerator, sgan.BrownleeDiscriminator),
     'sgan_matching': Pair(sgan.MatchingGenerator, sgan.MatchingDiscriminator),
@@ -27,6 +29,11 @@ NETS: dict[str, Pair[type[Net]]] = {
 
 # Fields of every net come from the data set and the run, not from the net's own section.
 _SHARED_FIELDS = {field.name for field in dataclasses.fields(Net)}
+
+
+def of_role(role: str) -> dict[str, type[Net]]:
+    """The nets of `NETS` that are generators ('gen') or discriminators ('disc'), by name."""
+    return {name: net for name, pair in NETS.items() if (net := getattr(pair, role))}
 
 
 def fields(name: str, role: str) -> dict[str, Any]:
@@ -39,10 +46,14 @@ def fields(name: str, role: str) -> dict[str, Any]:
     Raises:
       UserError: for an unknown net.
     """
-    if name not in NETS:
-        raise UserError(f'config.{role}.net.name={name} is not a net; {nearest(str(name), NETS)}')
-    cls = getattr(NETS[name], role)
-    return {f.name: f.default for f in dataclasses.fields(cls) if f.name not in _SHARED_FIELDS}
+    known = of_role(role)
+    if name not in known:
+        player = {'gen': 'generator', 'disc': 'discriminator'}[role]
+        raise UserError(
+            f'config.{role}.net.name={name} is not a {player}; {nearest(str(name), known)}'
+        )
+    own = dataclasses.fields(known[name])
+    return {f.name: f.default for f in own if f.name not in _SHARED_FIELDS}
 
 
 def build(
@@ -114,8 +125,7 @@ def _own_fields(section: str, role: str, net: Mapping[str, Any]) -> dict[str, An
 
 
 def _of_kind(role: str, kind: Kind) -> dict[str, type[Net]]:
-    nets = {name: getattr(pair, role) for name, pair in NETS.items()}
-    return {name: net for name, net in nets.items() if net.kind is kind}
+    return {name: net for name, net in of_role(role).items() if net.kind is kind}
 
 
 def _check_kind(section: str, name: str, role: str, kind: Kind | None) -> None:

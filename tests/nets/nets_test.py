@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.nets import NETS, build, dcgan
+from gan_jax.nets import build, dcgan, of_role
 
 MNIST, COLOUR = (28, 28, 1), (64, 64, 3)
 # Small enough to run: name -> (image shape, fields of the generator, of the discriminator)
@@ -310,6 +310,6 @@ def test_dcgan_is_initialised_as_pytorchs_example():
 
 
 def test_every_generator_states_its_pixel_range():
-    ranges = {name: pair.gen.pixel_range for name, pair in NETS.items()}
+    ranges = {name: net.pixel_range for name, net in of_role('gen').items()}
     assert ranges.pop('mnist_gan') == ranges.pop('sgan_matching') == (0, 1)
     assert set(ranges.values()) == {(-1, 1)}
