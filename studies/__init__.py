@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 
 from gan_jax.errors import UserError, nearest
-from studies import architectures, balance, cleaning, data_size, labels, one_pair
+from studies import architectures, balance, cleaning, data_size, few_images, labels, one_pair
 from studies.study import Study
 
 STUDIES: Mapping[str, Study] = {
     module.STUDY.name: module.STUDY
-    for module in (architectures, balance, cleaning, data_size, labels, one_pair)
+    for module in (
+        architectures,
+        balance,
+        cleaning,
+        data_size,
+        few_images,
+        labels,
+        one_pair,
+    )
 }
 
 

@@ -41,7 +41,7 @@ def _lever(what: str, **changes: Any) -> Way:
 
 WAYS: Mapping[str, Way] = {
     'plain': Way('dcgan_cats64'),
-    'best': Way('my_images'),
+    'best': Way('my_images:ada'),
     'diffaugment': _lever('colour, translation and cutout of all that D sees', **_DIFF_AUGMENT),
     'ada': _lever('the same, as often as the signs of D(x) ask for', **_ADA),
     'average': _lever('samples of a moving average of the generator', **{'gen.ema_decay': 0.999}),
@@ -204,7 +204,7 @@ def _compared(row: Row) -> bool:
 ABOUT = f"""
 The crops that `gan-jax clean` makes of photos of cats (study `cleaning`), the first face of each
 photo, for {EPOCHS[FULL]} epochs. `plain` is study 5 unchanged (`dcgan_cats64`): batches of 4, Adam
-2e-4 / 0.5, no augmentation, samples of the generator itself. `best` is `my_images`. Levers are
+2e-4 / 0.5, no augmentation, samples of the generator itself. `best` is `my_images:ada`. Levers are
 screened one at a time (the table has those that were), to save time at half width ({HALF}) and for
 {EPOCHS[HALF]} epochs, with `plain` so beside them:
 

@@ -38,7 +38,7 @@ class Albums(NamedTuple):
     crops: Path
 
 
-def prepare(cats: Path | None, folder: Path) -> Albums:
+def prepare(cats: Path | None, folder: Path, side: int = SIDE) -> Albums:
     """The albums in `folder`, which are made at the first call and then left as they are.
 
     All photos are cleaned together, so that no crop is nearly that of another photo; then a fifth
@@ -48,6 +48,7 @@ def prepare(cats: Path | None, folder: Path) -> Albums:
     Args:
       cats: the folder with `FOLDERS`; None: random pixels, for a smoke run.
       folder: of the albums.
+      side: of the crops in pixels.
 
     Raises:
       UserError: there are no photos there.
@@ -58,30 +59,30 @@ def prepare(cats: Path | None, folder: Path) -> Albums:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         if cats is None:
-            _noise(draft)
+            _noise(draft, side)
         else:
-            _clean(cats, draft)
+            _clean(cats, draft, side)
         draft.rename(folder)
     return albums
 
 
-def _noise(draft: Path) -> None:
+def _noise(draft: Path, side: int) -> None:
     random = np.random.default_rng(0)
     for name in Albums._fields:
         (draft / name).mkdir()
         for number in range(NOISE):
-            pixels = random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+            pixels = random.integers(0, 256, (side, side, 3), np.uint8)
             images.write_png(draft / name / f'{number}.png', pixels)
 
 
-def _clean(cats: Path, draft: Path) -> None:
+def _clean(cats: Path, draft: Path, side: int) -> None:
     photos, output = draft / 'photos', draft / 'all'
     for path in (photos, output):
         path.mkdir()
     for name in FOLDERS:
         (photos / name).symlink_to((cats / name).resolve())
     found = album.find(photos, '--data_dir')
-    settings = cleaning.Settings(SIDE)
+    settings = cleaning.Settings(side)
     destination.start(output, dataclasses.asdict(settings))
     pipeline.run(found, detector.make_detector('cat_face'), settings, {}, output)
     for photo, decisions, crops in _photos(output):

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gan_jax import evaluation, files, trained
-from gan_jax.evaluation import assess
+from gan_jax.evaluation import assess, distances
 from gan_jax.evaluation import figures as figures_lib
 
 READABLE = 0.5  # share of samples from which a generator counts as one of digits
@@ -29,18 +31,19 @@ def figures(workdir: Path, features: str, num_samples: int, step: int | str = 0)
     return found['figures']
 
 
-def at_the_end(
-    workdir: Path, features: str, num_samples: int, only: Sequence[str]
+def at_step(
+    workdir: Path, features: str, num_samples: int, only: Sequence[str], step: int = 0
 ) -> dict[str, Any]:
-    """Some figures of the newest step, of the samples that `figures` takes; writes nothing.
+    """Some figures of a step, of the samples that `figures` takes; writes nothing.
 
     Args:
       workdir: the run's folder.
       features: the feature net.
       num_samples: generated images.
       only: keys of `evaluation.FIGURES`.
+      step: 0: the newest.
     """
-    run = trained.load(workdir)
+    run = trained.load(workdir, step)
     real = assess.real_images(run, workdir, evaluation.load_net(features), folder='')
     samples = evaluation.Samples(run.task, run.config.seed, num_samples)
     return evaluation.measure(samples(run.state), real.reference, only=only)['figures']
@@ -61,6 +64,14 @@ def of_training_images(
     real = assess.real_images(run, workdir, net, reference)
     given = figures_lib.Comparison(real.training, real.reference, None)
     return figures_lib.compare(given, only)['figures']
+
+
+def half_against_half(workdir: Path, features: str) -> float:
+    """The Frechet distance of one half of the training images, drawn once, from the other."""
+    run, net = trained.load(workdir), evaluation.load_net(features)
+    training = assess.real_images(run, workdir, net, '').training
+    features = np.random.default_rng(0).permutation(training.features)
+    return distances.frechet(*map(distances.moments, np.array_split(features, 2)))
 
 
 def keep(folder: Path, file: str) -> None:

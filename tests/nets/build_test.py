@@ -154,15 +154,11 @@ def test_the_kind_of_a_net_is_what_it_takes_and_returns(role, name):
         nets.Kind.CLASSES: (2, 10),
         nets.Kind.PATCHES: (2, 6, 6),
     }
-    section = {'name': name} | (
-        {'frozen': 'tiny'} if 'frozen' in nets.fields(name, role) else {}
-    )
+    section = {'name': name} | ({'frozen': 'tiny'} if 'frozen' in nets.fields(name, role) else {})
     net = nets.build(role, section, image_shape=shape, num_classes=10)
     label = [jnp.zeros(2, jnp.int32)] * (net.kind in (nets.Kind.LATENT, nets.Kind.LOGIT))
     args = [*arguments.get(net.kind, [image]), *label]
-    out, _ = jax.eval_shape(
-        partial(net.init_with_output, train=False), jax.random.key(0), *args
-    )
+    out, _ = jax.eval_shape(partial(net.init_with_output, train=False), jax.random.key(0), *args)
     expected = outputs.get(net.kind, (2, *shape))
     if len(net.judges()) > 1:
         assert out.shape[1] % len(net.judges()) == 0

@@ -48,7 +48,7 @@ def test_a_lever_is_all_that_differs(configs):
 
 
 def test_half_the_width_is_half_of_each_network(configs):
-    own = experiments.load('my_images')
+    own = experiments.load('my_images:ada')
     for role in ('gen', 'disc'):
         full, half = (configs[f'plain-{width}-0'][role].net for width in (64, 32))
         assert full.width == 2 * half.width
