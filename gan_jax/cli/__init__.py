@@ -38,6 +38,7 @@ def main(argv: list[str]) -> int:
       The exit code: 0, or 2 for what the user can mend, after one line on stderr.
     """
     terminal.prepare()
+    os.environ.pop('MPLBACKEND', None)  # of a notebook's kernel; figures here are files
     if not argv or argv[0] in ('-h', '--help', 'help'):
         print(usage())
         return 0

@@ -54,10 +54,11 @@ def main(invocation: Invocation) -> None:
     from gan_jax import cluster, experiments, trainer
     from gan_jax.cli import startup
 
-    startup.prepare()
+    startup.prepare(alone=False)
     values = invocation.flags
     workdir = values.workdir or Path('runs', experiments.title(invocation.source)).absolute()
     _join(values)
+    startup.check_devices()
     with cluster.ending_at_once():
         trainer.train(
             invocation.config,
