@@ -43,7 +43,7 @@ def answers(trainer: Trainer, orders: Iterator[str]) -> Iterator[dict[str, Any]]
         if order['do'] == 'turn':
             yield turn(trainer, order['calls'])
         else:
-            status = Path('/proc/self/status').read_text()
+            status = Path('/proc/self/status').read_text(encoding='utf-8')
             yield {'peak_rss_mb': int(re.search(r'VmHWM:\s+(\d+)', status)[1]) / 1024}
 
 

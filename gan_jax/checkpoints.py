@@ -357,8 +357,8 @@ def _write_step(folder: Path, state: Any, meta: str) -> None:
     if not cluster.is_first():
         return
     record = {'digest': digest(state), 'meta': json.loads(meta)}
-    (folder / META).write_text(json.dumps(record))
-    (folder / MANIFEST).write_text(json.dumps(folder_digests(folder), indent=1))
+    (folder / META).write_text(json.dumps(record), 'utf-8')
+    (folder / MANIFEST).write_text(json.dumps(folder_digests(folder), indent=1), 'utf-8')
     for path in (*folder.rglob('*'), folder):
         _flush(path)
 

@@ -206,7 +206,7 @@ def share(folder: Path) -> None:
     if not is_many():
         return
     probe = folder / '.shared'
-    decide(lambda: probe.write_text('every process must see this'))
+    decide(lambda: probe.write_text('every process must see this', 'utf-8'))
     seen = _gather(probe.exists())
     decide(probe.unlink)
     if not all(seen):

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 import difflib
 
+from gan_jax.terminal import printable
+
 
 class UserError(Exception):
     """Something the user can mend: a flag, a config field, a file, a full disk.
@@ -10,6 +12,10 @@ class UserError(Exception):
     Its message is one line that names the flag or file and the remedy. The command
     line prints it without a traceback and exits with code 2.
     """
+
+    def __init__(self, message: str):
+        """Takes the message; what is in it of names and files is made printable."""
+        super().__init__(printable(message))
 
 
 def nearest(word: str, options: Iterable[str]) -> str:

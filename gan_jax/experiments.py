@@ -6,7 +6,7 @@ import traceback
 
 from ml_collections import ConfigDict
 
-from gan_jax import files
+from gan_jax import files, paths
 from gan_jax.errors import UserError, nearest
 
 
@@ -45,7 +45,7 @@ def _split(source: str) -> tuple[str, str]:
 
 def _find(name: str) -> Path:
     if '/' in name or name.endswith('.py'):
-        path = Path(name)
+        path = paths.absolute(name, '--config')
         if not path.is_file():
             raise UserError(f'--config={name}: no such file')
         return path

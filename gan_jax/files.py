@@ -6,6 +6,7 @@ import io
 import os
 from pathlib import Path
 from typing import Any
+import zlib
 
 import numpy as np
 
@@ -25,7 +26,8 @@ def replace(path: Path, content: bytes | str) -> None:
       OSError: the disk is full or the folder cannot be written; `path` is as it was.
     """
     data = content.encode() if isinstance(content, str) else content
-    draft = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    # Not by the whole name, which may have as many letters as a name can.
+    draft = path.with_name(f'.{zlib.crc32(os.fsencode(path.name)):08x}.{os.getpid()}.tmp')
     try:
         draft.write_bytes(data)
         os.replace(draft, path)

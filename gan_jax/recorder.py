@@ -294,7 +294,7 @@ def sample_paths(workdir: Path) -> list[Path]:
 def read_rows(workdir: Path, file: str = METRICS) -> list[dict[str, Any]]:
     """The lines of a run's METRICS or EVALUATIONS that are whole; None: NaN or infinite."""
     path = workdir / file
-    text = path.read_text(errors='replace') if path.exists() else ''
+    text = path.read_text('utf-8', errors='replace') if path.exists() else ''
     rows = []
     for line in text.splitlines():
         with contextlib.suppress(json.JSONDecodeError):  # the line a kill cut short
@@ -311,7 +311,7 @@ def _rewind_lines(path: Path, step: int) -> None:
 def _rewind_epochs(path: Path, step: int) -> None:
     if not path.exists():
         return
-    lines = path.read_text(errors='replace').splitlines(keepends=True)
+    lines = path.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)
     # A line without its end may have lost digits, which no parser can tell.
     whole = [line for line in lines if line.endswith('\n')]
     kept = [line for line in whole[1:] if int(line.split(',')[EPOCH_STEP_COLUMN]) <= step]
@@ -321,11 +321,11 @@ def _rewind_epochs(path: Path, step: int) -> None:
 def _csv_header(path: Path) -> list[str]:
     if not path.exists():
         return []
-    with path.open(newline='') as file:
+    with path.open(encoding='utf-8', newline='') as file:
         return next(csv.reader(file), [])
 
 
 def _append(path: Path, text: str) -> None:
     """Opened anew each time: nothing stays in a buffer, and `rewind` may replace the file."""
-    with path.open('a') as file:
+    with path.open('a', encoding='utf-8') as file:
         file.write(text)

@@ -31,7 +31,7 @@ CONTENT = (
 MAY_CHANGE = frozenset(
     ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
     + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.input_path', 'data.feed')
-    + ('data.added', 'data.enough', 'evaluate.balance', 'evaluate.every')
+    + ('data.added', 'data.enough', 'evaluate.balance', 'evaluate.every', 'evaluate.weights')
 )
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 
@@ -166,15 +166,22 @@ def load_config(workdir: Path) -> ConfigDict:
     from gan_jax import experiments
 
     config = config_lib.default()
-    config.update(_read_json(workdir, 'config.json'))
+    config.update(_tuples(_read_json(workdir, 'config.json')))
     experiments.fill_nets(config)
     return config.lock()
+
+
+def _tuples(value: Any) -> Any:
+    """A config's values as they were before JSON, which has lists in place of tuples."""
+    if isinstance(value, dict):
+        return {name: _tuples(entry) for name, entry in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _read_json(workdir: Path, name: str) -> dict[str, Any]:
     path = Path(workdir) / name
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except OSError as error:
         raise UserError(
             f'--workdir={workdir}: no run there ({path}: {error.strerror}); give the folder of one'

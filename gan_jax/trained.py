@@ -1,8 +1,9 @@
 """A trained run, loaded for use: its config, its task and a saved state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import contextlib
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -39,7 +40,12 @@ Pick = Callable[[Task], Callable[[GanState], Any]]
 
 
 def load(
-    workdir: Path, step: int | str = 0, *, pick: Pick | None = None, precision: str = ''
+    workdir: Path,
+    step: int | str = 0,
+    *,
+    pick: Pick | None = None,
+    precision: str = '',
+    moved: Mapping[str, Path] = MappingProxyType({}),
 ) -> Trained:
     """The state of a run after `step` steps; 0: the newest whole one; 'best': as the run chose.
 
@@ -49,6 +55,7 @@ def load(
       pick: task -> (state -> some of its leaves), which may refuse the task by a UserError. Only
         those leaves are read, and `step`; the others are left as `jax.ShapeDtypeStruct`s.
       precision: of the arithmetic, in place of the run's.
+      moved: fields of `paths.OF_DATA` that are elsewhere than when the run was trained.
 
     Raises:
       UserError: there is no run, or no such whole checkpoint.
@@ -60,9 +67,8 @@ def load(
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
     shape = tuple(facts['image_shape'])
     spec = DataSpec(shape, facts['num_classes'], facts['num_examples'], facts.get('panels', 1))
-    if precision:
-        with config.unlocked():
-            config.precision = precision
+    config.precision = precision or config.precision
+    config.update_from_flattened_dict({field: str(path) for field, path in moved.items()})
     task = tasks.make(config, spec, axis_name=None)
     variables = pick(task) if pick else None
     like = jax.eval_shape(task.init)

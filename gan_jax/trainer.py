@@ -20,6 +20,7 @@ from gan_jax import (
     data,
     experiments,
     observers,
+    paths,
     recorder,
     report,
     runners,
@@ -139,7 +140,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
 
 def _agree(config: ConfigDict, workdir: Path, overwrite: bool) -> None:
     """Refuses processes that were started for different things."""
-    fields = experiments.leaves(config) - {'data.path', 'data.input_path'}
+    fields = experiments.leaves(config) - set(paths.FIELDS)
     facts = {f'config.{field}': config_lib.get(config, field) for field in sorted(fields)}
     facts |= {f'the version of {name}': version for name, version in runs.versions().items()}
     cluster.agree(facts | {'--workdir': str(workdir), '--overwrite': overwrite})

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax import images, trained
+from gan_jax import images, paths, trained
 from gan_jax.data import album, decode, inputs, parallel
 from gan_jax.errors import UserError
 from gan_jax.types import Task, Translator
@@ -195,12 +195,14 @@ def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
       UserError: there is no image, or a result must not be written.
     """
     found = album.find(source, '--input')
-    single = album.is_image(source.name) and source.expanduser().is_file()
+    single = album.is_image(source.name) and source.is_file()
     whole = _names_file(output, single)
     jobs, left_out = [], list(found.ignored)
     taken: dict[Path, str] = {}
     for name in found.names:
-        target = output if whole else output / PurePosixPath(name).with_suffix('.png')
+        inside = PurePosixPath(name)
+        named = inside.with_name(paths.writable_name(inside.stem, '.png'))
+        target = output if whole else output / named
         if target in taken:
             left_out.append(album.LeftOut(name, f'{taken[target]} has the same name'))
         else:
@@ -228,7 +230,7 @@ def _names_file(output: Path, single: bool) -> bool:
 
 def _refuse_inputs(source: Path, output: Path, found: album.Album, jobs: Sequence[Job]) -> None:
     """Raises UserError if a result would be written among the inputs, or over one."""
-    home = source.expanduser().resolve()
+    home = source.resolve()
     if home.is_dir() and home in (output.resolve(), *output.resolve().parents):
         raise UserError(
             f'--output={output} is inside --input={source}, which is never changed: name a folder'

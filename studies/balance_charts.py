@@ -118,7 +118,7 @@ def losses(rows: Sequence[Row], workdir: Path) -> bytes | None:
 
 
 def _epochs(path: Path) -> tuple[list[float], dict[str, list[float]]]:
-    with path.open(newline='') as file:
+    with path.open(encoding='utf-8', newline='') as file:
         lines = list(csv.DictReader(file))
     columns = {
         name: [float(line[name] or 'nan') for line in lines] for name in (lines[0] if lines else ())

@@ -32,7 +32,7 @@ def keep(trial: Trial, folder: Path) -> None:
 
 def _afterwards(workdir: Path) -> Iterator[dict[str, Any]]:
     path = workdir / assess.RESULT
-    found = json.loads(path.read_text()) if path.exists() else {}
+    found = json.loads(path.read_bytes()) if path.exists() else {}
     if 'features' in found:  # scores of translations are of no net
         yield {part: found[part] for part in _PARTS}
 
@@ -92,7 +92,7 @@ def read_json(path: Path) -> Any:
       UserError: it is damaged.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding='utf-8'))
     except ValueError:
         raise UserError(f'{path} is damaged: delete it, and run the row again') from None
 

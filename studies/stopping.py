@@ -33,7 +33,7 @@ def best_step(workdir: Path, config: ConfigDict) -> int:
         right = _accuracies(workdir, config)
         step = max(right, key=lambda step: (right[step], step))
         files.replace(path, json.dumps({'step': step, 'accuracy': right}, indent=1) + '\n')
-    return json.loads(path.read_text())['step']
+    return json.loads(path.read_bytes())['step']
 
 
 def _accuracies(workdir: Path, config: ConfigDict) -> dict[int, float]:

@@ -213,7 +213,7 @@ def _timed(folder: Path) -> Iterator[None]:
 
 def _seconds(folder: Path) -> float:
     path = folder / TIME
-    return json.loads(path.read_text()) if path.exists() else 0.0
+    return json.loads(path.read_bytes()) if path.exists() else 0.0
 
 
 class _Eta:

@@ -9,7 +9,7 @@ os.environ['JAX_PLATFORMS'] = 'cpu'
 import jax
 import pytest
 
-from gan_jax.data.cache import cache_dir
+from gan_jax import paths
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 # Most of the suite's time is compilation; a test of the optimised program switches this back.
@@ -17,7 +17,7 @@ jax.config.update('jax_disable_most_optimizations', True)
 
 
 # Compiled programs are shared by all processes of the suite and kept for its next run.
-COMPILED = str(cache_dir() / 'tests' / 'xla')
+COMPILED = str(paths.cache() / 'tests' / 'xla')
 os.environ['JAX_COMPILATION_CACHE_DIR'] = COMPILED
 os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 jax.config.update('jax_compilation_cache_dir', COMPILED)

@@ -21,7 +21,7 @@ from tests import fleets
 
 def facts(process: int) -> tuple[float, int]:
     """Resident memory in MB, and the number of open files."""
-    status = Path(f'/proc/{process}/status').read_text()
+    status = Path(f'/proc/{process}/status').read_text(encoding='utf-8')
     return (
         int(re.search(r'VmRSS:\s+(\d+)', status)[1]) / 1024,
         len(os.listdir(f'/proc/{process}/fd')),
@@ -33,7 +33,7 @@ def watch(process: subprocess.Popen, metrics: Path, every: int) -> list[tuple[in
     seen: list[tuple[int, float, int]] = []
     while process.poll() is None:
         time.sleep(0.05)
-        lines = metrics.read_text().splitlines() if metrics.exists() else []
+        lines = metrics.read_text(encoding='utf-8').splitlines() if metrics.exists() else []
         step = json.loads(lines[-1])['step'] if lines and lines[-1].endswith('}') else 0
         if step // every > (seen[-1][0] if seen else 0) // every:
             seen.append((step, *facts(process.pid)))

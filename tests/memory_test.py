@@ -65,7 +65,8 @@ def heaps(**env: str) -> int:
 @glibc
 def test_steps_take_no_fresh_pages_unless_the_environment_says_so():
     assert faults() < 5_000
-    if '[always]' not in Path('/sys/kernel/mm/transparent_hugepage/enabled').read_text():
+    pages = Path('/sys/kernel/mm/transparent_hugepage/enabled').read_text(encoding='utf-8')
+    if '[always]' not in pages:
         assert faults(GAN_JAX_MALLOC='system') > 10_000
 
 

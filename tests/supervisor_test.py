@@ -81,5 +81,5 @@ def test_the_child_ends_with_its_supervisor():
 
 def is_zombie(process: int) -> bool:
     """Whether it has ended, and nobody has asked how."""
-    with open(f'/proc/{process}/stat') as file:
+    with open(f'/proc/{process}/stat', encoding='utf-8') as file:
         return file.read().rpartition(')')[2].split()[0] == 'Z'

@@ -67,7 +67,7 @@ def read_photos(folder: Path, boxes: Path) -> list[Photo]:
     """
     faces: dict[str, list] = {}
     try:
-        with boxes.open(newline='') as file:
+        with boxes.open(encoding='utf-8', newline='') as file:
             for row in csv.DictReader(file):
                 box = [float(row[key]) for key in ('cx', 'cy', 'w', 'h')]
                 faces.setdefault(row['file'], []).append(box)

@@ -40,7 +40,7 @@ class Worker:
         Raises:
           UserError: it answered so, or it ended without an answer.
         """
-        self._errors = tempfile.TemporaryFile('w+')  # noqa: SIM115 - `close` does
+        self._errors = tempfile.TemporaryFile('w+', encoding='utf-8')  # noqa: SIM115 - `close` does
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-from gan_jax import supervisor
+from gan_jax import supervisor, terminal
 from gan_jax.errors import UserError, nearest
 
 COMMANDS = {
@@ -37,6 +37,8 @@ def main(argv: list[str]) -> int:
     Returns:
       The exit code: 0, or 2 for what the user can mend, after one line on stderr.
     """
+    terminal.prepare()
+    os.environ.pop('MPLBACKEND', None)  # of a notebook's kernel; figures here are files
     if not argv or argv[0] in ('-h', '--help', 'help'):
         print(usage())
         return 0

@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_path
 from gan_jax.errors import UserError
 
 DEFAULT_CONFIG = 'quickstart'
@@ -36,9 +36,9 @@ def define(values: flags.FlagValues) -> None:
             'sweep',
             'batch_size,image_size,devices or some of them: how cost grows; a .png by --json',
         ),
-        ('json', 'a .json file to write the figures to'),
     ):
         flags.DEFINE_string(name, '', text, flag_values=values)
+    define_path(values, 'json', 'a .json file to write the figures to')
 
 
 def main(invocation: Invocation) -> None:
@@ -64,16 +64,16 @@ def main(invocation: Invocation) -> None:
     if names:
         results['sweep'] = []
         for result in sweep.run(plan, names):
-            print(f'{result["field"]}={result["value"]}\n{table(result)}', flush=True)
             results['sweep'].append(result)
             if output:  # each as it is there: a later one may fail
                 files.replace(output, _text(results))
                 files.replace(output.with_suffix('.png'), sweep.plot(results['sweep']))
+            print(f'{result["field"]}={result["value"]}\n{table(result)}', flush=True)
         return
     results |= benchmarking.measure(plan)
-    print(table(results))
     if output:
         files.replace(output, _text(results))
+    print(table(results))
 
 
 def _text(results: dict[str, Any]) -> str:
@@ -92,7 +92,7 @@ def _changed(invocation: Invocation) -> Any:
 def cpu_name() -> str:
     """The processor's model and the number of its cores, as far as the system tells."""
     info = Path('/proc/cpuinfo')
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding='utf-8').splitlines() if info.exists() else []
     models = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
     return f'{(models or [platform.processor()])[0]}, {os.cpu_count()} cores'
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation, define_step
+from gan_jax.cli.flags import Invocation, define_moved, define_path, define_step, moved
 from gan_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,13 +22,12 @@ REQUIRED = ('workdir',)
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
-    for name, text in (
-        ('workdir', 'the run'),
-        ('input', 'an image, a folder of images, or a .zip of one'),
-        ('output', 'a .csv file for the classes; the terminal if empty'),
-        ('split', "of the run's data: test, train, or validation (of its budget of labels)"),
-    ):
-        flags.DEFINE_string(name, '', text, flag_values=values)
+    define_path(values, 'workdir', 'the run')
+    define_path(values, 'input', 'an image, a folder of images, or a .zip of one')
+    define_path(values, 'output', 'a .csv file for the classes; the terminal if empty')
+    text = "of the run's data: test, train, or validation (of its budget of labels)"
+    flags.DEFINE_string('split', '', text, flag_values=values)
+    define_moved(values)
     define_step(values)
 
 
@@ -44,11 +43,11 @@ def main(invocation: Invocation) -> None:
         raise UserError(f'--output={values.output} is of --input; --split writes into the workdir')
     output = outputs.file(values.output, '.csv') if values.output else None
     startup.prepare()
-    run = trained.load(Path(values.workdir), values.step)
+    run = trained.load(values.workdir, values.step, moved=moved(values))
     if values.split:
-        _evaluate(run, Path(values.workdir), values.split)
+        _evaluate(run, values.workdir, values.split)
     else:
-        _classify(run, Path(values.input), output)
+        _classify(run, values.input, output)
 
 
 def _classify(run: 'Trained', path: Path, output: Path | None) -> None:

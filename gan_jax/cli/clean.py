@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_path
 
 if TYPE_CHECKING:  # a command's libraries are loaded when it runs
     from gan_jax.faces.pipeline import Summary
@@ -23,9 +23,8 @@ NAMED = 3  # unreadable files that the summary names
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
-    flags.DEFINE_string('input', None, 'the photos: a folder, however deep, or a .zip of one',
-                        flag_values=values)  # fmt: skip
-    flags.DEFINE_string('output', None, 'a new folder, outside of --input', flag_values=values)
+    define_path(values, 'input', 'the photos: a folder, however deep, or a .zip of one')
+    define_path(values, 'output', 'a new folder, outside of --input')
     flags.DEFINE_enum('detector', 'cat_face', ['cat_face', 'face'], 'faces of cats, or of people',
                       flag_values=values)  # fmt: skip
     flags.DEFINE_integer('size', 64, 'pixels a side of each crop', lower_bound=8, upper_bound=4096,
@@ -34,9 +33,8 @@ def define(values: flags.FlagValues) -> None:
                        lower_bound=0, flag_values=values)  # fmt: skip
     flags.DEFINE_float('min_sharpness', 0.15, 'of a crop (docs/cleaning.md); 0: keep blurred ones',
                        lower_bound=0, flag_values=values)  # fmt: skip
-    flags.DEFINE_string('keep', None, 'FILE.txt of photos to keep in any case, a name a line',
-                        flag_values=values)  # fmt: skip
-    flags.DEFINE_string('reject', None, 'FILE.txt of photos to drop', flag_values=values)
+    define_path(values, 'keep', 'FILE.txt of photos to keep in any case, a name a line')
+    define_path(values, 'reject', 'FILE.txt of photos to drop')
     flags.DEFINE_boolean('overwrite', False, 'replace an album that this command made',
                          flag_values=values)  # fmt: skip
 
@@ -50,11 +48,11 @@ def main(invocation: Invocation) -> None:
     from gan_jax.progress import Progress
 
     values = invocation.flags
-    photos = album.find(Path(values.input), '--input')
+    photos = album.find(values.input, '--input')
     keep = lists.read(values.keep, '--keep') if values.keep else ()
     reject = lists.read(values.reject, '--reject') if values.reject else ()
     verdicts = lists.verdicts(photos.names, keep, reject)
-    output = Path(values.output).expanduser()
+    output = values.output
     destination.check(output, photos, values.overwrite)
     detect = detector.make_detector(values.detector)
     settings = cleaning.Settings(values.size, values.min_face, values.min_sharpness)

@@ -10,7 +10,7 @@ from typing import Any
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_path
 
 DEFAULT_CONFIG = 'quickstart'
 REQUIRED = ('topology',)
@@ -34,7 +34,7 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         'batch_size', None, "of all chips, in place of the experiment's", flag_values=values
     )
-    flags.DEFINE_string('json', '', 'a .json file to write the figures to', flag_values=values)
+    define_path(values, 'json', 'a .json file to write the figures to')
 
 
 def main(invocation: Invocation) -> None:
@@ -51,9 +51,9 @@ def main(invocation: Invocation) -> None:
         config.batch_size = values.batch_size
     result = compiling.compile_step(compiling.validated(config), values.topology)
     result = {'config': invocation.source, **result}
-    print(table(result))
     if output:
         files.replace(output, json.dumps(result, indent=2) + '\n')
+    print(table(result))
 
 
 def table(result: dict[str, Any]) -> str:

@@ -5,12 +5,12 @@ your own what was left out and how it is split. A pair is shown as one cell.
 """
 
 import itertools
-from pathlib import Path
 import sys
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_path
+from gan_jax.paths import shown
 
 DEFAULT_CONFIG = 'quickstart'
 SHOWN = 100  # images on the sheet
@@ -20,7 +20,7 @@ NAMED = 12  # classes that are printed
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
-    flags.DEFINE_string('output', 'data.png', 'the sheet, a .png file', flag_values=values)
+    define_path(values, 'output', 'the sheet, a .png file', 'data.png')
 
 
 def main(invocation: Invocation) -> None:
@@ -58,9 +58,9 @@ def main(invocation: Invocation) -> None:
 
     inspect = jax.jit(lambda batch: tasks.inspect(config, dataset.spec, batch))
     seen = np.asarray(inspect(first_batches()))
-    images.write_png(Path(output), images.tile(seen, COLUMNS // dataset.spec.panels))
+    images.write_png(output, images.tile(seen, COLUMNS // dataset.spec.panels))
     what = f'the first {len(seen)} images' if count >= len(seen) else f'views of {count} images'
-    print(f'wrote {output}: {what} as the discriminator sees them')
+    print(f'wrote {shown(output)}: {what} as the discriminator sees them')
 
 
 def _text(value: object) -> str:

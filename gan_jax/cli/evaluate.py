@@ -6,30 +6,29 @@ pix2pix run the distance of its translations to the photos, of training pairs, o
 and, with --reference, of the photos in a folder. See docs/evaluation.md for what each figure means.
 """
 
-from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation, define_step
+from gan_jax.cli.flags import Invocation, define_moved, define_path, define_step, moved
 
 REQUIRED = ('workdir',)
 
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
-    flags.DEFINE_string('workdir', None, 'the run', flag_values=values)
+    define_path(values, 'workdir', 'the run')
     flags.DEFINE_integer(
         'num_samples', 10_000, 'generated images', lower_bound=1, upper_bound=100_000,
         flag_values=values,
     )  # fmt: skip
     define_step(values)
-    for name, text in (
-        ('features', 'digits (the default for grey images), efficientnet_lite0 or inception'),
-        ('weights', 'a file with the weights of inception'),
-        ('reference', 'a folder of images, of the size of the samples, to measure against'),
-    ):
-        flags.DEFINE_string(name, '', text, flag_values=values)
+    text = 'digits (the default for grey images), efficientnet_lite0 or inception'
+    flags.DEFINE_string('features', '', text, flag_values=values)
+    define_path(values, 'weights', 'a file with the weights of inception')
+    text = 'a folder of images, of the size of the samples, to measure against'
+    define_path(values, 'reference', text)
+    define_moved(values)
 
 
 def main(invocation: Invocation) -> None:
@@ -40,28 +39,28 @@ def main(invocation: Invocation) -> None:
     from gan_jax.evaluation import assess, features, pairs
 
     values = invocation.flags
-    workdir = Path(values.workdir)
+    workdir = values.workdir
+    weights = str(values.weights or '')
     startup.prepare()
-    run = trained.load(workdir, values.step)
-    outputs.folder(values.workdir, flag='--workdir')
+    run = trained.load(workdir, values.step, moved=moved(values))
+    outputs.folder(workdir, flag='--workdir')
 
     name = values.features or features.default(run.image_shape)
 
     def net() -> evaluation.FeatureNet:
-        return evaluation.load_net(name, values.weights)
+        return evaluation.load_net(name, weights)
 
     if run.task.translator:
-        features.check(name, values.weights)
+        features.check(name, weights)
         found = pairs.assess(run, workdir, values.num_samples, values.reference, net)
-        _print_pairs(found)
     elif run.task.sampler:
         real = assess.real_images(run, workdir, net(), values.reference)
         found, picture = assess.assess(run, real, values.num_samples)
         assess.write(workdir, found, picture)
-        _print_figures(found)
     else:
         raise UserError(f'--workdir={workdir}: its generator makes no images that can be measured')
-    report.write(workdir)
+    report.write(workdir)  # before any line is printed, which may fail
+    (_print_pairs if run.task.translator else _print_figures)(found)
     print(f'wrote {workdir}/{assess.RESULT} and {workdir}/report.html')
 
 

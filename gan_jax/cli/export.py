@@ -5,11 +5,9 @@ its weights; then loads both and compares what they make of the same inputs. doc
 how to use them.
 """
 
-from pathlib import Path
-
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_path
 from gan_jax.errors import UserError
 
 REQUIRED = ('workdir', 'output')
@@ -17,12 +15,10 @@ REQUIRED = ('workdir', 'output')
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
-    for name, text in (
-        ('workdir', 'the run'),
-        ('output', 'the artefact; the weights go beside it'),
-        ('part', 'generator or, of a semi-supervised run, classifier; empty: what the run is for'),
-    ):
-        flags.DEFINE_string(name, '', text, flag_values=values)
+    define_path(values, 'workdir', 'the run')
+    define_path(values, 'output', 'the artefact; the weights go beside it')
+    text = 'generator or, of a semi-supervised run, classifier; empty: what the run is for'
+    flags.DEFINE_string('part', '', text, flag_values=values)
     flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
     flags.DEFINE_bool('overwrite', False, 'replace files that are there', flag_values=values)
 
@@ -33,16 +29,16 @@ def main(invocation: Invocation) -> None:
     from gan_jax.cli import outputs, startup
 
     values = invocation.flags
-    output = Path(values.output).expanduser()
+    output = values.output
     paths = output, output.with_name(output.name + exporting.WEIGHTS)
     for path in paths:
         if path.is_dir():
-            raise UserError(f'--output={values.output}: {path} is a folder; name a file')
+            raise UserError(f'--output={path} is a folder; name a file')
         if path.exists() and not values.overwrite:
-            raise UserError(f'--output={values.output}: {path} is there; pass --overwrite')
-    outputs.folder(str(output.parent))
+            raise UserError(f'--output={path} is there; pass --overwrite')
+    outputs.folder(output.parent)
     startup.prepare()
-    exporting.write(Path(values.workdir), values.step, values.part, output)
+    exporting.write(values.workdir, values.step, values.part, output)
     found = exporting.load(output)
     taken = ', '.join(f'{name} {x.dtype}{["N", *x.shape]}' for name, x in found.inputs.items())
     print(f'{found.facts["part"]} of step {found.facts["step"]:,}: takes {taken}')

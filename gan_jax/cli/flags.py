@@ -4,7 +4,9 @@ absl exits with code 1 and two lines, and ml_collections with a traceback; here 
 become a `UserError` that names the flag and the nearest right one.
 """
 
+from collections.abc import Mapping
 import math
+from pathlib import Path
 import re
 import textwrap
 from types import ModuleType
@@ -13,6 +15,7 @@ from typing import NamedTuple
 from absl import flags as absl_flags
 from ml_collections import ConfigDict
 
+from gan_jax import paths
 from gan_jax.errors import UserError, nearest
 
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
@@ -31,7 +34,8 @@ class Invocation(NamedTuple):
     Attributes:
       flags: the command's own.
       config: with the fields given on the command line; None for a command without one.
-      source: the experiment, NAME[:PRESET] or FILE.py[:PRESET]; '' without one.
+      source: the experiment, NAME[:PRESET] or FILE.py[:PRESET]; '' without one, and where a run
+        goes on by its own config.
       argv: the words after the command's name.
     """
 
@@ -48,7 +52,8 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
       command: its docstring is the help, `define(flags)` defines its flags with
         `flag_values=flags`, and `DEFAULT_CONFIG`, if it has one, adds `--config`, and
         `REQUIRED` names the flags that it cannot do without, `WORDS` those that may be given as
-        bare words.
+        bare words; `saved_config(argv)`, if it has one, gives the config in place of the
+        default experiment, or None.
       name: what the user types.
       argv: the words after it.
 
@@ -66,8 +71,12 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         return None
     words, source = tuple(argv), ''
     if hasattr(command, 'DEFAULT_CONFIG'):
-        source, argv = _take_config(argv, command.DEFAULT_CONFIG)
-        _define_config(values, source, argv)
+        source, argv = _take_config(argv)
+        config = None if source else getattr(command, 'saved_config', _none)(argv)
+        if config is None:
+            source = source or command.DEFAULT_CONFIG
+            config = _load(source)
+        _define_config(values, config, argv)
     try:
         _, *rest = values([name, *argv])
     except absl_flags.UnrecognizedFlagError as error:
@@ -87,7 +96,41 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         raise UserError(f'unexpected word {rest[0]!r}: {name} takes only flags (--name=value)')
     # Grain reads its own flags from absl's global registry, which nobody parses here.
     absl_flags.FLAGS.mark_as_parsed()
-    return Invocation(values, values['config'].value if source else None, source, words)
+    config = values['config'].value if hasattr(command, 'DEFAULT_CONFIG') else None
+    if config is not None:
+        paths.resolve(config)
+    return Invocation(values, config, source, words)
+
+
+def _none(argv: list[str]) -> None:
+    del argv
+
+
+def define_path(
+    values: absl_flags.FlagValues, name: str, text: str, default: str | None = None
+) -> None:
+    """A flag whose value is an absolute `Path`, or None if it is not given or empty."""
+    absl_flags.DEFINE(_PathParser(f'--{name}'), name, default, text, flag_values=values)
+
+
+class _PathParser(absl_flags.ArgumentParser):
+    def __init__(self, flag: str):
+        self._flag = flag
+
+    def parse(self, argument: str) -> Path | None:
+        return paths.absolute(argument, self._flag) if argument else None
+
+
+def define_moved(values: absl_flags.FlagValues) -> None:
+    """Flags of the fields that say where the images of a run are, for those that have moved."""
+    for field in paths.OF_DATA:
+        define_path(values, f'config.{field}', "in place of the run's, if that has moved")
+
+
+def moved(values: absl_flags.FlagValues) -> Mapping[str, Path]:
+    """The fields that `define_moved` defined, as far as they are given."""
+    found = {field: values[f'config.{field}'].value for field in paths.OF_DATA}
+    return {field: path for field, path in found.items() if path}
 
 
 def define_step(values: absl_flags.FlagValues) -> None:
@@ -96,14 +139,19 @@ def define_step(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_string('step', '0', text, flag_values=values)
 
 
-def _define_config(values: absl_flags.FlagValues, source: str, argv: list[str]) -> None:
-    """Loads the experiment, and defines a flag for each of its fields that `argv` sets."""
+def _load(source: str) -> ConfigDict:
+    from gan_jax import experiments
+
+    return experiments.load(source)
+
+
+def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list[str]) -> None:
+    """Defines a flag for each field of the config that `argv` sets."""
     from ml_collections import config_flags
 
     from gan_jax import config as config_lib
     from gan_jax import experiments
 
-    config = experiments.load(source)
     for word in argv:
         if match := _NET.match(word):  # another net has other fields
             with config.unlocked():
@@ -133,9 +181,9 @@ def _explained(error: absl_flags.Error) -> UserError:
     return UserError(text)
 
 
-def _take_config(argv: list[str], default: str) -> tuple[str, list[str]]:
-    """The word that names the experiment, and the others."""
-    source, rest, words = default, [], iter(argv)
+def _take_config(argv: list[str]) -> tuple[str, list[str]]:
+    """The word that names the experiment, '' without one, and the others."""
+    source, rest, words = '', [], iter(argv)
     for word in words:
         if match := _CONFIG.match(word):
             source = match[1] if match[1] is not None else next(words, '')
@@ -155,7 +203,8 @@ def _help(command: ModuleType, name: str, values: absl_flags.FlagValues) -> str:
         lines += _entry('--config.FIELD=VALUE', 'any field of it')
     for flag in sorted(values):
         holder = values[flag]
-        default = '' if holder.default in (None, '', False) else f' (default: {holder.default})'
+        usual = holder.default_unparsed
+        default = '' if usual in (None, '', False) else f' (default: {usual})'
         form = f'--[no]{flag}' if holder.boolean else f'--{flag}'
         lines += _entry(form, f'{holder.help}{default}')
     return '\n'.join(lines)

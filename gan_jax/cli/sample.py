@@ -4,11 +4,10 @@ A .png is a grid, a .gif a walk through the latent space, an .npz the arrays `im
 for --config.data.added, and a folder gets single files.
 """
 
-from pathlib import Path
-
 from absl import flags
 
-from gan_jax.cli.flags import Invocation, define_step
+from gan_jax.cli.flags import Invocation, define_path, define_step
+from gan_jax.paths import shown
 
 REQUIRED = ('workdir', 'output')
 DEFAULT_FRAMES = 60
@@ -18,9 +17,8 @@ OTHER_PICTURES = ('.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')  # refused,
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
-    flags.DEFINE_string('workdir', None, 'the run', flag_values=values)
-    text = 'FILE.png, FILE.gif, FILE.npz or a folder'
-    flags.DEFINE_string('output', None, text, flag_values=values)
+    define_path(values, 'workdir', 'the run')
+    define_path(values, 'output', 'FILE.png, FILE.gif, FILE.npz or a folder')
     flags.DEFINE_integer('num', 64, 'images', lower_bound=1, flag_values=values)
     flags.DEFINE_integer(
         'seed', 0, 'other seeds, other images', lower_bound=0, upper_bound=2**32 - 1,
@@ -38,15 +36,17 @@ def main(invocation: Invocation) -> None:
     from gan_jax.errors import UserError
 
     values = invocation.flags
-    suffix = Path(values.output).suffix.lower()
+    suffix = values.output.suffix.lower()
     if values.walk and suffix != '.gif':
-        raise UserError(f'--walk={values.walk} makes a .gif, and --output={values.output} is none')
+        raise UserError(
+            f'--walk={values.walk} makes a .gif, and --output={shown(values.output)} is none'
+        )
     if suffix in (*FORMATS, *OTHER_PICTURES):
         output = outputs.file(values.output, *FORMATS)
     else:
         output = outputs.folder(values.output)
     startup.prepare()
-    run = trained.load(Path(values.workdir), values.step)
+    run = trained.load(values.workdir, values.step)
     if run.task.sampler is None:
         raise UserError(f'--workdir={values.workdir}: its generator does not start from a latent')
     labels = sampling.parse_labels(values.labels, run.task.sampler.num_classes)
@@ -59,4 +59,4 @@ def main(invocation: Invocation) -> None:
         sampling.write_arrays(output, draw)
     else:
         sampling.write_files(output, draw)
-    print(f'wrote {output}: {values.num} images of step {int(run.state.step)}')
+    print(f'wrote {shown(output)}: {values.num} images of step {int(run.state.step)}')

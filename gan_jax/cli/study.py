@@ -13,7 +13,7 @@ from types import ModuleType
 from absl import flags
 
 from gan_jax import files
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_path
 
 WORDS = ('name',)
 REQUIRED = ('name',)
@@ -21,8 +21,8 @@ REQUIRED = ('name',)
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
+    flags.DEFINE_string('name', '', 'of the study, e.g. labels', flag_values=values)
     for name, text in (
-        ('name', 'of the study, e.g. labels'),
         ('data_dir', 'the folder that holds mnist/, cats/, facades/, faces/'),
         ('workdir', "the study's runs and tables; runs/studies/NAME if empty"),
         (
@@ -30,7 +30,7 @@ def define(values: flags.FlagValues) -> None:
             'a folder that also gets the rows, and a table of all in it; alone: just the table',
         ),
     ):
-        flags.DEFINE_string(name, '', text, flag_values=values)
+        define_path(values, name, text)
     flags.DEFINE_list('only', [], 'rows to train, by the names in table.md', flag_values=values)
     flags.DEFINE_bool(
         'smoke', False, 'everything tiny, on data that comes with packages', flag_values=values
@@ -47,21 +47,20 @@ def main(invocation: Invocation) -> None:
 
     values = invocation.flags
     study = studies.find(values.name)
-    results = _path(values.results) if values.results else None
+    results = values.results
     if results and not (values.data_dir or values.smoke or values.workdir or values.only):
         if results.exists():  # else there is nothing to tabulate
-            outputs.folder(str(results), flag='--results')
+            outputs.folder(results, flag='--results')
         sweep.tabulate(study, results)
         print(f'wrote {results}/table.csv, table.md and the pictures, of the rows in it')
         return
     title = f'{study.name}-smoke' if values.smoke else study.name
-    workdir = _path(values.workdir or str(Path('runs', 'studies', title)))
-    data_dir = _path(values.data_dir) if values.data_dir else None
-    setting = Setting(None if values.smoke else data_dir, values.smoke)
+    workdir = values.workdir or Path('runs', 'studies', title).absolute()
+    setting = Setting(None if values.smoke else values.data_dir, values.smoke)
     setting.check(study.folders)
-    outputs.folder(str(workdir), flag='--workdir')
+    outputs.folder(workdir, flag='--workdir')
     if results:
-        outputs.folder(str(results), flag='--results')
+        outputs.folder(results, flag='--results')
     startup.prepare()
     finished = sweep.run(
         study,
@@ -83,7 +82,3 @@ def _package() -> ModuleType:
         module = sys.modules['studies'] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     return sys.modules['studies']
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()

@@ -1,30 +1,32 @@
 """Trains the experiment of --config, or resumes it where its workdir left off.
 
-A finished workdir is left as it is. Ctrl-C and SIGTERM save before they stop. With several
+A workdir that holds a run goes on by the run's own config unless --config names one; a finished
+one is left as it is. Ctrl-C and SIGTERM save before they stop. With several
 processes (docs/scaling.md), start the same command in each; the workdir is one folder for all.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 import re
 import shlex
 import sys
 
 from absl import flags
+from ml_collections import ConfigDict
 
-from gan_jax.cli.flags import Invocation
+from gan_jax import paths
+from gan_jax.cli.flags import Invocation, define_path
 from gan_jax.errors import UserError
 
 DEFAULT_CONFIG = 'quickstart'
+OF_PROCESS = 'distributed', 'coordinator', 'num_processes', 'process_id', 'join_timeout'
 _MOST = 2**31 - 1  # that JAX takes
 
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
-    flags.DEFINE_string(
-        'workdir', '', 'the run: checkpoints, curves, samples, report; runs/NAME if empty',
-        flag_values=values,
-    )  # fmt: skip
+    define_path(
+        values, 'workdir', 'the run: checkpoints, curves, samples, report; runs/NAME if empty'
+    )
     flags.DEFINE_bool(
         'overwrite', False, 'start anew: deletes what an earlier run left in the workdir',
         flag_values=values,
@@ -52,17 +54,17 @@ def main(invocation: Invocation) -> None:
     from gan_jax import cluster, experiments, trainer
     from gan_jax.cli import startup
 
-    startup.prepare()
+    startup.prepare(alone=False)
     values = invocation.flags
-    workdir = Path(values.workdir or Path('runs', experiments.title(invocation.source)))
-    workdir = workdir.expanduser().absolute()
+    workdir = values.workdir or Path('runs', experiments.title(invocation.source)).absolute()
     _join(values)
+    startup.check_devices()
     with cluster.ending_at_once():
         trainer.train(
             invocation.config,
             workdir,
             overwrite=values.overwrite,
-            command=_resume_command(invocation.argv, workdir),
+            command=_resume_command(values, workdir),
         )
         cluster.leave()
 
@@ -88,8 +90,19 @@ def _join(values: flags.FlagValues) -> None:
     cluster.join(values.coordinator, count, number, values.join_timeout)
 
 
-def _resume_command(argv: tuple[str, ...], workdir: Path) -> str:
-    """What to type to go on from anywhere; not with --overwrite, which would delete the run."""
+def saved_config(argv: list[str]) -> ConfigDict | None:
+    """The config of the run that these words go on with, where they name no experiment."""
+    words = re.findall(r'^--?workdir[=\n](.+)$', '\n'.join(argv), re.MULTILINE)
+    if not words:
+        return None
+    from gan_jax import runs
+
+    workdir = paths.absolute(words[-1], '--workdir')
+    return runs.load_config(workdir) if (workdir / 'config.json').is_file() else None
+
+
+def _resume_command(values: flags.FlagValues, workdir: Path) -> str:
+    """What to type to go on from anywhere: the run has its config with it."""
     script = Path(sys.argv[0])
     if script.name == '__main__.py':  # as a script it would hide modules of Python's own
         words = [sys.executable, '-m', 'gan_jax', 'train']
@@ -98,14 +111,5 @@ def _resume_command(argv: tuple[str, ...], workdir: Path) -> str:
         words += [] if script.name == 'train.py' else ['train']
     else:
         words = [str(script), 'train']
-    return shlex.join([*words, *_without_place(argv), f'--workdir={workdir}'])
-
-
-def _without_place(argv: tuple[str, ...]) -> Iterator[str]:
-    """The words but --overwrite and --workdir, which may have its value in a word of its own."""
-    words = iter(argv)
-    for word in words:
-        if word in ('--workdir', '-workdir'):
-            next(words, None)
-        elif not re.match(r'--?(no)?overwrite\b|--?workdir=', word):
-            yield word
+    own = [f'--{name}={values[name].value}' for name in OF_PROCESS if values[name].present]
+    return shlex.join([*words, *own, f'--workdir={workdir}'])

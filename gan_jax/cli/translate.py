@@ -7,11 +7,9 @@ than the run's are padded, larger ones cut into overlapping tiles; --resize brin
 to the run's size first. Files that cannot be read are named, and the others done.
 """
 
-from pathlib import Path
-
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_path
 from gan_jax.errors import UserError
 
 REQUIRED = ('workdir', 'input', 'output')
@@ -19,13 +17,11 @@ REQUIRED = ('workdir', 'input', 'output')
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
-    for name, text in (
-        ('workdir', 'the run'),
-        ('input', 'an image, a folder of images, or a .zip of one'),
-        ('output', 'FILE.png or a folder'),
-        ('precision', "float32 or bfloat16, in place of the run's"),
-    ):
-        flags.DEFINE_string(name, '', text, flag_values=values)
+    define_path(values, 'workdir', 'the run')
+    define_path(values, 'input', 'an image, a folder of images, or a .zip of one')
+    define_path(values, 'output', 'FILE.png or a folder')
+    text = "float32 or bfloat16, in place of the run's"
+    flags.DEFINE_string('precision', '', text, flag_values=values)
     for name, text in (
         ('seed', 'of dropout, if the run has config.translation.dropout'),
         ('step', 'of which checkpoint; 0: the newest'),
@@ -46,19 +42,19 @@ def main(invocation: Invocation) -> None:
     from gan_jax import config as config_lib
     from gan_jax import translation
     from gan_jax.cli import outputs, startup
-    from gan_jax.data import album, decode
+    from gan_jax.data import decode
     from gan_jax.progress import Progress
 
     values = invocation.flags
-    source, output = Path(values.input), Path(values.output).expanduser()
+    source, output = values.input, values.output
     if values.precision and values.precision not in config_lib.PRECISIONS:
         names = ' or '.join(config_lib.PRECISIONS)
         raise UserError(f'--precision={values.precision}: must be {names}')
     plan = translation.plan(source, output, overwrite=values.overwrite)
     startup.prepare()
     options = translation.Options(values.seed, values.resize, values.as_is)
-    ready = translation.Ready(Path(values.workdir), values.step, values.precision, options)
-    outputs.folder(str(plan.folder))
+    ready = translation.Ready(values.workdir, values.step, values.precision, options)
+    outputs.folder(plan.folder)
     total, done = len(plan.jobs) + len(plan.left_out), 0
     with Progress(len(plan.jobs), description='translate', unit='image') as progress:
         for item in plan.left_out:
@@ -69,8 +65,8 @@ def main(invocation: Invocation) -> None:
             elif total > 1:
                 progress.message(f'unreadable: {name}: {result}')
             else:
-                raise UserError(f'--input={album.shown(values.input)}: {result}')
+                raise UserError(f'--input={source}: {result}')
             progress.update(number)
     if not done:
-        raise UserError(f'--input={album.shown(values.input)}: no image in it can be translated')
+        raise UserError(f'--input={source}: no image in it can be translated')
     print(f'wrote {output}: {done} of {total} images')

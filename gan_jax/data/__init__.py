@@ -1,11 +1,11 @@
 """Data sets: from files to what the trainer feeds."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
+from gan_jax import paths
 from gan_jax.data import added, budget, celeb_a, folder, mnist, mnist5k, pairs, synthetic
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError, nearest
@@ -81,7 +81,11 @@ def load(config: ConfigDict) -> Dataset:
         added does not fit it.
     """
     dataset = budget.restrict(entry(config).load(config), config.labels)
-    return added.join(dataset, Path(config.added).expanduser()) if config.added else dataset
+    return (
+        added.join(dataset, paths.absolute(config.added, 'config.data.added'))
+        if config.added
+        else dataset
+    )
 
 
 def whole(config: ConfigDict, split: str) -> Dataset:

@@ -14,8 +14,10 @@ import zipfile
 
 import numpy as np
 
+from gan_jax import paths
 from gan_jax.data.decode import SUFFIXES, Unreadable
 from gan_jax.errors import UserError
+from gan_jax.terminal import printable
 
 MAX_BYTES = 2**30  # a larger file is refused before it is read; 200 megapixels have 0.6e9 bytes
 
@@ -133,24 +135,26 @@ def find(path: Path, field: str = 'config.data.path') -> Album:
     if not album.names:
         why = f' ({"; ".join(map(str, album.ignored[:3]))})' if album.ignored else ''
         kinds = ', '.join(sorted(SUFFIXES))
-        raise UserError(f'{field}={path} holds no images{why}: they must end in {kinds}')
+        raise UserError(
+            f'{field}={paths.shown(path)} holds no images{why}: they must end in {kinds}'
+        )
     return album
 
 
 def existing(path: Path, field: str) -> Path:
-    """The path of a folder or a .zip of images, with ~ resolved.
+    """The path of a folder or a .zip of images, absolute.
 
     Raises:
       UserError: there is none, or the system does not say.
     """
+    path = paths.absolute(path, field)
     try:
-        path = path.expanduser()
         path.stat()
-    except (OSError, RuntimeError, ValueError) as error:
-        why = getattr(error, 'strerror', None) or str(error)
+    except OSError as error:
+        by = f', by --{field}' if field.startswith('config.') else ''
         raise UserError(
-            f'{field}={shown(str(path))} cannot be opened ({why}): give a folder of images, or a'
-            ' .zip of one'
+            f'{field}={paths.shown(path)} cannot be opened ({error.strerror}): give a folder of'
+            f' images, or a .zip of one{by}'
         ) from error
     return path
 
@@ -174,13 +178,13 @@ def classes(names: Sequence[str], unlabelled: str = '') -> tuple[tuple[str, ...]
     if len(outer) < (1 if unlabelled else 2) or '' in outer:
         return (), np.zeros(len(names), np.int32)
     number = {name: index for index, name in enumerate(outer)}
-    return tuple(outer), np.fromiter((number.get(h, -1) for h in heads), np.int32, len(names))
+    labels = np.fromiter((number.get(h, -1) for h in heads), np.int32, len(names))
+    return tuple(map(shown, outer)), labels
 
 
 def shown(name: str) -> str:
     """A file's name as one line of text that can be printed, whatever its bytes are."""
-    text = os.fsencode(name).decode('utf-8', 'replace')
-    return ''.join(letter if ord(letter) > 31 else '?' for letter in text)
+    return printable(name)
 
 
 def is_image(name: str) -> bool:
@@ -275,8 +279,13 @@ def _in_order(path: Path, found: Iterable[tuple[str, int, int]]) -> tuple[tuple[
         names.append(name)
         numbers.extend(pair)
     order = sorted(range(len(names)), key=names.__getitem__)
-    digest = hashlib.sha256(os.fsencode(path.resolve()))
+    digest = hashlib.sha256(_bytes(str(path.resolve())))
     for index in order:
-        digest.update(os.fsencode(names[index]) + b'\0')
+        digest.update(_bytes(names[index]) + b'\0')
         digest.update(numbers[2 * index : 2 * index + 2].tobytes())
     return tuple(names[index] for index in order), digest.hexdigest()[:16]
+
+
+def _bytes(name: str) -> bytes:
+    """A name whatever the locale is: in a .zip it may have letters that this lacks."""
+    return name.encode('utf-8', 'surrogateescape')

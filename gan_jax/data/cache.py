@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import json
 import math
-import os
 from pathlib import Path
 import shutil
 import tempfile
@@ -19,6 +18,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from gan_jax import paths
 from gan_jax.data import duplicates
 from gan_jax.errors import UserError
 from gan_jax.types import Batch
@@ -27,22 +27,14 @@ RESIDENT_LIMIT = 2**30  # bytes of uint8 images that fit a device, and are worth
 DRAFT = 'incomplete.'  # how unfinished folders begin, here and in tensorflow-datasets
 
 
-def cache_dir() -> Path:
-    """GAN_JAX_CACHE, else XDG_CACHE_HOME/gan_jax, else ~/.cache/gan_jax."""
-    if own := os.environ.get('GAN_JAX_CACHE'):
-        return Path(own)
-    shared = os.environ.get('XDG_CACHE_HOME')
-    return (Path(shared) if shared else Path.home() / '.cache') / 'gan_jax'
-
-
 def set_folder(key: str) -> Path:
     """Where the set `key` is prepared."""
-    return cache_dir() / 'tfds' / key
+    return paths.cache() / 'tfds' / key
 
 
 def decoded_folder(key: str, split: str) -> Path:
     """Where the decoded copy of a split is."""
-    return cache_dir() / 'decoded-3' / key / split
+    return paths.cache() / 'decoded-3' / key / split
 
 
 @contextlib.contextmanager
@@ -54,10 +46,10 @@ def locked(name: str) -> Iterator[None]:
     Raises:
       UserError: the cache cannot be written, or the disk fills while the lock is held.
     """
-    path = cache_dir() / 'locks' / name
+    path = paths.cache() / 'locks' / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open('w')
+        file = path.open('wb')
     except OSError as error:
         raise _unwritable(error) from error
     with file:
@@ -72,7 +64,7 @@ def locked(name: str) -> Iterator[None]:
 
 def _unwritable(error: OSError) -> UserError:
     return UserError(
-        f'The cache {cache_dir()} cannot be written ({error.strerror}): '
+        f'The cache {paths.cache()} cannot be written ({error.strerror}): '
         'make room, or set GAN_JAX_CACHE to another folder.'
     )
 
@@ -131,7 +123,7 @@ def read_decoded(folder: Path) -> Decoded | None:
     if not folder.exists():
         return None
     try:
-        meta = json.loads((folder / 'meta.json').read_text())
+        meta = json.loads((folder / 'meta.json').read_bytes())
         shape, names, whole = (meta[name] for name in ('image_shape', 'class_names', 'fingerprint'))
         shape, names = tuple(shape), tuple(names)
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -244,7 +236,7 @@ class DecodedWriter:
             class_names=self._names,
             fingerprint=fingerprint(self._shape, self._digests[: self._count]),
         )
-        (self._draft / 'meta.json').write_text(json.dumps(meta))
+        (self._draft / 'meta.json').write_text(json.dumps(meta), encoding='utf-8')
         if not self._folder.exists():
             self._draft.rename(self._folder)
 

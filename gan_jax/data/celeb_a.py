@@ -263,7 +263,7 @@ def _malformed(name: str, file: str, number: int) -> LeftOut:
 def _prepared(copy: sources.Prepared, attribute: str, size: int, crop: int) -> Faces:
     """From a copy that tensorflow-datasets prepared."""
     folder = copy.prepare()
-    splits = json.loads((folder / sources.INFO).read_text())['splits']
+    splits = json.loads((folder / sources.INFO).read_bytes())['splits']
     counts = {split['name']: sum(map(int, split['shardLengths'])) for split in splits}
     places = [(split, row) for split, count in counts.items() for row in range(count)]
     names = [f'{split}/{row}' for split, row in places]

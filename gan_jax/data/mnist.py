@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ml_collections import ConfigDict
 import numpy as np
 
+from gan_jax import paths
 from gan_jax.data import downloads, png
 from gan_jax.data.sources import Dataset, Prepared, find_tfds_copy, load_prepared
 from gan_jax.errors import UserError
@@ -50,7 +51,7 @@ def load(config: ConfigDict) -> Dataset:
     """
     folder = None
     if config.path:
-        folder = Path(config.path).expanduser()
+        folder = paths.absolute(config.path, 'config.data.path')
         if copy := find_tfds_copy(folder, 'mnist'):
             return load_prepared(config, copy)
         check_folder(folder)

@@ -318,7 +318,7 @@ def find_tfds_copy(path: Path, name: str) -> Prepared | None:
         return None
     folder = folders[-1].resolve()
     try:
-        info = json.loads((folder / INFO).read_text())
+        info = json.loads((folder / INFO).read_bytes())
         formats = [info.get('fileFormat'), *info.get('alternativeFileFormats', ())]
         splits = tuple(split['name'] for split in info['splits'])
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -29,7 +29,7 @@ class Real(NamedTuple):
     missing: str = ''
 
 
-def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: str) -> Real:
+def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: Path | None) -> Real:
     """The reference and the training images of a run.
 
     The reference is the folder if one is given, else the split 'test' of the run's data if there
@@ -39,7 +39,7 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: str) -> Re
       UserError: images are not to be had, or are others than the run was trained on.
     """
     config = run.config.data
-    chosen = sets.of_folder(Path(folder), run.image_shape, config.flip) if folder else None
+    chosen = sets.of_folder(folder, run.image_shape, config.flip) if folder else None
     try:
         dataset = data.load(config)
         runs.refuse_other_data(workdir, run.config, dataset.fingerprint)

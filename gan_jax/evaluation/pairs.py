@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, files, images, runs
+from gan_jax import data, files, images, paths, runs
 from gan_jax.data import inputs, views
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
@@ -59,14 +59,14 @@ class Pairs(NamedTuple):
                 yield given, photo
 
 
-def find(run: Trained, workdir: Path, count: int, other: str) -> list[Pairs]:
+def find(run: Trained, workdir: Path, count: int, other: Path | None) -> list[Pairs]:
     """The pairs of a run, and those that its kind of input makes of the photos in a folder.
 
     Args:
       run: the trained translator.
       workdir: its folder.
       count: pairs of each split at most.
-      other: a folder, a .zip or an image of another domain; '' for none.
+      other: a folder, a .zip or an image of another domain; None for none.
 
     Raises:
       UserError: images are not to be had, or inputs cannot be made from photos alone.
@@ -85,14 +85,14 @@ def find(run: Trained, workdir: Path, count: int, other: str) -> list[Pairs]:
     ]
 
 
-def _elsewhere(config: ConfigDict, path: str) -> tuple[Dataset, ConfigDict]:
+def _elsewhere(config: ConfigDict, path: Path) -> tuple[Dataset, ConfigDict]:
     if config.input == 'folder':
         raise UserError(
             '--reference: the inputs of the run are in a folder of their own, so that those of'
             ' other photos are not known; leave it out'
         )
     config = ConfigDict(config.to_dict())
-    config.update(name='pairs', path=path, split='train', held_out=0.0, num_examples=0)
+    config.update(name='pairs', path=str(path), split='train', held_out=0.0, num_examples=0)
     try:
         return data.load(config), config
     except UserError as error:  # of a field that the user did not set
@@ -234,7 +234,7 @@ def _facts(pairs: Pairs) -> dict[str, Any]:
 def _name(pairs: Pairs) -> str:
     """Of the set: of another domain's the path, as a reference of samples has."""
     if pairs.split == OTHER:
-        return str(Path(pairs.config.path))
+        return paths.shown(Path(pairs.config.path))
     return f'{pairs.dataset.name}, split {pairs.dataset.split}'
 
 
@@ -254,7 +254,7 @@ def assess(
     run: Trained,
     workdir: Path,
     count: int,
-    other: str,
+    other: Path | None,
     net: Callable[[], FeatureNet],
 ) -> dict[str, Any]:
     """Measures a run, and writes evaluation.json and the picture into its folder.

@@ -12,7 +12,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gan_jax import data, digests, files
+from gan_jax import data, digests, files, paths
 from gan_jax.data import album, cache, decode, parallel, views
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
@@ -107,7 +107,7 @@ def of_folder(
     Raises:
       UserError: no folder, no image, or an image of another size or range.
     """
-    found = album.find(path, field)
+    found, path = album.find(path, field), paths.shown(path)
 
     def read(index: int) -> np.ndarray:
         name = album.shown(found.names[index])
@@ -127,7 +127,7 @@ def of_folder(
     key = cache.example_digests(Batch(image, np.zeros(len(image), np.int32)))
     fingerprint = cache.fingerprint(shape, key)
     chosen = np.sort(np.random.default_rng(0).permutation(len(image))[:REFERENCE_LIMIT])
-    return ImageSet(str(path), CHOSEN, fingerprint, len(image), image[chosen], flip)
+    return ImageSet(path, CHOSEN, fingerprint, len(image), image[chosen], flip)
 
 
 class _Misfit(Exception):
@@ -256,7 +256,7 @@ class Reference(Measured):
         images = self.images
         what = [images.fingerprint, images.total, image.shape, mirrored, self.net.facts()]
         key = hashlib.sha256(json.dumps(what).encode()).hexdigest()
-        path = cache.cache_dir() / 'features-1' / f'{key}.safetensors'
+        path = paths.cache() / 'features-1' / f'{key}.safetensors'
         found = _read(path, len(image))
         if found is None:
             found = self.net(image, f'features of {images.name}')

@@ -9,7 +9,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gan_jax import digests, files
+from gan_jax import digests, files, paths
 from gan_jax.data import cache
 from gan_jax.errors import UserError
 
@@ -68,7 +68,7 @@ def kept(name: str, make: Callable[[], Mapping[str, np.ndarray]]) -> Weights:
       name: of the file, which says what made it.
       make: the arrays by path.
     """
-    path = cache.cache_dir() / 'weights' / f'{name}.safetensors'
+    path = paths.cache() / 'weights' / f'{name}.safetensors'
     if path.exists():
         try:
             found = read(path, 'GAN_JAX_CACHE')

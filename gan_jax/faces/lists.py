@@ -8,20 +8,19 @@ from gan_jax.errors import UserError, nearest
 from gan_jax.faces.cleaning import KEPT, REJECTED
 
 
-def read(path: str, flag: str) -> tuple[str, ...]:
-    """The names in a file: one a line, blank lines and what follows '#' at a line's start aside.
+def read(path: Path, flag: str) -> tuple[str, ...]:
+    """The lines of a file but the blank ones; which are names and which comments is for `verdicts`.
 
     Raises:
       UserError: it cannot be read as UTF-8.
     """
     try:
-        lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
     except OSError as error:
         raise UserError(f'{flag}={path}: cannot be read ({error.strerror})') from None
     except UnicodeDecodeError:
         raise UserError(f'{flag}={path}: is not text in UTF-8; save it as such') from None
-    lines = [line.strip() for line in lines]
-    return tuple(line for line in lines if line and not line.startswith('#'))
+    return tuple(filter(str.strip, lines))
 
 
 def verdicts(names: Iterable[str], keep: Iterable[str], reject: Iterable[str]) -> dict[str, str]:
@@ -29,8 +28,9 @@ def verdicts(names: Iterable[str], keep: Iterable[str], reject: Iterable[str]) -
 
     Args:
       names: of the album's files.
-      keep: names from `--keep`, as `report.csv` shows them.
-      reject: names from `--reject`.
+      keep: lines of `--keep`: names, as `report.csv` shows them, and comments, which begin with #
+        and are no photo's name.
+      reject: those of `--reject`.
 
     Raises:
       UserError: a list names a file that is not in the album, or both name the same one.
@@ -45,7 +45,8 @@ def verdicts(names: Iterable[str], keep: Iterable[str], reject: Iterable[str]) -
 
 
 def _found(known: Mapping[str, list[str]], wanted: Iterable[str], flag: str) -> list[str]:
-    wanted = list(map(_plain, wanted))
+    lines = [line if _plain(line) in known else line.strip() for line in wanted]
+    wanted = [_plain(line) for line in lines if _plain(line) in known or line[0] != '#']
     if unknown := [name for name in wanted if name not in known]:
         hint = nearest(unknown[0], known) if len(known) < 10_000 else ''
         hint = hint if hint.startswith('did') else 'give names relative to --input, one a line'

@@ -1,9 +1,10 @@
 """Names of crops: those of the photos, in the same sub-folders."""
 
 from collections.abc import Iterator, Sequence
-import os
 from pathlib import PurePosixPath
 import unicodedata
+
+from gan_jax import paths
 
 LONGEST = 200  # bytes of a stem; file systems end at 255, and a suffix must fit
 
@@ -36,7 +37,7 @@ class Names:
 
 
 def _candidates(file: PurePosixPath) -> Iterator[str]:
-    stem = os.fsdecode(os.fsencode(file.stem)[:LONGEST])
+    stem = paths.writable_name(file.stem, longest=LONGEST)
     yield file.with_name(f'{stem}.png').as_posix()
     whole = file.with_name(f'{stem}_{file.suffix[1:]}.png')
     yield whole.as_posix()

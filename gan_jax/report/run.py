@@ -77,7 +77,7 @@ def read(workdir: Path) -> Run:
 
     def load(name: str) -> dict[str, Any]:
         path = workdir / name
-        return json.loads(path.read_text()) if path.exists() else {}
+        return json.loads(path.read_bytes()) if path.exists() else {}
 
     return Run(
         workdir=workdir,

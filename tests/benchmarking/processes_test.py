@@ -25,7 +25,7 @@ def start(program, request=None, **env):
 
 
 def state(pid):
-    return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+    return Path(f'/proc/{pid}/stat').read_text(encoding='utf-8').rpartition(')')[2].split()[0]
 
 
 def becomes_frozen(pid):

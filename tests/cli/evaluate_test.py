@@ -121,12 +121,31 @@ def test_samples_are_prefixes_of_each_other_with_uniform_labels(run):
     assert not np.array_equal(other(loaded.state), few(loaded.state))
 
 
+def test_an_album_may_move_and_may_not_change(tmp_path, monkeypatch, capsys):
+    write_digits(tmp_path / 'album', 30)
+    monkeypatch.chdir(tmp_path)
+    small = ['--config.gen.net.name=dcgan', '--config.disc.net.name=dcgan', '--config.steps=2']
+    small += ['--config.gen.net.width=8', '--config.disc.net.width=8', '--config.batch_size=4']
+    flags = ['--config.data.name=folder', '--config.data.path=album', '--config.data.image_size=32']
+    assert cli.main(['train', '--workdir=run', *small, *flags, '--config.devices=1']) == 0
+    monkeypatch.chdir(tmp_path.parent)
+    features = '--features=digits'
+    found = evaluate(tmp_path / 'run', features)
+    (tmp_path / 'album').rename(tmp_path / 'elsewhere')
+    assert 'config.data.path=' in fails(capsys, 'evaluate', f'--workdir={tmp_path}/run', features)
+    moved = f'--config.data.path={tmp_path}/elsewhere'
+    assert evaluate(tmp_path / 'run', features, moved) == found
+    (tmp_path / 'elsewhere' / '0.png').unlink()
+    words = ['evaluate', f'--workdir={tmp_path}/run', features, moved]
+    assert 'not the images' in fails(capsys, *words)
+
+
 MISTAKES = {
     'samples': (['--num_samples=5'], '--num_samples=5: the distances need at least 12 samples'),
     'none': (['--num_samples=0'], '--num_samples=0: 0 is not an integer in the range'),
     'step': (['--step=3'], '3'),
     'net': (['--features=digts'], "--features=digts: did you mean 'digits'?"),
-    'weights of digits': (['--weights=w.pth'], '--weights=w.pth: the net digits has weights'),
+    'weights of digits': (['--weights=w.pth'], 'w.pth: the net digits has weights'),
     'no folder': (['--reference=nowhere'], '--reference=nowhere cannot be opened'),
     'size': (['--reference=large'], '--reference=large: 0.png has 32x32 pixels, and the'),
     'range': (['--reference=dark'], '--reference=dark: its pixels are all between 0 and 1'),

@@ -1,4 +1,3 @@
-from pathlib import Path
 import threading
 
 import numpy as np
@@ -22,16 +21,6 @@ def write(folder, batch):
     with cache.DecodedWriter(folder, len(batch.label), SHAPE, ('a', 'b')) as writer:
         for half in halves:
             writer.add(cache.account(half))
-
-
-def test_cache_dir_prefers_its_own_variable(monkeypatch, tmp_path):
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    monkeypatch.setenv('GAN_JAX_CACHE', '/somewhere')
-    assert cache.cache_dir() == Path('/somewhere')
-    monkeypatch.delenv('GAN_JAX_CACHE')
-    assert cache.cache_dir() == tmp_path / 'gan_jax'
-    monkeypatch.delenv('XDG_CACHE_HOME')
-    assert cache.cache_dir() == Path.home() / '.cache' / 'gan_jax'
 
 
 def test_what_was_written_is_read(tmp_path):

@@ -285,13 +285,15 @@ def test_lists_are_checked(tmp_path):
     with pytest.raises(UserError, match='--keep and --reject both name b.jpg'):
         lists.verdicts(names, ['b.jpg'], ['./b.jpg'])
     path = tmp_path / 'keep.txt'
-    path.write_text('\ufeff# by hand\n\na/cat.jpg\n  b.jpg  \r\n', encoding='utf-8')
-    assert lists.read(str(path), '--keep') == ('a/cat.jpg', 'b.jpg')
+    path.write_text('\ufeff# by hand\n\na/cat.jpg\n  b.jpg  \r\n#1 cat.jpg\n', encoding='utf-8')
+    keep = lists.read(path, '--keep')
+    assert lists.verdicts(names, keep, []) == dict.fromkeys(names, 'kept')
+    assert '#1 cat.jpg' in lists.verdicts([*names, '#1 cat.jpg'], keep, [])
     path.write_bytes(b'\xff\xfe\x00')
     with pytest.raises(UserError, match='UTF-8'):
-        lists.read(str(path), '--keep')
+        lists.read(path, '--keep')
     with pytest.raises(UserError, match='--reject=.*cannot be read'):
-        lists.read(str(tmp_path / 'none'), '--reject')
+        lists.read(tmp_path / 'none', '--reject')
 
 
 def test_nothing_readable_is_an_error_and_leaves_nothing(tmp_path):

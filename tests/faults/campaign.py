@@ -57,9 +57,9 @@ class Campaign:
             if ended.code:
                 raise Failure(f'the reference: {ended.errors}')
             found = {str(step): self.trial.digest(step) for step in self.trial.steps()}
-            file.write_text(json.dumps(found))
+            file.write_text(json.dumps(found), encoding='utf-8')
             self.trial.clear()
-        return json.loads(file.read_text())
+        return json.loads(file.read_text(encoding='utf-8'))
 
     def done(self) -> list[dict[str, Any]]:
         """What became of the rounds so far."""

@@ -203,7 +203,7 @@ def everyone(process: subprocess.Popen[bytes]) -> Sequence[int]:
     """A process and the one that it supervises, if it does."""
     children = Path(f'/proc/{process.pid}/task/{process.pid}/children')
     try:
-        return [process.pid, *map(int, children.read_text().split())]
+        return [process.pid, *map(int, children.read_text(encoding='utf-8').split())]
     except OSError:
         return [process.pid]
 

@@ -1,0 +1,91 @@
+"""Paths that a user gives, by a flag, a field of a config or a variable: expanded and checked."""
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
+
+OF_DATA = 'data.path', 'data.input_path', 'data.added'  # fields that say where images are
+FIELDS = (*OF_DATA, 'evaluate.weights')  # all fields of a config that are paths
+
+LONGEST_NAME = 255  # bytes, on the file systems in use
+_ABSENT = errno.ENOENT, errno.ENOTDIR
+
+
+def absolute(given: str | os.PathLike[str], field: str) -> Path:
+    """A path that means the same from any folder, with `~` and `~name` resolved.
+
+    There need be nothing at it.
+
+    Args:
+      given: as the user gave it.
+      field: what the user gave it by, for messages.
+
+    Raises:
+      UserError: there is no such home, the system takes no such path, or its bytes are no UTF-8,
+        which others' libraries ask for.
+    """
+    try:
+        path = Path(given).expanduser().absolute()
+        os.fsencode(path).decode('utf-8')
+        path.stat()
+    except UnicodeError:
+        raise UserError(f'{field}={given}: its name is not in UTF-8; rename it') from None
+    except (OSError, RuntimeError, ValueError) as error:
+        if getattr(error, 'errno', None) not in _ABSENT:
+            why = getattr(error, 'strerror', None) or str(error)
+            raise UserError(f'{field}={given}: no path that can be used ({why})') from None
+    return path
+
+
+def resolve(config: 'ConfigDict') -> None:
+    """Makes the paths of a run's config absolute, in place.
+
+    Raises:
+      UserError: as `absolute`.
+    """
+    for field in FIELDS:
+        section, name = field.split('.')
+        if given := config[section][name]:
+            config[section][name] = str(absolute(given, f'config.{field}'))
+
+
+def shown(path: Path) -> str:
+    """A path in a message: from the current folder on, if it lies there."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def writable_name(stem: str, suffix: str = '', longest: int = LONGEST_NAME) -> str:
+    """A file's name that a disk takes: what it lacks written out, cut to `longest` bytes."""
+    try:
+        name = os.fsencode(stem)
+    except UnicodeEncodeError:  # a name from a .zip, where the locale is not UTF-8
+        name = stem.encode('ascii', 'backslashreplace')
+    if len(name) <= longest - len(suffix):
+        return os.fsdecode(name) + suffix
+    return name[: longest - len(suffix)].decode('utf-8', 'ignore') + suffix
+
+
+def cache() -> Path:
+    """GAN_JAX_CACHE, else XDG_CACHE_HOME/gan_jax, else ~/.cache/gan_jax.
+
+    Raises:
+      UserError: none of them can be used.
+    """
+    if own := os.environ.get('GAN_JAX_CACHE'):
+        return absolute(own, 'GAN_JAX_CACHE')
+    if shared := os.environ.get('XDG_CACHE_HOME'):
+        return absolute(shared, 'XDG_CACHE_HOME') / 'gan_jax'
+    try:
+        return Path('~/.cache/gan_jax').expanduser()
+    except RuntimeError:
+        raise UserError(
+            'there is no home folder, where what is prepared would be kept: set GAN_JAX_CACHE to a'
+            ' folder'
+        ) from None

@@ -1,0 +1,121 @@
+"""A path means the same wherever it is given, or is one line."""
+
+import importlib
+import os
+from pathlib import Path
+import re
+import subprocess
+import sys
+import zipfile
+
+from absl import flags as absl_flags
+import pytest
+
+from gan_jax import cli, experiments, paths
+from gan_jax.cli import flags
+from gan_jax.errors import UserError
+from tests.cli.commands_test import fails
+
+
+def define(command):
+    values = absl_flags.FlagValues()
+    importlib.import_module(f'gan_jax.cli.{command}').define(values)
+    return values
+
+
+def is_path(flag):
+    return isinstance(flag.parser, flags._PathParser)
+
+
+DEFINED = {command: define(command)._flags() for command in cli.COMMANDS}
+FLAGS = [(c, name) for c, defined in DEFINED.items() for name in defined if is_path(defined[name])]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The user's own folder, which is not the current one."""
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    (tmp_path / 'here').mkdir()
+    monkeypatch.chdir(tmp_path / 'here')
+    return tmp_path / 'home'
+
+
+@pytest.mark.parametrize('command, name', FLAGS)
+def test_every_flag(command, name, home):
+    for given, meant in (('~/a b', home / 'a b'), ('c', home.parent / 'here' / 'c'), ('', None)):
+        values = define(command)
+        values([command, f'--{name}={given}'])
+        assert values[name].value == meant
+
+
+def test_no_flag_that_names_a_file_is_left_out():
+    for command, defined in DEFINED.items():
+        for flag in defined.values():
+            if re.search(r'\b(file|FILE|folder)\b|^the run$', flag.help):
+                assert is_path(flag) or flag.boolean, f'{command} --{flag.name}'
+
+
+def test_every_field_of_a_config(home):
+    config = experiments.load('quickstart')
+    config.update_from_flattened_dict(dict.fromkeys(paths.FIELDS, '~/set'))
+    paths.resolve(config)
+    assert config.data.path == config.data.added == config.evaluate.weights == f'{home}/set'
+
+
+def test_the_cache(home, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', '~/x')
+    monkeypatch.setenv('GAN_JAX_CACHE', '~/own')
+    assert paths.cache() == home / 'own'
+    monkeypatch.delenv('GAN_JAX_CACHE')
+    assert paths.cache() == home / 'x' / 'gan_jax'
+    monkeypatch.delenv('XDG_CACHE_HOME')
+    assert paths.cache() == home / '.cache' / 'gan_jax'
+    monkeypatch.setattr(Path, 'expanduser', lambda path: (_ for _ in ()).throw(RuntimeError('no')))
+    with pytest.raises(UserError, match='GAN_JAX_CACHE'):
+        paths.cache()
+
+
+@pytest.mark.parametrize('given', ['~no-such-user/x', 'x' * 300, 'loop', 'caf\udce9', 'a\0b'])
+def test_what_is_no_path_is_one_line_that_says_where_it_was_given(given, home, monkeypatch, capsys):
+    Path('loop').symlink_to('loop')
+    assert '--workdir=' in fails(capsys, 'digest', f'--workdir={given}')
+    folder = ['data', '--config=my_images', f'--config.data.path={given}']
+    assert 'config.data.path=' in fails(capsys, *folder)
+    if '\0' not in given:
+        monkeypatch.setenv('GAN_JAX_CACHE', given)
+        assert 'GAN_JAX_CACHE=' in fails(capsys, 'data')
+
+
+@pytest.mark.parametrize('stem', ['b' * 255, '猫' * 120])
+def test_a_name_fits_a_disk_with_its_suffix(stem, tmp_path):
+    (tmp_path / paths.writable_name(stem, '.png')).touch()
+    assert paths.writable_name('caf\udce9', '.png') == 'caf\udce9.png'
+
+
+def test_names_of_any_letters_where_the_locale_has_none(tmp_path, cache):
+    """In a process of its own, since Python decides on its encodings when it starts."""
+    pixel = b'P6 16 16 255 ' + bytes(768)
+    with zipfile.ZipFile(tmp_path / 'album.zip', 'w') as album:
+        for number in range(8):
+            album.writestr(f'写真/ねこ{number}.png', png(number))
+        album.writestr('写真/だめ.png', pixel)
+    argv = ['data', '--config.data.name=folder', '--config.data.path=album.zip']
+    argv += ['--config.data.image_size=16', '--config.batch_size=4', '--output=sheet.png']
+    locale = dict(LC_ALL='C', PYTHONCOERCECLOCALE='0', PYTHONUTF8='0', GAN_JAX_CACHE=str(cache))
+    found = subprocess.run(
+        [sys.executable, '-m', 'gan_jax', *argv],
+        cwd=tmp_path,
+        env=os.environ | locale,
+        capture_output=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert b'1 left out (\\u5199\\u771f/' in found.stderr and (tmp_path / 'sheet.png').exists()
+
+
+def png(seed):
+    import numpy as np
+
+    from gan_jax import images
+
+    return images.png(np.random.default_rng(seed).integers(0, 256, (16, 16, 3), np.uint8))
