@@ -27,6 +27,7 @@ from gan_jax import (
 from gan_jax.data import budget
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import distances, features, figures
+from gan_jax.nets import frozen
 from gan_jax.tasks import semisupervised, translation
 
 
@@ -169,7 +170,11 @@ def _translation() -> ConfigDict:
     """What the task `translation` minimises, and how its generator works out of training."""
     return ConfigDict(
         dict(
-            l1=100.0,  # weight of the generator's distance to the photo, pixels in [-1, 1]
+            # Weights of the generator's distances to the photo, of gan_jax.tasks.translation.TERMS.
+            l1=100.0,  # of pixels in [-1, 1]
+            perceptual=0.0,  # of a trained net's maps, in standard deviations; 0: off
+            matching=0.0,  # of D's hidden maps; 0: off
+            perceptual_net='efficientnet_lite0',  # key of gan_jax.nets.frozen.FROZEN
             disc_weight=0.5,  # of the discriminator's loss: pix2pix halves it
             # Of batch norm out of training: each image's own, as in the paper at batch 1 | running.
             moments='image',
@@ -322,6 +327,7 @@ _CHOICES = {
     'data.labels.mode': budget.MODES,
     'semisupervised.unlabelled': semisupervised.POOLS,
     'translation.moments': translation.MOMENTS,
+    'translation.perceptual_net': frozen.FROZEN,
     'task': tasks.TASKS,
     'loss': losses.LOSSES,
     'runner': ('auto', *runners.RUNNERS),
@@ -348,7 +354,7 @@ _AT_LEAST = {
     **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),
     **dict.fromkeys((f'penalties.{name}' for name in penalties.PENALTIES), 0),
     **dict.fromkeys((f'semisupervised.{n}' for n in (*semisupervised.TERMS, 'confidence')), 0),
-    **dict.fromkeys(('translation.l1', 'translation.disc_weight'), 0),
+    **dict.fromkeys((f'translation.{n}' for n in (*translation.TERMS, 'disc_weight')), 0),
     **{
         f'{role}.optimizer.{field}': 0
         for role in ('gen', 'disc')
@@ -380,6 +386,7 @@ _IDLE_WITHOUT = {
     'ada.limit': 'ada.target',
     'instance_noise.decay_steps': 'instance_noise.std',
     'latent_mixture.spread': 'latent_mixture.centres',
+    'translation.perceptual_net': 'translation.perceptual',
 }
 
 
