@@ -22,10 +22,10 @@ from gan_jax import config as base
 
 
 def get_config(preset: str = '') -> ConfigDict:
-    """Presets: smoke, and 64, 128, 256 (as without one) or 512 pixels a side."""
+    """Presets: smoke; 64, 128 (as without one), 256 or 512; paper; each size with _paper."""
     config = base.pix2pix('Grey to colour')
     config.data.input = 'grey'
     config.data.held_out = 0.1
     config.data.jitter = 30
     config.data.flip = True
-    return base.choose_preset(config, preset, **base.sides(config))
+    return base.choose_translator(config, preset)

@@ -27,6 +27,7 @@ from gan_jax import (
 from gan_jax.data import budget
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import distances, features, figures
+from gan_jax.nets import frozen
 from gan_jax.tasks import semisupervised, translation
 
 
@@ -169,7 +170,11 @@ def _translation() -> ConfigDict:
     """What the task `translation` minimises, and how its generator works out of training."""
     return ConfigDict(
         dict(
-            l1=100.0,  # weight of the generator's distance to the photo, pixels in [-1, 1]
+            # Weights of the generator's distances to the photo, of gan_jax.tasks.translation.TERMS.
+            l1=100.0,  # of pixels in [-1, 1]
+            perceptual=0.0,  # of a trained net's maps, in standard deviations; 0: off
+            matching=0.0,  # of D's hidden maps; 0: off
+            perceptual_net='efficientnet_lite0',  # key of gan_jax.nets.frozen.FROZEN
             disc_weight=0.5,  # of the discriminator's loss: pix2pix halves it
             # Of batch norm out of training: each image's own, as in the paper at batch 1 | running.
             moments='image',
@@ -250,6 +255,56 @@ def pix2pix(name: str) -> ConfigDict:
     return config
 
 
+def small_album(config: ConfigDict) -> None:
+    """Makes of `pix2pix` what learns hundreds of pairs within an hour on two cores.
+
+    A step is of eight pairs, with a tenth of the paper's parameters, so that an hour shows each
+    pair hundreds of times. A perceptual loss (Johnson et al. 2016, arXiv:1603.08155) asks for fur where
+    L1 asks for the mean of all colours; repetition and convolution leave no checkerboard; and
+    instance norm keeps a picture from depending on its neighbours in the batch.
+    """
+    norm = 'instance_affine'
+    config.gen.net = ConfigDict(
+        dict(
+            name='pix2pix',
+            width=32,
+            depth=6,
+            norm=norm,
+            dropout=0.0,
+            upsample='resize',
+            join_input=True,
+        )
+    )
+    config.gen.optimizer.learning_rate = 4e-4
+    config.gen.ema_decay = 0.995
+    config.disc.net = ConfigDict(dict(name='pix2pix', width=32, norm=norm))
+    config.translation.l1 = 40.0
+    config.translation.perceptual = 20.0
+    config.translation.disc_weight = 1.0
+    config.batch_size = 8
+    config.steps = 9_000
+    for role in ('gen', 'disc'):
+        config[role].optimizer.constant_steps = 4_500
+    sides(config)['128']()
+    config.evaluate.every = 10.0
+    config.evaluate.num_samples = 50
+    config.evaluate.figures = ()
+    config.evaluate.best = 'ssim_held_out'
+
+
+def choose_translator(config: ConfigDict, preset: str) -> ConfigDict:
+    """What the config of an album of pairs returns for a preset, as `choose_preset` does.
+
+    Presets: smoke; 64, 128 (as without one), 256 or 512 pixels a side, of `small_album`; each with
+    _paper, and paper (256 pixels), as `pix2pix` has it.
+    """
+    if not preset.endswith('paper'):
+        small_album(config)
+    found = sides(config)
+    papers = {f'{pixels}_paper': change for pixels, change in found.items()}
+    return choose_preset(config, preset, **found, **papers, paper=lambda: None)
+
+
 def sides(config: ConfigDict) -> dict[str, Callable[[], None]]:
     """Presets by the size of the images that pix2pix takes, jittered in proportion."""
 
@@ -268,6 +323,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.data.num_examples = 200
     if config.task == 'translation':
         sides(config)['64']()
+    config.translation.perceptual = 0.0  # whose net may not be installed
     config.data.held_out = 0.0
     config.data.unlabelled = ''
     config.data.labels.number = min(config.data.labels.number, 20)
@@ -322,6 +378,7 @@ _CHOICES = {
     'data.labels.mode': budget.MODES,
     'semisupervised.unlabelled': semisupervised.POOLS,
     'translation.moments': translation.MOMENTS,
+    'translation.perceptual_net': frozen.FROZEN,
     'task': tasks.TASKS,
     'loss': losses.LOSSES,
     'runner': ('auto', *runners.RUNNERS),
@@ -348,7 +405,7 @@ _AT_LEAST = {
     **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),
     **dict.fromkeys((f'penalties.{name}' for name in penalties.PENALTIES), 0),
     **dict.fromkeys((f'semisupervised.{n}' for n in (*semisupervised.TERMS, 'confidence')), 0),
-    **dict.fromkeys(('translation.l1', 'translation.disc_weight'), 0),
+    **dict.fromkeys((f'translation.{n}' for n in (*translation.TERMS, 'disc_weight')), 0),
     **{
         f'{role}.optimizer.{field}': 0
         for role in ('gen', 'disc')
@@ -380,6 +437,7 @@ _IDLE_WITHOUT = {
     'ada.limit': 'ada.target',
     'instance_noise.decay_steps': 'instance_noise.std',
     'latent_mixture.spread': 'latent_mixture.centres',
+    'translation.perceptual_net': 'translation.perceptual',
 }
 
 
@@ -410,7 +468,7 @@ def validate(config: ConfigDict) -> None:
     _validate_augmentation(config)
     _validate_idle(config)
     _validate_penalties(config)
-    _validate_evaluation(config.evaluate)
+    _validate_evaluation(config.evaluate, tasks.TASKS[config.task].measures)
     _validate_combinations(config)
 
 
@@ -470,14 +528,15 @@ def _validate_penalties(config: ConfigDict) -> None:
         )
 
 
-def _validate_evaluation(config: ConfigDict) -> None:
+def _validate_evaluation(config: ConfigDict, always: tuple[str, ...]) -> None:
+    """Of config.evaluate; `always`: what the task measures besides its figures."""
     for name in config.figures:
         if name not in evaluation.FIGURES:
             raise UserError(
                 f'config.evaluate.figures={tuple(config.figures)}: no figure {name!r};'
                 f' {nearest(name, evaluation.FIGURES)}'
             )
-    if config.every and not config.figures:
+    if config.every and not (config.figures or always):
         raise UserError(
             f'config.evaluate.figures=() names nothing to measure every {config.every:g} epochs:'
             " give some, e.g. ('frechet',), or set config.evaluate.every=0"
@@ -496,7 +555,7 @@ def _validate_evaluation(config: ConfigDict) -> None:
             f'config.evaluate.best={config.best} is not measured: set config.evaluate.every to the'
             ' epochs between evaluations'
         )
-    if ranked[0] not in config.figures:
+    if ranked[0] not in (*config.figures, *always):
         raise UserError(
             f'config.evaluate.best={config.best} is not measured: add {ranked[0]!r} to'
             ' config.evaluate.figures'

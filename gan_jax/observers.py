@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from gan_jax import data, evaluation, memory
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import balance, features, figures, sets
+from gan_jax.evaluation import balance, features, figures, pairs, sets
 from gan_jax.states import GanState
 from gan_jax.types import Task
 
@@ -70,7 +70,8 @@ def make(
     if own.every:
         every = Fraction(own.every).limit_denominator(10**6)  # a third, and not its double
         period = max(every * epoch, Fraction(1))  # no more often than at every step
-        found.append(Observer(period, *_of_samples(config, task, dataset)))
+        made = _of_pairs if task.translator else _of_samples
+        found.append(Observer(period, *made(config, task, dataset)))
     return tuple(found)
 
 
@@ -79,13 +80,8 @@ def _of_samples(
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
     """What `gan-jax evaluate` measures, as far as `config.evaluate.figures` asks for it."""
     own = config.evaluate
-    name = own.features or features.default(dataset.spec.image_shape)
-    net = evaluation.load_net(name, own.weights)
-    if own.best and own.best not in (names := _names(own.figures, net)):
-        raise UserError(
-            f'config.evaluate.best={own.best} is not measured with the features of {net.name}:'
-            f' {nearest(own.best, names)}'
-        )
+    net = _net(config, dataset.spec.image_shape)
+    _refuse_best(own.best, _names(own.figures, net), net)
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
     figures.check_numbers(own.num_samples, reference)
@@ -105,14 +101,54 @@ def _of_samples(
     return measure, facts
 
 
-def _names(made: Sequence[str], net: evaluation.FeatureNet) -> list[str]:
+def _of_pairs(
+    config: ConfigDict, task: Task, dataset: Dataset
+) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
+    """Scores of training pairs and of as many held-out ones, and figures by a feature net."""
+    own, sets = config.evaluate, {'': (pairs.TRAIN, dataset)}
+    if (test := data.held_out(config.data, dataset)) is not None:
+        sets[figures.HELD_OUT] = pairs.HELD_OUT, test
+    count = min(own.num_samples, *(part.spec.num_examples for _, part in sets.values()))
+    measured = {
+        suffix: pairs.Pairs(split, part, config.data, count)
+        for suffix, (split, part) in sets.items()
+    }
+    net = _net(config, task.translator.image_shape) if own.figures else None
+    names = _names((*own.figures, figures.PAIRS), net)
+    _refuse_best(own.best, [f'{name}{suffix}' for name in names for suffix in sets], net)
+    *_, photos = map(pairs.photos, measured.values())
+    facts = {'reference': photos.facts(), 'samples': count}
+    if net is not None:
+        figures.check_numbers(count, evaluation.Reference(photos, net))
+        facts['features'] = net.facts()
+    return pairs.observer(task.translator, measured, config.data, net, own.figures), facts
+
+
+def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
+    name = config.evaluate.features or features.default(image_shape)
+    return evaluation.load_net(name, config.evaluate.weights)
+
+
+def _refuse_best(best: str, names: Sequence[str], net: evaluation.FeatureNet | None) -> None:
+    if best and best not in names:
+        means = f'with the features of {net.name}' if net else 'without config.evaluate.figures'
+        raise UserError(
+            f'config.evaluate.best={best} is not measured {means}: {nearest(best, names)}'
+        )
+
+
+_BY_NET = 'frechet', 'kid', 'distance'  # have its suffix
+
+
+def _names(made: Sequence[str], net: evaluation.FeatureNet | None) -> list[str]:
     """The figures by which a checkpoint can be chosen."""
-    bases = [
-        name
-        for name, (group, _) in figures.RANKED.items()
-        if group in made and (group != 'classes' or name in features.NETS[net.name].ranked)
-    ]
-    return [f'{name}_{net.suffix}' if name in ('frechet', 'kid') else name for name in bases]
+    found = []
+    for name, (group, _) in figures.RANKED.items():
+        if group not in made or (net is None and name in _BY_NET):
+            continue
+        if group != 'classes' or name in features.NETS[net.name].ranked:
+            found.append(f'{name}_{net.suffix}' if name in _BY_NET else name)
+    return found
 
 
 def measure(observers: Sequence[Observer], state: GanState) -> dict[str, float]:
@@ -168,3 +204,22 @@ def best_step(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
         return None
     _, sign = figures.ranked(figure)
     return min(measured, key=lambda row: sign * row[figure])['step']
+
+
+TURN = 3  # measurements in a row that are worse than the best before them
+
+
+def turned(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
+    """The best step of a figure of held-out images, if the last TURN measurements fell behind it.
+
+    Args:
+      rows: of evaluations.jsonl.
+      figure: one that `evaluation.figures` ranks.
+
+    Returns:
+      None if it has not turned, or is not of held-out images.
+    """
+    if not figure.endswith(figures.HELD_OUT) or (best := best_step(rows, figure)) is None:
+        return None
+    later = [row for row in rows if row['step'] > best and row.get(figure) is not None]
+    return best if len(later) >= TURN else None

@@ -284,6 +284,7 @@ class Loop:
         self._call = call
         self._data = device_data
         self._started: float | None = started  # None once a step was made
+        self._turned: int | None = None  # the best step, once that was said
 
     def go(self, state: GanState, step: int) -> int:
         """Runs from `step` to the end or an interruption; returns the last step, which is saved.
@@ -345,9 +346,21 @@ class Loop:
         def measure() -> bool:
             with run.recorder.paused(), jax.transfer_guard('allow'):
                 run.recorder.evaluated(step, observers.measure(due, runners.local(state)))
+            self._say_if_turned()
             return _best_step(run) == step
 
         return cluster.decide(measure)
+
+    def _say_if_turned(self) -> None:
+        figure = self._run.config.evaluate.best
+        rows = recorder.read_rows(self._run.workdir, recorder.EVALUATIONS)
+        best = observers.turned(rows, figure)
+        if best is not None and best != self._turned:
+            self._run.progress.message(
+                f'{figure} has been worse since step {best}: training images are being memorised;'
+                ' --step=best is that step'
+            )
+        self._turned = best
 
     def _sample(self, state: GanState, step: int) -> None:
         with self._run.recorder.paused():

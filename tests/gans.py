@@ -66,6 +66,25 @@ def pix2pix(**changes) -> ConfigDict:
     )
 
 
+def pix2pix_small(**changes) -> ConfigDict:
+    """The same as small albums ask for: no checkerboard, every term, on a frozen net of no file."""
+    return pix2pix(
+        **{
+            'gen.net.depth': 4,
+            'gen.net.norm': 'instance_affine',
+            'gen.net.dropout': 0.0,
+            'gen.net.upsample': 'resize',
+            'gen.net.join_input': True,
+            'disc.net.norm': 'instance_affine',
+            'gen.ema_decay': 0.9,
+            'translation.perceptual': 5.0,
+            'translation.perceptual_net': 'tiny',
+            'translation.matching': 10.0,
+            **changes,
+        }
+    )
+
+
 def projected(**changes) -> ConfigDict:
     """Tiny heads and a tiny DCGAN, the heads on a frozen net without a file, on 32x32."""
     return noisy(
@@ -95,6 +114,11 @@ def _tiny_variables(asked: str) -> dict[str, list[np.ndarray]]:
     rng = np.random.default_rng(0)
     shapes = [(4, 4, 3, 3), (2, 2, 3, 4), (2, 2, 4, 5), (2, 2, 5, 6)]
     return {'kernels': [rng.normal(0, 0.3, shape).astype(np.float32) for shape in shapes]}
+
+
+def tiny_maps(image: jax.Array) -> list[jax.Array]:
+    """What the frozen net 'tiny' sees of images [N, S, S, 3]."""
+    return _tiny_maps(_tiny_variables(''), image)
 
 
 # What has no file to be read from: the tests need no extra.

@@ -74,6 +74,11 @@ CASES = {
             batch_size=4, augment='translation', **{'instance_noise.std': 0.1, 'gen.ema_decay': 0.9}
         ),
     ),
+    # instance norm, moments of a frozen net's maps over devices, real and generated maps of D
+    'pix2pix_small': (
+        DataSpec(image_shape=(64, 128, 3), num_classes=0, num_examples=8, panels=2),
+        gans.pix2pix_small(batch_size=4, augment='translation'),
+    ),
     # what is left of a step when only its structure matters
     'plain': (gans.MNIST_SPEC, gans.config('dcgan_mnist')),
 }
@@ -136,6 +141,7 @@ LAYOUTS = [
     ('projected', 'shard_map', 4),
     ('sgan', 'vmap', 2),
     pytest.param('pix2pix', 'vmap', 4, marks=pytest.mark.slow),  # one pair a device
+    ('pix2pix_small', 'shard_map', 2),
 ]
 
 

@@ -124,6 +124,9 @@ FIGURES: Mapping[str, Callable[[Comparison], dict[str, Any]]] = {
 }
 
 
+HELD_OUT = '_held_out'  # follows the names of what is measured on held-out images
+PAIRS = 'pairs'  # what the scores of a translator's pairs are made by, which is no figure
+
 # Figures that can choose between states of a run, without the net's suffix: what they are made by,
 # and 1 where less is better, -1 where more is. Each net has its own of those of its classes.
 RANKED: Mapping[str, tuple[str, int]] = {
@@ -131,12 +134,19 @@ RANKED: Mapping[str, tuple[str, int]] = {
     'kid': ('kid', 1),
     **dict.fromkeys(('precision', 'recall', 'density', 'coverage'), ('manifold', -1)),
     'noise': ('noise', 1),
+    **dict.fromkeys(('l1', 'ab_error', 'distance'), (PAIRS, 1)),
+    **dict.fromkeys(('psnr', 'ssim', 'edge_agreement'), (PAIRS, -1)),
     **{name: ('classes', -1) for net in features.NETS.values() for name in net.ranked},
 }
 
 
 def ranked(name: str) -> tuple[str, int] | None:
-    """The entry of RANKED for the name of a figure, with or without a net's suffix; None: none."""
+    """The entry of RANKED for the name of a figure; None: none.
+
+    Args:
+      name: with or without a net's suffix, and HELD_OUT after it.
+    """
+    name = name.removesuffix(HELD_OUT)
     return RANKED.get(name) or RANKED.get(name.split('_')[0])
 
 

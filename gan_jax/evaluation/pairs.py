@@ -5,11 +5,14 @@ Every translation is by the run's own function, one image at a time, as in its p
 the training photos.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import functools
 import itertools
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml_collections import ConfigDict
 import numpy as np
@@ -18,11 +21,16 @@ from gan_jax import data, files, images, paths, runs
 from gan_jax.data import inputs, views
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
-from gan_jax.evaluation import figures, scores
+from gan_jax.evaluation import distances, figures, scores
+from gan_jax.evaluation import sets as image_sets
 from gan_jax.evaluation.feature_net import FeatureNet
-from gan_jax.evaluation.sets import ImageSet, Reference
+from gan_jax.evaluation.sets import ImageSet, Measured, Reference
 from gan_jax.progress import Progress
-from gan_jax.trained import Trained
+from gan_jax.states import GanState
+from gan_jax.types import Translator
+
+if TYPE_CHECKING:
+    from gan_jax.trained import Trained
 
 TRAIN, HELD_OUT, OTHER = 'train', 'held_out', 'other_domain'  # splits
 MADE, INPUT, MEAN = 'translated', 'input', 'mean_photo'  # what is compared with the photo
@@ -32,6 +40,11 @@ WIDEST = 256  # pixels of an image in it
 CHUNK = 16  # pairs that are read at once
 ENOUGH = 2_048  # pairs from which a Frechet distance is worth its name
 FRECHET = ('frechet',)
+ROLES = {
+    TRAIN: image_sets.TRAINING,
+    HELD_OUT: image_sets.HELD_OUT,
+    OTHER: image_sets.CHOSEN,
+}
 
 
 class Pairs(NamedTuple):
@@ -113,27 +126,39 @@ class Scored(NamedTuple):
     strips: np.ndarray
 
 
-def score(run: Trained, pairs: Iterable[tuple[np.ndarray, np.ndarray]], mean: np.ndarray) -> Scored:
+Translate = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3] -> uint8 [H, W, 3]
+
+
+def translating(translator: Translator, state: GanState) -> Translate:
+    """A state's translator, as a function of images alone."""
+    return functools.partial(translator.translate, translator.variables(state))
+
+
+def score(
+    translate: Translate,
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]],
+    config: ConfigDict,
+    mean: np.ndarray | None = None,
+) -> Scored:
     """Translates inputs one by one, and compares with their photos.
 
     Args:
-      run: the trained translator.
+      translate: the translator.
       pairs: inputs and photos, uint8 [H, W, 3].
-      mean: the mean training photo.
+      config: the run's `config.data`.
+      mean: the mean training photo; None scores the translations alone.
     """
-    translator = run.task.translator
-    variables = translator.variables(run.state)
     rows, made, strips = [], [], []
     for given, photo in pairs:
-        made.append(translator.translate(variables, given))
-        candidates = {MADE: made[-1], INPUT: given, MEAN: mean}
-        rows.append(_scores(candidates, given, photo, run.config.data))
+        made.append(translate(given))
+        others = {} if mean is None else {INPUT: given, MEAN: mean}
+        rows.append(_scores({MADE: made[-1], **others}, given, photo, config))
         if len(made) <= SHOWN:
             strips.append(np.concatenate([given, made[-1], photo], axis=1))
     return Scored(_means(rows), np.stack(made), np.stack(strips))
 
 
-class Measured(NamedTuple):
+class Assessed(NamedTuple):
     """What `measure` found.
 
     Attributes:
@@ -147,7 +172,7 @@ class Measured(NamedTuple):
 
 def measure(
     run: Trained, sets: Sequence[Pairs], net: Callable[[], FeatureNet], progress: Progress
-) -> Measured:
+) -> Assessed:
     """Scores all pairs of a run.
 
     Args:
@@ -167,21 +192,83 @@ def measure(
             progress.update(next(counted))
 
     splits, strips = {}, []
+    translate = translating(run.task.translator, run.state)
     for pairs in sets:
-        found = score(run, watched(pairs), mean)
+        found = score(translate, watched(pairs), run.config.data, mean)
         splits[pairs.split] = _facts(pairs) | {'scores': found.scores}
         if pairs.count >= ENOUGH:
-            distance = figures.measure(found.made, _reference(pairs, feature_net), only=FRECHET)
+            distance = figures.measure(found.made, reference(pairs, feature_net), only=FRECHET)
             splits[pairs.split] |= distance['figures'] | {'features': distance['features']}
         strips.extend(found.strips)
     columns = 1 if len(strips) < SHOWN else 2
-    return Measured(splits, _shrunk(images.tile(np.stack(strips), columns), columns))
+    return Assessed(splits, _shrunk(images.tile(np.stack(strips), columns), columns))
 
 
-def _reference(pairs: Pairs, net: FeatureNet) -> Reference:
-    photos = np.stack([photo for _, photo in pairs])
+def photos(pairs: Pairs) -> ImageSet:
+    """What the inputs should become."""
     name, fingerprint = f'photos of {_name(pairs)}', pairs.dataset.fingerprint
-    return Reference(ImageSet(name, pairs.split, fingerprint, pairs.count, photos), net)
+    image = np.stack([photo for _, photo in pairs])
+    return ImageSet(name, ROLES[pairs.split], fingerprint, pairs.dataset.spec.num_examples, image)
+
+
+def reference(pairs: Pairs, net: FeatureNet) -> Reference:
+    """The photos, under a feature net."""
+    return Reference(photos(pairs), net)
+
+
+def observer(
+    translator: Translator,
+    sets: Mapping[str, Pairs],
+    config: ConfigDict,
+    net: FeatureNet | None,
+    only: Sequence[str],
+) -> Callable[[GanState], dict[str, float]]:
+    """What is measured of a translator while it trains.
+
+    Args:
+      translator: of the run.
+      sets: pairs, by what follows the names of their scores.
+      config: the run's `config.data`.
+      net: a feature net; None: without one.
+      only: keys of `figures.FIGURES`, of the translations against the photos, by the net.
+
+    Returns:
+      state -> of each set the scores of its translations, their figures, and `distance`.
+    """
+    real = {suffix: reference(pairs, net) for suffix, pairs in sets.items()} if net else {}
+
+    def measure(state: GanState) -> dict[str, float]:
+        found = {}
+        for suffix, pairs in sets.items():
+            scored = score(translating(translator, state), pairs, config)
+            values = scored.scores[MADE]
+            if suffix in real:
+                values |= _by_features(scored.made, real[suffix], only)
+            numbers = {n: v for n, v in values.items() if isinstance(v, int | float)}
+            found |= {f'{name}{suffix}': value for name, value in numbers.items()}
+        return found
+
+    return measure
+
+
+def _by_features(made: np.ndarray, real: Reference, only: Sequence[str]) -> dict[str, Any]:
+    fake = Measured(made, real.net)
+    found = figures.compare(figures.Comparison(fake, real, None), only)['figures']
+    return found | {f'distance_{real.net.suffix}': distance(fake.features, real.features)}
+
+
+def distance(made: np.ndarray, photo: np.ndarray) -> float:
+    """How far translations are from their photos, over how far these are from each other.
+
+    1: as far as any other photo. By features, unlike by pixels, mud is no nearer than a cat of
+    another colour.
+
+    Args:
+      made: features of the translations, float [N, D].
+      photo: those of their photos, in the same order.
+    """
+    own = np.linalg.norm(made - photo, axis=1).mean()
+    return float(own / distances.within(photo).mean)
 
 
 def edges_of(given: np.ndarray, config: ConfigDict) -> np.ndarray:

@@ -96,7 +96,7 @@ def provenance(found: Mapping[str, Any]) -> dict[str, str]:
         'Samples': f'{found["samples"]:,}',
         'Reference': f'{real["images"]:,}{part} {real["role"]} ({real["name"]}),'
         f' fingerprint {real["fingerprint"][:12]}',
-        **_of_net(found['features']),
+        **(_of_net(found['features']) if 'features' in found else {}),
     }
 
 

@@ -248,21 +248,28 @@ class BatchNorm(nn.BatchNorm):
 class InstanceNorm(nn.Module):
     """Each channel of each example to mean 0 and variance 1 (arXiv:1607.08022).
 
-    As PyTorch's InstanceNorm2d is by default: no scale, no bias, no running moments.
+    As PyTorch's InstanceNorm2d: without running moments.
 
     Attributes:
       epsilon: added to the variance.
+      affine: whether a scale and a bias of each channel follow, which are trained.
       dtype: of the result; moments are float32.
     """
 
     epsilon: float = 1e-5
+    affine: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[N, H, W, C] -> [N, H, W, C]."""
         chex.assert_rank(x, 4)
-        return _standardized(x, (1, 2), self.epsilon).astype(self.dtype)
+        y = _standardized(x, (1, 2), self.epsilon)
+        if self.affine:
+            scale = self.param('scale', scale_normal, (x.shape[-1],))
+            bias = self.param('bias', nn.initializers.zeros, (x.shape[-1],))
+            y = y * scale.reshape(1, 1, 1, -1) + bias.reshape(1, 1, 1, -1)
+        return y.astype(self.dtype)
 
 
 def _standardized(
@@ -423,6 +430,9 @@ class Net(nn.Module):
         return jnp.concatenate([z, _one_hot(label, self.num_classes).astype(z.dtype)], axis=-1)
 
 
+# The normalisations of pix2pix's nets.
+NORMS = 'batch', 'instance', 'instance_affine', 'none'
+
 # The fields of every net.
 SHARED = tuple(f.name for f in dataclasses.fields(Net) if f.name not in ('parent', 'name'))
 
@@ -430,11 +440,12 @@ SHARED = tuple(f.name for f in dataclasses.fields(Net) if f.name not in ('parent
 def norm(
     net: Net, name: str, x: jax.Array, *, train: bool, batch_moments: bool | None = None
 ) -> jax.Array:
-    """The normalisation of pix2pix's nets: 'batch', 'instance' or 'none'; called inside `net`."""
+    """The normalisation `name` of NORMS; called inside `net`."""
     if name == 'none':
         return x
-    if name == 'instance':
-        return InstanceNorm(epsilon=1e-5, dtype=net.dtype)(x)
+    if name in ('instance', 'instance_affine'):
+        affine = name == 'instance_affine'
+        return InstanceNorm(epsilon=1e-5, affine=affine, dtype=net.dtype)(x)
     layer = BatchNorm(
         momentum=0.9,
         epsilon=1e-5,

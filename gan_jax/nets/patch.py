@@ -27,9 +27,8 @@ class Discriminator(layers.Net):
         times as many.
       n_layers: convolutions of stride 2. A logit sees 16, 34, 70, 142 or 286 pixels a side
         for 1 to 5 of them; 0 is the paper's pixelGAN, three 1x1 convolutions.
-      norm: 'batch', 'instance' or 'none', on all convolutions but the first and the last;
-        only 'instance' gives these a bias. Batch norm lets a logit depend on more than its
-        own patch.
+      norm: key of `layers.NORMS`, on all convolutions but the first and the last; only 'instance'
+        gives these a bias. All but 'none' let a logit depend on more than its own patch.
     """
 
     width: int = 64
@@ -38,7 +37,7 @@ class Discriminator(layers.Net):
 
     kind: ClassVar[layers.Kind] = layers.Kind.PATCHES
     options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType(
-        {'norm': ('batch', 'instance', 'none'), 'n_layers': range(6)}
+        {'norm': layers.NORMS, 'n_layers': range(6)}
     )
 
     def misfit(self) -> str:
@@ -53,16 +52,20 @@ class Discriminator(layers.Net):
         )
 
     @nn.compact
-    def __call__(self, x: jax.Array, condition: jax.Array, *, train: bool) -> jax.Array:
+    def __call__(
+        self, x: jax.Array, condition: jax.Array, *, train: bool, return_features: bool = False
+    ) -> jax.Array | tuple[jax.Array, list[jax.Array]]:
         """Whether each patch is real, given what the image was made from.
 
         Args:
           x: float [N, H, W, C], real or generated.
           condition: float [N, H, W, any], what it is, or pretends to be, the translation of.
           train: whether the running moments move.
+          return_features: also return the hidden maps, which feature matching compares.
 
         Returns:
-          float32 logits [N, h, w]; at 256x256 and three layers 30x30, at none 256x256.
+          float32 logits [N, h, w]; at 256x256 and three layers 30x30, at none 256x256. Or these
+          and maps, float32 [N, h, w, C], one of each hidden layer.
         """
         chex.assert_shape(x, (None, *self.image_shape))
         chex.assert_shape(condition, (len(x), *self.image_shape[:2], None))
@@ -70,9 +73,11 @@ class Discriminator(layers.Net):
         normalize = partial(layers.norm, self, self.norm, train=train)
         first, *hidden, last = self._convolutions()
         x = activate(first(jnp.concatenate([condition, x.astype(condition.dtype)], axis=-1)))
+        maps = [x]
         for conv in hidden:
-            x = activate(normalize(conv(x)))
-        return last(x).astype(jnp.float32)[..., 0]
+            maps.append(activate(normalize(conv(maps[-1]))))
+        logits = last(maps[-1]).astype(jnp.float32)[..., 0]
+        return (logits, [x.astype(jnp.float32) for x in maps]) if return_features else logits
 
     def _convolutions(self) -> list[layers.Conv]:
         conv = partial(

@@ -38,6 +38,18 @@ class Panel(NamedTuple):
     by_net: bool = False
 
 
+def _of_pairs(*figures: str) -> tuple[Curve, ...]:
+    """Scores of training and of held-out pairs."""
+    return tuple(
+        curve
+        for figure in figures
+        for curve in (
+            Curve(figure, 'Training', 'disc'),
+            Curve(f'{figure}_held_out', 'Held out', 'gen'),
+        )
+    )
+
+
 def _by_net(figure: str) -> tuple[Curve, ...]:
     """A figure by each of the feature nets, of which a run has one."""
     suffixes = {'digits': 'digits', 'efflite0': 'EffLite0', 'inception': 'Inception'}
@@ -66,6 +78,18 @@ PANELS = (
         guide=balance.LOST,
         evaluated=True,
     ),
+    *(
+        Panel(f'Translations: {title}', _of_pairs(figure), limits=(0.0, None), evaluated=True)
+        for title, figure in (('L1', 'l1'), ('SSIM', 'ssim'), ('edges, F1', 'edge_agreement'))
+    ),
+    Panel(
+        'Translations: distance of features',
+        _of_pairs('distance_efflite0', 'distance_squeezenet'),
+        limits=(0.0, None),
+        evaluated=True,
+        by_net=True,
+    ),
+    Panel('Translations: cats', _of_pairs('cat_share'), (0.0, 1.0), evaluated=True, by_net=True),
     *(
         Panel(title, _by_net(figure), limits=(0.0, None), evaluated=True, by_net=True)
         for title, figure in (('Frechet distance', 'frechet'), ('Kernel distance', 'kid'))

@@ -22,17 +22,22 @@ class Kind(NamedTuple):
       draws: config -> of which images each of the batches in a step is: a `data.order.POOLS`.
       inspect: (config, batch of [N, ...]) -> uint8 [M, H, W, C], real images as the
         discriminator sees them, drawn as in step 0; it needs no networks.
+      measures: what is measured of it whatever `config.evaluate.figures` asks for, as
+        `evaluation.figures.RANKED` has it.
     """
 
     make: Callable[..., Task]
     draws: Callable[[ConfigDict], tuple[str, ...]]
     inspect: Callable[[ConfigDict, Batch], jax.Array]
+    measures: tuple[str, ...] = ()
 
 
 TASKS: Mapping[str, Kind] = {
     'adversarial': Kind(adversarial.make, adversarial.draws, players.inspect),
     'semisupervised': Kind(semisupervised.make, semisupervised.draws, players.inspect),
-    'translation': Kind(translation.make, translation.draws, translation.inspect),
+    'translation': Kind(
+        translation.make, translation.draws, translation.inspect, measures=('pairs',)
+    ),
 }
 
 

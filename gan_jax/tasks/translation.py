@@ -2,15 +2,15 @@
 
 A training image is a pair, the input on the left and on the right the photo that it is to become.
 The discriminator sees the input beside the photo, or beside what the generator made of it, and
-gives a logit for each patch; the generator also minimises the distance to the photo, L1 (Isola
-et al. 2017, arXiv:1611.07004, eq. 4). One step updates the discriminator, then the generator,
-both on the same images.
+gives a logit for each patch; the generator also minimises its distance to the photo: L1 (Isola
+et al. 2017, arXiv:1611.07004, eq. 4) and the others of TERMS, each with a weight in the config.
+One step updates the discriminator, then the generator, both on the same images.
 
 Out of training images are translated one by one, and always by the same compiled function: in a
 run's previews, its evaluation and the command `translate` (`gan_jax.types.Translator`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import functools
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 import numpy as np
 import optax
 
-from gan_jax import augment, images, losses, nets, optimizers, rng
+from gan_jax import augment, images, losses, nets, optimizers, perceptual, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
 from gan_jax.tasks import players
@@ -39,14 +39,16 @@ class Recipe(NamedTuple):
 
     Attributes:
       loss: functions of (real_logits, fake_logits) for each network.
-      l1: weight of the generator's distance to the photo.
+      weights: of the distances to the photo in `TERMS`, without those that are 0.
+      perceptual_net: key of `frozen.FROZEN`, by whose maps the term 'perceptual' compares.
       disc_weight: of the discriminator's loss.
     """
 
     nets: Pair[nn.Module]
     optimizers: Pair[optax.GradientTransformation]
     loss: Pair[losses.LossFn]
-    l1: float
+    weights: Mapping[str, float]
+    perceptual_net: str
     disc_weight: float
     augment: augment.Policy
     augment_p: float
@@ -90,7 +92,8 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
             disc=optimizers.make(config.disc.optimizer, config.steps),
         ),
         loss=losses.make(config.loss, config.label_smoothing),
-        l1=config.translation.l1,
+        weights={name: config.translation[name] for name in TERMS if config.translation[name]},
+        perceptual_net=config.translation.perceptual_net,
         disc_weight=config.translation.disc_weight,
     )
 
@@ -122,8 +125,17 @@ def panel_shape(spec: DataSpec) -> tuple[int, int, int]:
 
 def init(recipe: Recipe, spec: DataSpec) -> GanState:
     """A fresh state; see `players.init`."""
-    image = jnp.zeros((2, *panel_shape(spec)))
-    return players.init(recipe, Pair((image,), (image, image)))
+    shape = panel_shape(spec)
+    image = jnp.zeros((2, *shape))
+    state = players.init(recipe, Pair((image,), (image, image)))
+    if 'perceptual' not in recipe.weights:
+        return state
+    return state.replace(memory={'perceptual': perceptual.start(*_frozen(recipe), shape)})
+
+
+def _frozen(recipe: Recipe) -> tuple[str, str]:
+    """The net of the term 'perceptual', and what needs it."""
+    return recipe.perceptual_net, f'config.translation.perceptual={recipe.weights["perceptual"]}'
 
 
 def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
@@ -136,8 +148,8 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
 
     Returns:
       The next state, and float32 scalars averaged over devices: `loss_g`, the adversarial part of
-      what the generator minimises, and `l1`, which times `recipe.l1` is the rest: the mean
-      distance of what it makes in training to the photo, pixels in [-1, 1]; `loss_d` with its
+      what the generator minimises; `l1`, the mean distance of what it makes in training to the
+      photo, pixels in [-1, 1], and each other of TERMS that has a weight; `loss_d` with its
       weight; `d_real`, `d_fake`, the means of sigmoid(D) over patches; `grad_norm_g`,
       `grad_norm_d`.
     """
@@ -149,9 +161,11 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     gen, disc = state.nets
     generated = game.generate(gen, given)
     disc, disc_metrics = update_disc(game, disc, given, photo, generated.image)
-    gen, gen_metrics = update_gen(game, gen, disc, given, photo, generated)
+    memory, looks = _look(game, state, photo)
+    gen, gen_metrics = update_gen(game, gen, disc, given, photo, generated, looks)
     state = state.replace(
         step=state.step + 1,
+        memory=memory,
         nets=Pair(gen, disc),
         ema=players.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
     )
@@ -200,6 +214,74 @@ def update_disc(
     return disc.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 
+class Looks(NamedTuple):
+    """How the frozen net sees the photos.
+
+    Attributes:
+      real: its maps of them.
+      moments: of its channels.
+    """
+
+    real: list[jax.Array]
+    moments: perceptual.Moments
+
+
+def _look(
+    game: players.Game, state: GanState, photo: jax.Array
+) -> tuple[dict[str, Any], Looks | None]:
+    """The memory after these photos, and what the term 'perceptual' needs, if there is one."""
+    if 'perceptual' not in game.recipe.weights:
+        return state.memory, None
+    real = perceptual.maps(*_frozen(game.recipe), photo)
+    moments = perceptual.update(state.memory['perceptual'], real, state.step, game.average)
+    return {'perceptual': moments}, Looks(real, moments)
+
+
+class Compared(NamedTuple):
+    """An image of the generator's and what it should be.
+
+    Attributes:
+      recipe: the GAN.
+      fake, photo: float32 [B, H, W, C].
+      fake_maps, photo_maps: the discriminator's hidden maps of both, augmented alike.
+      looks: of the photo; None where there is no term 'perceptual'.
+    """
+
+    recipe: Recipe
+    fake: jax.Array
+    photo: jax.Array
+    fake_maps: list[jax.Array]
+    photo_maps: list[jax.Array]
+    looks: Looks | None
+
+
+def _l1(of: Compared) -> jax.Array:
+    return jnp.mean(jnp.abs(of.fake - of.photo))
+
+
+def _perceptual(of: Compared) -> jax.Array:
+    """See `gan_jax.perceptual`."""
+    fake = perceptual.maps(*_frozen(of.recipe), of.fake)
+    return perceptual.distance(fake, *of.looks)
+
+
+def _matching(of: Compared) -> jax.Array:
+    """Feature matching: L1 of D's hidden maps (Wang et al. 2018, arXiv:1711.11585, eq. 4).
+
+    The mean over layers, where the paper has their sum.
+    """
+    pairs = zip(of.fake_maps, of.photo_maps, strict=True)
+    return jnp.mean(jnp.stack([jnp.mean(jnp.abs(fake - photo)) for fake, photo in pairs]))
+
+
+# What a weight of config.translation is of.
+TERMS: Mapping[str, Callable[[Compared], jax.Array]] = {
+    'l1': _l1,
+    'perceptual': _perceptual,
+    'matching': _matching,
+}
+
+
 def update_gen(
     game: players.Game,
     gen: NetState,
@@ -207,19 +289,23 @@ def update_gen(
     given: jax.Array,
     photo: jax.Array,
     generated: players.Generated,
+    looks: Looks | None,
 ) -> tuple[NetState, Metrics]:
     """One update of the generator through the discriminator, whose statistics stay as they are."""
     recipe = game.recipe
 
-    def logits(image: jax.Array, purpose: str) -> jax.Array:
+    def judged(image: jax.Array, purpose: str) -> tuple[jax.Array, list[jax.Array]]:
         seen = _seen(game, image, given, purpose)
-        return game.apply(disc, disc.params, *seen, purpose='gen')[0]
+        return game.apply(disc, disc.params, *seen, purpose='gen', return_features=True)[0]
 
     def objective(fake: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        # Only a relativistic loss looks at the real ones; for the others XLA drops the pass.
-        loss = recipe.loss.gen(logits(photo, 'real'), logits(fake, 'fake'))
-        gan, l1 = jnp.mean(loss), jnp.mean(jnp.abs(fake - photo))
-        return gan + recipe.l1 * l1, {'loss_g': gan, 'l1': l1}
+        # XLA drops what nothing looks at: only relativistic losses and `matching` see the photo.
+        logits, maps = judged(fake, 'fake')
+        loss = jnp.mean(recipe.loss.gen(judged(photo, 'real')[0], logits))
+        of = Compared(recipe, fake, photo, maps, judged(photo, 'fake')[1], looks)
+        found = {name: TERMS[name](of) for name in {'l1': None, **recipe.weights}}
+        total = loss + sum(weight * found[name] for name, weight in recipe.weights.items())
+        return total, {'loss_g': loss, **found}
 
     fake_grad, metrics = jax.grad(objective, has_aux=True)(generated.image)
     (grads,) = generated.pullback(fake_grad)

@@ -36,7 +36,7 @@ def test_an_unknown_peer_is_refused():
 
 @pytest.mark.parametrize(
     'name',
-    ['dcgan64', 'dcgan_mnist', 'gan_mnist', 'fc_gan_mnist', 'wgan_gp_mnist', 'pix2pix_grey']
+    ['dcgan64', 'dcgan_mnist', 'gan_mnist', 'fc_gan_mnist', 'wgan_gp_mnist', 'pix2pix_grey:paper']
     + ['sgan_mnist', 'sgan_mnist:book', 'sgan_mnist:brownlee'],
 )
 def test_both_sides_have_the_same_parameters(name, torch_tasks):

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.nets import patch, unet
+from gan_jax.nets import layers, patch, unet
 from tests.nets.nets_test import count, init, train_pass, variables_of
 
 SHAPE = (64, 64, 3)
-NORMS = pytest.mark.parametrize('norm', ['batch', 'instance', 'none'])
+NORMS = pytest.mark.parametrize('norm', layers.NORMS)
+SMALL = {'depth': 4, 'norm': 'instance_affine', 'upsample': 'resize', 'join_input': True}
 
 
 def draw(seed: int, *shape: int) -> np.ndarray:
@@ -63,18 +64,32 @@ class TestCounts:
         net = patch.Discriminator(image_shape=(256, 256, 3))
         assert count(net, image, image) == 2_768_705
 
-    def test_only_instance_norm_gives_biases(self):
+    def test_a_small_net_that_leaves_no_checkerboard(self):
+        fields = {**SMALL, 'depth': 6, 'width': 32}
+        net = unet.Generator(image_shape=(128, 128, 3), **fields)
+        down, up = (3, 32, 64, 128, 256, 256, 256), (256, 512, 512, 256, 128, 64)
+        skips, half = (256, 256, 128, 64, 32), 16
+        kernels = sum(16 * a * b for a, b in zip(down, down[1:], strict=False))
+        kernels += sum(9 * a * b for a, b in zip(up, (*skips, half), strict=True))
+        norms = 2 * (sum(down[2:]) + sum(skips) + half)
+        last = 9 * (half + 3) * 3 + 3
+        assert count(net, jnp.zeros((1, 128, 128, 3))) == kernels + norms + last
+
+    def test_norms_with_a_scale_have_biases_of_their_own(self):
         image = jnp.zeros((1, 256, 256, 3))
         wide = 128 + 256 + 512
-        for norm, expected in (('instance', 2_768_705 - wide), ('none', 2_768_705 - 2 * wide)):
+        for norm, less in {'instance_affine': 0, 'instance': wide, 'none': 2 * wide}.items():
             net = patch.Discriminator(image_shape=(256, 256, 3), norm=norm)
-            assert count(net, image, image) == expected
+            assert count(net, image, image) == 2_768_705 - less
 
 
 class TestGenerator:
-    @pytest.mark.parametrize('side, norm', [(64, 'none'), (64, 'instance'), (128, 'batch')])
-    def test_makes_float32_images_in_its_range_of_any_channels(self, side, norm):
-        net = generator(image_shape=(side, side, 3), norm=norm)
+    @pytest.mark.parametrize(
+        'side, fields',
+        [(64, {'norm': 'none'}), (64, {'norm': 'instance'}), (128, {'norm': 'batch'}), (64, SMALL)],
+    )
+    def test_makes_float32_images_in_its_range_of_any_channels(self, side, fields):
+        net = generator(image_shape=(side, side, 3), **fields)
         x = draw(0, 2, side, side, 1)
         variables = jax.tree.map(lambda v: 100 * v, init(net, x))
         images, _ = train_pass(net, variables, x)
@@ -104,6 +119,21 @@ class TestGenerator:
         assert [side('ConvTranspose', i) for i in range(8)] == up
         assert sum(name.startswith('Dropout') for name in maps) == 3
         assert sum(name.startswith('BatchNorm') for name in maps) == 6 + 7
+
+    def test_of_a_blank_input_resizing_leaves_no_checkerboard(self):
+        def patterns(upsample: str) -> np.ndarray:
+            """What is left of the middle of an image without its mean over every 2x2 pixels."""
+            net = generator(norm='none', width=4, depth=2, upsample=upsample)
+            x = jnp.ones((1, *SHAPE))
+            variables = jax.tree.map(lambda p: 10 * p, init(net, x))
+            middle = np.asarray(translate(net, variables, x))[0, 24:40, 24:40]
+            return middle - middle.mean(axis=(0, 1))
+
+        assert np.abs(patterns('resize')).max() < 1e-6 < 1e-3 < np.abs(patterns('transposed')).max()
+
+    def test_no_map_is_smaller_than_one_pixel(self):
+        assert [generator(depth=depth).misfit() for depth in (0, 1, 6)] == [''] * 3
+        assert generator(depth=7).misfit().startswith('depth=7 is at most 6')
 
     def test_checks_the_size_of_its_images(self):
         with pytest.raises(AssertionError):
@@ -178,6 +208,18 @@ class TestDevices:
 
 
 class TestDiscriminator:
+    def test_its_maps_are_those_of_its_hidden_layers(self):
+        net, x = discriminator(), draw(0, 2, *SHAPE)
+        variables = init(net, x, x)
+        logits, maps = translate(net, variables, x, condition=x, return_features=True)
+        np.testing.assert_array_equal(logits, translate(net, variables, x, condition=x))
+        assert [y.shape for y in maps] == [
+            (2, 32, 32, 4),
+            (2, 16, 16, 8),
+            (2, 8, 8, 16),
+            (2, 7, 7, 32),
+        ]
+
     @pytest.mark.parametrize(
         'n_layers, side', [(0, 256), (1, 126), (2, 62), (3, 30), (4, 14), (5, 6)]
     )
@@ -228,7 +270,7 @@ class TestDiscriminator:
         assert net.misfit() == '' and logits.shape == (1, 1, 1)
 
 
-@pytest.mark.parametrize('norm', ['batch', 'instance'])
+@pytest.mark.parametrize('norm', ['batch', 'instance_affine'])
 @pytest.mark.parametrize('role', ['gen', 'disc'])
 def test_bfloat16_is_close_to_float32_and_differentiable(role, norm):
     x = draw(0, 4, *SHAPE)

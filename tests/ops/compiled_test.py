@@ -41,6 +41,7 @@ STEPS = {
     'dcgan': (gans.config('dcgan', **WGAN_GP), gans.DCGAN_SPEC),
     'sgan': (gans.config('sgan', task='semisupervised'), gans.MNIST_SPEC),
     'pix2pix': (gans.pix2pix(), PAIR_SPEC),
+    'pix2pix_small': (gans.pix2pix_small(), PAIR_SPEC),
 }
 
 

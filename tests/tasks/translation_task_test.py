@@ -36,10 +36,20 @@ def scaled(net, factor):
     return net.replace(params=jax.tree.map(lambda leaf: factor * leaf, net.params))
 
 
+def test_without_them_the_recipe_has_no_other_terms(small):
+    recipe, state, _ = small
+    assert recipe.weights == {'l1': 100} and state.memory == {}
+
+
 @pytest.mark.newest
-def test_the_first_update_is_the_papers(small):
-    """Against eq. 4 written out on plain passes, D's loss halved, L1 times 100."""
+@pytest.mark.parametrize('others', [{}, {'perceptual': 7.0, 'matching': 9.0}], ids=['paper', 'all'])
+def test_the_first_update_is_the_papers(small, others):
+    """Against eq. 4 written out on plain passes, D's loss halved, L1 times 100, and other terms."""
     recipe, state, batch = small
+    if others:
+        changes = {f'translation.{name}': weight for name, weight in others.items()}
+        frozen = {'translation.perceptual_net': 'tiny', 'gen.net.dropout': 0.0}
+        recipe, state, batch = setting(**changes, **frozen)
     recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
     gen, disc = (
         net.replace(tx=tx, opt_state=tx.init(net.params))
@@ -52,9 +62,20 @@ def test_the_first_update_is_the_papers(small):
         variables = {'params': params, 'batch_stats': gen.batch_stats}
         return gen.apply_fn(variables, given, train=True, mutable=['batch_stats'])[0]
 
-    def logits(params, image):
+    def logits(params, image, **options):
         variables = {'params': params, 'batch_stats': disc.batch_stats}
-        return disc.apply_fn(variables, image, given, train=True, mutable=['batch_stats'])[0]
+        mode = dict(train=True, mutable=['batch_stats'], **options)
+        return disc.apply_fn(variables, image, given, **mode)[0]
+
+    def perceptual(made):
+        """By deviations of the photos' own maps: these are the first photos."""
+        found = zip(*(gans.tiny_maps(image) for image in (made, photo)), strict=True)
+        each = [jnp.abs(a - b) / jnp.std(b, axis=(0, 1, 2), keepdims=True) for a, b in found]
+        return sum(map(jnp.mean, each)) / 4
+
+    def matching(updated, made):
+        maps = [logits(updated, image, return_features=True)[1] for image in (made, photo)]
+        return sum(jnp.mean(jnp.abs(a - b)) for a, b in zip(*maps, strict=True)) / len(maps[0])
 
     def disc_loss(params):
         real, made = logits(params, photo), logits(params, fake(gen.params))
@@ -63,8 +84,11 @@ def test_the_first_update_is_the_papers(small):
 
     def gen_loss(params, updated):
         made = fake(params)
-        l1 = jnp.mean(jnp.abs(made - photo))
-        return jnp.mean(-jnp.log(jax.nn.sigmoid(logits(updated, made)))) + 100 * l1
+        loss = jnp.mean(-jnp.log(jax.nn.sigmoid(logits(updated, made))))
+        loss += 100 * jnp.mean(jnp.abs(made - photo))
+        if others:
+            loss += 7 * perceptual(made) + 9 * matching(updated, made)
+        return loss
 
     @jax.jit
     def expected():
@@ -76,7 +100,8 @@ def test_the_first_update_is_the_papers(small):
 
     after, metrics = jax.jit(functools.partial(translation.step, recipe))(state, batch)
     loss, wanted = expected()
-    np.testing.assert_allclose(metrics['loss_g'] + 100 * metrics['l1'], loss, rtol=1e-5)
+    total = metrics['loss_g'] + sum(w * metrics[name] for name, w in recipe.weights.items())
+    np.testing.assert_allclose(total, loss, rtol=1e-5)
     for net, want in zip(after.nets, wanted, strict=True):
         norm = float(optax.tree.norm(want))
         for a, b in zip(jax.tree.leaves(net.opt_state), jax.tree.leaves(want), strict=True):
