@@ -49,7 +49,8 @@ def _hybrid(config: ConfigDict) -> None:
     config.gen.net = ConfigDict(dict(name='dcgan', width=64))
     config.disc.net = ConfigDict(dict(name='projected', pixel_weight=0.5))
     config.loss = 'hinge'
-    config.augment = 'color,translation,small_cutout'
+    # At full strength colours come out flat, and backgrounds brown.
+    config.augment = 'soft_color,translation,small_cutout'
     for player in (config.gen, config.disc):
         player.optimizer.b2 = 0.99
     config.steps = 15_000
@@ -57,6 +58,11 @@ def _hybrid(config: ConfigDict) -> None:
 
 def _resize(config: ConfigDict, side: int) -> None:
     config.data.image_size = side
+    if side > 64:  # as many channels of as many pixels: a map more at the large end
+        config.gen.net.width = 64 * 64 // side
+        config.disc.net.pixel_width = 32 * 64 // side
+    if side > 128:
+        config.disc.net.side = 224
 
 
 def _adaptive(config: ConfigDict) -> None:

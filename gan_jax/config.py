@@ -259,8 +259,8 @@ def small_album(config: ConfigDict) -> None:
     """Makes of `pix2pix` what learns hundreds of pairs within an hour on two cores.
 
     A step is of eight pairs, with a tenth of the paper's parameters, so that an hour shows each
-    pair hundreds of times. A perceptual loss (Johnson et al. 2016, arXiv:1603.08155) asks for fur where
-    L1 asks for the mean of all colours; repetition and convolution leave no checkerboard; and
+    pair hundreds of times. A perceptual loss (Johnson et al. 2016, arXiv:1603.08155) asks for fur
+    where L1 asks for the mean of all colours; repetition and convolution leave no checkerboard; and
     instance norm keeps a picture from depending on its neighbours in the batch.
     """
     norm = 'instance_affine'

@@ -1,4 +1,4 @@
-"""DCGAN (arXiv:1511.06434) for 32, 64 and 128 pixels: study 5, PyTorch's `examples/dcgan`.
+"""DCGAN (arXiv:1511.06434) for 32 to 256 pixels: study 5, PyTorch's `examples/dcgan`.
 
 At z 100 and 64x64x3 the generator has 3,576,704 parameters, the discriminator 2,765,568
 (trainable). Other sizes have one level of stride 2 less or more. Initialised as PyTorch's
@@ -20,13 +20,13 @@ from gan_jax.nets import layers
 class _Net(layers.Net):
     width: int = 64  # channels of the map of half the image's size
 
-    sizes: ClassVar[str] = 'squares of 32, 64 or 128 pixels'
+    sizes: ClassVar[str] = 'squares of 32, 64, 128 or 256 pixels'
 
     @staticmethod
     def supports(image_shape: tuple[int, int, int]) -> bool:
         """Squares of a power of two; the map at the far end is 4x4."""
         height, width, _ = image_shape
-        return height == width and height in (32, 64, 128)
+        return height == width and height in (32, 64, 128, 256)
 
     def _widths(self) -> list[int]:
         """Channels of the maps from half the image's size down to 4x4."""
