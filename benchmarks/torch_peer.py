@@ -37,7 +37,7 @@ def turn(trainer: Trainer, calls: int) -> dict[str, Any]:
 
 
 def answers(trainer: Trainer, orders: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """What each order gives."""
+    """Yields the answer to each order."""
     for line in orders:
         order = json.loads(line)
         if order['do'] == 'turn':

@@ -31,7 +31,7 @@ class Ada(NamedTuple):
 
 
 def make(config: ConfigDict, images_per_step: int) -> Ada | None:
-    """From `config.ada`; None if it is off.
+    """Reads `config.ada`; None if it is off.
 
     Args:
       config: that section.
@@ -44,14 +44,14 @@ def make(config: ConfigDict, images_per_step: int) -> Ada | None:
 
 
 def start() -> dict[str, jax.Array]:
-    """What it remembers in a fresh state: the probability `p`, and the sum of `signs` so far."""
+    """The memory of a fresh state: the probability `p`, and the sum of `signs` so far."""
     return {'p': jnp.zeros(()), 'signs': jnp.zeros(())}
 
 
 def follow(
     ada: Ada, memory: Mapping[str, jax.Array], sign: jax.Array, step: jax.Array
 ) -> dict[str, jax.Array]:
-    """What it remembers after a step.
+    """The memory after a step.
 
     Args:
       ada: how.

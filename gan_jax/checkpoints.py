@@ -412,7 +412,7 @@ def _as_leaf(value: np.ndarray, like: Any) -> jax.Array:
 def _as_numpy(
     checkpointer: Any, path: Path, like: Any, only: Collection[str] | None
 ) -> dict[str, Any]:
-    """What restores arrays to the host, whatever devices they were saved from.
+    """Restore arguments that bring arrays to the host, whatever devices they were saved from.
 
     All of those that are stored or, with `only`, the leaves of `like` at these paths.
     """
@@ -496,7 +496,7 @@ def _flush(path: Path) -> None:
 
 
 def _error_number(error: Exception) -> int | None:
-    """What the operating system said, as TensorStore puts it into a ValueError's text."""
+    """The operating system's error number, which TensorStore puts into a ValueError's text."""
     if isinstance(error, OSError):
         return error.errno
     found = re.search(r"os_error_code='(\d+)'", str(error))

@@ -1,4 +1,4 @@
-"""What a trained classifier says of images, and how far its confidence can be trusted."""
+"""Classes of images by a trained classifier, and how far its confidence can be trusted."""
 
 from collections.abc import Iterator
 import itertools
@@ -39,7 +39,7 @@ class Classifier:
         self._call = jax.jit(lambda state, x: jax.nn.softmax(run.task.classifier(state, x)))
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Of each class, float32 [N, K], for images as stored, uint8 [N, H, W, C]."""
+        """Probabilities of each class, float32 [N, K], for images as stored, uint8 [N, H, W, C]."""
         found = []
         for start in range(0, len(image), CHUNK):
             # The last call is filled up with the first images, so that one program serves all.
@@ -59,7 +59,7 @@ class Answer(NamedTuple):
 def classify_files(
     run: Trained, path: Path, field: str
 ) -> Iterator[tuple[str, Answer | decode.Unreadable]]:
-    """What each image file is, in the order of their names.
+    """Classifies each image file, in the order of their names.
 
     Args:
       run: the trained classifier.

@@ -156,7 +156,7 @@ def is_first() -> bool:
 
 
 def decide(function: Callable[[], T]) -> T:
-    """What `function` gives in process 0, or the UserError it raises there, in every process.
+    """Calls `function` in process 0; every process gets its result, or its UserError.
 
     Args:
       function: returns anything `json` can write; called in process 0 alone.

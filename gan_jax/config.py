@@ -167,7 +167,7 @@ def _semisupervised() -> ConfigDict:
 
 
 def _translation() -> ConfigDict:
-    """What the task `translation` minimises, and how its generator works out of training."""
+    """Loss weights of the task `translation`, and how its generator works out of training."""
     return ConfigDict(
         dict(
             # Weights of the generator's distances to the photo, of gan_jax.tasks.translation.TERMS.
@@ -184,7 +184,7 @@ def _translation() -> ConfigDict:
 
 
 def _evaluate() -> ConfigDict:
-    """What is measured while training; see docs/balance.md and docs/evaluation.md."""
+    """Measurements while training; see docs/balance.md and docs/evaluation.md."""
     return ConfigDict(
         dict(
             balance=1,  # epochs between measurements of the balance of G and D; 0: none
@@ -293,7 +293,7 @@ def small_album(config: ConfigDict) -> None:
 
 
 def choose_translator(config: ConfigDict, preset: str) -> ConfigDict:
-    """What the config of an album of pairs returns for a preset, as `choose_preset` does.
+    """Chooses the preset of an album of pairs, as `choose_preset` does.
 
     Presets: smoke; 64, 128 (as without one), 256 or 512 pixels a side, of `small_album`; each with
     _paper, and paper (256 pixels), as `pix2pix` has it.
@@ -347,7 +347,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
 
 
 def choose_preset(config: ConfigDict, preset: str, **others: Callable[[], None]) -> ConfigDict:
-    """What a config file returns for the preset after the colon: '', 'smoke' or one of `others`.
+    """Applies the preset after the colon: '', 'smoke' or one of `others`.
 
     Args:
       config: with the experiment's own settings.
@@ -529,7 +529,7 @@ def _validate_penalties(config: ConfigDict) -> None:
 
 
 def _validate_evaluation(config: ConfigDict, always: tuple[str, ...]) -> None:
-    """Of config.evaluate; `always`: what the task measures besides its figures."""
+    """Checks config.evaluate; `always`: what the task measures besides its figures."""
     for name in config.figures:
         if name not in evaluation.FIGURES:
             raise UserError(

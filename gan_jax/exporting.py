@@ -34,7 +34,7 @@ TOLERANCE = {'float32': 1e-5, 'bfloat16': 0.05}
 
 
 class Exported(NamedTuple):
-    """What `load` returns.
+    """An exported generator, classifier or translator.
 
     Attributes:
       call: (*inputs [N, ...]) -> float32 [N, ...], by the artefact.

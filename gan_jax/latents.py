@@ -1,4 +1,4 @@
-"""What a generator starts from: latents, as functions of one key for each example."""
+"""Latents, as functions of one key for each example."""
 
 from collections.abc import Callable, Mapping
 

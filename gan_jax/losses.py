@@ -53,7 +53,7 @@ class Judge(NamedTuple):
 
 
 def per_image(logits: Logits) -> Logits:
-    """What a discriminator says of each image: the mean of its logits, [N] or [N, L] -> [N]."""
+    """The mean logit of each image, [N] or [N, L] -> [N]."""
     return logits if logits.ndim == 1 else jnp.mean(logits, axis=1)
 
 

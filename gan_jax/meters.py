@@ -1,4 +1,4 @@
-"""What is measured between two log points: means and time."""
+"""Means and times between two log points."""
 
 from collections.abc import Iterator, Mapping, Sequence
 import contextlib

@@ -1,4 +1,4 @@
-"""What is measured of a run while it trains: what, and when."""
+"""Measurements of a run while it trains: which, and when."""
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -78,7 +78,7 @@ def make(
 def _of_samples(
     config: ConfigDict, task: Task, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
-    """What `gan-jax evaluate` measures, as far as `config.evaluate.figures` asks for it."""
+    """Computes the metrics of `gan-jax evaluate` that `config.evaluate.figures` asks for."""
     own = config.evaluate
     net = _net(config, dataset.spec.image_shape)
     _refuse_best(own.best, _names(own.figures, net), net)
@@ -175,7 +175,7 @@ class Span(NamedTuple):
 
 
 def spans(rows: Sequence[Mapping[str, Any]], noted: Sequence[Mapping[str, Any]]) -> list[Span]:
-    """What the figures of samples are to be shown with.
+    """Evaluations by the settings they were made with, which metrics are to be shown with.
 
     Args:
       rows: of evaluations.jsonl.

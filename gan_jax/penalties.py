@@ -129,5 +129,5 @@ class Lecam(NamedTuple):
 
 
 def make_lecam(config: ConfigDict) -> Lecam | None:
-    """From `config.lecam`; None if it is off."""
+    """Reads `config.lecam`; None if it is off."""
     return Lecam(config.weight, config.decay, config.start) if config.weight else None

@@ -1,4 +1,4 @@
-"""What a run writes down while it trains: its metrics, figures, sample grids, TensorBoard."""
+"""Records of a run while it trains: metrics, evaluations, sample grids, TensorBoard."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 import contextlib
@@ -272,7 +272,7 @@ class Onlooker:
         """Tells nobody."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What is saved is the other process's."""
+        """Nothing: the other process saves its own."""
         return NOTHING_RECORDED
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

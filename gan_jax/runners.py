@@ -243,7 +243,7 @@ def make(name: str, num_devices: int) -> Runner:
 
 
 def _devices(count: int) -> list[jax.Device]:
-    """As many from each process, those of a process side by side, as `share` is."""
+    """Takes as many devices of each process, those of a process side by side, as in `share`."""
     each = count // jax.process_count()
     found: dict[int, list[jax.Device]] = {}
     for device in sorted(jax.devices(), key=lambda device: device.id):

@@ -240,7 +240,7 @@ def note_evaluation(workdir: Path, step: int, facts: Mapping[str, Any]) -> None:
 
 
 def evaluated_by(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """By what samples were measured while training, as run.json has it.
+    """Evaluation settings in run.json; each entry holds for the steps after its `after_step`.
 
     Returns:
       features, reference, samples; each holds for the steps after its `after_step`, up to that of
@@ -255,7 +255,7 @@ def _write_facts(workdir: Path, content: Mapping[str, Any]) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that decide what a step computes."""
+    """Versions of Python and of the packages that decide what a step computes."""
     import importlib.metadata
 
     packages = ('gan-jax', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')

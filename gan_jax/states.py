@@ -20,7 +20,7 @@ class NetState(train_state.TrainState):
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What `apply_fn` takes as its first argument."""
+        """The first argument of `apply_fn`."""
         return {'params': self.params, 'batch_stats': self.batch_stats}
 
 

@@ -87,7 +87,7 @@ def attach() -> None:
 
 
 def expect(line: str) -> None:
-    """What it will mean if JAX ends this process, from now on."""
+    """Sets the message to print if JAX ends this process from now on."""
     _write(aborted=line)
 
 

@@ -17,7 +17,7 @@ from gan_jax.types import DataSpec, Task
 
 
 class Trained(NamedTuple):
-    """What `load` returns.
+    """A trained run, ready to be used.
 
     Attributes:
       config: of the run.
@@ -82,7 +82,7 @@ def load(
 
 
 def _number(workdir: Path, config: ConfigDict, step: str) -> int:
-    """What --step says, as a number of steps; 0: the newest."""
+    """Reads --step as a number of steps; 0: the newest."""
     if step.isdecimal():
         return int(step)
     if step != 'best':

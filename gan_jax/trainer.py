@@ -49,7 +49,7 @@ class NonFiniteError(Exception):
 
 
 class Run(NamedTuple):
-    """What the parts of the loop share."""
+    """State that the parts of the loop share."""
 
     config: ConfigDict
     workdir: Path

@@ -38,7 +38,7 @@ class Batch(NamedTuple):
 
 
 class DataSpec(NamedTuple):
-    """What a task must know of a data set: no files, no arrays.
+    """The facts about a data set that a task needs: no files, no arrays.
 
     Attributes:
       image_shape: (H, W, C) of what training sees, all panels together.
@@ -100,7 +100,7 @@ class Translator(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What a kind of GAN is to the rest of the program: pure functions.
+    """A kind of GAN, as pure functions.
 
     Attributes:
       init: () -> GanState, from the config's seed.

@@ -123,7 +123,7 @@ def _album(setting: Setting, workdir: Path) -> Path:
 
 
 def _measure(key: Mapping[str, Any], files: Sequence[str], folder: Path) -> list[Row]:
-    """What the run measured while it trained, and what real crops have."""
+    """Rows of what the run measured while it trained, and of real crops."""
     rows = recorder.read_rows(folder / 'run', recorder.EVALUATIONS)
     smoke = DISTANCE not in rows[-1]
     net = 'digits' if smoke else 'efficientnet_lite0'

@@ -44,7 +44,7 @@ class Arm(NamedTuple):
         return round((60 * SCREEN - START) / 4 * 1000 / self.milliseconds, -2)
 
     def steps(self, minutes: int) -> int:
-        """As many as these minutes have, up to the last that is saved."""
+        """Steps in so many minutes, up to the last that is saved."""
         whole = (60 * minutes - START) * 1000 / self.milliseconds
         return max(4, int(whole / self.save_every)) * self.save_every
 

@@ -1,4 +1,4 @@
-"""What of a finished row outlives its runs, in `ROW/`: its figures, and what pictures are made of.
+"""Files of a finished row that outlive its runs, in `ROW/`: its figures, and parts of pictures.
 
 A folder of results has it too, so that rows of several machines come together in one table.
 """

@@ -95,7 +95,7 @@ def _supervised(setting: Setting, number: int, draw: int, added: str = '') -> tu
 
 
 def _augmented(setting: Setting, number: int, draw: int) -> tuple[Stage, ...]:
-    """As supervised, with digits of a conditional GAN that saw nothing but the labelled images.
+    """Supervised, with digits of a conditional GAN that saw nothing but the labelled images.
 
     It does not see those that the classifier is stopped by.
     """
@@ -254,7 +254,7 @@ def _draw_published(axes: object, numbers: Sequence[int]) -> None:
 
 
 def digits_over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """What the generators made of the same latents through their training."""
+    """Samples of the same latents through the generators' training."""
     found: dict[str, tuple[int, pictures.Strip]] = {}
     for row in sorted(rows, key=lambda row: NUMBERS.index(row['num_labels'])):
         name, number = row['preset'], row['num_labels']

@@ -1,4 +1,4 @@
-"""What studies measure of a run, beside what it wrote itself."""
+"""Measurements of a run for studies, beside those that it wrote itself."""
 
 from collections.abc import Sequence
 from pathlib import Path

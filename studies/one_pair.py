@@ -52,7 +52,7 @@ class Case(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of the trial."""
+        """The trial's name."""
         return f'{self.experiment}-{self.input}-{self.side}'
 
 

@@ -1,4 +1,4 @@
-"""What a study writes: table.csv, table.md, pictures, and digits of every trial that makes some."""
+"""A study's files: table.csv, table.md, pictures, and digits of every trial that makes some."""
 
 from collections.abc import Iterable, Mapping, Sequence
 import math

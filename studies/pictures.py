@@ -144,7 +144,7 @@ def keep_strip(folder: Path, strip: Strip) -> None:
 
 
 def read_strip(folder: Path) -> Strip | None:
-    """What `keep_strip` wrote; None if nothing did."""
+    """Reads what `keep_strip` wrote; None if nothing did."""
     from PIL import Image
 
     path = folder / STRIP

@@ -1,4 +1,4 @@
-"""By what the figures in a study's table were measured: kept beside a trial's rows."""
+"""How the figures in a study's table were measured: kept beside a trial's rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 import json
@@ -69,7 +69,7 @@ def lines(study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir
 def caption(
     source: str, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir: Path
 ) -> list[str]:
-    """What the figures in a picture are of and by.
+    """How the figures in a picture were measured.
 
     Args:
       source: `Picture.measured`.

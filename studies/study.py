@@ -1,4 +1,4 @@
-"""What a study is: trials that make the rows of a table, a summary and pictures of them."""
+"""Studies: trials that make the rows of a table, a summary and pictures of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ Row = dict[str, Any]  # a line of the table, by column; None is an empty cell
 
 
 class Setting(NamedTuple):
-    """What the user chose.
+    """The user's choices.
 
     Attributes:
       data_dir: the folder with the sets; None with `smoke`, which needs none.
@@ -80,7 +80,7 @@ class Stage(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What is trained, and then measured, for one row of the table or several.
+    """Training and measurement for one row of the table or several.
 
     Attributes:
       name: its folder, and what --only takes.

@@ -112,7 +112,7 @@ def count(faces: Sequence[Face], boxes: np.ndarray, size: tuple[int, int]) -> Co
 
 
 def _true_face(box: np.ndarray) -> Face:
-    """From centre x, centre y, width, height in pixels."""
+    """Makes a face from centre x, centre y, width, height in pixels."""
     x, y, width, height = box.tolist()
     return Face(x - width / 2, y - height / 2, width, height, 1.0, 0.0)
 

@@ -308,7 +308,7 @@ class Source:
 
 
 class Targets(NamedTuple):
-    """What the net shall say, of one image or of a batch, in cells.
+    """The net's targets, of one image or of a batch, in cells.
 
     Attributes:
       heat: [..., H, W], 1 at a face's centre, falling to 0.
@@ -326,7 +326,7 @@ class Targets(NamedTuple):
 
 
 def targets(sample: Sample) -> Targets:
-    """What the net shall say of `sample`."""
+    """The net's targets for `sample`."""
     cells = SIDE // STRIDE
     x, y = np.meshgrid(*2 * [np.arange(cells) + 0.5])
     heat, near, weight = np.zeros_like(x), np.zeros_like(x), np.ones_like(x)

@@ -1,4 +1,4 @@
-"""What a benchmark is to measure."""
+"""The plan of a benchmark."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from ml_collections import ConfigDict
 
 
 class Plan(NamedTuple):
-    """What is measured, and how often.
+    """Which steps are timed, and how often.
 
     Attributes:
       config: complete and valid.

@@ -55,7 +55,7 @@ class Stepper:
         self._state, _ = self._call(self._state, self._data, items)
 
     def ready(self) -> dict[str, Any]:
-        """What is known before anything is timed."""
+        """Facts that are known before anything is timed."""
         return {
             'device': jax.devices()[0].device_kind,
             'device_count': self._num_devices,
@@ -125,7 +125,7 @@ def product_flops(precision: str) -> float:
 
 
 def answer(stepper: Stepper, order: dict[str, Any]) -> dict[str, Any]:
-    """What one order gives."""
+    """The answer to one order."""
     orders: dict[str, Callable[[], dict[str, Any]]] = {
         'turn': lambda: stepper.turn(order['calls']),
         'product': lambda: {'flops_per_s': product_flops(order['precision'])},

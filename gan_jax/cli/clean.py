@@ -76,7 +76,7 @@ def main(invocation: Invocation) -> None:
 
 
 def _asked(values: flags.FlagValues, keep: tuple[str, ...], reject: tuple[str, ...]) -> dict:
-    """What decides the result, besides the photos."""
+    """The settings that decide the result, besides the photos."""
     names = ('detector', 'size', 'min_face', 'min_sharpness')
     return {name: values[name].value for name in names} | dict(keep=keep, reject=reject)
 

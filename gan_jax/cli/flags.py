@@ -29,7 +29,7 @@ _WORDS = {
 
 
 class Invocation(NamedTuple):
-    """What the user typed, understood.
+    """A parsed command line.
 
     Attributes:
       flags: the command's own.

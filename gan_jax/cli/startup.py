@@ -1,4 +1,4 @@
-"""What every command that compiles does first."""
+"""Preparation of every command that compiles."""
 
 import logging
 import os

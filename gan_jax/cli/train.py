@@ -102,7 +102,7 @@ def saved_config(argv: list[str]) -> ConfigDict | None:
 
 
 def _resume_command(values: flags.FlagValues, workdir: Path) -> str:
-    """What to type to go on from anywhere: the run has its config with it."""
+    """The command that goes on from any folder: the run has its config with it."""
     script = Path(sys.argv[0])
     if script.name == '__main__.py':  # as a script it would hide modules of Python's own
         words = [sys.executable, '-m', 'gan_jax', 'train']

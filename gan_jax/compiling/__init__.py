@@ -1,4 +1,4 @@
-"""What a training step would be on a TPU slice that is not there, by the TPU's own compiler.
+"""Compiles a training step for a TPU slice that is not there, by the TPU's own compiler.
 
 `compile_step` gives facts of the compiled program; what follows from them by arithmetic is
 `forecast`.

@@ -1,4 +1,4 @@
-"""What a compiled program sends between devices, read from XLA's text of it."""
+"""Bytes that a compiled program sends between devices, read from XLA's text of it."""
 
 from collections.abc import Iterable
 import math

@@ -48,7 +48,7 @@ _OWNERS = {
 
 
 def entry(config: ConfigDict) -> Entry:
-    """What `config.data` names.
+    """The registry's entry that `config.data` names.
 
     Raises:
       UserError: an unknown set, or a field that has no meaning for this one.

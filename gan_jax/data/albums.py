@@ -153,7 +153,7 @@ def _write_split(
 
 
 def _facts(config: ConfigDict, key: str, splits: Mapping[str, str] | None) -> dict[str, Any]:
-    """What a person wants to know of how the set came about; see `Dataset.facts`."""
+    """Facts for a person about how the set came about; see `Dataset.facts`."""
     rows = _rows(_account(key))
     used = [row['file'] for row in rows if row['image']]
     facts = dict(left_out=len(rows) - len(used), account=str(_account(key)))
@@ -218,7 +218,7 @@ def make_square(files: Files, side: int, crop: int, item: tuple[str, int]) -> tu
 
 
 class _Made(NamedTuple):
-    """What became of a run of files.
+    """The result of decoding a chunk of files.
 
     Attributes:
       part: the images that could be made; None if there are none.

@@ -194,7 +194,7 @@ def _with_labels(dataset: Dataset, labels: np.ndarray, indices: np.ndarray) -> D
 
 
 def _fingerprint(source: Source, size: int) -> str:
-    """As of a prepared set; what is too large to reside, `size` bytes, is read in parts."""
+    """The fingerprint a prepared set would have; sets too large to reside are hashed in parts."""
     if size <= cache.RESIDENT_LIMIT:
         batch = source.arrays()
         return cache.fingerprint(batch.image.shape[1:], cache.example_digests(batch))

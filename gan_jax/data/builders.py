@@ -30,7 +30,7 @@ SHARD_BYTES = 2**28  # of pixels in a file
 
 
 class Contents(NamedTuple):
-    """What a set consists of.
+    """The parts of a set.
 
     Attributes:
       image_shape: (H, W, C).

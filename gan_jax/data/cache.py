@@ -76,7 +76,7 @@ def sweep(folder: Path) -> None:
 
 
 class Decoded(NamedTuple):
-    """What is known of a decoded split without its pixels.
+    """Facts about a decoded split without its pixels.
 
     Attributes:
       folder: where it is.
@@ -258,7 +258,7 @@ def example_digests(batch: Batch) -> np.ndarray:
 
 
 def fingerprint(image_shape: Sequence[int], digests: np.ndarray) -> str:
-    """What identifies the images of a run: sha256 of their count, shape, pixels and labels.
+    """Identifies the images of a run: sha256 of their count, shape, pixels and labels.
 
     Args:
       image_shape: (H, W, C).

@@ -117,7 +117,7 @@ class Faces(NamedTuple):
 
 
 def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:
-    """From the files as they are published."""
+    """Reads the files as they are published."""
     found = album.find(_images(path))
     text = _Texts(path, found.path)
     left_out = [*found.ignored]
@@ -261,7 +261,7 @@ def _malformed(name: str, file: str, number: int) -> LeftOut:
 
 
 def _prepared(copy: sources.Prepared, attribute: str, size: int, crop: int) -> Faces:
-    """From a copy that tensorflow-datasets prepared."""
+    """Reads a copy that tensorflow-datasets prepared."""
     folder = copy.prepare()
     splits = json.loads((folder / sources.INFO).read_bytes())['splits']
     counts = {split['name']: sum(map(int, split['shardLengths'])) for split in splits}

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to RGB pixels: every kind of file an album has, none trusted."""
+"""Decodes image files to RGB pixels: every kind of file an album has, none trusted."""
 
 import io
 import math

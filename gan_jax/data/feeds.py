@@ -31,7 +31,7 @@ U = TypeVar('U')
 
 
 class Feed(NamedTuple):
-    """What the trainer sends to the devices.
+    """The trainer's source of batches on the devices.
 
     Attributes:
       kind: where the images are.

@@ -16,7 +16,7 @@ ASSUMED = 500  # images of a folder that was not looked at
 
 
 def spec(config: ConfigDict) -> DataSpec:
-    """What a folder of the config's size would be; classes and counts are not known yet.
+    """The spec of a folder of the config's size; classes and counts are not known yet.
 
     Two classes are assumed where the config says which of the images have none.
     """

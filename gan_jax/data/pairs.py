@@ -19,7 +19,7 @@ ASSUMED = 400  # pairs of a folder that was not looked at
 
 
 def spec(config: ConfigDict) -> DataSpec:
-    """What pairs of the config's size would be; their number is not known yet."""
+    """The spec of pairs of the config's size; their number is not known yet."""
     albums.side(config)
     shape = (config.image_size, 2 * config.image_size, 3)
     return DataSpec(shape, 0, config.num_examples or ASSUMED, panels=2)

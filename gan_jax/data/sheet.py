@@ -1,4 +1,4 @@
-"""What there is to know of a data set before training on it."""
+"""A summary of a data set, to be read before training on it."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What training sees of a stored image: a random crop of it, its mirror image, or it bent.
+"""Random views of stored images: crops, mirror images, warps.
 
 This is augmentation of the data set. What is done to real and generated images alike, so that
 the generator does not learn it, is `gan_jax.augment`.
@@ -54,7 +54,7 @@ def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch:
 
 
 def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | None:
-    """What `config.jitter`, `flip`, `warp` and `zoom` ask for; None: nothing.
+    """The views that `config.jitter`, `flip`, `warp` and `zoom` ask for; None: nothing.
 
     Every panel of an image gets the same crop, flip and deformation. What is drawn depends on the
     key and the place in the global batch.

@@ -73,7 +73,7 @@ def legible(confidence: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def figures(outputs: Outputs) -> dict[str, Any]:
-    """What can be read of digits, fit for JSON.
+    """Metrics of how readable digits are, fit for JSON.
 
     `readable_share`: of images read with a confidence above CONFIDENCE. `class_histogram`: the
     share of all images that is read as each digit. `classes_present`: digits with a share of at

@@ -1,4 +1,4 @@
-"""What images are compared by: the outputs of a network, and how images come to its size.
+"""Feature nets: the outputs images are compared by, and how images come to the net's size.
 
 A distance of features means nothing without the net, its weights and the way images are resized
 for it, so `FeatureNet` carries their names wherever features go.
@@ -19,7 +19,7 @@ CHUNK = 50  # images in one call: 250 are slower and take gigabytes at 224x224
 
 
 class Outputs(NamedTuple):
-    """What a net says of images.
+    """A net's outputs for images.
 
     Attributes:
       features: float32 [N, D].
@@ -59,7 +59,7 @@ class FeatureNet(NamedTuple):
     call: Callable[[jax.Array], Outputs]
 
     def __call__(self, image: np.ndarray, bar: str = '') -> Outputs:
-        """Of uint8 [N, H, W, C], a chunk at a time; `bar` names a progress bar, '' shows none."""
+        """Applies the net to uint8 [N, H, W, C] in chunks; `bar` names a progress bar, if any."""
         chex.assert_rank(image, 4)
         found = []
         size = min(CHUNK, len(image))
@@ -72,7 +72,7 @@ class FeatureNet(NamedTuple):
         return Outputs(*map(np.concatenate, zip(*found, strict=True)))
 
     def facts(self) -> dict[str, Any]:
-        """What every figure is shown with, fit for JSON."""
+        """Facts that every metric is shown with, fit for JSON."""
         return {
             'name': self.name,
             'suffix': self.suffix,

@@ -17,7 +17,7 @@ TWINS = 1e-6  # of the mean distance: what rounding leaves between equal images,
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What figures are functions of.
+    """The images that metrics are functions of.
 
     Attributes:
       fake: generated images.
@@ -109,7 +109,7 @@ def noise(given: Comparison) -> dict[str, Any]:
 
 
 def classes(given: Comparison) -> dict[str, Any]:
-    """What the feature net's own classes say of the samples."""
+    """Metrics of the feature net's own classes of the samples."""
     return dict(given.real.net.figures(given.fake.outputs))
 
 

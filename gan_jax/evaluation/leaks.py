@@ -26,7 +26,7 @@ Trace = Callable[[np.ndarray], np.ndarray]  # float32 [N, H, W, C] in [-1, 1] ->
 
 
 class Leak(NamedTuple):
-    """What is found of one augmentation.
+    """The share of samples that carry one augmentation.
 
     Attributes:
       share: of the samples that carry it, in [0, 1]; NaN where it cannot be told.
@@ -112,7 +112,7 @@ TRACES: Mapping[str, Callable[[np.ndarray], Trace]] = {
 
 
 def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
-    """What share of the samples carries each of a policy's augmentations.
+    """Measures which share of the samples carries each of a policy's augmentations.
 
     Args:
       fake: samples, uint8 [N, H, W, C].
@@ -132,7 +132,7 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
 
 
 def figures(found: Mapping[str, Leak]) -> dict[str, float]:
-    """What `measure` found, fit for JSON: `carries_NAME`, and `carries_NAME_std`, its error.
+    """Metrics of the leaks, fit for JSON: `carries_NAME`, and `carries_NAME_std`, its error.
 
     What cannot be told is left out.
     """
@@ -142,7 +142,7 @@ def figures(found: Mapping[str, Leak]) -> dict[str, float]:
 
 
 def notes(found: Mapping[str, Leak]) -> list[str]:
-    """What to do about those that leak."""
+    """Advice about the augmentations that leak."""
     return [
         f'{leak.share:.0%} of the samples carry the augmentation {name}: train with a lower'
         f' config.augment_p, with config.ada.target, or without {name}'

@@ -113,7 +113,7 @@ def _elsewhere(config: ConfigDict, path: Path) -> tuple[Dataset, ConfigDict]:
 
 
 class Scored(NamedTuple):
-    """What `score` found.
+    """The result of `score`.
 
     Attributes:
       scores: name -> mean score, of each of MADE, INPUT and MEAN, fit for JSON.
@@ -159,7 +159,7 @@ def score(
 
 
 class Assessed(NamedTuple):
-    """What `measure` found.
+    """The result of `measure`.
 
     Attributes:
       splits: fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`.
@@ -205,7 +205,7 @@ def measure(
 
 
 def photos(pairs: Pairs) -> ImageSet:
-    """What the inputs should become."""
+    """The photos that the inputs should become."""
     name, fingerprint = f'photos of {_name(pairs)}', pairs.dataset.fingerprint
     image = np.stack([photo for _, photo in pairs])
     return ImageSet(name, ROLES[pairs.split], fingerprint, pairs.dataset.spec.num_examples, image)
@@ -223,7 +223,7 @@ def observer(
     net: FeatureNet | None,
     only: Sequence[str],
 ) -> Callable[[GanState], dict[str, float]]:
-    """What is measured of a translator while it trains.
+    """Measures a translator while it trains.
 
     Args:
       translator: of the run.
@@ -319,7 +319,7 @@ def _facts(pairs: Pairs) -> dict[str, Any]:
 
 
 def _name(pairs: Pairs) -> str:
-    """Of the set: of another domain's the path, as a reference of samples has."""
+    """The set's display name; for photos of --reference, their path."""
     if pairs.split == OTHER:
         return paths.shown(Path(pairs.config.path))
     return f'{pairs.dataset.name}, split {pairs.dataset.split}'

@@ -144,7 +144,7 @@ def _array(tensor: _Tensor, load: Callable[[str], bytes]) -> np.ndarray:
 
 
 def _rebuilt(storage: Any, offset: int, shape: tuple, strides: tuple, *others: Any) -> _Tensor:
-    """What PyTorch's own function of that place in a pickle would make."""
+    """Makes what PyTorch's own function at that place in a pickle would make."""
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or not all(type(n) is int for n in numbers):
         raise _Refused('a tensor is not described as one')

@@ -46,7 +46,7 @@ class ImageSet(NamedTuple):
     flip: bool = False
 
     def facts(self) -> dict[str, str | int]:
-        """What every figure is shown with, fit for JSON."""
+        """Facts that every metric is shown with, fit for JSON."""
         return {
             'name': self.name,
             'role': self.role,
@@ -77,7 +77,7 @@ def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> I
 
 
 def others(dataset: Dataset, config: ConfigDict) -> ImageSet:
-    """What a run's samples are measured against: images held out from it, else its own.
+    """The images a run's samples are measured against: images held out from it, else its own.
 
     Args:
       dataset: what the run trains on.
@@ -184,7 +184,7 @@ class Measured:
 
     @functools.cached_property
     def outputs(self) -> Outputs:
-        """What the net says of each image."""
+        """The net's outputs for each image."""
         return self.net(self.image, self._bar)
 
     @property
@@ -194,7 +194,7 @@ class Measured:
 
     @functools.cached_property
     def moments(self) -> distances.Moments:
-        """Of the features."""
+        """Moments of the features."""
         return distances.moments(self.features)
 
     def parts(self, count: int) -> list['Part']:
@@ -227,7 +227,7 @@ class Reference(Measured):
 
     @functools.cached_property
     def outputs(self) -> Outputs:
-        """What the net says of each image, from the cache if it is there."""
+        """The net's outputs for each image, from the cache if they are there."""
         return self._kept(self.image, mirrored=False)
 
     @functools.cached_property

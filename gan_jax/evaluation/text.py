@@ -79,7 +79,7 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
 
 
 def _of_subsets(found: Mapping[str, Any]) -> str:
-    """What the `±` of a kernel distance is: not its error, but how far the subsets differ."""
+    """Explains the `±` of a kernel distance: not its error, but how far the subsets differ."""
     size = distances.kid_subset_size(found['samples'], found['reference']['images'])
     return f'; ± over subsets of {size:,}'
 
@@ -89,7 +89,7 @@ def _yes_or_no(value: bool) -> str:
 
 
 def provenance(found: Mapping[str, Any]) -> dict[str, str]:
-    """What the figures are of and by, by name: to be shown wherever they are."""
+    """How the metrics were computed, as label -> text, to be shown beside every metric."""
     real = found['reference']
     part = '' if real['images'] == real['of'] else f' of {real["of"]:,}'
     return {
@@ -123,7 +123,7 @@ CANDIDATES = {
 
 
 def pair_sets(found: Mapping[str, Any]) -> dict[str, str]:
-    """What the scores of `pairs.assess` are of, by split: to be shown wherever they are."""
+    """Which pairs the scores of `pairs.assess` are of, by split, to be shown beside them."""
     sets = {}
     for split, measured in found['splits'].items():
         part = '' if measured['images'] == measured['of'] else f' of {measured["of"]:,}'
@@ -143,7 +143,7 @@ def _pair_net(found: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
-    """What `pairs.assess` found: names, then a row for each candidate of each split."""
+    """The table of `pairs.assess`: names, then a row for each candidate of each split."""
     words = scores.SCORES.values()
     rows = [['', '', *(score.name for score in words), 'Edges, F1']]
     forms = [*(score.form for score in words), '{:.3f}']

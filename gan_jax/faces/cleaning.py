@@ -1,4 +1,4 @@
-"""What becomes of a photo: decoded, its faces found, judged and cut out.
+"""Cleans one photo: decodes it, finds its faces, judges them and cuts them out.
 
 `examine` looks at one photo and touches no files; `decide` adds what only the whole album
 tells: which crops are near duplicates.
@@ -28,7 +28,7 @@ THUMBNAIL = 96  # pixels a side of a photo that has no face
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a crop must be.
+    """Requirements on a crop.
 
     Attributes:
       size: of a crop, in pixels a side.
@@ -45,7 +45,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What became of a face, or of a photo without one.
+    """The decision on a face, or on a photo without one.
 
     Attributes:
       file: the photo's place in the album.
@@ -70,7 +70,7 @@ class Row:
     like: int | None = None
 
     def enlarged(self, size: int) -> float:
-        """By how much the crop was enlarged to `size` pixels; 1.0 if it was not."""
+        """The factor by which the crop was enlarged to `size` pixels; 1.0 if it was not."""
         return max(size / self.square.side, 1.0) if self.square else 1.0
 
 

@@ -83,7 +83,7 @@ def decode(maps: np.ndarray, scale: float, size: tuple[int, int], threshold: flo
 
 
 def suppress(faces: list[Face]) -> list[Face]:
-    """By falling score, without those that overlap a surer one."""
+    """Sorts by falling score, without boxes that overlap a surer one."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
         if all(overlap(face, other) < OVERLAP for other in kept):

@@ -23,7 +23,7 @@ DETAILS = ('file', 'decision', 'output', 'why', 'angle', 'sharpness', 'crop_side
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a cleaning did.
+    """Counts of what a cleaning did.
 
     Attributes:
       photos: files looked at.

@@ -107,7 +107,7 @@ def build(
 
 
 def _own_fields(section: str, role: str, net: Mapping[str, Any]) -> dict[str, Any]:
-    """What the section sets of the net's own fields, checked and in their types."""
+    """The net's own fields that the section sets, checked and in their types."""
     name = net['name']
     defaults = fields(name, role)
     net_class = getattr(NETS[name], role)

@@ -1,4 +1,4 @@
-"""What every net shares: layers, initialisers, and conditioning on a class.
+"""Layers, initialisers, and conditioning on a class, shared by all nets.
 
 Parameters are float32. `dtype` is the type of the arithmetic, float32 or bfloat16; the
 statistics of batch norm and the power iteration of spectral norm are float32 in any case.
@@ -362,7 +362,7 @@ class Projection(nn.Module):
 
 
 class Kind(enum.Enum):
-    """What a net is called with and what it returns; the value says so in messages.
+    """The call signature of a net; the value describes it in messages.
 
     Nets of `LATENT` and `LOGIT` also take int32 labels [N], ignored if `num_classes` is 0.
     """
@@ -380,7 +380,7 @@ class Kind(enum.Enum):
 
 
 class Net(nn.Module):
-    """What every generator and discriminator has. What it maps to what is its `kind`.
+    """Base class of generators and discriminators. `kind` gives the call signature.
 
     Attributes:
       image_shape: (H, W, C).

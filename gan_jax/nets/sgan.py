@@ -38,7 +38,7 @@ class _ConvNet(layers.Net):
 
 
 class _Classifier(layers.Net):
-    """What the discriminators share: hidden layers, a regulariser, one logit a class."""
+    """Base class of the discriminators: hidden layers, a regulariser, one logit a class."""
 
     kind: ClassVar[layers.Kind] = layers.Kind.CLASSES
 

@@ -36,7 +36,7 @@ class Window(NamedTuple):
 
     @property
     def strides(self) -> tuple[int, int]:
-        """Of rows and columns."""
+        """Strides of rows and columns."""
         return self.rows.stride, self.cols.stride
 
     @property

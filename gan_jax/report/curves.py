@@ -1,4 +1,4 @@
-"""What a run's curves are: which metrics share a panel, how they are thinned and smoothed."""
+"""A run's curves: which metrics share a panel, how they are thinned and smoothed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -59,7 +59,7 @@ class Run(NamedTuple):
 
     @property
     def captions(self) -> list[str]:
-        """What the distances among the curves are of and by, a sentence for each way."""
+        """How the distances among the curves were measured, a sentence for each way."""
         found = observers.spans(self.evaluations, runs.evaluated_by(self.facts))
         return [_caption(span, alone=len(found) == 1) for span in found]
 
@@ -73,7 +73,7 @@ def _caption(span: observers.Span, *, alone: bool) -> str:
 
 
 def read(workdir: Path) -> Run:
-    """What the files of a workdir say."""
+    """Reads the files of a workdir."""
 
     def load(name: str) -> dict[str, Any]:
         path = workdir / name

@@ -98,7 +98,7 @@ def classifier(run: Run) -> str:
 
 
 def reading_note(run: Run) -> str:
-    """What D(x) and D(G(z)) mean, and what they say of this run."""
+    """Explains D(x) and D(G(z)), and what they say of this run."""
     if not any('d_real' in row for row in run.rows):
         return ''
     return (
@@ -255,7 +255,7 @@ def _best(run: Run) -> str:
 
 
 def _training_seconds(rows: list[dict[str, Any]]) -> float:
-    """Of steps alone, over all processes of the run: images of each window by its rate."""
+    """Seconds in training steps over all restarts: images of each window over its rate."""
     seconds, before = 0.0, 0
     for row in rows:
         if row.get('images_per_s'):
@@ -270,7 +270,7 @@ def _devices(kinds: list[str]) -> str:
 
 
 def _verdict(run: Run) -> str:
-    """What the last tenth of the run shows, where D's output is a probability."""
+    """The verdict of the last tenth of the run, where D's output is a probability."""
     if run.config.get('loss') not in PROBABILITY_LOSSES:
         return (
             '<p class="verdict">This run&rsquo;s loss does not train D&rsquo;s output as a'

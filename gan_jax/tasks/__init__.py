@@ -1,4 +1,4 @@
-"""What one training step does, for each kind of GAN."""
+"""The training step of each kind of GAN."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -42,7 +42,7 @@ TASKS: Mapping[str, Kind] = {
 
 
 def draws(config: ConfigDict) -> tuple[str, ...]:
-    """Of which images each of the batches in a step is, for `data.order.make`."""
+    """The pool of images of each batch in a step, for `data.order.make`."""
     return TASKS[config.task].draws(config)
 
 

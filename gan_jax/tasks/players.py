@@ -1,4 +1,4 @@
-"""What every task does with its two networks: make them, start them, apply them, average.
+"""Functions that every task shares: make, initialise, apply and average two networks.
 
 A task adds which updates a step makes and what they minimise.
 """
@@ -22,7 +22,7 @@ Stats = Any  # a network's batch_stats
 
 
 class Recipe(Protocol):
-    """What a task's record of all that does not change while it trains has at least.
+    """Fields that every task's Recipe has: the constants of a training run.
 
     Attributes:
       nets: the two Linen modules, with collectives over `axis_name`.
@@ -162,7 +162,7 @@ class Generated(NamedTuple):
 
 
 class Game(NamedTuple):
-    """What both players share in one update: the recipe, the randomness, the labels.
+    """The recipe, the randomness and the labels that both networks share in one update.
 
     Attributes:
       recipe: the GAN.
@@ -193,7 +193,7 @@ class Game(NamedTuple):
         return Generated(image, pullback, stats)
 
     def view(self, image: jax.Array, purpose: str, noise: bool = True) -> jax.Array:
-        """What the discriminator sees of images: augmented, then with instance noise.
+        """Images as the discriminator sees them: augmented, then with instance noise.
 
         Both are defined for pixels in [-1, 1], whatever the networks' range is. Without `noise`
         there is only the augmentation, which for one purpose is the same.
@@ -310,7 +310,7 @@ def update_ema(
 
 
 def generator_variables(state: GanState) -> Any:
-    """Those that make images out of training: the average's if there is one."""
+    """The variables that make images out of training: the average's if there is one."""
     return state.ema.gen or state.nets.gen.variables
 
 

@@ -393,7 +393,7 @@ def update_gen(
 
 
 def classifier_variables(state: GanState) -> Any:
-    """Those that tell classes apart out of training: the average's if there is one."""
+    """The variables that classify out of training: the average's if there is one."""
     return state.ema.disc or state.nets.disc.variables
 
 
@@ -403,7 +403,7 @@ def classify(modules: Pair[nn.Module], state: GanState, image: jax.Array) -> jax
 
 
 def probabilities(modules: Pair[nn.Module], variables: Any, image: jax.Array) -> jax.Array:
-    """Of each class, float32 [N, K], for images as stored."""
+    """Probabilities of each class, float32 [N, K], for images as stored."""
     return jax.nn.softmax(_classes(modules, variables, image))
 
 

@@ -181,7 +181,7 @@ def split(pairs: jax.Array) -> tuple[jax.Array, jax.Array]:
 def _seen(
     game: players.Game, image: jax.Array, given: jax.Array, purpose: str
 ) -> tuple[jax.Array, jax.Array]:
-    """What the discriminator sees: an image and what it is, or pretends to be, made from.
+    """The discriminator's input: an image, and the one it is or pretends to be made from.
 
     Both are augmented in the same way, and only the image has noise.
     """
