@@ -19,11 +19,11 @@ MNIST_SPEC = DataSpec(image_shape=(28, 28, 1), num_classes=10, num_examples=64)
 DCGAN_SPEC = DataSpec(image_shape=(32, 32, 3), num_classes=0, num_examples=64)
 
 
-def config(net: str, **changes) -> ConfigDict:
-    """A tiny config of `net`; `changes` by dotted path."""
+def config(net: str, disc: str = '', **changes) -> ConfigDict:
+    """A tiny config of `net`, against `disc` or its own; `changes` by dotted path."""
     result = base.default()
-    for role in ('gen', 'disc'):
-        result[role].net = ConfigDict(dict(name=net))
+    for role, name in (('gen', net), ('disc', disc or net)):
+        result[role].net = ConfigDict(dict(name=name))
     experiments.fill_nets(result)
     for role in ('gen', 'disc'):
         if 'width' in result[role].net:
@@ -35,10 +35,11 @@ def config(net: str, **changes) -> ConfigDict:
     return result
 
 
-def noisy(net: str, **changes) -> ConfigDict:
+def noisy(net: str, disc: str = '', **changes) -> ConfigDict:
     """The same with noise, augmentation and moving average."""
     return config(
         net,
+        disc,
         **{
             'augment': 'color,translation,cutout',
             'instance_noise.std': 0.1,
@@ -88,6 +89,7 @@ def pix2pix_small(**changes) -> ConfigDict:
 def projected(**changes) -> ConfigDict:
     """Tiny heads and a tiny DCGAN, the heads on a frozen net without a file, on 32x32."""
     return noisy(
+        'dcgan',
         'projected',
         **{
             'loss': 'hinge',

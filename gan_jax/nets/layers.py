@@ -398,6 +398,8 @@ class Net(nn.Module):
     batch_norm: str = 'global'
 
     kind: ClassVar[Kind]
+    # Of the images a generator makes; of those a discriminator takes, if it takes no others.
+    pixel_range: ClassVar[tuple[float, float] | None] = None
     sizes: ClassVar[str] = 'any size'  # what `supports` accepts, for messages
     weights: ClassVar[Collection[str]] = ()  # fields that may be any number from 0
     penalties: ClassVar[bool] = True  # whether a discriminator may have gradient penalties

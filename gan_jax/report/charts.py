@@ -27,7 +27,7 @@ def chart(drawing: Drawing) -> str:
 
 
 def readings(drawing: Drawing) -> list[list[float | None]]:
-    """Values that the legend shows at each step, for each curve; None where nothing was measured."""
+    """Values that the legend shows at each step, for each curve; None where there is none."""
     return [
         [float(f'{value:.4g}') if np.isfinite(value) else None for value in _linear(line, drawing)]
         for line in drawing.lines

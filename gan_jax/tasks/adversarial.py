@@ -117,7 +117,14 @@ def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[
     def module(role: str, kind: nets.Kind) -> nn.Module:
         return players.module(role, config, spec, axis_name, kind=kind, num_classes=num_classes)
 
-    return Pair(gen=module('gen', nets.Kind.LATENT), disc=module('disc', nets.Kind.LOGIT))
+    pair = Pair(gen=module('gen', nets.Kind.LATENT), disc=module('disc', nets.Kind.LOGIT))
+    if pair.disc.pixel_range not in (None, pair.gen.pixel_range):
+        raise UserError(
+            f'config.gen.net.name={config.gen.net.name}: its pixels are in'
+            f' {pair.gen.pixel_range}, and config.disc.net.name={config.disc.net.name} takes'
+            f' {pair.disc.pixel_range}; choose another generator'
+        )
+    return pair
 
 
 def init(recipe: Recipe, spec: DataSpec) -> GanState:

@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 import numpy as np
 import pytest
 
@@ -130,3 +131,12 @@ def test_a_contest_is_one_figure_an_image():
     batch = jax.tree.map(lambda x: x[0], gans.batch(gans.DCGAN_SPEC, 1, 6))
     for logits in jax.jit(task.contest)(state, jax.random.key(0), batch):
         assert logits.shape == (6,)
+
+
+def test_a_generator_of_another_pixel_range_is_refused():
+    config = gans.projected()
+    config.gen.net = ConfigDict(dict(name='mnist_gan'))
+    config.disc.net.pixel_weight = 0.0
+    spec = gans.DCGAN_SPEC._replace(image_shape=(28, 28, 1))
+    with pytest.raises(UserError, match=r'^config.gen.net.name=mnist_gan: .*projected.*-1'):
+        adversarial.make(config, spec, axis_name=None)
