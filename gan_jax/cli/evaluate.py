@@ -23,7 +23,7 @@ def define(values: flags.FlagValues) -> None:
         flag_values=values,
     )  # fmt: skip
     define_step(values)
-    text = 'digits (the default for grey images), efficientnet_lite0 or inception'
+    text = 'digits (default for grey), efficientnet_lite0, squeezenet or inception'
     flags.DEFINE_string('features', '', text, flag_values=values)
     define_path(values, 'weights', 'a file with the weights of inception')
     text = 'a folder of images, of the size of the samples, to measure against'
