@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import memory
 from gan_jax.ops import cpu, direct, gemm, mirror, winograd
 from gan_jax.ops.windows import Axis, Window
+from gan_jax.processes import memory
 
 _LAYERS = flags.DEFINE_string('layers', '', 'only layers whose name contains this')
 _PRECISION = flags.DEFINE_string('precision', 'float32', 'float32 or bfloat16')

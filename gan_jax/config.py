@@ -24,7 +24,7 @@ from gan_jax import (
     runners,
     tasks,
 )
-from gan_jax.data import budget
+from gan_jax.data import label_subsets
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import distances, features, figures
 from gan_jax.nets import frozen
@@ -375,7 +375,7 @@ _CHOICES = {
     'precision': PRECISIONS,
     'on_nan': ('stop', 'rollback'),
     'data.feed': ('auto', 'resident', 'stream'),
-    'data.labels.mode': budget.MODES,
+    'data.labels.mode': label_subsets.MODES,
     'semisupervised.unlabelled': semisupervised.POOLS,
     'translation.moments': translation.MOMENTS,
     'translation.perceptual_net': frozen.FROZEN,

@@ -16,8 +16,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 import numpy as np
 
-from gan_jax import cluster, memory
 from gan_jax.errors import UserError
+from gan_jax.processes import cluster, memory
 from gan_jax.states import GanState
 from gan_jax.types import Batch, Metrics
 

@@ -15,26 +15,17 @@ import jax
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import (
-    cluster,
-    data,
-    experiments,
-    observers,
-    paths,
-    recorder,
-    report,
-    runners,
-    runs,
-    tasks,
-)
 from gan_jax import config as config_lib
-from gan_jax.checkpoints import Checkpoints
-from gan_jax.data import feeds, sheet, views
+from gan_jax import data, experiments, observers, paths, report, runners, tasks, workdirs
+from gan_jax.data import feeds, summary, views
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
-from gan_jax.interrupts import Interrupts
+from gan_jax.processes import cluster
+from gan_jax.processes.interrupts import Interrupts
 from gan_jax.progress import Progress
-from gan_jax.recorder import Onlooker, Recorder
+from gan_jax.records import recorder
+from gan_jax.records.checkpoints import Checkpoints
+from gan_jax.records.recorder import Onlooker, Recorder
 from gan_jax.states import GanState
 from gan_jax.types import Batch, Metrics, Task
 
@@ -70,7 +61,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
 
     Args:
       config: complete, as `gan_jax.experiments.load` returns it.
-      workdir: the run's folder; see `gan_jax.runs`.
+      workdir: the run's folder; see `gan_jax.workdirs`.
       overwrite: deletes an earlier run first.
       command: how a user would resume this run; shown when it is interrupted.
 
@@ -83,11 +74,11 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
     started = time.perf_counter()
     _agree(config, workdir, overwrite)
     config_lib.validate(config)
-    cluster.decide(lambda: runs.prepare(workdir, config, overwrite=overwrite))
+    cluster.decide(lambda: workdirs.prepare(workdir, config, overwrite=overwrite))
     cluster.share(workdir)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(runs.full_disk(workdir))
-        cluster.decide(lambda: stack.enter_context(runs.exclusive(workdir)))
+        stack.enter_context(workdirs.full_disk(workdir))
+        cluster.decide(lambda: stack.enter_context(workdirs.exclusive(workdir)))
         checkpoints = stack.enter_context(
             contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
         )
@@ -109,9 +100,9 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             place=jax.device_put,
         )
         if overwrite:
-            cluster.decide(lambda: runs.clear(workdir))
-        runs.refuse_other_data(workdir, config, dataset.fingerprint)
-        runs.refuse_other_devices(workdir, config, runner.num_devices)
+            cluster.decide(lambda: workdirs.clear(workdir))
+        workdirs.refuse_other_data(workdir, config, dataset.fingerprint)
+        workdirs.refuse_other_devices(workdir, config, runner.num_devices)
         run = Run(
             config=config,
             workdir=workdir,
@@ -129,8 +120,8 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             reports=stack.enter_context(Reports(workdir)),
         )
         stack.enter_context(cluster.ending_at_once())  # before anything above is closed
-        stack.enter_context(runs.full_disk(workdir))  # and before that has the word
-        if warning := sheet.few(dataset.spec.num_examples, config.data.enough):
+        stack.enter_context(workdirs.full_disk(workdir))  # and before that has the word
+        if warning := summary.few(dataset.spec.num_examples, config.data.enough):
             run.progress.message(warning)
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
@@ -142,7 +133,7 @@ def _agree(config: ConfigDict, workdir: Path, overwrite: bool) -> None:
     """Refuses processes that were started for different things."""
     fields = experiments.leaves(config) - set(paths.FIELDS)
     facts = {f'config.{field}': config_lib.get(config, field) for field in sorted(fields)}
-    facts |= {f'the version of {name}': version for name, version in runs.versions().items()}
+    facts |= {f'the version of {name}': version for name, version in workdirs.versions().items()}
     cluster.agree(facts | {'--workdir': str(workdir), '--overwrite': overwrite})
 
 
@@ -151,7 +142,7 @@ def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) ->
     checkpoints.latest_meta()  # sets damaged steps aside
     step = max(checkpoints.steps(), default=0)
     report_file = workdir / 'report.html'
-    if step < config.steps or not (report_file.exists() and runs.read_facts(workdir)):
+    if step < config.steps or not (report_file.exists() and workdirs.read_facts(workdir)):
         return False
     saved = (workdir / 'checkpoints' / str(step) / 'meta.json').stat().st_mtime
     return report_file.stat().st_mtime >= saved
@@ -179,8 +170,8 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
 
     if not cluster.is_first():
         return
-    runs.write_config(run.workdir, run.config)
-    runs.write_facts(
+    workdirs.write_config(run.workdir, run.config)
+    workdirs.write_facts(
         run.workdir,
         seed=run.config.seed,
         num_devices=run.runner.num_devices,
@@ -199,7 +190,7 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
 def _note_evaluation(run: Run, step: int) -> None:
     facts = observers.facts(run.observers)
     if cluster.is_first():
-        runs.note_evaluation(run.workdir, step, facts)
+        workdirs.note_evaluation(run.workdir, step, facts)
     if facts:
         run.recorder.measured_by(step, text.sentence(facts))
 

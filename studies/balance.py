@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax import data, recorder
+from gan_jax import data
 from gan_jax.evaluation import balance
+from gan_jax.records import recorder
 from studies import balance_charts, cat_albums, measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import recorder
 from gan_jax.evaluation import balance
+from gan_jax.records import recorder
 from studies import pictures
 from studies.study import Row
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gan_jax import images
-from gan_jax.data import album
+from gan_jax.data import image_files
 from gan_jax.faces import cleaning, destination, detector, pipeline
 
 PARENT = 'cats'  # in --data_dir
@@ -81,7 +81,7 @@ def _clean(cats: Path, draft: Path, side: int) -> None:
         path.mkdir()
     for name in FOLDERS:
         (photos / name).symlink_to((cats / name).resolve())
-    found = album.find(photos, '--data_dir')
+    found = image_files.find(photos, '--data_dir')
     settings = cleaning.Settings(side)
     destination.start(output, dataclasses.asdict(settings))
     pipeline.run(found, detector.make_detector('cat_face'), settings, {}, output)

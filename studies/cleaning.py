@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import data, evaluation, images, sampling, trained
-from gan_jax.evaluation import assess
+from gan_jax import data, evaluation, images
+from gan_jax.use import assessing, sampling, trained
 from studies import cat_albums, measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
@@ -90,7 +90,7 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
             }
         )
     last = {'run': str(run.config.name), 'step': step, 'seed': LATENTS}
-    assess.write(folder / 'run', last | measured, None)
+    assessing.write(folder / 'run', last | measured, None)
     draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
     images.write_png(folder / SHEET, images.tile(sampling.generate(draw, draw.latent()), ACROSS))
     return rows

@@ -5,7 +5,8 @@ import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import observers, recorder
+from gan_jax import observers
+from gan_jax.records import recorder
 from studies import measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax import classification, sampling, trained
+from gan_jax.use import classifying, sampling, trained
 from studies import outputs, pictures, stopping
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
@@ -179,7 +179,7 @@ def _trial(setting: Setting, name: str, number: int, draw: int) -> Trial:
     def measure(folder: Path) -> list[Row]:
         run = trained.load(folder / 'classifier')
         split = 'train' if setting.smoke else 'test'  # the packaged digits have no other
-        found = classification.evaluate(run, classification.labelled_split(run, split))
+        found = classifying.evaluate(run, classifying.labelled_split(run, split))
         row = {'test_accuracy': found['accuracy'], 'calibration_error': found['calibration_error']}
         if preset.digits:
             pictures.keep_strip(folder, pictures.over_time(folder / preset.digits))
@@ -266,7 +266,7 @@ def digits_over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
 
 ABOUT = f"""
 The same digits and the same budget of labels for everybody. Labels outside of the budget are
-removed before anything else gets the set (`gan_jax/data/budget.py`); no step, rate or
+removed before anything else gets the set (`gan_jax/data/label_subsets.py`); no step, rate or
 checkpoint is chosen by one of them. The test digits are read once, by the finished classifier.
 (The settings of `best` were chosen beforehand, on the training digits: `docs/studies.md`.)
 

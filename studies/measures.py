@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import evaluation, files, trained
-from gan_jax.evaluation import assess, distances
+from gan_jax import evaluation, files
+from gan_jax.evaluation import distances
 from gan_jax.evaluation import figures as figures_lib
+from gan_jax.use import assessing, trained
 
 READABLE = 0.5  # share of samples from which a generator counts as one of digits
 
@@ -25,9 +26,9 @@ def figures(workdir: Path, features: str, num_samples: int, step: int | str = 0)
       step: 0: the newest; 'best': as the run chose.
     """
     run = trained.load(workdir, step)
-    real = assess.real_images(run, workdir, evaluation.load_net(features), folder='')
-    found, picture = assess.assess(run, real, num_samples)
-    assess.write(workdir, found, picture)
+    real = assessing.real_images(run, workdir, evaluation.load_net(features), folder='')
+    found, picture = assessing.assess(run, real, num_samples)
+    assessing.write(workdir, found, picture)
     return found['figures']
 
 
@@ -44,7 +45,7 @@ def at_step(
       step: 0: the newest.
     """
     run = trained.load(workdir, step)
-    real = assess.real_images(run, workdir, evaluation.load_net(features), folder='')
+    real = assessing.real_images(run, workdir, evaluation.load_net(features), folder='')
     samples = evaluation.Samples(run.task, run.config.seed, num_samples)
     return evaluation.measure(samples(run.state), real.reference, only=only)['figures']
 
@@ -61,7 +62,7 @@ def of_training_images(
       reference: a folder to compare with; '': what the run holds out.
     """
     run, net = trained.load(workdir), evaluation.load_net(features)
-    real = assess.real_images(run, workdir, net, reference)
+    real = assessing.real_images(run, workdir, net, reference)
     given = figures_lib.Comparison(real.training, real.reference, None)
     return figures_lib.compare(given, only)['figures']
 
@@ -69,7 +70,7 @@ def of_training_images(
 def half_against_half(workdir: Path, features: str) -> float:
     """The Frechet distance of one half of the training images, drawn once, from the other."""
     run, net = trained.load(workdir), evaluation.load_net(features)
-    training = assess.real_images(run, workdir, net, '').training
+    training = assessing.real_images(run, workdir, net, '').training
     features = np.random.default_rng(0).permutation(training.features)
     return distances.frechet(*map(distances.moments, np.array_split(features, 2)))
 

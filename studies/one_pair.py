@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, images, trained
+from gan_jax import data, images
 from gan_jax.data import decode, inputs
 from gan_jax.errors import UserError
-from gan_jax.evaluation import pairs, scores
-from gan_jax.trained import Trained
+from gan_jax.evaluation import scores
+from gan_jax.use import assessing_pairs, trained
+from gan_jax.use.trained import Trained
 from studies import outputs, pictures
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
@@ -147,11 +148,13 @@ def _measure(setting: Setting, case: Case, folder: Path) -> list[Row]:
     run = trained.load(folder / 'run')
     training = data.load(run.config.data)
     count = min(MEAN_OF, training.spec.num_examples)
-    mean = pairs.mean_photo(pairs.Pairs(pairs.TRAIN, training, run.config.data, count))
+    mean = assessing_pairs.mean_photo(
+        assessing_pairs.Pairs(assessing_pairs.TRAIN, training, run.config.data, count)
+    )
     rows = []
     for (experiment, split), found in _splits(setting, case, run).items():
         given = list(found)
-        scored = pairs.score(run, given, mean)
+        scored = assessing_pairs.score(run, given, mean)
         rows.append(
             {
                 'experiment': experiment,
@@ -170,10 +173,10 @@ def _measure(setting: Setting, case: Case, folder: Path) -> list[Row]:
 
 def _columns(found: Mapping[str, Mapping[str, float | None]]) -> Row:
     """The scores of translations under their names, those of the others with what they are of."""
-    own = dict(found[pairs.MADE])
+    own = dict(found[assessing_pairs.MADE])
     others = {
         f'{name}_{candidate}': found[candidate][name]
-        for candidate in (pairs.INPUT, pairs.MEAN)
+        for candidate in (assessing_pairs.INPUT, assessing_pairs.MEAN)
         for name in scores.SCORES
     }
     return own | others
@@ -204,7 +207,7 @@ def _splits(setting: Setting, case: Case, run: Trained) -> dict[tuple[str, str],
 
 def _of(dataset: data.Dataset, config: ConfigDict, count: int) -> Pairs:
     """The first pairs of a set."""
-    return pairs.Pairs('', dataset, config, min(count, dataset.spec.num_examples))
+    return assessing_pairs.Pairs('', dataset, config, min(count, dataset.spec.num_examples))
 
 
 def _elsewhere(config: ConfigDict, **changes: Any) -> ConfigDict:
@@ -243,7 +246,11 @@ def summary(rows: Sequence[Row]) -> str:
         cells = []
         for name in names:
             form = scores.SCORES[name].form
-            values = (row[name], row[f'{name}_{pairs.INPUT}'], row[f'{name}_{pairs.MEAN}'])
+            values = (
+                row[name],
+                row[f'{name}_{assessing_pairs.INPUT}'],
+                row[f'{name}_{assessing_pairs.MEAN}'],
+            )
             cells.append(' / '.join('-' if v is None else form.format(v) for v in values))
         label = f'{row["experiment"]}, {row["size"]}'
         lines.append([label, row['input'], row['split'], *cells])
@@ -265,7 +272,10 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
         axes = page.subplots()
         place = np.arange(len(rows))[::-1]
         axes.barh(place, [row['l1'] for row in rows], 0.7, color='#1f5fa8', label='translated')
-        for candidate, color in ((pairs.INPUT, '#9aa3ad'), (pairs.MEAN, '#c8501e')):
+        for candidate, color in (
+            (assessing_pairs.INPUT, '#9aa3ad'),
+            (assessing_pairs.MEAN, '#c8501e'),
+        ):
             values = [row[f'l1_{candidate}'] for row in rows]
             label = candidate.replace('_', ' ')
             axes.scatter(values, place, marker='|', s=90, color=color, label=label, zorder=3)
@@ -331,7 +341,9 @@ STUDY = Study(
     columns=(
         ('experiment', 'input', 'split', 'size', 'l1', 'psnr', 'ssim', 'ab_error')
         + ('edge_agreement',)
-        + tuple(f'{n}_{c}' for c in (pairs.INPUT, pairs.MEAN) for n in scores.SCORES)
+        + tuple(
+            f'{n}_{c}' for c in (assessing_pairs.INPUT, assessing_pairs.MEAN) for n in scores.SCORES
+        )
         + ('pairs', 'steps', 'minutes')
     ),
     trials=trials,

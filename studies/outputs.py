@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import files, images, sampling, trained
+from gan_jax import files, images
+from gan_jax.use import sampling, trained
 from studies import kept, pictures, provenance
 from studies.study import Picture, Row, Study, Trial
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import files, recorder, runs
+from gan_jax import files, workdirs
 from gan_jax.errors import UserError
+from gan_jax.records import recorder
 
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
 _WHISKERS = dict(fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
@@ -116,8 +117,8 @@ def over_time(workdir: Path) -> Strip:
 
     paths = recorder.sample_paths(workdir)
     chosen = sorted({round(i) for i in np.linspace(0, len(paths) - 1, STEPS)})
-    height, width, _ = runs.read_facts(workdir)['data']['image_shape']
-    count = runs.load_config(workdir).num_samples
+    height, width, _ = workdirs.read_facts(workdir)['data']['image_shape']
+    count = workdirs.load_config(workdir).num_samples
     columns, pad = math.ceil(math.sqrt(count)), recorder.GRID_PAD
     shown = min(DIGITS, count, max(1, WIDEST // width))
     lines = []

@@ -5,13 +5,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gan_jax import files, observers, recorder, runs
+from gan_jax import files, observers, workdirs
 from gan_jax.errors import UserError
-from gan_jax.evaluation import assess, text
+from gan_jax.evaluation import text
+from gan_jax.records import recorder
+from gan_jax.use import assessing
 from studies.study import Row, Study, Trial
 
 RESULT = 'measured.json'  # in a trial's folder
-AFTERWARDS, WHILE_TRAINING = assess.RESULT, 'run.json'  # keys of `Study.measured`
+AFTERWARDS, WHILE_TRAINING = assessing.RESULT, 'run.json'  # keys of `Study.measured`
 _PARTS = ('features', 'reference', 'samples')
 
 
@@ -31,7 +33,7 @@ def keep(trial: Trial, folder: Path) -> None:
 
 
 def _afterwards(workdir: Path) -> Iterator[dict[str, Any]]:
-    path = workdir / assess.RESULT
+    path = workdir / assessing.RESULT
     found = json.loads(path.read_bytes()) if path.exists() else {}
     if 'features' in found:  # scores of translations are of no net
         yield {part: found[part] for part in _PARTS}
@@ -39,7 +41,7 @@ def _afterwards(workdir: Path) -> Iterator[dict[str, Any]]:
 
 def _while_training(workdir: Path) -> Iterator[Mapping[str, Any]]:
     rows = recorder.read_rows(workdir, recorder.EVALUATIONS)
-    for span in observers.spans(rows, runs.evaluated_by(runs.read_facts(workdir))):
+    for span in observers.spans(rows, workdirs.evaluated_by(workdirs.read_facts(workdir))):
         if span.facts is not None:
             yield span.facts
 

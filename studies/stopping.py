@@ -6,7 +6,8 @@ from pathlib import Path
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import classification, data, files, trained
+from gan_jax import data, files
+from gan_jax.use import classifying, trained
 
 RESULT = 'stopping.json'  # in the run's folder
 
@@ -42,6 +43,6 @@ def _accuracies(workdir: Path, config: ConfigDict) -> dict[int, float]:
     image, label = image[known], label[known]
     found = {}
     for step in range(config.save_every, config.steps + 1, config.save_every):
-        probability = classification.Classifier(trained.load(workdir, step))(image)
+        probability = classifying.Classifier(trained.load(workdir, step))(image)
         found[step] = float(np.mean(probability.argmax(axis=1) == label))
     return found

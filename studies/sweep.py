@@ -11,16 +11,18 @@ import time
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import files, interrupts, observers, recorder, runs, trainer
+from gan_jax import files, observers, trainer, workdirs
 from gan_jax.errors import UserError, nearest
+from gan_jax.processes import interrupts
 from gan_jax.progress import clock
+from gan_jax.records import recorder
 from studies import kept, outputs, provenance
 from studies.study import Row, Setting, Study, Trial
 
 TIME = 'time.json'  # in a trial's folder: the seconds it took so far
 
 # Steps, and those that are saved to choose one from, decide what is measured.
-MAY_CHANGE = runs.MAY_CHANGE - {'steps', 'save_every'}
+MAY_CHANGE = workdirs.MAY_CHANGE - {'steps', 'save_every'}
 
 
 def run(
@@ -54,7 +56,7 @@ def run(
     workdir.mkdir(parents=True, exist_ok=True)
     if results:
         kept.claim(study, results, smoke=setting.smoke)
-    with runs.exclusive(workdir), runs.full_disk(workdir):
+    with workdirs.exclusive(workdir), workdirs.full_disk(workdir):
         try:
             with interrupts.stopping():
                 _run(study, setting, chosen, workdir, results, command)
@@ -167,7 +169,7 @@ def _measure(trial: Trial, folder: Path) -> Sequence[Row]:
 
 def _train(trial: Trial, name: str, config: ConfigDict, folder: Path, command: str) -> None:
     if (folder / name / 'config.json').exists():
-        _refuse(trial, folder, runs.changed_field(folder / name, config, may_change=MAY_CHANGE))
+        _refuse(trial, folder, workdirs.changed_field(folder / name, config, may_change=MAY_CHANGE))
     if not trainer.train(config, folder / name, overwrite=False, command=command):
         raise interrupts.Stop(f'{trial.name} was interrupted')
 
@@ -175,7 +177,7 @@ def _train(trial: Trial, name: str, config: ConfigDict, folder: Path, command: s
 def _refuse_other_settings(trial: Trial, folder: Path) -> None:
     for stage in trial.stages:
         if (folder / stage.name / 'config.json').exists():  # else only what is kept is left
-            change = runs.changed_field(
+            change = workdirs.changed_field(
                 folder / stage.name, stage.config(folder), may_change=MAY_CHANGE
             )
             _refuse(trial, folder, change)
@@ -193,7 +195,7 @@ def _refuse(trial: Trial, folder: Path, change: tuple[str, object, object] | Non
 def _prune(workdir: Path) -> None:
     """Deletes all saved steps but the newest and the best: dozens of runs would fill a disk."""
     rows = recorder.read_rows(workdir, recorder.EVALUATIONS)
-    best = observers.best_step(rows, runs.load_config(workdir).evaluate.best)
+    best = observers.best_step(rows, workdirs.load_config(workdir).evaluate.best)
     saved = [path for path in (workdir / 'checkpoints').iterdir() if path.name.isdecimal()]
     newest = max(int(path.name) for path in saved)
     for path in saved:

@@ -7,8 +7,9 @@ import sys
 import jax
 from jax.experimental import multihost_utils
 
-from gan_jax import cluster, trainer
+from gan_jax import trainer
 from gan_jax.errors import UserError
+from gan_jax.processes import cluster
 from tests import fleets, trainer_test
 
 

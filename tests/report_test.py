@@ -14,7 +14,7 @@ from PIL import Image
 import pytest
 
 from gan_jax import images, report
-from gan_jax.recorder import GRID_PAD, Recorder
+from gan_jax.records.recorder import GRID_PAD, Recorder
 from gan_jax.report import curves, pictures, plots
 
 SECTIONS = ('filmstrip', 'curves', 'reading-note', 'commands', 'settings')

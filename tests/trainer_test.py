@@ -17,9 +17,10 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import checkpoints, evaluation, observers, report, runners, runs, trained, trainer
+from gan_jax import evaluation, observers, report, runners, trainer, workdirs
 from gan_jax.errors import UserError
-from gan_jax.evaluation import assess
+from gan_jax.records import checkpoints
+from gan_jax.use import assessing, trained
 from tests import disks, gans
 
 ROOT = Path(__file__).parent.parent
@@ -96,11 +97,11 @@ def test_leaves_every_file_of_the_contract(drawn, tmp_path):
     train(tiny(tensorboard=True), tmp_path)
     found = {path.name for path in tmp_path.iterdir()}
     later = {'evaluation.json', 'neighbours.png', 'translations.png', 'classification.json'}
-    assert found == set(runs.CONTENT) - later
+    assert found == set(workdirs.CONTENT) - later
     assert [path.name for path in sorted((tmp_path / 'checkpoints').iterdir())] == list('2468')
     assert [row['step'] for row in lines(tmp_path)] == [2, 4, 6, 8]
     assert lines(tmp_path)[-1]['images_seen'] == 64
-    facts = runs.read_facts(tmp_path)
+    facts = workdirs.read_facts(tmp_path)
     assert facts['data']['num_examples'] == 40 and facts['seed'] == 0
 
 
@@ -207,7 +208,7 @@ def train_measuring(drawn, monkeypatch, tmp_path):
         monkeypatch.setattr(observers, 'make', lambda *_, **__: found)
         measured = {'evaluate.every': float(bool(samples))}
         train(tiny(steps=steps, **measured, **changes), tmp_path)
-        return runs.read_facts(tmp_path)['evaluation']
+        return workdirs.read_facts(tmp_path)['evaluation']
 
     return run
 
@@ -261,14 +262,14 @@ def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(drawn
     train(tiny(**measured), workdir)
     rows = evaluations(workdir)
     assert [row['step'] for row in rows] == [5, 8]
-    [noted] = runs.read_facts(workdir)['evaluation']
+    [noted] = workdirs.read_facts(workdir)['evaluation']
     assert noted['features']['name'] == 'digits' and noted['samples'] == 32
     assert 'Distances: Samples: 32; ' in (workdir / 'report.html').read_text()
     run = trained.load(workdir, 'best')
     best = min(rows, key=lambda row: row['frechet_digits'])
     assert int(run.state.step) == best['step']
-    real = assess.real_images(run, workdir, evaluation.load_net('digits'), '')
-    found, _ = assess.assess(run, real, 32)
+    real = assessing.real_images(run, workdir, evaluation.load_net('digits'), '')
+    found, _ = assessing.assess(run, real, 32)
     assert found['figures']['frechet_digits'] == pytest.approx(best['frechet_digits'], rel=1e-6)
     for step in steps(workdir)[1:]:
         shutil.rmtree(workdir / 'checkpoints' / str(step))
@@ -491,7 +492,7 @@ def test_no_log_line_counts_a_call_without_its_time(stride, tmp_path, monkeypatc
 
 
 def test_two_processes_never_train_in_one_folder(tmp_path):
-    with runs.exclusive(tmp_path):
+    with workdirs.exclusive(tmp_path):
         with pytest.raises(UserError, match='another process is training there'):
             train(tiny(), tmp_path)
         assert not list(tmp_path.iterdir())
@@ -512,7 +513,7 @@ def test_a_run_killed_before_its_report_gets_it(finished, tmp_path):
     for name in ('report.html', 'run.json'):
         (workdir / name).unlink()
     train(tiny(), workdir)
-    assert (workdir / 'report.html').exists() and runs.read_facts(workdir)['seed'] == 0
+    assert (workdir / 'report.html').exists() and workdirs.read_facts(workdir)['seed'] == 0
     assert digest(workdir) == digest(finished)
 
 
@@ -548,7 +549,7 @@ def test_steps_may_not_change_under_a_schedule(tmp_path):
 def test_other_images_are_refused(finished, tmp_path):
     workdir = tmp_path / 'run'
     shutil.copytree(finished, workdir)
-    facts = runs.read_facts(workdir)
+    facts = workdirs.read_facts(workdir)
     facts['data']['fingerprint'] = 'f' * 64
     (workdir / 'run.json').write_text(json.dumps(facts))
     with pytest.raises(UserError, match=r'config.data.path=.*fingerprint .* not ffffffffffff'):

@@ -22,8 +22,8 @@ import sys
 import tempfile
 from typing import Any, Self
 
-from gan_jax import memory
 from gan_jax.errors import UserError
+from gan_jax.processes import memory
 
 
 class Worker:
@@ -108,7 +108,7 @@ class WorkerError(UserError):
 def environment() -> dict[str, str]:
     """The same for everyone: a thread for each core, and a malloc that keeps what it has.
 
-    That is what `gan_jax.memory` does for our side, unless it is told to leave malloc alone;
+    As `gan_jax.processes.memory` does for our side, unless it is told to leave malloc alone;
     PyTorch gains from it too.
     """
     cores = str(len(os.sched_getaffinity(0)))

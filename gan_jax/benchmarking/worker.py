@@ -18,10 +18,11 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from gan_jax import data, memory, runners, tasks
+from gan_jax import data, runners, tasks
 from gan_jax.benchmarking import arithmetic
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
+from gan_jax.processes import memory
 from gan_jax.types import Batch, DataSpec, Metrics
 
 GEMM_SIDE = 2048

@@ -4,8 +4,9 @@ import importlib
 import os
 import sys
 
-from gan_jax import supervisor, terminal
+from gan_jax import terminal
 from gan_jax.errors import UserError, nearest
+from gan_jax.processes import supervisor
 
 COMMANDS = {
     'train': 'train, or resume what is in the workdir',

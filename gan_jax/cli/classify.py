@@ -15,7 +15,7 @@ from gan_jax.cli.flags import Invocation, define_moved, define_path, define_step
 from gan_jax.errors import UserError
 
 if TYPE_CHECKING:
-    from gan_jax.trained import Trained
+    from gan_jax.use.trained import Trained
 
 REQUIRED = ('workdir',)
 
@@ -33,8 +33,8 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Classifies images, or evaluates."""
-    from gan_jax import trained
     from gan_jax.cli import outputs, startup
+    from gan_jax.use import trained
 
     values = invocation.flags
     if bool(values.input) == bool(values.split):
@@ -51,11 +51,12 @@ def main(invocation: Invocation) -> None:
 
 
 def _classify(run: 'Trained', path: Path, output: Path | None) -> None:
-    from gan_jax import classification, files
+    from gan_jax import files
+    from gan_jax.use import classifying
 
     rows = []
-    for name, found in classification.classify_files(run, path, '--input'):
-        if isinstance(found, classification.Answer):
+    for name, found in classifying.classify_files(run, path, '--input'):
+        if isinstance(found, classifying.Answer):
             rows.append((name, found.name, f'{found.confidence:.4f}'))
             if not output:
                 print(f'{name}  {found.name}  {found.confidence:.1%}', flush=True)
@@ -69,14 +70,15 @@ def _classify(run: 'Trained', path: Path, output: Path | None) -> None:
 
 
 def _evaluate(run: 'Trained', workdir: Path, split: str) -> None:
-    from gan_jax import classification, report
+    from gan_jax import report
+    from gan_jax.use import classifying
 
-    found = classification.evaluate(run, classification.labelled_split(run, split))
-    classification.write(workdir, found)
+    found = classifying.evaluate(run, classifying.labelled_split(run, split))
+    classifying.write(workdir, found)
     report.write(workdir)
     for line in _lines(found):
         print(line)
-    print(f'wrote {workdir}/{classification.RESULT} and {workdir}/report.html')
+    print(f'wrote {workdir}/{classifying.RESULT} and {workdir}/report.html')
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

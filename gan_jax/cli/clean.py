@@ -42,13 +42,13 @@ def define(values: flags.FlagValues) -> None:
 def main(invocation: Invocation) -> None:
     """Cleans, and prints what became of the photos."""
     from gan_jax.cli import outputs
-    from gan_jax.data import album
+    from gan_jax.data import image_files
     from gan_jax.errors import UserError
     from gan_jax.faces import cleaning, destination, detector, lists, pipeline
     from gan_jax.progress import Progress
 
     values = invocation.flags
-    photos = album.find(values.input, '--input')
+    photos = image_files.find(values.input, '--input')
     keep = lists.read(values.keep, '--keep') if values.keep else ()
     reject = lists.read(values.reject, '--reject') if values.reject else ()
     verdicts = lists.verdicts(photos.names, keep, reject)

@@ -31,7 +31,7 @@ def main(invocation: Invocation) -> None:
     from gan_jax import config as config_lib
     from gan_jax import data, images, tasks
     from gan_jax.cli import outputs, startup
-    from gan_jax.data import feeds, sheet
+    from gan_jax.data import feeds, summary
     from gan_jax.types import Batch
 
     config = invocation.config
@@ -43,10 +43,10 @@ def main(invocation: Invocation) -> None:
     dataset = data.load(config.data)
     draws = tasks.draws(config)
     feed = feeds.make_feed(dataset, config, draws)
-    for name, value in sheet.summarise(dataset).items():
+    for name, value in summary.summarise(dataset).items():
         print(f'{name.replace("_", " "):16} {_text(value)}')
     count = dataset.spec.num_examples
-    if warning := sheet.few(count, config.data.enough):
+    if warning := summary.few(count, config.data.enough):
         print(warning, file=sys.stderr)
 
     def first_batches() -> Batch:

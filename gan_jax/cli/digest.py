@@ -15,8 +15,9 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Restores the state and hashes it."""
-    from gan_jax import checkpoints, trained
     from gan_jax.cli import startup
+    from gan_jax.records import checkpoints
+    from gan_jax.use import trained
 
     startup.prepare()
     state = trained.load(invocation.flags.workdir, invocation.flags.step).state

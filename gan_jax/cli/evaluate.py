@@ -33,10 +33,11 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Measures, writes and prints."""
-    from gan_jax import evaluation, report, trained
+    from gan_jax import evaluation, report
     from gan_jax.cli import outputs, startup
     from gan_jax.errors import UserError
-    from gan_jax.evaluation import assess, features, pairs
+    from gan_jax.evaluation import features
+    from gan_jax.use import assessing, assessing_pairs, trained
 
     values = invocation.flags
     workdir = values.workdir
@@ -52,16 +53,16 @@ def main(invocation: Invocation) -> None:
 
     if run.task.translator:
         features.check(name, weights)
-        found = pairs.assess(run, workdir, values.num_samples, values.reference, net)
+        found = assessing_pairs.assess(run, workdir, values.num_samples, values.reference, net)
     elif run.task.sampler:
-        real = assess.real_images(run, workdir, net(), values.reference)
-        found, picture = assess.assess(run, real, values.num_samples)
-        assess.write(workdir, found, picture)
+        real = assessing.real_images(run, workdir, net(), values.reference)
+        found, picture = assessing.assess(run, real, values.num_samples)
+        assessing.write(workdir, found, picture)
     else:
         raise UserError(f'--workdir={workdir}: its generator makes no images that can be measured')
     report.write(workdir)  # before any line is printed, which may fail
     (_print_pairs if run.task.translator else _print_figures)(found)
-    print(f'wrote {workdir}/{assess.RESULT} and {workdir}/report.html')
+    print(f'wrote {workdir}/{assessing.RESULT} and {workdir}/report.html')
 
 
 def _print_head(found: dict[str, Any], provenance: dict[str, str]) -> None:

@@ -25,8 +25,8 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Writes both files, and checks them."""
-    from gan_jax import exporting
     from gan_jax.cli import outputs, startup
+    from gan_jax.use import exporting
 
     values = invocation.flags
     output = values.output

@@ -134,7 +134,7 @@ def moved(values: absl_flags.FlagValues) -> Mapping[str, Path]:
 
 
 def define_step(values: absl_flags.FlagValues) -> None:
-    """The flag --step, as `gan_jax.trained.load` takes it."""
+    """The flag --step, as `gan_jax.use.trained.load` takes it."""
     text = 'of which checkpoint; 0: the newest; best: by config.evaluate.best'
     absl_flags.DEFINE_string('step', '0', text, flag_values=values)
 

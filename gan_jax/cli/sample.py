@@ -31,9 +31,9 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Samples, and writes the grid, the walk or the files."""
-    from gan_jax import sampling, trained
     from gan_jax.cli import outputs, startup
     from gan_jax.errors import UserError
+    from gan_jax.use import sampling, trained
 
     values = invocation.flags
     suffix = values.output.suffix.lower()

@@ -51,8 +51,9 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Trains."""
-    from gan_jax import cluster, experiments, trainer
+    from gan_jax import experiments, trainer
     from gan_jax.cli import startup
+    from gan_jax.processes import cluster
 
     startup.prepare(alone=False)
     values = invocation.flags
@@ -71,7 +72,7 @@ def main(invocation: Invocation) -> None:
 
 def _join(values: flags.FlagValues) -> None:
     """Joins the run's other processes, if the flags say that there are some."""
-    from gan_jax import cluster
+    from gan_jax.processes import cluster
 
     count, number = values.num_processes, values.process_id
     if values.coordinator:
@@ -95,10 +96,10 @@ def saved_config(argv: list[str]) -> ConfigDict | None:
     words = re.findall(r'^--?workdir[=\n](.+)$', '\n'.join(argv), re.MULTILINE)
     if not words:
         return None
-    from gan_jax import runs
+    from gan_jax import workdirs
 
     workdir = paths.absolute(words[-1], '--workdir')
-    return runs.load_config(workdir) if (workdir / 'config.json').is_file() else None
+    return workdirs.load_config(workdir) if (workdir / 'config.json').is_file() else None
 
 
 def _resume_command(values: flags.FlagValues, workdir: Path) -> str:

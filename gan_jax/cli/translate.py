@@ -40,26 +40,26 @@ def define(values: flags.FlagValues) -> None:
 def main(invocation: Invocation) -> None:
     """Translates, with one line on stderr for each file that could not be."""
     from gan_jax import config as config_lib
-    from gan_jax import translation
     from gan_jax.cli import outputs, startup
     from gan_jax.data import decode
     from gan_jax.progress import Progress
+    from gan_jax.use import translating
 
     values = invocation.flags
     source, output = values.input, values.output
     if values.precision and values.precision not in config_lib.PRECISIONS:
         names = ' or '.join(config_lib.PRECISIONS)
         raise UserError(f'--precision={values.precision}: must be {names}')
-    plan = translation.plan(source, output, overwrite=values.overwrite)
+    plan = translating.plan(source, output, overwrite=values.overwrite)
     startup.prepare()
-    options = translation.Options(values.seed, values.resize, values.as_is)
-    ready = translation.Ready(values.workdir, values.step, values.precision, options)
+    options = translating.Options(values.seed, values.resize, values.as_is)
+    ready = translating.Ready(values.workdir, values.step, values.precision, options)
     outputs.folder(plan.folder)
     total, done = len(plan.jobs) + len(plan.left_out), 0
     with Progress(len(plan.jobs), description='translate', unit='image') as progress:
         for item in plan.left_out:
             progress.message(f'not translated: {item}')
-        for number, (name, result) in enumerate(translation.translate(ready, plan), 1):
+        for number, (name, result) in enumerate(translating.translate(ready, plan), 1):
             if not isinstance(result, decode.Unreadable):
                 done += 1
             elif total > 1:

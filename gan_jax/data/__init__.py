@@ -6,8 +6,8 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 
 from gan_jax import paths
-from gan_jax.data import added, budget, celeb_a, folder, mnist, mnist5k, pairs, synthetic
-from gan_jax.data.sources import Dataset
+from gan_jax.data import added, celeb_a, folder, label_subsets, mnist, mnist5k, pairs, synthetic
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
 
@@ -80,7 +80,7 @@ def load(config: ConfigDict) -> Dataset:
       UserError: the set is unknown or cannot be had, the labels are not in it, or what is to be
         added does not fit it.
     """
-    dataset = budget.restrict(entry(config).load(config), config.labels)
+    dataset = label_subsets.restrict(entry(config).load(config), config.labels)
     return (
         added.join(dataset, paths.absolute(config.added, 'config.data.added'))
         if config.added
@@ -122,7 +122,7 @@ def held_out(config: ConfigDict, dataset: Dataset) -> Dataset | None:
 def generated(config: ConfigDict) -> Dataset:
     """The same with random pixels in place of the images, which need not be at hand."""
     like = entry(config).spec(config)
-    return budget.restrict(synthetic.make(like, config), config.labels)
+    return label_subsets.restrict(synthetic.make(like, config), config.labels)
 
 
 def validation(config: ConfigDict) -> Dataset:
@@ -131,4 +131,4 @@ def validation(config: ConfigDict) -> Dataset:
     Raises:
       UserError: as `load`, or there are none.
     """
-    return budget.validation(entry(config).load(config), config.labels)
+    return label_subsets.validation(entry(config).load(config), config.labels)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gan_jax import files
 from gan_jax.data import cache
-from gan_jax.data.sources import Dataset, Source
+from gan_jax.data.datasets import Dataset, Source
 from gan_jax.errors import UserError
 from gan_jax.types import Batch
 

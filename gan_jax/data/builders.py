@@ -24,7 +24,7 @@ from tensorflow_datasets.proto import tf_example_generated_pb2 as tf_example
 from tensorflow_datasets.proto import tf_feature_generated_pb2 as tf_feature
 
 from gan_jax.data import cache
-from gan_jax.data.sources import INFO
+from gan_jax.data.datasets import INFO
 
 SHARD_BYTES = 2**28  # of pixels in a file
 

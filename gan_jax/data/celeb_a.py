@@ -15,9 +15,9 @@ from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
-from gan_jax.data import album, albums, cache, decode, downloads, sources
-from gan_jax.data.album import LeftOut
-from gan_jax.data.sources import Dataset
+from gan_jax.data import cache, datasets, decode, downloads, from_files, image_files
+from gan_jax.data.datasets import Dataset
+from gan_jax.data.image_files import LeftOut
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
 
@@ -51,7 +51,7 @@ FILES = {  # name -> place in Google Drive and sha256, as tensorflow-datasets ha
 
 def spec(config: ConfigDict) -> DataSpec:
     """Shapes and counts of the set, known without its files."""
-    albums.side(config)
+    from_files.side(config)
     whole = COUNTS.get(config.split, COUNTS['all'])
     shape = (config.image_size, config.image_size, 3)
     return DataSpec(shape, 2 if config.attribute else 0, config.num_examples or whole)
@@ -74,19 +74,21 @@ def load(config: ConfigDict) -> Dataset:
       UserError: a file is missing, the attribute does not exist, no image can be used, or
         there is no network.
     """
-    size, crop = albums.side(config), config.crop
+    size, crop = from_files.side(config), config.crop
     if config.held_out:
         raise UserError(
             f'config.data.held_out={config.held_out:g}: celeb_a has splits of its own; leave it 0'
         )
-    path = album.existing(Path(config.path), 'config.data.path') if config.path else downloaded()
-    copy = sources.find_tfds_copy(path, 'celeb_a') if path.is_dir() else None
+    path = (
+        image_files.existing(Path(config.path), 'config.data.path') if config.path else downloaded()
+    )
+    copy = datasets.find_tfds_copy(path, 'celeb_a') if path.is_dir() else None
     square = size, crop
     if copy:
         faces = _prepared(copy, config.attribute, *square)
     else:
         faces = _official(path, config.attribute, *square)
-    return albums.load(
+    return from_files.load(
         config,
         state=(*faces.state, crop, config.attribute),
         names=faces.names,
@@ -111,14 +113,14 @@ class Faces(NamedTuple):
     names: Sequence[str]
     splits: Sequence[str]
     item: Callable[[int], Any]
-    make: albums.Make
+    make: from_files.Make
     state: Sequence[str]
     left_out: Sequence[LeftOut]
 
 
 def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:
     """Reads the files as they are published."""
-    found = album.find(_images(path))
+    found = image_files.find(_images(path))
     text = _Texts(path, found.path)
     left_out = [*found.ignored]
     partition = _partition(text.lines(PARTITION), left_out)
@@ -141,7 +143,7 @@ def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:
     def item(index: int) -> tuple[str, int]:
         return found.names[place_of[index]], label_of[index]
 
-    make = functools.partial(albums.make_square, found.files, size, crop)
+    make = functools.partial(from_files.make_square, found.files, size, crop)
     listed = hashlib.sha256(repr((list(rows), label_of)).encode()).hexdigest()
     parts = [partition[file] for file in rows]
     return Faces(list(rows), parts, item, make, (found.state, listed), left_out)
@@ -260,10 +262,10 @@ def _malformed(name: str, file: str, number: int) -> LeftOut:
     return LeftOut(name, f'line {number} of {file} is malformed')
 
 
-def _prepared(copy: sources.Prepared, attribute: str, size: int, crop: int) -> Faces:
+def _prepared(copy: datasets.Prepared, attribute: str, size: int, crop: int) -> Faces:
     """Reads a copy that tensorflow-datasets prepared."""
     folder = copy.prepare()
-    splits = json.loads((folder / sources.INFO).read_bytes())['splits']
+    splits = json.loads((folder / datasets.INFO).read_bytes())['splits']
     counts = {split['name']: sum(map(int, split['shardLengths'])) for split in splits}
     places = [(split, row) for split, count in counts.items() for row in range(count)]
     names = [f'{split}/{row}' for split, row in places]

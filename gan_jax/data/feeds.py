@@ -18,7 +18,7 @@ import numpy as np
 
 from gan_jax.data import cache
 from gan_jax.data import order as order_lib
-from gan_jax.data.sources import Dataset
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, DataSpec
 

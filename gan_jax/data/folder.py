@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from gan_jax.data import album, albums
-from gan_jax.data.sources import Dataset
+from gan_jax.data import from_files, image_files
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
 
@@ -20,7 +20,7 @@ def spec(config: ConfigDict) -> DataSpec:
 
     Two classes are assumed where the config says which of the images have none.
     """
-    albums.side(config)
+    from_files.side(config)
     shape = (config.image_size, config.image_size, 3)
     return DataSpec(shape, 2 if config.unlabelled else 0, config.num_examples or ASSUMED)
 
@@ -42,17 +42,17 @@ def load(config: ConfigDict) -> Dataset:
     """
     if not config.path:
         raise UserError('config.data.path is empty: give --config.data.path=FOLDER of your images')
-    size, crop = albums.side(config), config.crop
-    found = album.find(Path(config.path))
-    names, labels = album.classes(found.names, config.unlabelled)
+    size, crop = from_files.side(config), config.crop
+    found = image_files.find(Path(config.path))
+    names, labels = image_files.classes(found.names, config.unlabelled)
     _refuse_misspelt(config.unlabelled, names)
-    return albums.load(
+    return from_files.load(
         config,
         state=(found.state, crop),
         names=found.names,
         class_names=names,
         item=lambda index: (found.names[index], int(labels[index])),
-        make=functools.partial(albums.make_square, found.files, size, crop),
+        make=functools.partial(from_files.make_square, found.files, size, crop),
         left_out=found.ignored,
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from gan_jax import paths
 from gan_jax.data import downloads, png
-from gan_jax.data.sources import Dataset, Prepared, find_tfds_copy, load_prepared
+from gan_jax.data.datasets import Dataset, Prepared, find_tfds_copy, load_prepared
 from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
 

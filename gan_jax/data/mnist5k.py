@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import mnist
-from gan_jax.data.sources import Dataset, Prepared, load_prepared
+from gan_jax.data.datasets import Dataset, Prepared, load_prepared
 from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
 

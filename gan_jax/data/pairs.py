@@ -8,9 +8,9 @@ from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
-from gan_jax.data import album, albums, decode, inputs
-from gan_jax.data.album import Files, LeftOut, shown
-from gan_jax.data.sources import Dataset
+from gan_jax.data import decode, from_files, image_files, inputs
+from gan_jax.data.datasets import Dataset
+from gan_jax.data.image_files import Files, LeftOut, shown
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
 
@@ -20,7 +20,7 @@ ASSUMED = 400  # pairs of a folder that was not looked at
 
 def spec(config: ConfigDict) -> DataSpec:
     """The spec of pairs of the config's size; their number is not known yet."""
-    albums.side(config)
+    from_files.side(config)
     shape = (config.image_size, 2 * config.image_size, 3)
     return DataSpec(shape, 0, config.num_examples or ASSUMED, panels=2)
 
@@ -44,8 +44,8 @@ def load(config: ConfigDict) -> Dataset:
       UserError: a field that does not fit, no such folder, or no pair that can be used.
     """
     _check(config)
-    size, crop = albums.side(config), config.crop
-    photos = album.find(Path(config.path))
+    size, crop = from_files.side(config), config.crop
+    photos = image_files.find(Path(config.path))
     state = [photos.state, crop, config.input]
     names, left_out = photos.names, photos.ignored
     item = names.__getitem__
@@ -53,7 +53,7 @@ def load(config: ConfigDict) -> Dataset:
         make = functools.partial(_made, photos.files, size, crop, inputs.make(config))
         state += inputs.thresholds(config.canny) if config.input == 'canny' else ()
     elif config.input == 'folder':
-        partners = album.find(Path(config.input_path), 'config.data.input_path')
+        partners = image_files.find(Path(config.input_path), 'config.data.input_path')
         matched, unmatched = match(photos.names, partners.names)
         names = [photos.names[index] for index, _ in matched]
         left_out = [*photos.ignored, *partners.ignored, *unmatched]
@@ -63,7 +63,7 @@ def load(config: ConfigDict) -> Dataset:
         make = functools.partial(_both, (partners.files, photos.files), size, crop)
     else:
         make = functools.partial(_halves, photos.files, size, crop, config.input == 'left')
-    return albums.load(
+    return from_files.load(
         config,
         state=state,
         names=names,

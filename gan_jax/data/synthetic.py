@@ -6,7 +6,7 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import shapes
-from gan_jax.data.sources import Dataset
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, DataSpec
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gan_jax import data, rng
 from gan_jax.data import warps
-from gan_jax.data.sources import Dataset
+from gan_jax.data.datasets import Dataset
 from gan_jax.types import Batch, DataSpec
 
 View = Callable[[jax.Array, Batch], Batch]

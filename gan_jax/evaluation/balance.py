@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax import rng
 from gan_jax.data import views
-from gan_jax.data.sources import Dataset
+from gan_jax.data.datasets import Dataset
 from gan_jax.states import GanState
 from gan_jax.types import Batch, Task
 

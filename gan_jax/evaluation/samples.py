@@ -3,10 +3,11 @@
 import jax
 import numpy as np
 
-from gan_jax import progress, rng, sampling
+from gan_jax import progress, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
 from gan_jax.types import Task
+from gan_jax.use import sampling
 
 
 class Samples:

@@ -13,8 +13,8 @@ import safetensors
 import safetensors.numpy
 
 from gan_jax import data, digests, files, paths
-from gan_jax.data import album, cache, decode, parallel, views
-from gan_jax.data.sources import Dataset
+from gan_jax.data import cache, decode, image_files, parallel, views
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances, spectrum
 from gan_jax.evaluation.feature_net import FeatureNet, Outputs
@@ -107,10 +107,10 @@ def of_folder(
     Raises:
       UserError: no folder, no image, or an image of another size or range.
     """
-    found, path = album.find(path, field), paths.shown(path)
+    found, path = image_files.find(path, field), paths.shown(path)
 
     def read(index: int) -> np.ndarray:
-        name = album.shown(found.names[index])
+        name = image_files.shown(found.names[index])
         try:
             return _fitting(np.asarray(decode.read(found.read(index))), shape)
         except decode.Unreadable as error:

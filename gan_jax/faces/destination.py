@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 from gan_jax import files
-from gan_jax.data.album import Album
+from gan_jax.data.image_files import Album
 from gan_jax.errors import UserError
 
 MARK = 'clean.json'  # written first: what was asked for, and that the folder is ours

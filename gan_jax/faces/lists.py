@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from gan_jax.data.album import shown
+from gan_jax.data.image_files import shown
 from gan_jax.errors import UserError, nearest
 from gan_jax.faces.cleaning import KEPT, REJECTED
 

@@ -9,8 +9,8 @@ import shutil
 
 from gan_jax import files, images
 from gan_jax.data import parallel
-from gan_jax.data.album import Album, shown
 from gan_jax.data.decode import Unreadable
+from gan_jax.data.image_files import Album, shown
 from gan_jax.errors import UserError
 from gan_jax.faces import cleaning, contact, destination
 from gan_jax.faces.cleaning import KEPT, UNREADABLE, Row, Settings

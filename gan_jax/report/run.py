@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import observers, recorder, runs
+from gan_jax import observers, workdirs
 from gan_jax.evaluation import text
+from gan_jax.records import recorder
 from gan_jax.report import curves
 
 CHART_POINTS = 400
@@ -60,7 +61,7 @@ class Run(NamedTuple):
     @property
     def captions(self) -> list[str]:
         """How the distances among the curves were measured, a sentence for each way."""
-        found = observers.spans(self.evaluations, runs.evaluated_by(self.facts))
+        found = observers.spans(self.evaluations, workdirs.evaluated_by(self.facts))
         return [_caption(span, alone=len(found) == 1) for span in found]
 
 

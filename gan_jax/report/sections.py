@@ -8,9 +8,10 @@ from pathlib import Path
 import shlex
 from typing import Any
 
-from gan_jax import images, observers, recorder
+from gan_jax import images, observers
 from gan_jax.evaluation import balance
 from gan_jax.progress import clock, rate
+from gan_jax.records import recorder
 from gan_jax.report import charts, markup, measured, pictures, reliability
 from gan_jax.report.run import Run
 

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from gan_jax import rng
 from gan_jax.data import views
 from gan_jax.states import GanState
-from gan_jax.tasks import adversarial, players, semisupervised, translation
+from gan_jax.tasks import adversarial, semisupervised, shared, translation
 from gan_jax.types import Batch, DataSpec, Metrics, Task
 
 
@@ -33,8 +33,8 @@ class Kind(NamedTuple):
 
 
 TASKS: Mapping[str, Kind] = {
-    'adversarial': Kind(adversarial.make, adversarial.draws, players.inspect),
-    'semisupervised': Kind(semisupervised.make, semisupervised.draws, players.inspect),
+    'adversarial': Kind(adversarial.make, adversarial.draws, shared.inspect),
+    'semisupervised': Kind(semisupervised.make, semisupervised.draws, shared.inspect),
     'translation': Kind(
         translation.make, translation.draws, translation.inspect, measures=('pairs',)
     ),

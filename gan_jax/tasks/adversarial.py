@@ -18,7 +18,7 @@ import optax
 from gan_jax import ada, augment, images, latents, losses, nets, optimizers, penalties, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
-from gan_jax.tasks import players
+from gan_jax.tasks import shared
 from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task
 
 _FIXED = {'disc.ema_decay': 0.0}  # no images and no classes are made by the discriminator
@@ -59,14 +59,14 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
-    sampler = players.make_sampler(recipe.latent, alone.gen)
+    sampler = shared.make_sampler(recipe.latent, alone.gen)
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
-        preview=players.make_preview(sampler, config.seed, config.num_samples),
+        preview=shared.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
-        contest=players.make_contest(alone, recipe.latent, judge),
-        parts={'generator': players.make_part(config, alone.gen)},
+        contest=shared.make_contest(alone, recipe.latent, judge),
+        parts={'generator': shared.make_part(config, alone.gen)},
     )
 
 
@@ -81,12 +81,12 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     Raises:
       UserError: a field has a value that this task does nothing with.
     """
-    players.refuse(config, _FIXED)
+    shared.refuse(config, _FIXED)
     weights = config.penalties.to_dict()
     modules = _modules(config, spec, axis_name)
     _refuse_penalties(config, modules.disc)
     return Recipe(
-        **players.common(config, modules, axis_name),
+        **shared.common(config, modules, axis_name),
         latent=latents.make(config, spec.num_examples),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
@@ -115,7 +115,7 @@ def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[
     num_classes = spec.num_classes if config.conditional else 0
 
     def module(role: str, kind: nets.Kind) -> nn.Module:
-        return players.module(role, config, spec, axis_name, kind=kind, num_classes=num_classes)
+        return shared.module(role, config, spec, axis_name, kind=kind, num_classes=num_classes)
 
     pair = Pair(gen=module('gen', nets.Kind.LATENT), disc=module('disc', nets.Kind.LOGIT))
     if pair.disc.pixel_range not in (None, pair.gen.pixel_range):
@@ -136,7 +136,7 @@ def init(recipe: Recipe, spec: DataSpec) -> GanState:
         memory['lecam'] = {'real': jnp.zeros(()), 'fake': jnp.zeros(())}
     if recipe.ada:
         memory['ada'] = ada.start()
-    return players.init(recipe, Pair((z, label), (image, label))).replace(memory=memory)
+    return shared.init(recipe, Pair((z, label), (image, label))).replace(memory=memory)
 
 
 def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
@@ -164,7 +164,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     disc_metrics = []
     for k in range(recipe.disc_steps):
         label = batch.label[k]
-        game = players.Game(recipe, rng.purpose_key(key, 'disc', k), label, noise_std, augment_p)
+        game = shared.Game(recipe, rng.purpose_key(key, 'disc', k), label, noise_std, augment_p)
         generated = game.generate(gen, recipe.latent(game.keys('latent')), label)
         update = functools.partial(update_disc, game, disc, memory, state.step)
         disc, memory, metrics = update(real[k], generated.image)
@@ -182,7 +182,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
         step=state.step + 1,
         memory=memory,
         nets=Pair(gen, disc),
-        ema=players.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
+        ema=shared.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
     )
     return state, gen_metrics | metrics
 
@@ -194,14 +194,14 @@ def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array)
 
 
 def _logits(
-    game: players.Game, disc: NetState, params: Any, image: jax.Array, purpose: str
+    game: shared.Game, disc: NetState, params: Any, image: jax.Array, purpose: str
 ) -> jax.Array:
     """D(image), float32 [B] or [B, L]."""
     return game.apply(disc, params, image, game.label, purpose=purpose)[0]
 
 
 def update_disc(
-    game: players.Game,
+    game: shared.Game,
     disc: NetState,
     memory: Mapping[str, Any],
     step: jax.Array,
@@ -224,7 +224,7 @@ def update_disc(
     recipe = game.recipe
     real, fake = game.view(real, 'real'), game.view(fake, 'fake')
 
-    def objective(params: Any) -> tuple[jax.Array, tuple[players.Stats, dict[str, jax.Array]]]:
+    def objective(params: Any) -> tuple[jax.Array, tuple[shared.Stats, dict[str, jax.Array]]]:
         both = {'real': (real, game.label), 'fake': (fake, game.label)}
         logits, stats = game.apply_each(disc, params, both)
         real_logits, fake_logits = logits.values()
@@ -248,7 +248,7 @@ def update_disc(
 
     (_, (stats, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
     grads, stats, metrics = game.average((grads, stats, metrics))
-    metrics['grad_norm_d'] = players.norm(grads)
+    metrics['grad_norm_d'] = shared.norm(grads)
     if recipe.lecam:
         means = {'real': metrics['logit_real'], 'fake': metrics['logit_fake']}
         memory = {**memory, 'lecam': recipe.lecam.follow(memory['lecam'], means, step)}
@@ -256,7 +256,7 @@ def update_disc(
 
 
 def _penalty(
-    game: players.Game,
+    game: shared.Game,
     disc: NetState,
     params: Any,
     real: jax.Array,
@@ -286,11 +286,11 @@ def _penalty(
 
 
 def update_gen(
-    game: players.Game,
+    game: shared.Game,
     gen: NetState,
     disc: NetState,
     real: jax.Array,
-    generated: players.Generated,
+    generated: shared.Generated,
 ) -> tuple[NetState, Metrics]:
     """One update of the generator through the discriminator, whose statistics stay as they are.
 
@@ -309,5 +309,5 @@ def update_gen(
     loss, fake_grad = jax.value_and_grad(objective)(generated.image)
     (grads,) = generated.pullback(fake_grad)
     grads, stats, loss = game.average((grads, generated.stats, loss))
-    metrics = {'loss_g': loss, 'grad_norm_g': players.norm(grads)}
+    metrics = {'loss_g': loss, 'grad_norm_g': shared.norm(grads)}
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics

@@ -23,7 +23,7 @@ import optax
 from gan_jax import augment, images, latents, nets, optimizers, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
-from gan_jax.tasks import players
+from gan_jax.tasks import shared
 from gan_jax.types import Batch, DataSpec, Metrics, Pair, Part, Task
 
 POOLS = {'all': 'in_turn', 'rest': 'unlabelled'}  # by config.semisupervised.unlabelled
@@ -76,21 +76,21 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
-    sampler = players.make_sampler(recipe.latent, alone.gen)
+    sampler = shared.make_sampler(recipe.latent, alone.gen)
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),
-        preview=players.make_preview(sampler, config.seed, config.num_samples),
+        preview=shared.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
         classifier=functools.partial(classify, alone),
-        contest=players.make_contest(alone, recipe.latent, judge),
+        contest=shared.make_contest(alone, recipe.latent, judge),
         parts={
             'classifier': Part(
                 classifier_variables,
                 functools.partial(probabilities, alone),
                 {'image': jax.ShapeDtypeStruct(spec.image_shape, jnp.uint8)},
             ),
-            'generator': players.make_part(config, alone.gen),
+            'generator': shared.make_part(config, alone.gen),
         },
     )
 
@@ -113,7 +113,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     turns = _separate(batches) if own.separate else (Turn(batches, 'all', moments=True),)
     disc = optimizers.make(config.disc.optimizer, config.steps)
     return Recipe(
-        **players.common(config, _modules(config, spec, axis_name), axis_name),
+        **shared.common(config, _modules(config, spec, axis_name), axis_name),
         latent=latents.make(config, spec.num_examples),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
@@ -143,7 +143,7 @@ def _separate(batches: Sequence[str]) -> tuple[Turn, ...]:
 
 
 def _refuse(config: ConfigDict, spec: DataSpec) -> None:
-    players.refuse(config, _FIXED | players.of_adversarial(config))
+    shared.refuse(config, _FIXED | shared.of_adversarial(config))
     own = config.semisupervised
     if not any(own[name] for name in DISC_TERMS):
         names = ', '.join(DISC_TERMS)
@@ -163,7 +163,7 @@ def _refuse(config: ConfigDict, spec: DataSpec) -> None:
 
 
 def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
-    module = functools.partial(players.module, config=config, spec=spec, axis_name=axis_name)
+    module = functools.partial(shared.module, config=config, spec=spec, axis_name=axis_name)
     return Pair(
         gen=module('gen', kind=nets.Kind.LATENT, num_classes=0),
         disc=module('disc', kind=nets.Kind.CLASSES, num_classes=spec.num_classes),
@@ -173,7 +173,7 @@ def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[
 def init(recipe: Recipe, spec: DataSpec) -> GanState:
     """A fresh state; see `players.init`."""
     z = recipe.latent(jax.random.split(jax.random.key(0), 2))
-    return players.init(recipe, Pair((z,), (jnp.zeros((2, *spec.image_shape)),)))
+    return shared.init(recipe, Pair((z,), (jnp.zeros((2, *spec.image_shape)),)))
 
 
 def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
@@ -195,7 +195,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     key = rng.step_key(recipe.seed, state.step, state.rollbacks)
     labelled, unlabelled = images.normalise(batch.image, recipe.nets.gen.pixel_range)
     noise_std = recipe.noise_std and recipe.noise_std(state.step)
-    game = players.Game(recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], noise_std)
+    game = shared.Game(recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], noise_std)
     gen, disc = state.nets
     generated = game.generate(gen, recipe.latent(game.keys('latent')))
     batches = {
@@ -211,7 +211,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     state = state.replace(
         step=state.step + 1,
         nets=Pair(gen, disc),
-        ema=players.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
+        ema=shared.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
     )
     return state, gen_metrics | metrics
 
@@ -277,7 +277,7 @@ DISC_TERMS: Mapping[str, Mapping[str, Callable[..., Loss]]] = {
 
 
 def update_disc(
-    game: players.Game, disc: NetState, batches: Mapping[str, tuple[jax.Array, jax.Array | None]]
+    game: shared.Game, disc: NetState, batches: Mapping[str, tuple[jax.Array, jax.Array | None]]
 ) -> tuple[NetState, Metrics]:
     """The discriminator's updates in a step, one for each of the recipe's turns.
 
@@ -303,16 +303,16 @@ def update_disc(
         )
         metrics = _sum(metrics, found)
         all_grads.append(grads)
-    return disc, metrics | {'grad_norm_d': players.norm(all_grads)}
+    return disc, metrics | {'grad_norm_d': shared.norm(all_grads)}
 
 
 def _objective(
-    game: players.Game,
+    game: shared.Game,
     disc: NetState,
     seen: Mapping[str, tuple[jax.Array]],
     batches: Mapping[str, tuple[jax.Array, jax.Array | None]],
     params: Any,
-) -> tuple[jax.Array, tuple[players.Stats, dict[str, jax.Array]]]:
+) -> tuple[jax.Array, tuple[shared.Stats, dict[str, jax.Array]]]:
     """The weighted terms of the batches that are seen, D's statistics after, and metrics."""
     logits, stats = game.apply_each(disc, params, seen)
     total, metrics = jnp.zeros(()), {}
@@ -332,13 +332,13 @@ def _sum(metrics: dict[str, jax.Array], more: Mapping[str, jax.Array]) -> dict[s
 Seen = tuple[jax.Array, jax.Array]  # logits [B, K] and features [B, F]
 
 
-def _fool(game: players.Game, fake: Seen, real: Seen) -> jax.Array:
+def _fool(game: shared.Game, fake: Seen, real: Seen) -> jax.Array:
     """-log P(real) of what was generated."""
     del game, real
     return jnp.mean(softplus(-logsumexp(fake[0], axis=-1)))
 
 
-def _match(game: players.Game, fake: Seen, real: Seen) -> jax.Array:
+def _match(game: shared.Game, fake: Seen, real: Seen) -> jax.Array:
     """Feature matching: the mean square of E f(x) - E f(G(z)) (arXiv:1606.03498, section 3.1)."""
 
     def mean(features: jax.Array) -> jax.Array:
@@ -347,7 +347,7 @@ def _match(game: players.Game, fake: Seen, real: Seen) -> jax.Array:
     return jnp.mean(jnp.square(mean(real[1]) - mean(fake[1])))
 
 
-GEN_TERMS: Mapping[str, Callable[[players.Game, Seen, Seen], jax.Array]] = {
+GEN_TERMS: Mapping[str, Callable[[shared.Game, Seen, Seen], jax.Array]] = {
     'non_saturating': _fool,
     'matching': _match,
 }
@@ -357,11 +357,11 @@ TERMS = (*DISC_TERMS, *GEN_TERMS)
 
 
 def update_gen(
-    game: players.Game,
+    game: shared.Game,
     gen: NetState,
     disc: NetState,
     real: jax.Array,
-    generated: players.Generated,
+    generated: shared.Generated,
 ) -> tuple[NetState, Metrics]:
     """One update of the generator through the discriminator, if the recipe has a term for it.
 
@@ -388,7 +388,7 @@ def update_gen(
     loss, fake_grad = jax.value_and_grad(objective)(generated.image)
     (grads,) = generated.pullback(fake_grad)
     grads, stats, loss = game.average((grads, generated.stats, loss))
-    metrics = {'loss_g': loss, 'grad_norm_g': players.norm(grads)}
+    metrics = {'loss_g': loss, 'grad_norm_g': shared.norm(grads)}
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 

@@ -25,7 +25,7 @@ import optax
 from gan_jax import augment, images, losses, nets, optimizers, perceptual, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
-from gan_jax.tasks import players
+from gan_jax.tasks import shared
 from gan_jax.types import Batch, DataSpec, Metrics, Pair, Part, Task, Translator
 
 MOMENTS = 'image', 'running'
@@ -86,7 +86,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     """
     _refuse(config, spec)
     return Recipe(
-        **players.common(config, _modules(config, spec, axis_name), axis_name),
+        **shared.common(config, _modules(config, spec, axis_name), axis_name),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
             disc=optimizers.make(config.disc.optimizer, config.steps),
@@ -99,7 +99,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
 
 
 def _refuse(config: ConfigDict, spec: DataSpec) -> None:
-    players.refuse(config, _FIXED | players.of_adversarial(config))
+    shared.refuse(config, _FIXED | shared.of_adversarial(config))
     if spec.panels != 2:
         raise UserError(
             f'config.task=translation needs pairs, and config.data.name={config.data.name} has'
@@ -110,7 +110,7 @@ def _refuse(config: ConfigDict, spec: DataSpec) -> None:
 def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
     spec = spec._replace(image_shape=panel_shape(spec))
     module = functools.partial(
-        players.module, config=config, spec=spec, axis_name=axis_name, num_classes=0
+        shared.module, config=config, spec=spec, axis_name=axis_name, num_classes=0
     )
     return Pair(
         gen=module('gen', kind=nets.Kind.TRANSLATION), disc=module('disc', kind=nets.Kind.PATCHES)
@@ -127,7 +127,7 @@ def init(recipe: Recipe, spec: DataSpec) -> GanState:
     """A fresh state; see `players.init`."""
     shape = panel_shape(spec)
     image = jnp.zeros((2, *shape))
-    state = players.init(recipe, Pair((image,), (image, image)))
+    state = shared.init(recipe, Pair((image,), (image, image)))
     if 'perceptual' not in recipe.weights:
         return state
     return state.replace(memory={'perceptual': perceptual.start(*_frozen(recipe), shape)})
@@ -157,7 +157,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     key = rng.step_key(recipe.seed, state.step, state.rollbacks)
     given, photo = split(images.normalise(batch.image[0], recipe.nets.gen.pixel_range))
     noise_std = recipe.noise_std and recipe.noise_std(state.step)
-    game = players.Game(recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], noise_std)
+    game = shared.Game(recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], noise_std)
     gen, disc = state.nets
     generated = game.generate(gen, given)
     disc, disc_metrics = update_disc(game, disc, given, photo, generated.image)
@@ -167,7 +167,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
         step=state.step + 1,
         memory=memory,
         nets=Pair(gen, disc),
-        ema=players.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
+        ema=shared.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
     )
     return state, gen_metrics | disc_metrics
 
@@ -179,7 +179,7 @@ def split(pairs: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _seen(
-    game: players.Game, image: jax.Array, given: jax.Array, purpose: str
+    game: shared.Game, image: jax.Array, given: jax.Array, purpose: str
 ) -> tuple[jax.Array, jax.Array]:
     """The discriminator's input: an image, and the one it is or pretends to be made from.
 
@@ -189,7 +189,7 @@ def _seen(
 
 
 def update_disc(
-    game: players.Game, disc: NetState, given: jax.Array, photo: jax.Array, fake: jax.Array
+    game: shared.Game, disc: NetState, given: jax.Array, photo: jax.Array, fake: jax.Array
 ) -> tuple[NetState, Metrics]:
     """One update of the discriminator, on the photos and on what was made of their inputs."""
     both = {
@@ -197,7 +197,7 @@ def update_disc(
         'fake': _seen(game, fake, given, 'fake'),
     }
 
-    def objective(params: Any) -> tuple[jax.Array, tuple[players.Stats, dict[str, jax.Array]]]:
+    def objective(params: Any) -> tuple[jax.Array, tuple[shared.Stats, dict[str, jax.Array]]]:
         logits, stats = game.apply_each(disc, params, both)
         real_logits, fake_logits = logits.values()
         loss = game.recipe.disc_weight * jnp.mean(game.recipe.loss.disc(real_logits, fake_logits))
@@ -210,7 +210,7 @@ def update_disc(
 
     (_, (stats, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
     grads, stats, metrics = game.average((grads, stats, metrics))
-    metrics['grad_norm_d'] = players.norm(grads)
+    metrics['grad_norm_d'] = shared.norm(grads)
     return disc.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 
@@ -227,7 +227,7 @@ class Looks(NamedTuple):
 
 
 def _look(
-    game: players.Game, state: GanState, photo: jax.Array
+    game: shared.Game, state: GanState, photo: jax.Array
 ) -> tuple[dict[str, Any], Looks | None]:
     """The memory after these photos, and what the term 'perceptual' needs, if there is one."""
     if 'perceptual' not in game.recipe.weights:
@@ -283,12 +283,12 @@ TERMS: Mapping[str, Callable[[Compared], jax.Array]] = {
 
 
 def update_gen(
-    game: players.Game,
+    game: shared.Game,
     gen: NetState,
     disc: NetState,
     given: jax.Array,
     photo: jax.Array,
-    generated: players.Generated,
+    generated: shared.Generated,
     looks: Looks | None,
 ) -> tuple[NetState, Metrics]:
     """One update of the generator through the discriminator, whose statistics stay as they are."""
@@ -310,7 +310,7 @@ def update_gen(
     fake_grad, metrics = jax.grad(objective, has_aux=True)(generated.image)
     (grads,) = generated.pullback(fake_grad)
     grads, stats, metrics = game.average((grads, generated.stats, metrics))
-    metrics['grad_norm_g'] = players.norm(grads)
+    metrics['grad_norm_g'] = shared.norm(grads)
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 
@@ -337,7 +337,7 @@ def make_translator(config: ConfigDict, generator: nn.Module) -> Translator:
         return jax.device_get(pixels(variables, *inputs))[0]
 
     return Translator(
-        variables=players.generator_variables,
+        variables=shared.generator_variables,
         call=call,
         translate=one,
         image_shape=generator.image_shape,
@@ -398,8 +398,8 @@ def inspect(config: ConfigDict, batch: Batch) -> jax.Array:
     given, photo = split(batch.image)
     return jnp.concatenate(
         [
-            players.inspect(config, batch._replace(image=given), noise=False),
-            players.inspect(config, batch._replace(image=photo)),
+            shared.inspect(config, batch._replace(image=given), noise=False),
+            shared.inspect(config, batch._replace(image=photo)),
         ],
         axis=2,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import cli, runs
+from gan_jax import cli, workdirs
 from gan_jax.cli import flags, train
 from tests import trainer_test
 
@@ -218,7 +218,7 @@ def test_the_command_to_go_on_is_the_run_and_what_the_process_needs(words, tmp_p
 def test_a_run_goes_on_by_its_own_config(run, form, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = form.format(run).split()
-    assert flags.parse(train, 'train', words).config == runs.load_config(run)
+    assert flags.parse(train, 'train', words).config == workdirs.load_config(run)
     changed = flags.parse(train, 'train', [*words, '--config.gen.net.hidden=(8,)']).config
     assert changed.gen.net.hidden == (8,) and changed.conditional
     named = flags.parse(train, 'train', [*words, '--config=quickstart']).config

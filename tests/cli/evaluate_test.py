@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import cli, data, trained
+from gan_jax import cli, data
 from gan_jax.errors import UserError
-from gan_jax.evaluation import assess, samples
+from gan_jax.evaluation import samples
+from gan_jax.use import assessing, trained
 from tests import classification_test, report_test, trainer_test
 from tests.cli.commands_test import fails
 
@@ -90,7 +91,7 @@ def test_without_its_own_data_a_note_says_why(run, tmp_path, monkeypatch):
         raise UserError(f'config.data.name={config.name}: gone; put it back')
 
     folder = write_digits(tmp_path / 'digits')
-    monkeypatch.setattr(assess.data, 'load', fail)
+    monkeypatch.setattr(assessing.data, 'load', fail)
     found = evaluate(run, f'--reference={folder}')
     assert not {'copies', 'memorisation'} & found['figures'].keys()
     assert any('can be told (config.data.name=mnist5k: gone; put' in n for n in found['notes'])
@@ -171,6 +172,6 @@ def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
     (tmp_path / 'damaged' / '0.png').write_bytes(b'\x89PNG but no more')
     (tmp_path / 'colour').mkdir()
     Image.new('RGB', (28, 28), 'red').save(tmp_path / 'colour' / '0.png')
-    monkeypatch.setattr(assess, 'Samples', None)  # it is found before any is drawn
+    monkeypatch.setattr(assessing, 'Samples', None)  # it is found before any is drawn
     flags, message = MISTAKES[case]
     assert message in fails(capsys, 'evaluate', f'--workdir={run}', FLAGS, *flags)

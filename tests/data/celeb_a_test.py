@@ -13,7 +13,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from gan_jax import data
-from gan_jax.data import albums, celeb_a, decode, downloads
+from gan_jax.data import celeb_a, decode, downloads, from_files
 from gan_jax.errors import UserError
 from tests.data.photos import encoded, photo
 
@@ -68,7 +68,7 @@ def edit(path, change):
 
 
 def reported(dataset):
-    rows = albums._rows(Path(dataset.facts()['account']))
+    rows = from_files._rows(Path(dataset.facts()['account']))
     return {row['file']: row['why_not'] for row in rows if not row['image']}
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 import pytest
 
 from gan_jax import data
-from gan_jax.data import albums, decode, duplicates, feeds
+from gan_jax.data import decode, duplicates, feeds, from_files
 from gan_jax.errors import UserError
 from tests.data.decode_test import bomb
 from tests.data.photos import album, encoded, listing, photo
@@ -102,7 +102,7 @@ def test_what_cannot_be_used_is_named_and_counted_and_the_rest_is_used(config, t
     assert message.startswith(f'{len(bad)} left out (')
     facts = dataset.facts()
     assert facts['left_out'] == len(bad)
-    rows = albums._rows(albums.Path(facts['account']))
+    rows = from_files._rows(from_files.Path(facts['account']))
     assert sorted(row['file'] for row in rows if not row['image']) == sorted(bad)
     assert all(row['why_not'] for row in rows if not row['image'])
     why = {row['file']: row['why_not'] for row in rows}

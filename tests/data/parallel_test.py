@@ -11,7 +11,7 @@ import time
 import pytest
 
 from gan_jax import data
-from gan_jax.data import albums, parallel
+from gan_jax.data import from_files, parallel
 from gan_jax.errors import UserError
 from tests.data.photos import album
 
@@ -128,10 +128,10 @@ def test_a_script_without_a_guard_works_and_a_kill_of_it_leaves_no_process(
 
 
 def test_the_file_that_ends_a_process_is_named(eager, make_config, own_cache):
-    count = 3 * albums.CHUNK
+    count = 3 * from_files.CHUNK
     black = "(__import__('numpy').zeros((16, 16, 3), 'uint8'), 0)"
     with pytest.raises(UserError, match='^064.jpg to 095.jpg: the process .*SIGKILL') as caught:
-        albums.load(
+        from_files.load(
             make_config(name='folder', image_size=16).data,
             state=(),
             names=[f'{number:03}.jpg' for number in range(count)],

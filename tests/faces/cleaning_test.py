@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax.data import album, decode
+from gan_jax.data import decode, image_files
 from gan_jax.errors import UserError
 from gan_jax.faces import cleaning, crops, destination, lists, pipeline
 from gan_jax.faces.cleaning import KEPT, REJECTED, Settings
@@ -199,7 +199,7 @@ def source(tmp_path):
 
 
 def clean(source, output, settings=SETTINGS, keep=(), reject=(), overwrite=False):
-    found = album.find(source, '--input')
+    found = image_files.find(source, '--input')
     verdicts = lists.verdicts(found.names, keep, reject)
     destination.check(output, found, overwrite)
     output.mkdir(parents=True, exist_ok=True)
@@ -224,7 +224,7 @@ def test_an_album(source, tmp_path):
     summary = clean(source, output)
     rows = table(output)
     assert ','.join(rows[0]) == 'file,decision,x,y,width,height,score,output'
-    assert {row['file'] for row in rows} == set(album.find(source).names) | {'gone.jpg'}
+    assert {row['file'] for row in rows} == set(image_files.find(source).names) | {'gone.jpg'}
     assert summary.photos == 13 and summary.decisions == collections.Counter(
         {'kept': 6, 'no_face': 1, 'blurred': 1, 'too_small': 1, 'duplicate': 1, 'rejected': 0,
          'unreadable': 4}
@@ -394,7 +394,7 @@ def test_a_contact_sheet_of_a_large_album_stays_small(tmp_path):
 def test_real_photos(tmp_path):
     from gan_jax.faces.detector import make_detector
 
-    found = album.find(min(CATS.iterdir()))
+    found = image_files.find(min(CATS.iterdir()))
     destination.start(tmp_path, {})
     summary = pipeline.run(found, make_detector('cat_face'), SETTINGS, {}, tmp_path)
     assert summary.photos == len(found) and summary.decisions['kept'] >= len(found) / 4

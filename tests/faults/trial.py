@@ -13,7 +13,7 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from gan_jax.checkpoints import Checkpoints
+from gan_jax.records.checkpoints import Checkpoints
 from tests import fleets
 from tests.data import photos
 

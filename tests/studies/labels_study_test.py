@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import cli, data, runs
+from gan_jax import cli, data, workdirs
 from gan_jax import config as config_lib
 from studies import labels, stopping
 from studies.study import Setting
@@ -125,8 +125,8 @@ def _check_stopping(folder):
     right = {int(step): share for step, share in found['accuracy'].items()}
     assert list(right) == [4, 8, 12, 16, 20]
     assert found['step'] == max(step for step in right if right[step] == max(right.values()))
-    assert runs.load_config(folder / 'classifier').steps == found['step']
-    config = runs.load_config(folder / 'stopping')
+    assert workdirs.load_config(folder / 'classifier').steps == found['step']
+    config = workdirs.load_config(folder / 'stopping')
     assert stopping.best_step(folder / 'stopping', config) == found['step']
     assert data.validation(config.data).spec.num_examples == 10
     more = np.load(folder / 'generated.npz')

@@ -6,8 +6,8 @@ import pytest
 
 from gan_jax import config as config_lib
 from gan_jax import data, tasks
-from gan_jax.trained import Trained
 from gan_jax.types import Task, Translator
+from gan_jax.use.trained import Trained
 from studies import one_pair
 from studies.study import Setting
 from tests.data import photos

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from gan_jax import runs, trained
+from gan_jax import workdirs
 from gan_jax.errors import UserError
+from gan_jax.use import trained
 import studies
 from studies import kept, outputs, provenance, sweep
 from studies.study import Picture, Setting, Stage, Study, Trial
@@ -312,7 +313,7 @@ def test_rows_without_what_pictures_are_made_of_are_measured_anew(results, tmp_p
 
 
 def test_two_processes_do_not_share_a_study(finished):
-    with runs.exclusive(finished), pytest.raises(UserError, match='another process'):
+    with workdirs.exclusive(finished), pytest.raises(UserError, match='another process'):
         run(make(), finished)
 
 
@@ -353,7 +354,7 @@ def test_the_rows_of_a_study_have_names_of_their_own(name, smoke, tmp_path):
 
 def test_of_a_finished_run_the_newest_and_the_best_step_are_kept(tmp_path):
     changes = {'evaluate.best': 'frechet_digits', 'evaluate.every': 1}
-    runs.write_config(tmp_path, trainer_test.tiny(**changes))
+    workdirs.write_config(tmp_path, trainer_test.tiny(**changes))
     distances = [{'step': step, 'frechet_digits': abs(step - 2)} for step in (1, 2, 3, 4)]
     (tmp_path / 'evaluations.jsonl').write_text('\n'.join(map(json.dumps, distances)) + '\n')
     for name in ('1', '2', '3', '4', '3.corrupt'):

@@ -13,7 +13,7 @@ import pytest
 
 from gan_jax import losses, penalties, rng
 from gan_jax.errors import UserError
-from gan_jax.tasks import adversarial, players
+from gan_jax.tasks import adversarial, shared
 from gan_jax.types import Batch, Pair
 from tests import gans
 
@@ -114,7 +114,7 @@ def test_the_first_update_is_the_textbook_s():
     generator, discriminator = jax.jit(gradients(recipe, state, batch))()
     gen, disc = state.nets
     key = rng.purpose_key(rng.step_key(0, state.step, state.rollbacks), 'disc', 0)
-    z = recipe.latent(players.Game(recipe, key, batch.label[0], None).keys('latent'))
+    z = recipe.latent(shared.Game(recipe, key, batch.label[0], None).keys('latent'))
     real = batch.image[0] / np.float32(255)
 
     def play(gen_params, disc_params):
@@ -180,7 +180,7 @@ def test_the_moving_average_starts_low_and_approaches_its_decay():
     ema = state.ema._replace(gen=jax.tree.map(jnp.zeros_like, state.ema.gen))
 
     def weight(step):
-        update = jax.jit(functools.partial(players.update_ema, decay=recipe.ema_decay))
+        update = jax.jit(functools.partial(shared.update_ema, decay=recipe.ema_decay))
         after = update(ema, state.nets, step=jnp.int32(step))
         assert after.disc == {}
         return optax.tree.norm(after.gen) / optax.tree.norm(state.nets.gen.variables)
@@ -287,7 +287,7 @@ def test_a_preview_shows_the_adaptive_augmentation_as_often_as_it_may_get():
     config = gans.config('mlp', **ADA, **{'ada.limit': 0.3})
     config.augment = 'cutout'
     batch = Batch(np.full((1_000, 28, 28, 1), 255, np.uint8), np.zeros(1_000, np.int32))
-    seen = np.asarray(players.inspect(config, batch))
+    seen = np.asarray(shared.inspect(config, batch))
     share = (seen != 255).any(axis=(1, 2, 3)).mean()
     assert abs(share - 0.3) < 0.06
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from gan_jax import files, images
-from gan_jax.meters import Means, Stopwatch
-from gan_jax.tensorboard import EventLog
+from gan_jax.records.meters import Means, Stopwatch
+from gan_jax.records.tensorboard import EventLog
 
 METRICS, EVALUATIONS = 'metrics.jsonl', 'evaluations.jsonl'
 CORE_METRICS = ('loss_g', 'loss_d', 'd_real', 'd_fake')

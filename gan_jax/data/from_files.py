@@ -17,9 +17,9 @@ import numpy as np
 
 from gan_jax import files
 from gan_jax.data import cache, decode, duplicates, parallel, png
-from gan_jax.data.album import Files, LeftOut, shown
+from gan_jax.data.datasets import Dataset, Part, Prepared, load_prepared
 from gan_jax.data.decode import Unreadable
-from gan_jax.data.sources import Dataset, Part, Prepared, load_prepared
+from gan_jax.data.image_files import Files, LeftOut, shown
 from gan_jax.errors import UserError
 from gan_jax.types import Batch
 

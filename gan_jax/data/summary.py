@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.data import duplicates
-from gan_jax.data.sources import CHUNK, Dataset
+from gan_jax.data.datasets import CHUNK, Dataset
 from gan_jax.types import Batch
 
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from jax.experimental import multihost_utils
 
-from gan_jax import cluster
+from gan_jax.processes import cluster
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

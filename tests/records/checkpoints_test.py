@@ -22,10 +22,10 @@ import optax
 import pytest
 
 from gan_jax import states, types
-import gan_jax.checkpoints
-from gan_jax.checkpoints import Checkpoints
 from gan_jax.digests import digest
 from gan_jax.errors import UserError
+import gan_jax.records.checkpoints
+from gan_jax.records.checkpoints import Checkpoints
 from tests import disks
 
 pytestmark = pytest.mark.newest
@@ -211,9 +211,11 @@ class TestRoundTrip:
 
     def test_save_returns_before_anything_is_written(self, checkpoints, monkeypatch):
         may_write = threading.Event()
-        write = gan_jax.checkpoints._write_step
+        write = gan_jax.records.checkpoints._write_step
         monkeypatch.setattr(
-            gan_jax.checkpoints, '_write_step', lambda *step: may_write.wait() and write(*step)
+            gan_jax.records.checkpoints,
+            '_write_step',
+            lambda *step: may_write.wait() and write(*step),
         )
         checkpoints.save(1, make_state(), META)
         assert checkpoints.steps() == []
@@ -249,7 +251,7 @@ class TestKeep:
             def full(*step):
                 raise OSError(errno.ENOSPC, 'full')
 
-            patch.setattr(gan_jax.checkpoints, '_write_step', full)
+            patch.setattr(gan_jax.records.checkpoints, '_write_step', full)
             checkpoints.save(3, make_state(3), META, pin=True)
             with pytest.raises(UserError, match='cannot save step 3'):
                 checkpoints.wait()
@@ -261,8 +263,8 @@ class TestKeep:
         def full(*step):
             raise OSError(errno.ENOSPC, 'full')
 
-        monkeypatch.setattr(gan_jax.checkpoints, '_write_step', full)
-        monkeypatch.setattr(gan_jax.checkpoints.cluster, 'is_many', lambda: many)
+        monkeypatch.setattr(gan_jax.records.checkpoints, '_write_step', full)
+        monkeypatch.setattr(gan_jax.records.checkpoints.cluster, 'is_many', lambda: many)
         partial = tmp_path / '3.tmp'
         partial.mkdir()
         with pytest.raises(UserError, match='No space left'):
@@ -354,7 +356,7 @@ class TestDamage:
         assert checkpoints.steps() == [1, 2]
 
     def test_of_what_was_written_shows_in_the_digest(self, checkpoints, monkeypatch):
-        monkeypatch.setattr(gan_jax.checkpoints, 'digest', lambda tree: 64 * '0')
+        monkeypatch.setattr(gan_jax.records.checkpoints, 'digest', lambda tree: 64 * '0')
         save_all(checkpoints, 4)
         monkeypatch.undo()
         with pytest.raises(UserError, match='the state differs from its digest'):
@@ -489,7 +491,7 @@ class TestKill:
         program = textwrap.dedent(f"""
             import itertools
             import numpy as np
-            from gan_jax.checkpoints import Checkpoints
+            from gan_jax.records.checkpoints import Checkpoints
             checkpoints = Checkpoints({str(directory / 'checkpoints')!r}, keep=2)
             for step in itertools.count({first}):
                 noise = np.random.default_rng(step).random(50_000)

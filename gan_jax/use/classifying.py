@@ -11,10 +11,10 @@ import jax
 import numpy as np
 
 from gan_jax import data, files
-from gan_jax.data import album, decode, parallel, views
-from gan_jax.data.sources import Dataset
+from gan_jax.data import decode, image_files, parallel, views
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
-from gan_jax.trained import Trained
+from gan_jax.use.trained import Trained
 
 RESULT = 'classification.json'  # in a workdir
 CHUNK = 128  # images in one call, so that memory does not grow with their number
@@ -73,7 +73,7 @@ def classify_files(
       UserError: there is no image there, or the run has no classifier.
     """
     classifier = Classifier(run)
-    found = album.find(path, field)  # read from other threads while answers are given
+    found = image_files.find(path, field)  # read from other threads while answers are given
 
     def read(index: int) -> np.ndarray | decode.Unreadable:
         try:
@@ -87,7 +87,7 @@ def classify_files(
         answers = iter(classifier(np.stack(whole)) if whole else ())
         for name, image in chunk:
             unreadable = isinstance(image, decode.Unreadable)
-            yield album.shown(name), image if unreadable else _answer(run, next(answers))
+            yield image_files.shown(name), image if unreadable else _answer(run, next(answers))
 
 
 def _answer(run: Trained, probability: np.ndarray) -> Answer:

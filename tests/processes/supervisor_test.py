@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gan_jax.supervisor import AGAIN
+from gan_jax.processes.supervisor import AGAIN
 from tests import fleets
 
 PROGRAM = """

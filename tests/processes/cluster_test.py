@@ -11,8 +11,11 @@ import time
 import jax
 import pytest
 
-from gan_jax import checkpoints, cluster, runners, trained
+from gan_jax import runners
 from gan_jax.errors import UserError
+from gan_jax.processes import cluster
+from gan_jax.records import checkpoints
+from gan_jax.use import trained
 from tests import cluster_worker, fleets, trainer_test
 
 

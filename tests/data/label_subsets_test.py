@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax import data
-from gan_jax.data import budget, order
+from gan_jax.data import label_subsets, order
 from gan_jax.errors import UserError
 
 NAMES = tuple('0123456789')
@@ -37,11 +37,11 @@ def corrupted(dataset, kept, labels):
     """The set with other labels everywhere but at `kept`."""
     wrong = np.array(labels)
     wrong[kept] = dataset.source.labels()[kept]
-    source = budget.Shown(dataset.source, wrong, np.arange(len(wrong)))
+    source = label_subsets.Shown(dataset.source, wrong, np.arange(len(wrong)))
     return dataclasses.replace(dataset, source=source)
 
 
-@pytest.mark.parametrize('mode', budget.MODES)
+@pytest.mark.parametrize('mode', label_subsets.MODES)
 def test_only_the_labels_of_the_budget_are_left(digits, labels_config, mode):
     whole = data.load(digits.data)
     config = labels_config(mode=mode)
@@ -49,56 +49,58 @@ def test_only_the_labels_of_the_budget_are_left(digits, labels_config, mode):
     names = whole.class_names
     shuffled = np.random.default_rng(1).permutation(200)
     whole = dataclasses.replace(
-        whole, source=budget.Shown(whole.source, whole.source.labels(), shuffled)
+        whole, source=label_subsets.Shown(whole.source, whole.source.labels(), shuffled)
     )
     true = whole.source.labels()
-    found = budget.restrict(whole, config)
+    found = label_subsets.restrict(whole, config)
     labels = seen(found)
     assert (labels >= 0).sum() == 40 and set(labels[labels >= 0]) == set(range(10))
     np.testing.assert_array_equal(labels[labels >= 0], true[labels >= 0])
     np.testing.assert_array_equal(found.arrays().image, whole.arrays().image)
     assert found.spec == whole.spec and found.class_names == names
     # Corrupt every other label: to another class, or away, where the draw must know classes.
-    away = np.full(200, budget.NONE, np.int32)
+    away = np.full(200, label_subsets.NONE, np.int32)
     others = away if mode == 'balanced' else (true + 1) % 10
-    again = budget.restrict(corrupted(whole, np.flatnonzero(labels >= 0), others), config)
+    again = label_subsets.restrict(corrupted(whole, np.flatnonzero(labels >= 0), others), config)
     np.testing.assert_array_equal(seen(again), labels)
     assert again.fingerprint == found.fingerprint != whole.fingerprint
 
 
 def test_the_fingerprint_is_of_what_training_gets(digits, labels_config, monkeypatch):
     whole = data.load(digits.data)
-    prints = {budget.restrict(whole, labels_config(seed=seed)).fingerprint for seed in range(3)}
+    prints = {
+        label_subsets.restrict(whole, labels_config(seed=seed)).fingerprint for seed in range(3)
+    }
     assert len(prints) == 3
     # Read in parts, as of a set too large to reside.
-    monkeypatch.setattr(budget.cache, 'RESIDENT_LIMIT', 0)
-    monkeypatch.setattr(budget, 'CHUNK', 7)
-    assert budget.restrict(whole, labels_config(seed=0)).fingerprint in prints
-    shown = budget.Shown(whole.source, whole.source.labels(), np.arange(200))
-    assert budget._fingerprint(shown, 1) == whole.fingerprint
+    monkeypatch.setattr(label_subsets.cache, 'RESIDENT_LIMIT', 0)
+    monkeypatch.setattr(label_subsets, 'CHUNK', 7)
+    assert label_subsets.restrict(whole, labels_config(seed=0)).fingerprint in prints
+    shown = label_subsets.Shown(whole.source, whole.source.labels(), np.arange(200))
+    assert label_subsets._fingerprint(shown, 1) == whole.fingerprint
 
 
 def test_balanced_draws_are_balanced_nested_and_differ_by_seed(labels_config):
-    small = budget.draw(LABELS, NAMES, labels_config(seed=3)).training
+    small = label_subsets.draw(LABELS, NAMES, labels_config(seed=3)).training
     assert (np.bincount(LABELS[small]) == 4).all()
     config = labels_config(seed=3)
     config.number = 80
-    large = budget.draw(LABELS, NAMES, config).training
+    large = label_subsets.draw(LABELS, NAMES, config).training
     assert (np.bincount(LABELS[large]) == 8).all() and set(small) < set(large)
-    assert set(small) != set(budget.draw(LABELS, NAMES, labels_config(seed=4)).training)
+    assert set(small) != set(label_subsets.draw(LABELS, NAMES, labels_config(seed=4)).training)
 
 
 def test_first_is_the_first_of_those_that_have_a_label(labels_config):
     labels = np.array(LABELS)
-    labels[:10] = budget.NONE
-    found = budget.draw(labels, NAMES, labels_config(mode='first')).training
+    labels[:10] = label_subsets.NONE
+    found = label_subsets.draw(labels, NAMES, labels_config(mode='first')).training
     np.testing.assert_array_equal(found, np.arange(10, 50))
 
 
-@pytest.mark.parametrize('mode', budget.MODES)
+@pytest.mark.parametrize('mode', label_subsets.MODES)
 def test_validation_is_a_part_of_the_budget_that_training_does_not_get(labels_config, mode):
-    whole = budget.draw(LABELS, NAMES, labels_config(mode=mode))
-    split = budget.draw(LABELS, NAMES, labels_config(mode=mode, validation=10))
+    whole = label_subsets.draw(LABELS, NAMES, labels_config(mode=mode))
+    split = label_subsets.draw(LABELS, NAMES, labels_config(mode=mode, validation=10))
     assert len(whole.validation) == 0 and len(split.validation) == 10
     assert set(split.training) | set(split.validation) == set(whole.training)
     assert len(set(split.training) & set(split.validation)) == 0
@@ -144,12 +146,12 @@ def test_a_budget_that_cannot_be_is_one_line(labels_config, case):
     config = labels_config(mode=fields.pop('mode', 'balanced'))
     config.update(fields)
     with pytest.raises(UserError) as caught:
-        budget.draw(labels, names, config)
+        label_subsets.draw(labels, names, config)
     assert message in str(caught.value) and '\n' not in str(caught.value)
 
 
 def test_batches_are_drawn_from_their_pools_as_a_function_of_the_step():
-    labels = np.full(100, budget.NONE, np.int32)
+    labels = np.full(100, label_subsets.NONE, np.int32)
     labels[[3, 50, 77]] = 1
     draws = 'labelled', 'unlabelled', 'in_turn'
     found = order.make(draws, labels, 8, seed=0)

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from gan_jax.recorder import Recorder, read_rows, sample_paths
+from gan_jax.records.recorder import Recorder, read_rows, sample_paths
 
 NUM_EXAMPLES, BATCH, STEPS, LOG_EVERY = 50, 8, 40, 5
 TIMES = ('images_per_s', 'input_wait_s')

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gan_jax import cli, data, experiments, exporting, tasks, trained
+from gan_jax import cli, data, experiments, tasks
 from gan_jax.errors import UserError
+from gan_jax.use import exporting, trained
 from tests import classification_test, trainer_test
 from tests.cli.commands_test import fails
 

@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax import images, paths, trained
-from gan_jax.data import album, decode, inputs, parallel
+from gan_jax import images, paths
+from gan_jax.data import decode, image_files, inputs, parallel
 from gan_jax.errors import UserError
 from gan_jax.types import Task, Translator
+from gan_jax.use import trained
 
 OVERLAP = 4  # neighbouring tiles share at least one side's fourth
 LEAST = 8  # images under one side's eighth are refused: most of what the net saw would be padding
@@ -177,10 +178,10 @@ class Plan(NamedTuple):
       left_out: files that will not be done.
     """
 
-    files: album.Files
+    files: image_files.Files
     folder: Path
     jobs: Sequence[Job]
-    left_out: Sequence[album.LeftOut]
+    left_out: Sequence[image_files.LeftOut]
 
 
 def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
@@ -194,8 +195,8 @@ def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
     Raises:
       UserError: there is no image, or a result must not be written.
     """
-    found = album.find(source, '--input')
-    single = album.is_image(source.name) and source.is_file()
+    found = image_files.find(source, '--input')
+    single = image_files.is_image(source.name) and source.is_file()
     whole = _names_file(output, single)
     jobs, left_out = [], list(found.ignored)
     taken: dict[Path, str] = {}
@@ -204,9 +205,9 @@ def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
         named = inside.with_name(paths.writable_name(inside.stem, '.png'))
         target = output if whole else output / named
         if target in taken:
-            left_out.append(album.LeftOut(name, f'{taken[target]} has the same name'))
+            left_out.append(image_files.LeftOut(name, f'{taken[target]} has the same name'))
         else:
-            taken[target] = album.shown(name)
+            taken[target] = image_files.shown(name)
             jobs.append(Job(name, target))
     _refuse_inputs(source, output, found, jobs)
     if there := [] if overwrite else [job.output for job in jobs if job.output.exists()]:
@@ -219,7 +220,7 @@ def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
 
 def _names_file(output: Path, single: bool) -> bool:
     """Whether the output is a file, by its suffix; a folder of several may be named v1.2."""
-    if output.is_dir() or not (output.suffix if single else album.is_image(output.name)):
+    if output.is_dir() or not (output.suffix if single else image_files.is_image(output.name)):
         return False
     if not single:
         raise UserError(f'--output={output}: of a folder of images give a folder')
@@ -228,7 +229,9 @@ def _names_file(output: Path, single: bool) -> bool:
     return True
 
 
-def _refuse_inputs(source: Path, output: Path, found: album.Album, jobs: Sequence[Job]) -> None:
+def _refuse_inputs(
+    source: Path, output: Path, found: image_files.Album, jobs: Sequence[Job]
+) -> None:
     """Raises UserError if a result would be written among the inputs, or over one."""
     home = source.resolve()
     if home.is_dir() and home in (output.resolve(), *output.resolve().parents):
@@ -260,7 +263,7 @@ def translate(ready: Ready, todo: Plan) -> Iterator[tuple[str, Path | decode.Unr
 
     for job, image in zip(todo.jobs, parallel.ordered_map(read, todo.jobs), strict=True):
         if isinstance(image, decode.Unreadable):
-            yield album.shown(job.name), image
+            yield image_files.shown(job.name), image
             continue
         made = ready(image)
         try:
@@ -271,4 +274,4 @@ def translate(ready: Ready, todo: Plan) -> Iterator[tuple[str, Path | decode.Unr
                 f'--output: {job.output} cannot be written ({error.strerror}); what is done so far'
                 ' is kept'
             ) from error
-        yield album.shown(job.name), job.output
+        yield image_files.shown(job.name), job.output

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from gan_jax.data import album
+from gan_jax.data import image_files
 from gan_jax.data.decode import Unreadable
 from gan_jax.errors import UserError
 from tests.data.photos import album as write_album
@@ -23,7 +23,7 @@ def put(folder, *names):
 
 def test_finds_images_however_deep_by_suffix_and_in_order(tmp_path):
     put(tmp_path, 'b.jpg', 'a/x.PNG', 'a/deep/er/y.jpeg', 'notes.txt', '.hidden.jpg', '.git/z.jpg')
-    found = album.find(tmp_path)
+    found = image_files.find(tmp_path)
     assert found.names == ('a/deep/er/y.jpeg', 'a/x.PNG', 'b.jpg')
     assert found.ignored == () and len(found) == 3
     assert found.read(1) == CONTENT
@@ -34,10 +34,10 @@ def test_names_in_any_script_and_of_any_bytes(tmp_path):
     raw = os.fsencode(tmp_path) + b'/caf\xe9.jpg'  # Latin-1, no valid UTF-8
     with open(raw, 'wb') as file:
         file.write(CONTENT)
-    found = album.find(tmp_path)
+    found = image_files.find(tmp_path)
     assert len(found) == 6
     assert all(found.read(index) == CONTENT for index in range(6))
-    shown = [album.shown(name) for name in found.names]
+    shown = [image_files.shown(name) for name in found.names]
     assert 'caf\\xe9.jpg' in shown and 'кот.jpg' in shown
     assert all('\n' not in name and name.encode() for name in shown)
 
@@ -54,14 +54,14 @@ def test_a_path_that_is_none_is_one_line(kind, tmp_path):
     if kind == 'pipe':
         os.mkfifo(path)
     with pytest.raises(UserError, match='config.data.path=') as caught:
-        album.find(album.Path(path))
+        image_files.find(image_files.Path(path))
     assert '\n' not in str(caught.value)
 
 
 def test_an_empty_folder_says_what_is_looked_for(tmp_path):
     (tmp_path / 'readme.txt').write_text('none here')
     with pytest.raises(UserError, match=r'holds no images: they must end in .*\.jpg'):
-        album.find(tmp_path)
+        image_files.find(tmp_path)
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path):
@@ -71,7 +71,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / 'elsewhere/up').symlink_to(tmp_path)
     (tmp_path / 'set/self.jpg').symlink_to(tmp_path / 'set/self.jpg')
     (tmp_path / 'set/gone.jpg').symlink_to(tmp_path / 'nowhere.jpg')
-    found = album.find(tmp_path / 'set')
+    found = image_files.find(tmp_path / 'set')
     files = {os.path.realpath(tmp_path / 'set' / name) for name in found.names}
     assert files == {str(tmp_path / 'set/one.jpg'), str(tmp_path / 'elsewhere/two.jpg')}
     assert sorted(item.name for item in found.ignored if 'up' not in item.name) == [
@@ -84,7 +84,7 @@ def test_a_pipe_named_like_an_image_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / 'pipe.jpg')
     (tmp_path / 'folder.jpg').mkdir()
     start = time.monotonic()
-    found = album.find(tmp_path)
+    found = image_files.find(tmp_path)
     assert time.monotonic() - start < 2
     assert found.names == ('real.jpg',)
     assert list(map(str, found.ignored)) == ['pipe.jpg: not a regular file']
@@ -99,8 +99,8 @@ def test_what_may_not_be_read_is_named(tmp_path, monkeypatch):
             raise PermissionError(13, 'Permission denied', str(path))
 
     monkeypatch.setattr(os, 'scandir', lambda path: refuse(path) or scandir(path))
-    monkeypatch.setattr(album, 'open', refuse, raising=False)
-    found = album.find(tmp_path)
+    monkeypatch.setattr(image_files, 'open', refuse, raising=False)
+    found = image_files.find(tmp_path)
     assert found.names == ('a.jpg', 'secret.jpg')
     assert list(map(str, found.ignored)) == ['closed: Permission denied']
     with pytest.raises(Unreadable, match='Permission denied'):
@@ -109,7 +109,7 @@ def test_what_may_not_be_read_is_named(tmp_path, monkeypatch):
 
 def test_a_file_that_vanished_is_unreadable(tmp_path):
     put(tmp_path, 'a.jpg')
-    found = album.find(tmp_path)
+    found = image_files.find(tmp_path)
     (tmp_path / 'a.jpg').unlink()
     with pytest.raises(Unreadable, match='No such file'):
         found.read(0)
@@ -117,9 +117,9 @@ def test_a_file_that_vanished_is_unreadable(tmp_path):
 
 def test_a_giant_file_is_refused_before_it_is_read(tmp_path):
     put(tmp_path, 'a.jpg')
-    os.truncate(tmp_path / 'a.jpg', album.MAX_BYTES + 1)  # sparse: no disk is used
+    os.truncate(tmp_path / 'a.jpg', image_files.MAX_BYTES + 1)  # sparse: no disk is used
     with pytest.raises(Unreadable, match='1,073,741,825 bytes; at most'):
-        album.find(tmp_path).read(0)
+        image_files.find(tmp_path).read(0)
 
 
 def archive(path, members):
@@ -133,7 +133,7 @@ def test_a_zip_is_read_without_unpacking(tmp_path):
     write_album(tmp_path / 'set', 3)
     names = {f'photos/{path.name}': path.read_bytes() for path in (tmp_path / 'set').iterdir()}
     names |= {'__MACOSX/photos/._000.jpg': b'x', 'photos/notes.txt': b'x', 'photos/.x.jpg': b'x'}
-    found = album.find(archive(tmp_path / 'set.zip', names))
+    found = image_files.find(archive(tmp_path / 'set.zip', names))
     assert found.names == ('photos/000.jpg', 'photos/001.jpg', 'photos/002.jpg')
     assert found.read(2) == (tmp_path / 'set/002.jpg').read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ['set', 'set.zip']
@@ -142,7 +142,7 @@ def test_a_zip_is_read_without_unpacking(tmp_path):
 def test_members_that_lead_out_of_a_zip_are_named_and_not_used(tmp_path):
     outside = ['../evil.jpg', '/etc/evil.jpg', 'a/../../evil.jpg', '..\\evil.jpg']
     path = archive(tmp_path / 'set.zip', dict.fromkeys(['good.jpg', *outside], CONTENT))
-    found = album.find(path)
+    found = image_files.find(path)
     assert found.names == ('good.jpg',)
     assert sorted(item.name for item in found.ignored) == sorted(outside)
     assert all(item.why == 'leads out of the archive' for item in found.ignored)
@@ -152,7 +152,7 @@ def test_members_that_lead_out_of_a_zip_are_named_and_not_used(tmp_path):
 def test_a_zip_that_is_none_is_one_line(tmp_path, content):
     (tmp_path / 'set.zip').write_bytes(content)
     with pytest.raises(UserError, match=r'set\.zip is neither a folder, an image nor a whole'):
-        album.find(tmp_path / 'set.zip')
+        image_files.find(tmp_path / 'set.zip')
 
 
 def test_half_a_zip_is_refused_and_a_damaged_member_is_unreadable(tmp_path):
@@ -160,11 +160,11 @@ def test_half_a_zip_is_refused_and_a_damaged_member_is_unreadable(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match='not a zip file'):
-        album.find(path)
+        image_files.find(path)
     damaged = bytearray(whole)
     damaged[200] ^= 255
     path.write_bytes(damaged)
-    found = album.find(path)
+    found = image_files.find(path)
     with pytest.raises(Unreadable):
         found.read(0)
     assert found.read(1) == CONTENT
@@ -175,14 +175,14 @@ def test_a_name_that_a_zip_holds_twice_is_one_image(tmp_path):
     with pytest.warns(UserWarning, match='Duplicate name'), zipfile.ZipFile(path, 'w') as file:
         file.writestr('a.jpg', b'old')
         file.writestr('a.jpg', CONTENT)
-    found = album.find(path)
+    found = image_files.find(path)
     assert found.names == ('a.jpg',) and found.read(0) == CONTENT
 
 
 @pytest.mark.parametrize('change', ['content', 'name', 'more', 'time', 'none'])
 def test_the_state_changes_when_the_folder_does(tmp_path, change):
     write_album(tmp_path, 3)
-    before = album.find(tmp_path).state
+    before = image_files.find(tmp_path).state
     path = tmp_path / '001.jpg'
     if change == 'content':
         path.write_bytes(encoded(photo(9)))
@@ -192,12 +192,12 @@ def test_the_state_changes_when_the_folder_does(tmp_path, change):
         put(tmp_path, 'new.jpg')
     elif change == 'time':
         os.utime(path, ns=(0, 1))
-    assert (album.find(tmp_path).state == before) == (change == 'none')
+    assert (image_files.find(tmp_path).state == before) == (change == 'none')
 
 
 def test_classes_are_the_outermost_folders_if_all_images_are_in_one():
     def classes(*files):
-        names, labels = album.classes(files)
+        names, labels = image_files.classes(files)
         return names, labels.tolist()
 
     assert classes('a/x.jpg', 'b/deep/y.jpg', 'a/z.jpg') == (('a', 'b'), [0, 1, 0])
@@ -207,7 +207,7 @@ def test_classes_are_the_outermost_folders_if_all_images_are_in_one():
 
 def test_files_of_the_unlabelled_folder_and_of_none_have_no_class():
     def classes(*files):
-        names, labels = album.classes(files, 'rest')
+        names, labels = image_files.classes(files, 'rest')
         return names, labels.tolist()
 
     assert classes('a/x.jpg', 'b/y.jpg', 'rest/z.jpg', 'w.jpg') == (('a', 'b'), [0, 1, -1, -1])
@@ -220,7 +220,7 @@ def test_threads_share_a_zip(tmp_path):
     from gan_jax.data import parallel
 
     contents = {f'{n:03}.jpg': np.random.default_rng(n).bytes(20_000) for n in range(50)}
-    found = album.find(archive(tmp_path / 'set.zip', contents))
+    found = image_files.find(archive(tmp_path / 'set.zip', contents))
     assert list(parallel.ordered_map(found.read, range(50))) == list(contents.values())
 
 
@@ -235,17 +235,17 @@ def test_a_damaged_directory_of_a_zip_is_one_line(tmp_path):
         damaged[place] = value
         path.write_bytes(damaged)
         with pytest.raises(UserError, match='an image nor a whole .zip') as caught:
-            album.find(path)
+            image_files.find(path)
         assert '\n' not in str(caught.value)
 
 
 def test_a_folder_that_holds_all_the_others_is_no_class():
-    names, labels = album.classes(['cats/a/x.jpg', 'cats/b/y.jpg'])
+    names, labels = image_files.classes(['cats/a/x.jpg', 'cats/b/y.jpg'])
     assert names == ('a', 'b') and labels.tolist() == [0, 1]
 
 
 def test_a_file_that_may_be_read_again_is_a_change(tmp_path, monkeypatch):
     write_album(tmp_path, 3)
-    before = album.find(tmp_path).state
+    before = image_files.find(tmp_path).state
     monkeypatch.setattr(os, 'access', lambda path, mode: not str(path).endswith('1.jpg'))
-    assert album.find(tmp_path).state != before
+    assert image_files.find(tmp_path).state != before

@@ -38,9 +38,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import cluster
 from gan_jax.digests import digest, file_digest, folder_digests, host_leaves, leaf_path
 from gan_jax.errors import UserError
+from gan_jax.processes import cluster
 
 STATE, META, MANIFEST = 'state', 'meta.json', 'manifest.json'
 PARTIAL, DAMAGED = '.tmp', '.corrupt'

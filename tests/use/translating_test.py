@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import cli, exporting, translation
+from gan_jax import cli
 from gan_jax.data import inputs
-from gan_jax.evaluation import pairs, text
+from gan_jax.evaluation import text
+from gan_jax.use import assessing_pairs, exporting, translating
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails
 from tests.data import photos
@@ -96,15 +97,15 @@ def size(path):
 
 
 def ready(run, **options):
-    return translation.Ready(run, 0, '', translation.Options(**options))
+    return translating.Ready(run, 0, '', translating.Options(**options))
 
 
 def test_only_the_generator_is_read(run):
-    loaded = translation.trained.load(run, pick=translation._generator)
+    loaded = translating.trained.load(run, pick=translating._generator)
     unread = loaded.state.nets.disc, loaded.state.nets.gen.opt_state
     leaves = jax.tree.leaves(unread)
     assert leaves and all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)
-    whole = translation.trained.load(run).state.nets.gen.variables
+    whole = translating.trained.load(run).state.nets.gen.variables
     for got, want in zip(
         jax.tree.leaves(loaded.state.nets.gen.variables), jax.tree.leaves(whole), strict=True
     ):
@@ -132,13 +133,13 @@ def test_tiles_of_an_unchanging_function_leave_an_image_as_it_is(size):
         seen.append(tile)
         return tile
 
-    np.testing.assert_array_equal(translation.tiled(call, image, SIDE), image)
+    np.testing.assert_array_equal(translating.tiled(call, image, SIDE), image)
     assert (len(seen) == 1) == (max(size) <= SIDE)
 
 
 @pytest.mark.parametrize('length', [64, 65, 112, 113, 500, 1000])
 def test_tiles_cover_an_axis_and_overlap_by_a_fourth(length):
-    found = translation.starts(length, SIDE)
+    found = translating.starts(length, SIDE)
     assert found[0] == 0 and found[-1] == length - SIDE
     assert len(found) == 1 + -(-(length - SIDE) // 48)
     assert all(0 < b - a <= 48 for a, b in zip(found, found[1:], strict=False))
@@ -147,7 +148,7 @@ def test_tiles_cover_an_axis_and_overlap_by_a_fourth(length):
 def test_seams_are_blended():
     """Tiles of constant but different grey meet in a ramp."""
     levels = iter((0, 200))
-    made = translation.tiled(
+    made = translating.tiled(
         lambda tile: np.full_like(tile, next(levels)), np.zeros((64, 112, 3), np.uint8), SIDE
     )[30, :, 0]
     assert made[47] == 0 and made[64] == 200
@@ -217,14 +218,14 @@ def test_an_output_is_a_file_or_a_folder_by_its_name_and_what_is_there(album, tm
         (one, 'there.png', 'there.png/000.png'),
         (album, 'v1.2', 'v1.2/000.png'),
     ):
-        found = translation.plan(source, tmp_path / name, overwrite=False)
+        found = translating.plan(source, tmp_path / name, overwrite=False)
         assert found.jobs[0].output == tmp_path / result
         assert found.folder == (tmp_path / result).parent
 
 
 def test_a_line_is_not_resized_beyond_what_is_decoded(run):
     line = photos.encoded(Image.new('RGB', (100_000, 1)), 'PNG')
-    with pytest.raises(translation.decode.Unreadable, match='would become 6400000x64'):
+    with pytest.raises(translating.decode.Unreadable, match='would become 6400000x64'):
         ready(run, resize=True).read(line)
 
 
@@ -291,8 +292,8 @@ def test_it_is_measured_beside_its_input_and_the_mean_photo(run, tmp_path, capsy
     # By hand: the input of a grey run, and the translations, of all training pairs.
     grid = pixels(run / 'samples' / '000004.png')[2 : 2 + SIDE, 2 : 2 + 3 * SIDE]
     assert splits['train']['scores']['input']['edge_agreement'] == 1
-    loaded = translation.trained.load(run)
-    training = pairs.find(loaded, run, 100, '')[0]
+    loaded = translating.trained.load(run)
+    training = assessing_pairs.find(loaded, run, 100, '')[0]
     by_hand = [
         np.abs(ready(run)(given).astype(float) - photo).mean() / 127.5 for given, photo in training
     ]
@@ -309,7 +310,7 @@ def test_it_is_measured_beside_its_input_and_the_mean_photo(run, tmp_path, capsy
 
 
 def test_a_distance_of_enough_pairs_is_shown_with_what_it_is_by(run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(pairs, 'ENOUGH', 12)
+    monkeypatch.setattr(assessing_pairs, 'ENOUGH', 12)
     other = photos.album(tmp_path, 12, (SIDE, SIDE), first=50)
     flags = [f'--reference={other}', '--features=digits']
     assert cli.main(['evaluate', f'--workdir={run}', *flags]) == 0
@@ -328,8 +329,8 @@ def test_a_distance_of_enough_pairs_is_shown_with_what_it_is_by(run, tmp_path, c
 def test_a_net_without_its_weights_is_refused_before_anything_is_translated(
     run, capsys, monkeypatch
 ):
-    monkeypatch.setattr(pairs, 'score', None)
-    monkeypatch.setattr(pairs, 'ENOUGH', 2)
+    monkeypatch.setattr(assessing_pairs, 'score', None)
+    monkeypatch.setattr(assessing_pairs, 'ENOUGH', 2)
     line = fails(capsys, 'evaluate', f'--workdir={run}', '--features=inception')
     assert '--features=inception needs its weights' in line
 
@@ -346,7 +347,7 @@ EVALUATION_MISTAKES = {
 @pytest.mark.parametrize('case', EVALUATION_MISTAKES)
 def test_a_mistake_in_measuring_it_is_one_line(case, run, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pairs, 'score', None)
+    monkeypatch.setattr(assessing_pairs, 'score', None)
     for folder in ('empty', 'broken'):
         (tmp_path / folder).mkdir()
     (tmp_path / 'broken' / 'a.jpg').write_bytes(b'no image')

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, files, images, paths, runs
+from gan_jax import data, files, images, paths, workdirs
 from gan_jax.data import inputs, views
-from gan_jax.data.sources import Dataset
+from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances, figures, scores
 from gan_jax.evaluation import sets as image_sets
@@ -30,7 +30,7 @@ from gan_jax.states import GanState
 from gan_jax.types import Translator
 
 if TYPE_CHECKING:
-    from gan_jax.trained import Trained
+    from gan_jax.use.trained import Trained
 
 TRAIN, HELD_OUT, OTHER = 'train', 'held_out', 'other_domain'  # splits
 MADE, INPUT, MEAN = 'translated', 'input', 'mean_photo'  # what is compared with the photo
@@ -86,7 +86,7 @@ def find(run: Trained, workdir: Path, count: int, other: Path | None) -> list[Pa
     """
     config = run.config.data
     training = data.load(config)
-    runs.refuse_other_data(workdir, run.config, training.fingerprint)
+    workdirs.refuse_other_data(workdir, run.config, training.fingerprint)
     sets = {TRAIN: (training, config)}
     if (test := data.held_out(config, training)) is not None:
         sets[HELD_OUT] = test, config

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import digests, latents, observers, recorder, runs, tasks
-from gan_jax.checkpoints import Checkpoints
+from gan_jax import digests, latents, observers, tasks, workdirs
 from gan_jax.errors import UserError
+from gan_jax.records import recorder
+from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.states import GanState
 from gan_jax.types import DataSpec, Task
 
@@ -60,9 +61,9 @@ def load(
     Raises:
       UserError: there is no run, or no such whole checkpoint.
     """
-    config = runs.load_config(workdir)
+    config = workdirs.load_config(workdir)
     number = _number(workdir, config, str(step))
-    facts = runs.read_facts(workdir).get('data')
+    facts = workdirs.read_facts(workdir).get('data')
     if facts is None:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
     shape = tuple(facts['image_shape'])

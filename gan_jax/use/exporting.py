@@ -19,9 +19,10 @@ import safetensors
 import safetensors.numpy
 
 from gan_jax import config as config_lib
-from gan_jax import digests, files, latents, runs, tasks, trained
+from gan_jax import digests, files, latents, tasks, workdirs
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec, Part, Task
+from gan_jax.use import trained
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'
 WEIGHTS = '.safetensors'  # after the name of the artefact
@@ -69,7 +70,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     name = name or next(iter(run.task.parts))
     part = find(run.task, name)
     weights = digests.host_leaves(part.variables(run.state))
-    stored = runs.read_facts(workdir)['data']
+    stored = workdirs.read_facts(workdir)['data']
     if 'z' in part.inputs and run.centres:
         weights[CENTRES] = np.asarray(latents.make_centres(run.config, np.arange(run.centres)))
     facts = {
@@ -77,7 +78,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
         'step': int(run.state.step),
         'name': run.config.name,
         'task': run.config.task,
-        'versions': runs.versions(),
+        'versions': workdirs.versions(),
         'config': json.loads(run.config.to_json()),
         'data': stored,
     }

@@ -22,8 +22,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 import numpy as np
 
-from gan_jax import supervisor
 from gan_jax.errors import UserError
+from gan_jax.processes import supervisor
 
 # A process that neither answers nor ends is given up after this: JAX then ends the others.
 HEARTBEAT_S = 30  # unless the environment's GAN_JAX_HEARTBEAT_S says otherwise

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import cache, parallel
-from gan_jax.data.sources import CHUNK, Dataset, Source
+from gan_jax.data.datasets import CHUNK, Dataset, Source
 from gan_jax.errors import UserError
 from gan_jax.types import Batch
 

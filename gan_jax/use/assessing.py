@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import data, files, images, runs
+from gan_jax import data, files, images, workdirs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, leaks, neighbours, sets
 from gan_jax.evaluation.feature_net import FeatureNet
 from gan_jax.evaluation.samples import Samples
-from gan_jax.trained import Trained
+from gan_jax.use.trained import Trained
 
 RESULT, PICTURE = 'evaluation.json', 'neighbours.png'  # in a workdir
 
@@ -42,7 +42,7 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: Path | Non
     chosen = sets.of_folder(folder, run.image_shape, config.flip) if folder else None
     try:
         dataset = data.load(config)
-        runs.refuse_other_data(workdir, run.config, dataset.fingerprint)
+        workdirs.refuse_other_data(workdir, run.config, dataset.fingerprint)
     except UserError as error:
         if chosen is None:
             raise

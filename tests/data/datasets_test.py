@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gan_jax import data
-from gan_jax.data import cache, sources
+from gan_jax.data import cache, datasets
 from gan_jax.errors import UserError
 
 
@@ -35,7 +35,7 @@ def test_arrays_without_a_decoded_copy_are_the_same(own_cache, digits, monkeypat
 def test_smaller_subsets_lie_in_larger_ones(digits):
     def chosen(count, seed=0):
         digits.data.update(num_examples=count, subset_seed=seed)
-        return sources.subset(digits.data, 5000)
+        return datasets.subset(digits.data, 5000)
 
     small, large, other = chosen(50), chosen(1000), chosen(50, seed=1)
     assert set(small) < set(large)

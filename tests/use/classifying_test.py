@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import classification, cli, data, trained
-from gan_jax.data import budget
+from gan_jax import cli, data
+from gan_jax.data import label_subsets
 from gan_jax.errors import UserError
+from gan_jax.use import classifying, trained
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails
 
@@ -54,7 +55,7 @@ def test_calibration_of_a_classifier_that_knows_how_sure_it_is():
     """200 answers at 0.75 of which 150 are right, 100 at 1.0 that are all right: no error."""
     probability = np.array([[0.75, 0.25]] * 200 + [[0.0, 1.0]] * 100)
     label = np.array([0] * 150 + [1] * 150)
-    found = classification.calibrate(probability, label)
+    found = classifying.calibrate(probability, label)
     assert found.error == 0 and found.count.sum() == 300
     assert found.count[7] == 200 and found.accuracy[7] == 0.75 and found.accuracy[9] == 1
 
@@ -62,7 +63,7 @@ def test_calibration_of_a_classifier_that_knows_how_sure_it_is():
 def test_calibration_error_is_the_mean_gap_over_images():
     """Always sure at 0.9, right in 3 of 4, and at 0.6, never right: (4 * .15 + 1 * .6) / 5."""
     probability = np.array([[0.9, 0.1]] * 4 + [[0.6, 0.4]])
-    found = classification.calibrate(probability, np.array([0, 0, 0, 1, 1]))
+    found = classifying.calibrate(probability, np.array([0, 0, 0, 1, 1]))
     np.testing.assert_allclose(found.error, (4 * 0.15 + 0.6) / 5)
 
 
@@ -86,13 +87,13 @@ def test_no_label_outside_the_budget_reaches_training(mode, tmp_path, monkeypatc
     entry = data.DATASETS['mnist5k']
     whole = entry.load(config.data)
     labels = whole.source.labels()
-    kept = budget.draw(labels, whole.class_names, config.data.labels).training
-    wrong = np.full_like(labels, budget.NONE) if mode == 'balanced' else (labels + 1) % 10
+    kept = label_subsets.draw(labels, whole.class_names, config.data.labels).training
+    wrong = np.full_like(labels, label_subsets.NONE) if mode == 'balanced' else (labels + 1) % 10
     wrong[kept] = labels[kept]
 
     def load(asked):
         found = entry.load(asked)
-        source = budget.Shown(found.source, wrong, np.arange(len(wrong)))
+        source = label_subsets.Shown(found.source, wrong, np.arange(len(wrong)))
         return dataclasses.replace(found, source=source)
 
     monkeypatch.setitem(data.DATASETS, 'mnist5k', entry._replace(load=load))
@@ -120,7 +121,7 @@ def test_files_are_classified_as_their_pixels_are(run, tmp_path, capsys):
     assert line.startswith('unreadable: more/broken.jpg: ')
     rows = list(csv.DictReader(output.read_text().splitlines()))
     assert [row['file'] for row in rows] == ['0.png', '1.png', '2.png', 'more/colour.png']
-    probability = classification.Classifier(loaded)(images[[0, 1, 2, 0]])
+    probability = classifying.Classifier(loaded)(images[[0, 1, 2, 0]])
     assert [row['class'] for row in rows] == [str(n) for n in probability.argmax(1)]
     confidence = [float(row['confidence']) for row in rows]
     np.testing.assert_allclose(confidence, probability.max(1), atol=1e-4)
@@ -130,25 +131,25 @@ def test_files_are_classified_as_their_pixels_are(run, tmp_path, capsys):
 
 def test_more_files_than_are_read_ahead(run, tmp_path, monkeypatch):
     """While answers are given, other threads still read."""
-    monkeypatch.setattr(classification, 'CHUNK', 2)
+    monkeypatch.setattr(classifying, 'CHUNK', 2)
     count = 3 * 4 * (os.cpu_count() or 1)
     images = data.load(tiny().data).arrays().image[:count]
     for number, image in enumerate(images):
         Image.fromarray(image[..., 0]).save(tmp_path / f'{number:03}.png')
     loaded = trained.load(run)
-    found = list(classification.classify_files(loaded, tmp_path, '--input'))
+    found = list(classifying.classify_files(loaded, tmp_path, '--input'))
     assert [name for name, _ in found] == [f'{number:03}.png' for number in range(len(images))]
-    probability = classification.Classifier(loaded)(images)
+    probability = classifying.Classifier(loaded)(images)
     assert [answer.name for _, answer in found] == [str(n) for n in probability.argmax(1)]
 
 
 def test_a_split_without_labels_is_one_line(run):
     loaded = trained.load(run)
-    dataset = classification.labelled_split(loaded, 'train')
+    dataset = classifying.labelled_split(loaded, 'train')
     none = np.full(dataset.spec.num_examples, -1, np.int32)
-    source = budget.Shown(dataset.source, none, np.arange(len(none)))
+    source = label_subsets.Shown(dataset.source, none, np.arange(len(none)))
     with pytest.raises(UserError, match=r'--split=train: none of its 5000 images has a label'):
-        classification.evaluate(loaded, dataclasses.replace(dataset, source=source))
+        classifying.evaluate(loaded, dataclasses.replace(dataset, source=source))
 
 
 def test_a_split_is_evaluated_into_the_report(run, capsys):

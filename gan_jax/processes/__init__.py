@@ -1,0 +1,1 @@
+"""The processes of a run: several at once, signals, memory."""

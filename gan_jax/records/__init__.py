@@ -1,0 +1,1 @@
+"""Records that a run leaves: checkpoints, metrics, samples, TensorBoard."""
