@@ -268,7 +268,7 @@ def patch(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
 
 
 def norm(net: dict, width: int) -> list[nn.Module]:
-    """gan_jax.nets.layers.norm."""
+    """gan_jax.layers.norm."""
     kinds = {'batch': nn.BatchNorm2d, 'instance': nn.InstanceNorm2d}
     return [kinds[net['norm']](width)] if net['norm'] in kinds else []
 

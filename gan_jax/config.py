@@ -12,23 +12,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax import (
-    augment,
-    data,
-    evaluation,
-    latents,
-    losses,
-    nets,
-    optimizers,
-    penalties,
-    runners,
-    tasks,
-)
+from gan_jax import augment, data, evaluation, losses, nets, optimizers, penalties, runners, tasks
 from gan_jax.data import label_subsets
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import distances, features, figures
-from gan_jax.nets import frozen
-from gan_jax.tasks import semisupervised, translation
+from gan_jax.evaluation import distances, figures
+from gan_jax.pretrained import features, frozen
+from gan_jax.tasks import latents, semisupervised, translation
 
 
 def optimizer(learning_rate: float, b1: float, b2: float = 0.999) -> ConfigDict:
@@ -108,7 +97,7 @@ def default() -> ConfigDict:
 
 
 def _latent_mixture() -> ConfigDict:
-    """Latents around fixed centres; see `gan_jax.latents`."""
+    """Latents around fixed centres; see `gan_jax.tasks.latents`."""
     return ConfigDict(
         dict(
             centres=0.0,  # for each image of the set, e.g. 0.5; 0: off
@@ -174,7 +163,7 @@ def _translation() -> ConfigDict:
             l1=100.0,  # of pixels in [-1, 1]
             perceptual=0.0,  # of a trained net's maps, in standard deviations; 0: off
             matching=0.0,  # of D's hidden maps; 0: off
-            perceptual_net='efficientnet_lite0',  # key of gan_jax.nets.frozen.FROZEN
+            perceptual_net='efficientnet_lite0',  # key of gan_jax.pretrained.frozen.FROZEN
             disc_weight=0.5,  # of the discriminator's loss: pix2pix halves it
             # Of batch norm out of training: each image's own, as in the paper at batch 1 | running.
             moments='image',

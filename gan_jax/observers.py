@@ -9,7 +9,8 @@ from ml_collections import ConfigDict
 from gan_jax import data, evaluation
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import balance, features, figures, sets
+from gan_jax.evaluation import balance, figures, sets
+from gan_jax.pretrained import features
 from gan_jax.processes import memory
 from gan_jax.states import GanState
 from gan_jax.types import Task

@@ -16,17 +16,17 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import config as config_lib
-from gan_jax import data, experiments, observers, paths, report, runners, tasks, workdirs
+from gan_jax import data, experiments, observers, paths, report, runners, tasks
 from gan_jax.data import feeds, summary, views
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.processes import cluster
 from gan_jax.processes.interrupts import Interrupts
-from gan_jax.progress import Progress
-from gan_jax.records import recorder
+from gan_jax.records import recorder, workdirs
 from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.records.recorder import Onlooker, Recorder
 from gan_jax.states import GanState
+from gan_jax.terminal.progress import Progress
 from gan_jax.types import Batch, Metrics, Task
 
 MAX_ROLLBACKS = 5
@@ -61,7 +61,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
 
     Args:
       config: complete, as `gan_jax.experiments.load` returns it.
-      workdir: the run's folder; see `gan_jax.workdirs`.
+      workdir: the run's folder; see `gan_jax.records.workdirs`.
       overwrite: deletes an earlier run first.
       command: how a user would resume this run; shown when it is interrupted.
 

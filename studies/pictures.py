@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import files, workdirs
+from gan_jax import files
 from gan_jax.errors import UserError
-from gan_jax.records import recorder
+from gan_jax.records import recorder, workdirs
 
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
 _WHISKERS = dict(fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)

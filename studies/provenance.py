@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gan_jax import files, observers, workdirs
+from gan_jax import files, observers
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
-from gan_jax.records import recorder
+from gan_jax.records import recorder, workdirs
 from gan_jax.use import assessing
 from studies.study import Row, Study, Trial
 

@@ -11,11 +11,11 @@ import time
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import files, observers, trainer, workdirs
+from gan_jax import files, observers, trainer
 from gan_jax.errors import UserError, nearest
 from gan_jax.processes import interrupts
-from gan_jax.progress import clock
-from gan_jax.records import recorder
+from gan_jax.records import recorder, workdirs
+from gan_jax.terminal.progress import clock
 from studies import kept, outputs, provenance
 from studies.study import Row, Setting, Study, Trial
 

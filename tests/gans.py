@@ -12,7 +12,7 @@ import optax
 
 from gan_jax import config as base
 from gan_jax import experiments, ops
-from gan_jax.nets import frozen
+from gan_jax.pretrained import frozen
 from gan_jax.types import Batch, DataSpec
 
 MNIST_SPEC = DataSpec(image_shape=(28, 28, 1), num_classes=10, num_examples=64)

@@ -17,9 +17,9 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import evaluation, observers, report, runners, trainer, workdirs
+from gan_jax import evaluation, observers, report, runners, trainer
 from gan_jax.errors import UserError
-from gan_jax.records import checkpoints
+from gan_jax.records import checkpoints, workdirs
 from gan_jax.use import assessing, trained
 from tests import disks, gans
 

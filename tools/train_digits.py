@@ -22,7 +22,7 @@ import optax
 
 from gan_jax import config as config_lib
 from gan_jax import data
-from gan_jax.evaluation import digits, weights
+from gan_jax.pretrained import digits, weights
 from gan_jax.types import Batch
 
 VERSION = '1'

@@ -45,7 +45,7 @@ def main(invocation: Invocation) -> None:
     from gan_jax.data import image_files
     from gan_jax.errors import UserError
     from gan_jax.faces import cleaning, destination, detector, lists, pipeline
-    from gan_jax.progress import Progress
+    from gan_jax.terminal.progress import Progress
 
     values = invocation.flags
     photos = image_files.find(values.input, '--input')

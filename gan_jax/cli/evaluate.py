@@ -36,7 +36,7 @@ def main(invocation: Invocation) -> None:
     from gan_jax import evaluation, report
     from gan_jax.cli import outputs, startup
     from gan_jax.errors import UserError
-    from gan_jax.evaluation import features
+    from gan_jax.pretrained import features
     from gan_jax.use import assessing, assessing_pairs, trained
 
     values = invocation.flags

@@ -96,7 +96,7 @@ def saved_config(argv: list[str]) -> ConfigDict | None:
     words = re.findall(r'^--?workdir[=\n](.+)$', '\n'.join(argv), re.MULTILINE)
     if not words:
         return None
-    from gan_jax import workdirs
+    from gan_jax.records import workdirs
 
     workdir = paths.absolute(words[-1], '--workdir')
     return workdirs.load_config(workdir) if (workdir / 'config.json').is_file() else None

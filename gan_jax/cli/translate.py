@@ -42,7 +42,7 @@ def main(invocation: Invocation) -> None:
     from gan_jax import config as config_lib
     from gan_jax.cli import outputs, startup
     from gan_jax.data import decode
-    from gan_jax.progress import Progress
+    from gan_jax.terminal.progress import Progress
     from gan_jax.use import translating
 
     values = invocation.flags

@@ -16,13 +16,13 @@ them together. Keep `net`, `reference` and `samples` where one measures often: t
 and the reference's moments and neighbours are computed once.
 """
 
-from gan_jax.evaluation.feature_net import FeatureNet
-from gan_jax.evaluation.features import load as load_net
 from gan_jax.evaluation.figures import FIGURES, measure
 from gan_jax.evaluation.samples import Samples
 from gan_jax.evaluation.sets import HELD_OUT, TRAINING, ImageSet, Reference
 from gan_jax.evaluation.sets import of_dataset as image_set
 from gan_jax.evaluation.sets import of_folder as folder_set
+from gan_jax.pretrained.feature_net import FeatureNet
+from gan_jax.pretrained.features import load as load_net
 
 __all__ = [
     'FIGURES',

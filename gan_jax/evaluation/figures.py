@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import distances, features, neighbours, sets, spectrum
+from gan_jax.evaluation import distances, neighbours, sets, spectrum
+from gan_jax.pretrained import features
 
 COLLAPSED = 0.5  # diversity or spacing below which samples are flagged as collapsed
 TWINS = 1e-6  # of the mean distance: what rounding leaves between equal images, and more

@@ -1,13 +1,35 @@
 """The images by which a generator is measured: always the same latents."""
 
+from collections.abc import Callable, Iterator
+
 import jax
 import numpy as np
 
-from gan_jax import progress, rng
+from gan_jax import rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
+from gan_jax.terminal import progress
 from gan_jax.types import Task
-from gan_jax.use import sampling
+
+CHUNK = 64  # images in one call, so that memory does not grow with their number
+
+
+def in_chunks(
+    call: Callable[..., jax.Array], state: GanState, z: np.ndarray, label: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Images of latents [N, latent_dim] and labels [N]: uint8 [n, H, W, C], n at most CHUNK.
+
+    Args:
+      call: a jitted `Sampler.generate`.
+      state: the generator's.
+      z, label: what it takes.
+    """
+    size = min(CHUNK, len(z))
+    for start in range(0, len(z), size):
+        # The last call is filled up with the first latents, so that one program serves all.
+        index = np.arange(start, start + size) % len(z)
+        made = np.asarray(call(state, z[index], label[index]))
+        yield made[: len(z) - start]
 
 
 class Samples:
@@ -44,6 +66,6 @@ class Samples:
 
     def __call__(self, state: GanState, bar: str = '') -> np.ndarray:
         """uint8 [count, H, W, C]; `bar` names a progress bar, '' shows none."""
-        parts = sampling.in_chunks(self._generate, state, self._latent, self.label)
-        count = -(-len(self) // sampling.CHUNK)
+        parts = in_chunks(self._generate, state, self._latent, self.label)
+        count = -(-len(self) // CHUNK)
         return np.concatenate(list(progress.over(parts, count, bar)))

@@ -17,7 +17,7 @@ from gan_jax.data import cache, decode, image_files, parallel, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances, spectrum
-from gan_jax.evaluation.feature_net import FeatureNet, Outputs
+from gan_jax.pretrained.feature_net import FeatureNet, Outputs
 from gan_jax.types import Batch
 
 REFERENCE_LIMIT = 10_000  # images of a reference; of more a random part is taken

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError, nearest
+from gan_jax.layers import Kind, Net
 from gan_jax.nets import dcgan, dcgan_mnist, fastgan, mlp, mnist_gan, patch, projected, sgan, unet
-from gan_jax.nets.layers import Kind, Net
 from gan_jax.types import Pair
 
 # None: there is no such net of its own.

@@ -13,7 +13,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.nets import layers
+from gan_jax import layers
 
 CHANNELS = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2, 128: 1, 256: 0.5}  # of a map's side, over `width`
 EXCITES = {4: 64, 8: 128, 16: 256}  # the side of a map: of that whose channels it weighs

@@ -19,9 +19,9 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax import losses, ops
-from gan_jax.nets import dcgan, layers
-from gan_jax.nets.frozen import FROZEN, read
+from gan_jax import layers, losses, ops
+from gan_jax.nets import dcgan
+from gan_jax.pretrained.frozen import FROZEN, read
 
 DOWN_BLOCKS = (3, 2, 1, 1)  # of the head of each map
 SIDES = (64, 96, 128, 224)

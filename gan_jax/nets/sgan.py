@@ -20,7 +20,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from gan_jax.nets import layers
+from gan_jax import layers
 
 
 class _ConvNet(layers.Net):

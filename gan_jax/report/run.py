@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import observers, workdirs
+from gan_jax import observers
 from gan_jax.evaluation import text
-from gan_jax.records import recorder
+from gan_jax.records import recorder, workdirs
 from gan_jax.report import curves
 
 CHART_POINTS = 400

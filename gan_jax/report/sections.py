@@ -10,10 +10,10 @@ from typing import Any
 
 from gan_jax import images, observers
 from gan_jax.evaluation import balance
-from gan_jax.progress import clock, rate
 from gan_jax.records import recorder
 from gan_jax.report import charts, markup, measured, pictures, reliability
 from gan_jax.report.run import Run
+from gan_jax.terminal.progress import clock, rate
 
 FRAMES = 60  # grids behind the page's slider
 FRAME_BYTES, LAST_BYTES, STRIP_BYTES = 2_400_000, 800_000, 500_000  # base64 adds a third

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import optax
 
-from gan_jax import ada, augment, images, latents, losses, nets, optimizers, penalties, rng
+from gan_jax import ada, augment, images, losses, nets, optimizers, penalties, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
-from gan_jax.tasks import shared
+from gan_jax.tasks import latents, shared
 from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task
 
 _FIXED = {'disc.ema_decay': 0.0}  # no images and no classes are made by the discriminator

@@ -20,10 +20,10 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import optax
 
-from gan_jax import augment, images, latents, nets, optimizers, rng
+from gan_jax import augment, images, nets, optimizers, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
-from gan_jax.tasks import shared
+from gan_jax.tasks import latents, shared
 from gan_jax.types import Batch, DataSpec, Metrics, Pair, Part, Task
 
 POOLS = {'all': 'in_turn', 'rest': 'unlabelled'}  # by config.semisupervised.unlabelled

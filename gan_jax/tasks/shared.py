@@ -13,9 +13,10 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import optax
 
-from gan_jax import augment, images, latents, nets, rng
+from gan_jax import augment, images, nets, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, NetState
+from gan_jax.tasks import latents
 from gan_jax.types import Batch, DataSpec, Pair, Part, Sampler
 
 Stats = Any  # a network's batch_stats

@@ -22,8 +22,9 @@ from ml_collections import ConfigDict
 import numpy as np
 import optax
 
-from gan_jax import augment, images, losses, nets, optimizers, perceptual, rng
+from gan_jax import augment, images, losses, nets, optimizers, rng
 from gan_jax.errors import UserError
+from gan_jax.pretrained import perceptual
 from gan_jax.states import GanState, NetState
 from gan_jax.tasks import shared
 from gan_jax.types import Batch, DataSpec, Metrics, Pair, Part, Task, Translator
@@ -260,7 +261,7 @@ def _l1(of: Compared) -> jax.Array:
 
 
 def _perceptual(of: Compared) -> jax.Array:
-    """See `gan_jax.perceptual`."""
+    """See `gan_jax.pretrained.perceptual`."""
     fake = perceptual.maps(*_frozen(of.recipe), of.fake)
     return perceptual.distance(fake, *of.looks)
 

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import data, files, images, workdirs
+from gan_jax import data, files, images
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, leaks, neighbours, sets
-from gan_jax.evaluation.feature_net import FeatureNet
 from gan_jax.evaluation.samples import Samples
+from gan_jax.pretrained.feature_net import FeatureNet
+from gan_jax.records import workdirs
 from gan_jax.use.trained import Trained
 
 RESULT, PICTURE = 'evaluation.json', 'neighbours.png'  # in a workdir

@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, files, images, paths, workdirs
+from gan_jax import data, files, images, paths
 from gan_jax.data import inputs, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances, figures, scores
 from gan_jax.evaluation import sets as image_sets
-from gan_jax.evaluation.feature_net import FeatureNet
 from gan_jax.evaluation.sets import ImageSet, Measured, Reference
-from gan_jax.progress import Progress
+from gan_jax.pretrained.feature_net import FeatureNet
+from gan_jax.records import workdirs
 from gan_jax.states import GanState
+from gan_jax.terminal.progress import Progress
 from gan_jax.types import Translator
 
 if TYPE_CHECKING:

@@ -19,8 +19,10 @@ import safetensors
 import safetensors.numpy
 
 from gan_jax import config as config_lib
-from gan_jax import digests, files, latents, tasks, workdirs
+from gan_jax import digests, files, tasks
 from gan_jax.errors import UserError, nearest
+from gan_jax.records import workdirs
+from gan_jax.tasks import latents
 from gan_jax.types import DataSpec, Part, Task
 from gan_jax.use import trained
 

@@ -1,6 +1,6 @@
 """Grids, files and walks from a trained generator."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +12,10 @@ import numpy as np
 from gan_jax import files, images
 from gan_jax.data import added
 from gan_jax.errors import UserError
+from gan_jax.evaluation import samples
 from gan_jax.states import GanState
 from gan_jax.types import Batch, Sampler
 
-CHUNK = 64  # images in one call, so that memory does not grow with their number
 STOPS = 4  # latents that a walk visits before it is back where it began
 FRAME_MS = 80
 
@@ -70,25 +70,7 @@ def parse_labels(words: list[str], num_classes: int) -> tuple[int, ...]:
 def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
     """Images uint8 [num, H, W, C] of latents [num, latent_dim]."""
     call = jax.jit(draw.sampler.generate)
-    return np.concatenate(list(in_chunks(call, draw.state, z, draw.label())))
-
-
-def in_chunks(
-    call: Callable[..., jax.Array], state: GanState, z: np.ndarray, label: np.ndarray
-) -> Iterator[np.ndarray]:
-    """Images of latents [N, latent_dim] and labels [N]: uint8 [n, H, W, C], n at most CHUNK.
-
-    Args:
-      call: a jitted `Sampler.generate`.
-      state: the generator's.
-      z, label: what it takes.
-    """
-    size = min(CHUNK, len(z))
-    for start in range(0, len(z), size):
-        # The last call is filled up with the first latents, so that one program serves all.
-        index = np.arange(start, start + size) % len(z)
-        made = np.asarray(call(state, z[index], label[index]))
-        yield made[: len(z) - start]
+    return np.concatenate(list(samples.in_chunks(call, draw.state, z, draw.label())))
 
 
 def write_grid(path: Path, draw: Draw) -> None:

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import digests, latents, observers, tasks, workdirs
+from gan_jax import digests, observers, tasks
 from gan_jax.errors import UserError
-from gan_jax.records import recorder
+from gan_jax.records import recorder, workdirs
 from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.states import GanState
+from gan_jax.tasks import latents
 from gan_jax.types import DataSpec, Task
 
 

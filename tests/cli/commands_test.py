@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import cli, workdirs
+from gan_jax import cli
 from gan_jax.cli import flags, train
+from gan_jax.records import workdirs
 from tests import trainer_test
 
 ROOT = Path(__file__).parents[2]

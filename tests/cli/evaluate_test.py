@@ -10,8 +10,9 @@ from gan_jax import cli, data
 from gan_jax.errors import UserError
 from gan_jax.evaluation import samples
 from gan_jax.use import assessing, trained
-from tests import classification_test, report_test, trainer_test
+from tests import report_test, trainer_test
 from tests.cli.commands_test import fails
+from tests.use import classifying_test
 
 FLAGS = '--num_samples=40'
 
@@ -106,7 +107,7 @@ def test_a_note_says_how_many_kinds_of_samples_there_are(run, tmp_path):
 
 
 def test_a_semisupervised_run_is_evaluated(tmp_path):
-    trainer_test.train(classification_test.tiny(steps=2), tmp_path / 'run')
+    trainer_test.train(classifying_test.tiny(steps=2), tmp_path / 'run')
     found = evaluate(tmp_path / 'run')
     assert found['step'] == 2 and found['reference']['images'] == 100
 

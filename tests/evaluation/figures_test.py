@@ -7,8 +7,9 @@ import pytest
 from gan_jax import evaluation
 from gan_jax.data import mnist5k
 from gan_jax.errors import UserError
-from gan_jax.evaluation import distances, feature_net, neighbours, sets, spectrum, text
+from gan_jax.evaluation import distances, neighbours, sets, spectrum, text
 from gan_jax.evaluation import figures as figures_lib
+from gan_jax.pretrained import feature_net
 
 
 @pytest.fixture(scope='module')

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.nets import layers, patch, unet
+from gan_jax import layers
+from gan_jax.nets import patch, unet
 from tests.nets.nets_test import count, init, train_pass, variables_of
 
 SHAPE = (64, 64, 3)

@@ -10,8 +10,8 @@ import pytest
 
 from gan_jax import losses, nets
 from gan_jax.errors import UserError
-from gan_jax.evaluation import features
-from gan_jax.nets import frozen, projected
+from gan_jax.nets import projected
+from gan_jax.pretrained import features, frozen
 from gan_jax.tasks import adversarial
 from tests import gans
 

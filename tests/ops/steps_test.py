@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax.nets import layers
+from gan_jax import layers
 from gan_jax.ops import cpu, gemm, plain
 from gan_jax.tasks import adversarial
 from gan_jax.types import DataSpec, Pair

@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import cli, data, workdirs
+from gan_jax import cli, data
 from gan_jax import config as config_lib
+from gan_jax.records import workdirs
 from studies import labels, stopping
 from studies.study import Setting
 from tests.cli.commands_test import fails

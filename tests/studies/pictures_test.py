@@ -6,8 +6,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from gan_jax import workdirs
-from gan_jax.records import recorder
+from gan_jax.records import recorder, workdirs
 from studies import pictures
 from tests import trainer_test
 

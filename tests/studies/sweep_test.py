@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from gan_jax import workdirs
 from gan_jax.errors import UserError
+from gan_jax.records import workdirs
 from gan_jax.use import trained
 import studies
 from studies import kept, outputs, provenance, sweep

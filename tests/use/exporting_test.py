@@ -10,8 +10,9 @@ import safetensors.numpy
 from gan_jax import cli, data, experiments, tasks
 from gan_jax.errors import UserError
 from gan_jax.use import exporting, trained
-from tests import classification_test, trainer_test
+from tests import trainer_test
 from tests.cli.commands_test import fails
+from tests.use import classifying_test
 
 
 @pytest.fixture(scope='module')
@@ -86,7 +87,7 @@ def test_damaged_and_missing_files_are_named(exported, tmp_path):
 
 @pytest.mark.newest
 def test_of_a_semisupervised_run_the_classifier_and_the_generator(tmp_path, capsys):
-    trainer_test.train(classification_test.tiny(steps=2), tmp_path / 'run')
+    trainer_test.train(classifying_test.tiny(steps=2), tmp_path / 'run')
     flags = [f'--workdir={tmp_path}/run', f'--output={tmp_path}/net.bin']
     assert cli.main(['export', *flags]) == 0
     text = capsys.readouterr().out

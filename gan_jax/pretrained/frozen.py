@@ -31,13 +31,13 @@ class Frozen(NamedTuple):
 
 
 def _load_efficientnet(asked: str) -> Tree:
-    from gan_jax.evaluation import features
+    from gan_jax.pretrained import features
 
     return features.efficientnet_weights(asked).variables()
 
 
 def _efficientnet_maps(variables: Tree, image: jax.Array) -> list[jax.Array]:
-    from gan_jax.evaluation import efficientnet_lite0
+    from gan_jax.pretrained import efficientnet_lite0
 
     # From level / 127.5 - 1 to (level - 127) / 128.
     x = (127.5 * image + 0.5) / 128

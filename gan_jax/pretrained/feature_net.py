@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import progress
+from gan_jax.terminal import progress
 
 CHUNK = 50  # images in one call: 250 are slower and take gigabytes at 224x224
 

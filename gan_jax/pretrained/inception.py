@@ -15,8 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import ops
-from gan_jax.nets import layers
+from gan_jax import layers, ops
 
 SIDE = 299
 CLASSES = 1008

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import perceptual
+from gan_jax.pretrained import perceptual
 
 
 def draw(seed: int) -> list[jax.Array]:

@@ -14,9 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import ops
-from gan_jax.evaluation import imagenet
-from gan_jax.nets import layers
+from gan_jax import layers, ops
+from gan_jax.pretrained import imagenet
 
 SIDE = 224
 FEATURES = 1280

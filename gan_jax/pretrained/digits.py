@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.evaluation.feature_net import Outputs
-from gan_jax.nets import layers
+from gan_jax import layers
+from gan_jax.pretrained.feature_net import Outputs
 
 WEIGHTS = Path(__file__).with_name('digits.safetensors')
 SIDE = 28

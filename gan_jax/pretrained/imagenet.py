@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax.evaluation.feature_net import Outputs
+from gan_jax.pretrained.feature_net import Outputs
 
 CLASSES = 1000
 CATS = range(281, 286)  # tabby, tiger cat, Persian, Siamese, Egyptian cat

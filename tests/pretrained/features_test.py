@@ -11,7 +11,7 @@ import safetensors.numpy
 
 from gan_jax import evaluation
 from gan_jax.errors import UserError
-from gan_jax.evaluation import (
+from gan_jax.pretrained import (
     efficientnet_lite0,
     feature_net,
     features,
@@ -369,7 +369,7 @@ def test_maps_on_the_way_are_those_of_the_net():
 
 def test_the_digits_that_are_shipped():
     """The file says how it was trained, is what that training makes today, and is small."""
-    path = Path(evaluation.__file__).with_name('digits.safetensors')
+    path = Path(features.__file__).with_name('digits.safetensors')
     stored = weights.read(path, 'gan_jax')
     assert path.stat().st_size < 1_000_000
     assert float(stored.facts['test_accuracy']) >= 0.994

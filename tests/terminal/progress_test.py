@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gan_jax.progress import Progress, clock
+from gan_jax.terminal.progress import Progress, clock
 
 ROW = {'step': 5, 'loss_g': 0.7, 'loss_d': 1.31, 'd_real': None, 'images_per_s': 1234.5}
 

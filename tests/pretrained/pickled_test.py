@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.evaluation import pickled
+from gan_jax.pretrained import pickled
 
 
 @pytest.fixture

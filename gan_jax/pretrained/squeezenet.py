@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.evaluation import imagenet
-from gan_jax.nets import layers
+from gan_jax import layers
+from gan_jax.pretrained import imagenet
 
 SIDE = 227
 FEATURES = 512

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import UserError
-from gan_jax.evaluation import pth
+from gan_jax.pretrained import pth
 
 
 class FloatStorage:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.nets import layers
+from gan_jax import layers
 
 
 def draw(seed: int, *shape: int) -> jax.Array:

@@ -11,7 +11,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
-from gan_jax.nets import frozen
+from gan_jax.pretrained import frozen
 
 Moments = list[dict[str, jax.Array]]  # by map: 'mean' and 'square', E[x] and E[x^2], float32 [C]
 
