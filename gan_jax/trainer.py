@@ -82,9 +82,10 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
     started = time.perf_counter()
     _agree(config, workdir, overwrite)
     config_lib.validate(config)
-    cluster.decide(lambda: runs.prepare(workdir, config, overwrite=overwrite))
-    cluster.share(workdir)
     with contextlib.ExitStack() as stack:
+        ready = runs.prepared(workdir, config, overwrite=overwrite)
+        cluster.decide(lambda: stack.enter_context(ready))
+        cluster.share(workdir)
         stack.enter_context(runs.full_disk(workdir))
         cluster.decide(lambda: stack.enter_context(runs.exclusive(workdir)))
         checkpoints = stack.enter_context(

@@ -43,6 +43,7 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Cleans, and prints what became of the photos."""
+    from gan_jax import files
     from gan_jax.cli import outputs
     from gan_jax.data import album
     from gan_jax.errors import UserError
@@ -61,8 +62,8 @@ def main(invocation: Invocation) -> None:
     outputs.folder(str(output))
     started = time.perf_counter()
     try:
-        destination.start(output, _asked(values, keep, reject))
-        with Progress(len(photos), description='clean') as progress:
+        with files.made(output), Progress(len(photos), description='clean') as progress:
+            destination.start(output, _asked(values, keep, reject))
 
             def seen(done: int) -> None:
                 rate = done / (time.perf_counter() - started)

@@ -43,7 +43,7 @@ def main(invocation: Invocation) -> None:
     workdir = Path(values.workdir)
     startup.prepare()
     run = trained.load(workdir, values.step)
-    outputs.folder(values.workdir, flag='--workdir')
+    outputs.folder(values.workdir, flag='--workdir')  # written to after hours of measuring
 
     name = values.features or features.default(run.image_shape)
 

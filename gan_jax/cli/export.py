@@ -9,8 +9,7 @@ from pathlib import Path
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
-from gan_jax.errors import UserError
+from gan_jax.cli.flags import Invocation, define_overwrite
 
 REQUIRED = ('workdir', 'output')
 
@@ -19,12 +18,12 @@ def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     for name, text in (
         ('workdir', 'the run'),
-        ('output', 'the artefact; the weights go beside it'),
+        ('output', 'FILE.bin, the artefact; the weights go beside it'),
         ('part', 'generator or, of a semi-supervised run, classifier; empty: what the run is for'),
     ):
         flags.DEFINE_string(name, '', text, flag_values=values)
     flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
-    flags.DEFINE_bool('overwrite', False, 'replace files that are there', flag_values=values)
+    define_overwrite(values)
 
 
 def main(invocation: Invocation) -> None:
@@ -34,13 +33,9 @@ def main(invocation: Invocation) -> None:
 
     values = invocation.flags
     output = Path(values.output).expanduser()
-    paths = output, output.with_name(output.name + exporting.WEIGHTS)
-    for path in paths:
-        if path.is_dir():
-            raise UserError(f'--output={values.output}: {path} is a folder; name a file')
-        if path.exists() and not values.overwrite:
-            raise UserError(f'--output={values.output}: {path} is there; pass --overwrite')
-    outputs.folder(str(output.parent))
+    paths = output, exporting.weights_of(output)
+    for path, suffix in zip(paths, ('.bin', exporting.WEIGHTS), strict=True):
+        outputs.file(str(path), suffix, overwrite=values.overwrite)
     startup.prepare()
     exporting.write(Path(values.workdir), values.step, values.part, output)
     found = exporting.load(output)

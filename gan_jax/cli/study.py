@@ -49,8 +49,7 @@ def main(invocation: Invocation) -> None:
     study = studies.find(values.name)
     results = _path(values.results) if values.results else None
     if results and not (values.data_dir or values.smoke or values.workdir or values.only):
-        if results.exists():  # else there is nothing to tabulate
-            outputs.folder(str(results), flag='--results')
+        outputs.folder(str(results), flag='--results')
         sweep.tabulate(study, results)
         print(f'wrote {results}/table.csv, table.md and the pictures, of the rows in it')
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation
+from gan_jax.cli.flags import Invocation, define_overwrite
 from gan_jax.errors import UserError
 
 REQUIRED = ('workdir', 'input', 'output')
@@ -36,15 +36,15 @@ def define(values: flags.FlagValues) -> None:
     for name, text in (
         ('as_is', 'the files are inputs already, edges for example'),
         ('resize', "first bring the short side to the run's size"),
-        ('overwrite', 'replace results that are there'),
     ):
         flags.DEFINE_bool(name, False, text, flag_values=values)
+    define_overwrite(values)
 
 
 def main(invocation: Invocation) -> None:
     """Translates, with one line on stderr for each file that could not be."""
     from gan_jax import config as config_lib
-    from gan_jax import translation
+    from gan_jax import data, translation
     from gan_jax.cli import outputs, startup
     from gan_jax.data import album, decode
     from gan_jax.progress import Progress
@@ -55,10 +55,12 @@ def main(invocation: Invocation) -> None:
         names = ' or '.join(config_lib.PRECISIONS)
         raise UserError(f'--precision={values.precision}: must be {names}')
     plan = translation.plan(source, output, overwrite=values.overwrite)
+    several = len(plan.jobs) > 1
+    outputs.own_folder(str(plan.folder), overwrite=values.overwrite or not several)
     startup.prepare()
     options = translation.Options(values.seed, values.resize, values.as_is)
     ready = translation.Ready(Path(values.workdir), values.step, values.precision, options)
-    outputs.folder(str(plan.folder))
+    data.keep_out(ready.config.data, output, '--output')
     total, done = len(plan.jobs) + len(plan.left_out), 0
     with Progress(len(plan.jobs), description='translate', unit='image') as progress:
         for item in plan.left_out:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax.data import added, budget, celeb_a, folder, mnist, mnist5k, pairs, synthetic
+from gan_jax.data import added, album, budget, celeb_a, folder, mnist, mnist5k, pairs, synthetic
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
@@ -38,6 +38,8 @@ DATASETS: Mapping[str, Entry] = {
 }
 
 
+_ALBUMS = 'folder', 'pairs'  # sets that take all pictures below a folder
+
 # Fields that mean something to these sets only.
 _OWNERS = {
     'unlabelled': ('folder',),
@@ -68,6 +70,22 @@ def entry(config: ConfigDict) -> Entry:
                 f'config.data.{field}={config[field]} is for config.data.name={owners[0]} only'
             )
     return found
+
+
+def keep_out(config: ConfigDict, output: Path, flag: str) -> None:
+    """Keeps results out of the folders of whose pictures a run learns: they would become some.
+
+    Args:
+      config: the run's `config.data`.
+      output: a file or folder that is to be written.
+      flag: what the user gave it by.
+
+    Raises:
+      UserError: it lies in such a folder, however deep.
+    """
+    for field in ('path', 'input_path'):
+        if config.name in _ALBUMS and config[field]:
+            album.keep_out(Path(config[field]), f'config.data.{field}', output, flag)
 
 
 def load(config: ConfigDict) -> Dataset:
