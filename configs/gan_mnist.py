@@ -9,8 +9,8 @@ Expect of the preset small_data, for some hundred digits, after half an hour on 
 collapsed: each half as far from its nearest other as real ones are (docs/results/data_size:
 memorisation 0.72; docs/studies.md: spacing). It bends the images anew in every step, has latents
 around centres, half as many as images (`gan_jax.tasks.latents`), and takes samples from a moving
-average of the generator. Without the preset, of 1,000 digits: 86 % readable after 3,500 steps, and a
-black picture from 5,500 on; of 500: 84 % after 2,500; of 200: never a digit.
+average of the generator. Without the preset, of 1,000 digits: 86 % readable after 3,500 steps, and
+a black picture from 5,500 on; of 500: 84 % after 2,500; of 200: never a digit.
 
 Source: github.com/hwalsuklee/tensorflow-generative-model-collections, `GAN.py`: z of 62
 uniform numbers, batch 64, discriminator's rate 2e-4 and generator's 1e-3, Adam's b1 0.5,

@@ -1,14 +1,24 @@
 """Files: written so that a reader finds the old one or the new one, and the package's own."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+import contextlib
 import csv
 import io
 import os
 from pathlib import Path
+import re
 from typing import Any
 import zlib
 
 import numpy as np
+
+# How a file's name ends: .png, .mp4, and not the .2 of a folder v1.2.
+_SUFFIX = re.compile(r'\.[a-z]\w*$', re.IGNORECASE)
+
+
+def names_folder(path: Path) -> bool:
+    """Whether a user's output is a folder: one that is there, or a name without a suffix."""
+    return path.is_dir() or not _SUFFIX.search(path.name)
 
 
 def carried(name: str) -> Path:
@@ -19,13 +29,32 @@ def carried(name: str) -> Path:
     return installed if any(installed.glob('*.py')) else package.parent / name
 
 
+@contextlib.contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Makes a folder; if the block fails, what was made and holds nothing goes again.
+
+    Raises:
+      OSError: it cannot be made.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for path in new:
+            with contextlib.suppress(OSError):  # it is not there, or something is in it
+                path.rmdir()
+        raise
+
+
 def replace(path: Path, content: bytes | str) -> None:
-    """Writes `content` to `path` at once; text as UTF-8.
+    """Writes `content` to `path` at once, and makes its folder; text as UTF-8.
 
     Raises:
       OSError: the disk is full or the folder cannot be written; `path` is as it was.
     """
     data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Not by the whole name, which may have as many letters as a name can.
     draft = path.with_name(f'.{zlib.crc32(os.fsencode(path.name)):08x}.{os.getpid()}.tmp')
     try:

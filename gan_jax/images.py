@@ -64,16 +64,30 @@ def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
     return np.pad(grid, ((0, pad), (0, pad), (0, 0)), constant_values=PAPER)
 
 
-def png(image: np.ndarray) -> bytes:
-    """A PNG file of uint8 [H, W, C], C = 1 (grey) or 3 (RGB)."""
-    from PIL import Image
+def png(image: np.ndarray, maker: str = '') -> bytes:
+    """A PNG file of uint8 [H, W, C], C = 1 (grey) or 3 (RGB), with a note of what made it."""
+    from PIL import Image, PngImagePlugin
 
     chex.assert_rank(image, 3)
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, 'PNG')
+    buffer, notes = io.BytesIO(), PngImagePlugin.PngInfo()
+    if maker:
+        notes.add_text('Software', maker)
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    picture.save(buffer, 'PNG', pnginfo=notes)
     return buffer.getvalue()
 
 
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Writes uint8 [H, W, C], C = 1 (grey) or 3 (RGB), as PNG: all of it or nothing."""
-    files.replace(Path(path), png(image))
+def write_png(path: Path, image: np.ndarray, maker: str = '') -> None:
+    """Writes `png` to a file: all of it or nothing."""
+    files.replace(Path(path), png(image, maker))
+
+
+def is_by(maker: str, path: Path) -> bool:
+    """Whether there is a PNG file with the note that `maker` made it."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=['PNG']) as picture:
+            return picture.info.get('Software') == maker
+    except Exception:  # there is none, or whatever a damaged one makes Pillow raise
+        return False

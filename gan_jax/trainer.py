@@ -74,9 +74,10 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
     started = time.perf_counter()
     _agree(config, workdir, overwrite)
     config_lib.validate(config)
-    cluster.decide(lambda: workdirs.prepare(workdir, config, overwrite=overwrite))
-    cluster.share(workdir)
     with contextlib.ExitStack() as stack:
+        ready = workdirs.prepared(workdir, config, overwrite=overwrite)
+        cluster.decide(lambda: stack.enter_context(ready))
+        cluster.share(workdir)
         stack.enter_context(workdirs.full_disk(workdir))
         cluster.decide(lambda: stack.enter_context(workdirs.exclusive(workdir)))
         checkpoints = stack.enter_context(

@@ -86,7 +86,6 @@ def claim(study: Study, results: Path, *, smoke: bool) -> None:
     if other not in (None, own):
         raise UserError(f'--results={results}: holds {_rows_of(other)}; choose another')
     try:
-        (results / RESULTS).mkdir(exist_ok=True)
         files.replace(results / RESULTS / OWNER, json.dumps(own) + '\n')
     except OSError as error:
         raise UserError(f'--results={results}: {error}; choose another') from None

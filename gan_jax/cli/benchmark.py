@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation, define_path
+from gan_jax.cli.flags import Invocation, define_overwrite, define_path
 from gan_jax.errors import UserError
 
 DEFAULT_CONFIG = 'quickstart'
@@ -39,6 +39,7 @@ def define(values: flags.FlagValues) -> None:
     ):
         flags.DEFINE_string(name, '', text, flag_values=values)
     define_path(values, 'json', 'a .json file to write the figures to')
+    define_overwrite(values, 'replace the files of --json')
 
 
 def main(invocation: Invocation) -> None:
@@ -50,11 +51,15 @@ def main(invocation: Invocation) -> None:
     from gan_jax.cli import outputs, startup
 
     values = invocation.flags
-    output = outputs.file(values.json, '.json', flag='--json') if values.json else None
+    output = None
+    if values.json:
+        output = outputs.file(values.json, '.json', overwrite=values.overwrite, flag='--json')
     for name in ('steps', 'turns'):
         if values[name].value < 1:
             raise UserError(f'--{name}={values[name].value}: must be at least 1')
     names = sweep.fields(values.sweep)
+    if output and names and not values.overwrite:
+        outputs.absent(output.with_suffix('.png'), flag='--json')
     startup.prepare()
     config = _changed(invocation)
     config_lib.validate(config)

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation, define_moved, define_path, define_step, moved
+from gan_jax.cli.flags import (
+    Invocation,
+    define_moved,
+    define_overwrite,
+    define_path,
+    define_step,
+    moved,
+)
 from gan_jax.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string('split', '', text, flag_values=values)
     define_moved(values)
     define_step(values)
+    define_overwrite(values, 'replace the .csv file')
 
 
 def main(invocation: Invocation) -> None:
@@ -41,7 +49,9 @@ def main(invocation: Invocation) -> None:
         raise UserError('classify needs --input=FILE_OR_DIR or --split=test, one of them')
     if values.output and values.split:
         raise UserError(f'--output={values.output} is of --input; --split writes into the workdir')
-    output = outputs.file(values.output, '.csv') if values.output else None
+    output = None
+    if values.output:
+        output = outputs.file(values.output, '.csv', overwrite=values.overwrite)
     startup.prepare()
     run = trained.load(values.workdir, values.step, moved=moved(values))
     if values.split:

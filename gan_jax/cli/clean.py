@@ -41,6 +41,7 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Cleans, and prints what became of the photos."""
+    from gan_jax import files
     from gan_jax.cli import outputs
     from gan_jax.data import image_files
     from gan_jax.errors import UserError
@@ -56,11 +57,11 @@ def main(invocation: Invocation) -> None:
     destination.check(output, photos, values.overwrite)
     detect = detector.make_detector(values.detector)
     settings = cleaning.Settings(values.size, values.min_face, values.min_sharpness)
-    outputs.folder(str(output))
+    outputs.folder(output)
     started = time.perf_counter()
     try:
-        destination.start(output, _asked(values, keep, reject))
-        with Progress(len(photos), description='clean') as progress:
+        with files.made(output), Progress(len(photos), description='clean') as progress:
+            destination.start(output, _asked(values, keep, reject))
 
             def seen(done: int) -> None:
                 rate = done / (time.perf_counter() - started)

@@ -10,7 +10,7 @@ from typing import Any
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation, define_path
+from gan_jax.cli.flags import Invocation, define_overwrite, define_path
 
 DEFAULT_CONFIG = 'quickstart'
 REQUIRED = ('topology',)
@@ -35,6 +35,7 @@ def define(values: flags.FlagValues) -> None:
         'batch_size', None, "of all chips, in place of the experiment's", flag_values=values
     )
     define_path(values, 'json', 'a .json file to write the figures to')
+    define_overwrite(values, 'replace the .json file')
 
 
 def main(invocation: Invocation) -> None:
@@ -44,7 +45,9 @@ def main(invocation: Invocation) -> None:
     from gan_jax.cli import outputs, startup
 
     values = invocation.flags
-    output = outputs.file(values.json, '.json', flag='--json') if values.json else None
+    output = None
+    if values.json:
+        output = outputs.file(values.json, '.json', overwrite=values.overwrite, flag='--json')
     startup.prepare(platform='cpu')
     config = invocation.config
     if values.batch_size is not None:

@@ -9,18 +9,20 @@ import sys
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation, define_path
+from gan_jax.cli.flags import Invocation, define_overwrite, define_path
 from gan_jax.paths import shown
 
 DEFAULT_CONFIG = 'quickstart'
 SHOWN = 100  # images on the sheet
 COLUMNS = 10  # of panels
 NAMED = 12  # classes that are printed
+MAKER = 'gan-jax data'  # noted in a sheet, which the next one may replace
 
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     define_path(values, 'output', 'the sheet, a .png file', 'data.png')
+    define_overwrite(values, 'replace a file that is no sheet')
 
 
 def main(invocation: Invocation) -> None:
@@ -34,10 +36,10 @@ def main(invocation: Invocation) -> None:
     from gan_jax.data import feeds, summary
     from gan_jax.types import Batch
 
-    config = invocation.config
-    for field in ('path', 'input_path'):
-        outputs.apart(invocation.flags.output, config.data[field], f'config.data.{field}')
-    output = outputs.file(invocation.flags.output, '.png')
+    config, values = invocation.config, invocation.flags
+    data.keep_out(config.data, values.output, '--output')
+    renewed = values.overwrite or images.is_by(MAKER, values.output)
+    output = outputs.file(values.output, '.png', overwrite=renewed)
     startup.prepare()
     config_lib.validate(config)
     dataset = data.load(config.data)
@@ -58,7 +60,7 @@ def main(invocation: Invocation) -> None:
 
     inspect = jax.jit(lambda batch: tasks.inspect(config, dataset.spec, batch))
     seen = np.asarray(inspect(first_batches()))
-    images.write_png(output, images.tile(seen, COLUMNS // dataset.spec.panels))
+    images.write_png(output, images.tile(seen, COLUMNS // dataset.spec.panels), MAKER)
     what = f'the first {len(seen)} images' if count >= len(seen) else f'views of {count} images'
     print(f'wrote {shown(output)}: {what} as the discriminator sees them')
 

@@ -44,7 +44,7 @@ def main(invocation: Invocation) -> None:
     weights = str(values.weights or '')
     startup.prepare()
     run = trained.load(workdir, values.step, moved=moved(values))
-    outputs.folder(workdir, flag='--workdir')
+    outputs.folder(workdir, flag='--workdir')  # written to after hours of measuring
 
     name = values.features or features.default(run.image_shape)
 

@@ -7,8 +7,7 @@ how to use them.
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation, define_path
-from gan_jax.errors import UserError
+from gan_jax.cli.flags import Invocation, define_overwrite, define_path
 
 REQUIRED = ('workdir', 'output')
 
@@ -16,11 +15,11 @@ REQUIRED = ('workdir', 'output')
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     define_path(values, 'workdir', 'the run')
-    define_path(values, 'output', 'the artefact; the weights go beside it')
+    define_path(values, 'output', 'FILE.bin, the artefact; the weights go beside it')
     text = 'generator or, of a semi-supervised run, classifier; empty: what the run is for'
     flags.DEFINE_string('part', '', text, flag_values=values)
     flags.DEFINE_integer('step', 0, 'of which checkpoint; 0: the newest', flag_values=values)
-    flags.DEFINE_bool('overwrite', False, 'replace files that are there', flag_values=values)
+    define_overwrite(values)
 
 
 def main(invocation: Invocation) -> None:
@@ -30,13 +29,9 @@ def main(invocation: Invocation) -> None:
 
     values = invocation.flags
     output = values.output
-    paths = output, output.with_name(output.name + exporting.WEIGHTS)
-    for path in paths:
-        if path.is_dir():
-            raise UserError(f'--output={path} is a folder; name a file')
-        if path.exists() and not values.overwrite:
-            raise UserError(f'--output={path} is there; pass --overwrite')
-    outputs.folder(output.parent)
+    paths = output, exporting.weights_of(output)
+    for path, suffix in zip(paths, ('.bin', exporting.WEIGHTS), strict=True):
+        outputs.file(path, suffix, overwrite=values.overwrite)
     startup.prepare()
     exporting.write(values.workdir, values.step, values.part, output)
     found = exporting.load(output)

@@ -139,6 +139,11 @@ def define_step(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_string('step', '0', text, flag_values=values)
 
 
+def define_overwrite(values: absl_flags.FlagValues, text: str = 'replace what is there') -> None:
+    """The flag --overwrite, without which no command replaces a user's files."""
+    absl_flags.DEFINE_bool('overwrite', False, text, flag_values=values)
+
+
 def _load(source: str) -> ConfigDict:
     from gan_jax import experiments
 

@@ -1,4 +1,4 @@
-"""Checks of output paths, before any work is done for them."""
+"""Checks of output paths, before any work is done for them; what writes there makes the folders."""
 
 from pathlib import Path
 import tempfile
@@ -6,58 +6,70 @@ import tempfile
 from gan_jax.errors import UserError
 from gan_jax.paths import shown
 
+OVERWRITE = 'name another, or pass --overwrite'
 
-def file(path: Path, *suffixes: str, flag: str = '--output') -> Path:
+
+def file(path: Path, *suffixes: str, overwrite: bool, flag: str = '--output') -> Path:
     """The path of a file that can be written there.
-
-    Raises:
-      UserError: another suffix, or a folder that cannot be made or written.
-    """
-    check_suffix(path, *suffixes, flag=flag)
-    if path.is_dir():
-        raise UserError(f'{flag}={shown(path)}: is a folder; name a file')
-    folder(path.parent, flag=flag)
-    return path
-
-
-def check_suffix(path: Path, *suffixes: str, flag: str = '--output') -> None:
-    """Raises UserError if a file's name does not end with one of these."""
-    if path.suffix.lower() not in suffixes:
-        raise UserError(f'{flag}={shown(path)}: must end with {" or ".join(suffixes)}')
-
-
-def apart(path: Path, source: str, field: str, *, flag: str = '--output') -> None:
-    """Refuses a file in a folder that is read, of which it would change the content.
 
     Args:
       path: of the file.
-      source: the folder; '' for none.
-      field: what the user gave it by.
+      *suffixes: its name may end with one of these.
+      overwrite: whether it may replace a file that is there.
+      flag: what the user gave it by.
 
     Raises:
-      UserError: the file would be in it, however deep.
+      UserError: another suffix, a folder that cannot be written, or a file that is there.
     """
-    if source and Path(source).resolve() in path.resolve().parents:
-        raise UserError(
-            f'{flag}={shown(path)} is inside {field}={shown(Path(source))}, which is never changed:'
-            ' name a file outside of it'
-        )
+    if path.suffix.lower() not in suffixes:
+        raise UserError(f'{flag}={shown(path)}: must end with {" or ".join(suffixes)}')
+    if path.is_dir():
+        raise UserError(f'{flag}={shown(path)}: is a folder; name a file')
+    folder(path.parent, flag=flag)
+    if not overwrite:
+        absent(path, flag=flag)
+    return path
+
+
+def absent(path: Path, *, flag: str = '--output') -> None:
+    """Raises UserError if there is a file already."""
+    if path.exists():
+        raise UserError(f'{flag}: {shown(path)} is there; {OVERWRITE}')
+
+
+def own_folder(path: Path, *, overwrite: bool, flag: str = '--output') -> Path:
+    """The path of a folder that files can be written to, and are not mixed with others.
+
+    Args:
+      path: of the folder.
+      overwrite: whether it may hold files already.
+      flag: what the user gave it by.
+
+    Raises:
+      UserError: it cannot be written, or holds files.
+    """
+    folder(path, flag=flag)
+    if not overwrite and path.is_dir() and (there := sorted(path.iterdir())):
+        raise UserError(f'{flag}={shown(path)}: holds files, such as {there[0].name}; {OVERWRITE}')
+    return path
 
 
 def folder(path: Path, *, flag: str = '--output') -> Path:
-    """The path of a folder that is made if it is missing.
+    """The path of a folder that can be written, or made.
 
     Raises:
-      UserError: it cannot be made or written.
+      UserError: it can be neither.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        there = next(home for home in (path, *path.absolute().parents) if home.exists())
+        if not there.is_dir():
+            raise NotADirectoryError(0, f'{there} is a file')
     except OSError as error:
         raise UserError(
             f'{flag}={shown(path)}: cannot make the folder ({error.strerror})'
         ) from None
     try:
-        tempfile.TemporaryFile(dir=path).close()  # of a superuser, permissions say nothing
+        tempfile.TemporaryFile(dir=there).close()  # of a superuser, permissions say nothing
     except OSError:
         raise UserError(
             f'{flag}={shown(path)}: the folder cannot be written; choose another'

@@ -1,18 +1,17 @@
 """Images from a trained generator.
 
 A .png is a grid, a .gif a walk through the latent space, an .npz the arrays `image` and `label`
-for --config.data.added, and a folder gets single files.
+for --config.data.added, and a folder gets single files; one that holds others is refused.
 """
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation, define_path, define_step
+from gan_jax.cli.flags import Invocation, define_overwrite, define_path, define_step
 from gan_jax.paths import shown
 
 REQUIRED = ('workdir', 'output')
 DEFAULT_FRAMES = 60
 FORMATS = ('.png', '.gif', '.npz')
-OTHER_PICTURES = ('.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')  # refused, not made folders
 
 
 def define(values: flags.FlagValues) -> None:
@@ -27,10 +26,12 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_list('labels', [], 'classes in turn, e.g. 0,1,2', flag_values=values)
     flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
     define_step(values)
+    define_overwrite(values)
 
 
 def main(invocation: Invocation) -> None:
     """Samples, and writes the grid, the walk or the files."""
+    from gan_jax import data, files
     from gan_jax.cli import outputs, startup
     from gan_jax.errors import UserError
     from gan_jax.use import sampling, trained
@@ -41,12 +42,13 @@ def main(invocation: Invocation) -> None:
         raise UserError(
             f'--walk={values.walk} makes a .gif, and --output={shown(values.output)} is none'
         )
-    if suffix in (*FORMATS, *OTHER_PICTURES):
-        output = outputs.file(values.output, *FORMATS)
+    if files.names_folder(values.output):
+        output = outputs.own_folder(values.output, overwrite=values.overwrite)
     else:
-        output = outputs.folder(values.output)
+        output = outputs.file(values.output, *FORMATS, overwrite=values.overwrite)
     startup.prepare()
     run = trained.load(values.workdir, values.step)
+    data.keep_out(run.config.data, output, '--output')
     if run.task.sampler is None:
         raise UserError(f'--workdir={values.workdir}: its generator does not start from a latent')
     labels = sampling.parse_labels(values.labels, run.task.sampler.num_classes)

@@ -49,8 +49,7 @@ def main(invocation: Invocation) -> None:
     study = studies.find(values.name)
     results = values.results
     if results and not (values.data_dir or values.smoke or values.workdir or values.only):
-        if results.exists():  # else there is nothing to tabulate
-            outputs.folder(results, flag='--results')
+        outputs.folder(results, flag='--results')
         sweep.tabulate(study, results)
         print(f'wrote {results}/table.csv, table.md and the pictures, of the rows in it')
         return

@@ -9,7 +9,7 @@ to the run's size first. Files that cannot be read are named, and the others don
 
 from absl import flags
 
-from gan_jax.cli.flags import Invocation, define_path
+from gan_jax.cli.flags import Invocation, define_overwrite, define_path
 from gan_jax.errors import UserError
 
 REQUIRED = ('workdir', 'input', 'output')
@@ -32,14 +32,15 @@ def define(values: flags.FlagValues) -> None:
     for name, text in (
         ('as_is', 'the files are inputs already, edges for example'),
         ('resize', "first bring the short side to the run's size"),
-        ('overwrite', 'replace results that are there'),
     ):
         flags.DEFINE_bool(name, False, text, flag_values=values)
+    define_overwrite(values)
 
 
 def main(invocation: Invocation) -> None:
     """Translates, with one line on stderr for each file that could not be."""
     from gan_jax import config as config_lib
+    from gan_jax import data
     from gan_jax.cli import outputs, startup
     from gan_jax.data import decode
     from gan_jax.terminal.progress import Progress
@@ -51,10 +52,12 @@ def main(invocation: Invocation) -> None:
         names = ' or '.join(config_lib.PRECISIONS)
         raise UserError(f'--precision={values.precision}: must be {names}')
     plan = translating.plan(source, output, overwrite=values.overwrite)
+    several = len(plan.jobs) > 1
+    outputs.own_folder(plan.folder, overwrite=values.overwrite or not several)
     startup.prepare()
     options = translating.Options(values.seed, values.resize, values.as_is)
     ready = translating.Ready(values.workdir, values.step, values.precision, options)
-    outputs.folder(plan.folder)
+    data.keep_out(ready.config.data, output, '--output')
     total, done = len(plan.jobs) + len(plan.left_out), 0
     with Progress(len(plan.jobs), description='translate', unit='image') as progress:
         for item in plan.left_out:

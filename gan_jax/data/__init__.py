@@ -1,12 +1,25 @@
 """Data sets: from files to what the trainer feeds."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
 from gan_jax import paths
-from gan_jax.data import added, celeb_a, folder, label_subsets, mnist, mnist5k, pairs, synthetic
+from gan_jax.data import (
+    added,
+    celeb_a,
+    folder,
+    label_subsets,
+    mnist,
+    mnist5k,
+    pairs,
+    synthetic,
+)
+from gan_jax.data import (
+    image_files as image_files,
+)
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
@@ -38,6 +51,8 @@ DATASETS: Mapping[str, Entry] = {
 }
 
 
+_ALBUMS = 'folder', 'pairs'  # sets that take all pictures below a folder
+
 # Fields that mean something to these sets only.
 _OWNERS = {
     'unlabelled': ('folder',),
@@ -68,6 +83,22 @@ def entry(config: ConfigDict) -> Entry:
                 f'config.data.{field}={config[field]} is for config.data.name={owners[0]} only'
             )
     return found
+
+
+def keep_out(config: ConfigDict, output: Path, flag: str) -> None:
+    """Keeps results out of the folders of whose pictures a run learns: they would become some.
+
+    Args:
+      config: the run's `config.data`.
+      output: a file or folder that is to be written.
+      flag: what the user gave it by.
+
+    Raises:
+      UserError: it lies in such a folder, however deep.
+    """
+    for field in ('path', 'input_path'):
+        if config.name in _ALBUMS and config[field]:
+            image_files.keep_out(Path(config[field]), f'config.data.{field}', output, flag)
 
 
 def load(config: ConfigDict) -> Dataset:

@@ -159,6 +159,16 @@ def existing(path: Path, field: str) -> Path:
     return path
 
 
+def keep_out(path: Path, field: str, output: Path, flag: str) -> None:
+    """Raises UserError if `output`, given by `flag`, lies in the folder `path`, by `field`."""
+    home, place = Path(os.path.expanduser(path)).resolve(), output.resolve()
+    if home.is_dir() and home in (place, *place.parents):
+        raise UserError(
+            f'{flag}={output} is inside {field}={path}, which is never changed: name a place'
+            ' outside of it'
+        )
+
+
 def classes(names: Sequence[str], unlabelled: str = '') -> tuple[tuple[str, ...], np.ndarray]:
     """Classes from sub-folders: the names of the classes, and int32 [N], the class of each file.
 

@@ -61,6 +61,12 @@ def mark(output: Path, settings: dict[str, Any]) -> None:
     files.replace(output / MARK, json.dumps(settings, indent=2) + '\n')
 
 
+def unmark(output: Path) -> None:
+    """Gives the folder back as it was, if nothing but drafts came to be in it."""
+    if {path.name for path in output.iterdir()} <= {MARK, DRAFTS}:
+        (output / MARK).unlink()
+
+
 def empty(output: Path) -> None:
     """Removes an earlier album, its report first: what is left is never taken for whole."""
     for name in (REPORT, DETAILS, CONTACT):

@@ -67,7 +67,7 @@ def run(
             rows += own
             seen(done)
         if all(row.decision == UNREADABLE for row in rows):
-            (output / destination.MARK).unlink()
+            destination.unmark(output)
             raise UserError(
                 f'--input={album.path}: none of {len(album)} images can be read'
                 f' ({shown(album.names[0])}: {rows[0].why})'

@@ -16,7 +16,7 @@ import jax
 from ml_collections import ConfigDict
 
 from gan_jax import config as config_lib
-from gan_jax import files
+from gan_jax import data, files
 from gan_jax.errors import UserError
 
 # Everything a run writes, and all that --overwrite deletes, in this order: what says whose run
@@ -36,24 +36,34 @@ MAY_CHANGE = frozenset(
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 
 
-def prepare(workdir: Path, config: ConfigDict, *, overwrite: bool) -> None:
+@contextlib.contextmanager
+def prepared(workdir: Path, config: ConfigDict, *, overwrite: bool) -> Iterator[None]:
     """Makes the folder for a new run, or makes sure that the run in it is this one.
 
-    Deletes nothing: `clear` does, once the new run is known to be possible.
+    Deletes nothing: `clear` does, once the new run is known to be possible. If that is refused,
+    the folder that was made for it goes again.
 
     Raises:
-      UserError: the folder cannot be written, or `overwrite` is off and it holds another run
-        or files by the names of a run's that belong to none.
+      UserError: the folder cannot be written or lies among the pictures that the run learns of,
+        or `overwrite` is off and it holds another run or files by the names of a run's that
+        belong to none.
     """
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        probe = workdir / '.writable'
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserError(
-            f'--workdir={workdir}: cannot write there ({error.strerror}); choose another folder'
-        ) from None
+    data.keep_out(config.data, workdir, '--workdir')
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.made(workdir))
+            probe = workdir / '.writable'
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f'--workdir={workdir}: cannot write there ({error.strerror}); choose another folder'
+            ) from None
+        _refuse_other_run(workdir, config, overwrite)
+        yield
+
+
+def _refuse_other_run(workdir: Path, config: ConfigDict, overwrite: bool) -> None:
     if overwrite:
         return
     if (workdir / 'config.json').exists():

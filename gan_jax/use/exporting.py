@@ -88,7 +88,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     program = bytes(_program(part, part.variables(run.state)).serialize())
     try:
         files.replace(path, program)
-        files.replace(_weights(path), safetensors.numpy.save(weights, metadata))
+        files.replace(weights_of(path), safetensors.numpy.save(weights, metadata))
     except OSError as error:
         raise UserError(f'--output={path}: cannot be written ({error.strerror})') from error
 
@@ -104,7 +104,8 @@ def find(task: Task, name: str) -> Part:
     return task.parts[name]
 
 
-def _weights(path: Path) -> Path:
+def weights_of(path: Path) -> Path:
+    """Where the weights of an artefact are."""
     return path.with_name(path.name + WEIGHTS)
 
 
@@ -141,7 +142,7 @@ def load(path: Path) -> Exported:
     difference = _difference(call, jax.jit(part.call), variables, list(part.inputs.values()))
     if not difference <= TOLERANCE[config.precision]:
         raise UserError(
-            f'{path}: its results differ from those of {_weights(path).name} by {difference:.2g},'
+            f'{path}: its results differ from those of {weights_of(path).name} by {difference:.2g},'
             f' more than {TOLERANCE[config.precision]:.0e}: export it again, on this machine'
         )
     del facts['config'], facts['data']
@@ -150,14 +151,14 @@ def load(path: Path) -> Exported:
 
 def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
-        with safetensors.safe_open(_weights(path), 'numpy') as file:
+        with safetensors.safe_open(weights_of(path), 'numpy') as file:
             metadata = file.metadata() or {}
             facts = {key: json.loads(metadata[key]) for key in FACTS}
             return facts, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise UserError(f'{_weights(path)}: missing or damaged ({error})') from None
+        raise UserError(f'{weights_of(path)}: missing or damaged ({error})') from None
     except KeyError as error:
-        raise UserError(f'{_weights(path)}: not of `gan-jax export`, it lacks {error}') from None
+        raise UserError(f'{weights_of(path)}: not of `gan-jax export`, it lacks {error}') from None
 
 
 def _config(stored: Mapping[str, Any]) -> ConfigDict:

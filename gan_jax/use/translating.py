@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax import images, paths
+from gan_jax import files, images, paths
 from gan_jax.data import decode, image_files, inputs, parallel
 from gan_jax.errors import UserError
 from gan_jax.types import Task, Translator
@@ -39,7 +39,12 @@ class Options(NamedTuple):
 
 
 class Ready:
-    """The generator of a run, and what it does to an image."""
+    """The generator of a run, and what it does to an image.
+
+    Attributes:
+      step: of the state it was loaded from.
+      config: of the run.
+    """
 
     def __init__(self, workdir: Path, step: int, precision: str, options: Options):
         """Loads the generator and nothing else.
@@ -49,6 +54,7 @@ class Ready:
         """
         run = trained.load(workdir, step, pick=_generator, precision=precision)
         self.step = int(run.state.step)
+        self.config = run.config
         self._translator: Translator = run.task.translator
         self._variables = self._translator.variables(run.state)
         self._options = options
@@ -220,7 +226,7 @@ def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
 
 def _names_file(output: Path, single: bool) -> bool:
     """Whether the output is a file, by its suffix; a folder of several may be named v1.2."""
-    if output.is_dir() or not (output.suffix if single else image_files.is_image(output.name)):
+    if files.names_folder(output):
         return False
     if not single:
         raise UserError(f'--output={output}: of a folder of images give a folder')
@@ -233,13 +239,8 @@ def _refuse_inputs(
     source: Path, output: Path, found: image_files.Album, jobs: Sequence[Job]
 ) -> None:
     """Raises UserError if a result would be written among the inputs, or over one."""
-    home = source.resolve()
-    if home.is_dir() and home in (output.resolve(), *output.resolve().parents):
-        raise UserError(
-            f'--output={output} is inside --input={source}, which is never changed: name a folder'
-            ' outside of it'
-        )
-    read = {home} | {(found.path / name).resolve() for name in found.names}
+    image_files.keep_out(source, '--input', output, '--output')
+    read = {source.resolve()} | {(found.path / name).resolve() for name in found.names}
     for job in jobs:
         if job.output.resolve() in read:
             raise UserError(f'--output={output}: {job.output} is an input: name another place')
@@ -267,7 +268,6 @@ def translate(ready: Ready, todo: Plan) -> Iterator[tuple[str, Path | decode.Unr
             continue
         made = ready(image)
         try:
-            job.output.parent.mkdir(parents=True, exist_ok=True)
             images.write_png(job.output, made)
         except OSError as error:
             raise UserError(

@@ -1,0 +1,117 @@
+"""What a user has is neither replaced nor mixed up unasked, and a refusal leaves nothing."""
+
+import numpy as np
+import pytest
+
+from gan_jax import cli, images
+from tests.cli.commands_test import fails
+from tests.data.photos import album, listing
+
+NO_RUN = '--workdir=no_run'
+FOLDER = '--config.data.name=folder'
+LEARNS = ['--config=quickstart', FOLDER, '--config.data.path=photos', '--config.data.image_size=28']
+
+REPLACING = {
+    'grid': ['sample', NO_RUN, '--output=there.png'],
+    'walk': ['sample', NO_RUN, '--output=there.gif'],
+    'arrays': ['sample', NO_RUN, '--output=there.npz'],
+    'files': ['sample', NO_RUN, '--output=photos'],
+    'sheet': ['data', '--output=there.png'],
+    'classes': ['classify', NO_RUN, '--input=photos', '--output=there.csv'],
+    'translation': ['translate', NO_RUN, '--input=photos/000.jpg', '--output=there.png'],
+    'translations': ['translate', NO_RUN, '--input=photos', '--output=full'],
+    'artefact': ['export', NO_RUN, '--output=there.bin'],
+    'weights': ['export', NO_RUN, '--output=weights.bin'],
+    'figures': ['benchmark', '--json=there.json'],
+    'chart': ['benchmark', '--json=chart.json', '--sweep=batch_size'],
+    'forecast': ['compile', '--topology=v5e:2x4', '--json=there.json'],
+    'crops': ['clean', '--input=photos', '--output=full'],
+}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The current folder, with files of a user's."""
+    monkeypatch.chdir(tmp_path)
+    names = ['there.png', 'there.gif', 'there.npz', 'there.csv', 'there.bin', 'there.json']
+    for name in (*names, 'weights.bin.safetensors', 'chart.png', 'full/other.txt'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'mine')
+    album(tmp_path / 'photos', 3)
+    return tmp_path
+
+
+@pytest.mark.parametrize('case', REPLACING)
+def test_what_is_there_is_neither_replaced_nor_mixed(case, home, capsys):
+    before = listing(home)
+    line = fails(capsys, *REPLACING[case])
+    assert 'is there' in line or ' holds ' in line
+    assert '--overwrite' in line or 'name a new folder' in line
+    assert listing(home) == before
+
+
+def test_a_sheet_is_replaced_by_the_next_one_and_nothing_else_is(home, capsys):
+    argv = ['data', '--config.data.num_examples=64', '--output=sheet.png']
+    assert cli.main(argv) == cli.main(argv) == 0
+    images.write_png(home / 'sheet.png', np.zeros((8, 8, 3), np.uint8))
+    assert '--overwrite' in fails(capsys, *argv)
+    assert cli.main([*argv, '--overwrite']) == 0
+
+
+SUFFIXES = {
+    'walk': ['sample', NO_RUN, '--output=new.mp4'],
+    'picture': ['sample', NO_RUN, '--output=new.jpeg'],
+    'artefact': ['export', NO_RUN, '--output=new.onnx'],
+    'translation': ['translate', NO_RUN, '--input=photos/000.jpg', '--output=new.mp4'],
+    'translations': ['translate', NO_RUN, '--input=photos', '--output=new.mp4'],
+}
+
+
+@pytest.mark.parametrize('case', SUFFIXES)
+def test_a_name_that_promises_another_format_is_refused(case, home, capsys):
+    assert '--output=new.' in fails(capsys, *SUFFIXES[case])
+    assert not list(home.glob('new*'))
+
+
+REFUSED = {
+    'sample': ['sample', NO_RUN, '--output=new/deep/grid.png'],
+    'samples': ['sample', NO_RUN, '--output=new/deep'],
+    'export': ['export', NO_RUN, '--output=new/net.bin'],
+    'translate': ['translate', NO_RUN, '--input=photos', '--output=new/deep'],
+    'classify': ['classify', NO_RUN, '--input=photos', '--output=new/classes.csv'],
+    'sheet': ['data', FOLDER, '--config.data.path=none', '--output=new/sheet.png'],
+    'benchmark': ['benchmark', '--config.loss=none', '--json=new/speed.json'],
+    'compile': ['compile', '--topology=none', '--json=new/forecast.json'],
+    'clean': ['clean', '--input=broken', '--output=new/deep'],
+    'config': ['train', '--config.loss=none', '--workdir=new/run'],
+    'pictures': ['train', *LEARNS, '--config.data.path=broken', '--workdir=new/run'],
+    'batch': ['train', *LEARNS, '--config.batch_size=64', '--workdir=new/run'],
+    'network': ['train', '--config.gen.net.width=-1', '--workdir=new/run'],
+    'study': ['study', 'labels', '--smoke', '--only=none', '--workdir=new', '--results=new/rows'],
+}
+
+
+@pytest.mark.parametrize('case', REFUSED)
+def test_a_refused_command_leaves_nothing(case, home, capsys):
+    (home / 'broken').mkdir()
+    (home / 'broken/a.jpg').write_bytes(b'no picture')
+    before = listing(home)
+    fails(capsys, *REFUSED[case])
+    assert listing(home).keys() == before.keys()
+
+
+INSIDE = {
+    'named': ['--workdir=photos/deep/run'],
+    'the album itself': ['--workdir=photos'],
+    'by default': ['--config.data.path=.'],
+    'inputs': ['--config.data.name=pairs', '--config.data.input=folder',
+               '--config.data.input_path=full', '--workdir=full/run'],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('case', INSIDE)
+def test_no_run_lies_among_the_pictures_it_learns_of(case, home, capsys):
+    before = listing(home)
+    line = fails(capsys, 'train', *LEARNS, *INSIDE[case])
+    assert '--workdir=' in line and ' is inside config.data.' in line
+    assert listing(home) == before
