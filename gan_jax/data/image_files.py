@@ -161,10 +161,10 @@ def existing(path: Path, field: str) -> Path:
 
 def keep_out(path: Path, field: str, output: Path, flag: str) -> None:
     """Raises UserError if `output`, given by `flag`, lies in the folder `path`, by `field`."""
-    home, place = Path(os.path.expanduser(path)).resolve(), output.resolve()
+    home, place = path.expanduser().resolve(), output.resolve()
     if home.is_dir() and home in (place, *place.parents):
         raise UserError(
-            f'{flag}={output} is inside {field}={path}, which is never changed: name a place'
+            f'{flag}={paths.shown(output)} is inside {field}={paths.shown(path)}, which is never changed: name a place'
             ' outside of it'
         )
 
