@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import distances, neighbours, sets, spectrum
+from gan_jax.evaluation import birthday, distances, neighbours, sets, spectrum
 from gan_jax.pretrained import features
 
 COLLAPSED = 0.5  # diversity or spacing below which samples are flagged as collapsed
@@ -86,6 +86,22 @@ def diversity(given: Comparison) -> dict[str, Any]:
     return found | {'collapsed': min(found.values()) < COLLAPSED}
 
 
+def kinds(given: Comparison) -> dict[str, Any]:
+    """How many distinct images the samples are of, and the same of the training images.
+
+    Of the reference where these are not to be had. `kinds_pairs`, `kinds_real_pairs`: the pairs
+    alike that say so; with none the number is a lower bound.
+    """
+    real = given.real if given.training is None else given.training
+    fake = birthday.count(given.fake.reduced, real.radius)
+    return {
+        'kinds': fake.number,
+        'kinds_pairs': fake.pairs,
+        'kinds_real': real.kinds.number,
+        'kinds_real_pairs': real.kinds.pairs,
+    }
+
+
 def memorisation(given: Comparison) -> dict[str, Any]:
     """How near samples are to the images trained on; {} without them.
 
@@ -119,6 +135,7 @@ FIGURES: Mapping[str, Callable[[Comparison], dict[str, Any]]] = {
     'kid': kid,
     'manifold': manifold,
     'diversity': diversity,
+    'kinds': kinds,
     'memorisation': memorisation,
     'noise': noise,
     'classes': classes,

@@ -16,7 +16,7 @@ from gan_jax import data, digests, files, paths
 from gan_jax.data import cache, decode, image_files, parallel, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
-from gan_jax.evaluation import distances, spectrum
+from gan_jax.evaluation import birthday, distances, spectrum
 from gan_jax.pretrained.feature_net import FeatureNet, Outputs
 from gan_jax.types import Batch
 
@@ -212,6 +212,11 @@ class Measured:
         """`spectrum.power` of the images."""
         return spectrum.power(self.image)
 
+    @functools.cached_property
+    def reduced(self) -> np.ndarray:
+        """`birthday.reduced` of the images."""
+        return birthday.reduced(self.image)
+
 
 class Reference(Measured):
     """Real images under a feature net, whose outputs are kept in the cache.
@@ -224,6 +229,16 @@ class Reference(Measured):
         """Takes the set and the net."""
         super().__init__(images.image, net)
         self.images = images
+
+    @functools.cached_property
+    def radius(self) -> float:
+        """`birthday.radius` by these images."""
+        return birthday.radius(self.reduced)
+
+    @functools.cached_property
+    def kinds(self) -> birthday.Kinds:
+        """How many of them are distinct."""
+        return birthday.count(self.reduced, self.radius)
 
     @functools.cached_property
     def outputs(self) -> Outputs:

@@ -32,6 +32,7 @@ WORDS: Mapping[str, Word] = {
     'memorisation': Word('Memorisation', '{:.3f}', '0.5: none, 1: copies'),
     'diversity': Word('Diversity', '{:.3f}', 'mean distance, 1: as real images'),
     'spacing': Word('Spacing', '{:.3f}', 'distance to the nearest other, 1: as real images'),
+    'kinds': Word('Kinds', '{:,.0f}', 'distinct images, by how many pairs are alike'),
     'collapsed': Word('Collapsed', '{}', 'diversity or spacing below 0.5'),
     'noise': Word('Pixel noise', '{:.2f}', 'grey levels of 255 above what real images have'),
     'fine_power': Word('Fine detail', '{:.3f}', 'power at high frequencies, 1: as real images'),
@@ -59,14 +60,16 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
     net, values = found['features'], found['figures']
     names = {f'frechet_{net["suffix"]}': net['frechet'], f'kid_{net["suffix"]}': net['kernel']}
     table = []
-    for key, value in values.items():
+    for key in values:
         base = key.removesuffix(f'_{net["suffix"]}')
         word = WORDS.get(base)
         if word is None:
             continue
-        text = _yes_or_no(value) if isinstance(value, bool) else word.form.format(value)
+        text = _shown(word, values, key)
         if key in found['real']:
-            text += f' (real: {word.form.format(found["real"][key])})'
+            text += f' (real: {_shown(word, found["real"], key)})'
+        elif f'{key}_real' in values:
+            text += f' (real: {_shown(word, values, f"{key}_real")})'
         if f'{key}_std' in values:
             form = word.form if word.form.endswith('%}') else '{:.2g}'
             text += f' ± {form.format(values[f"{key}_std"])}'
@@ -84,8 +87,12 @@ def _of_subsets(found: Mapping[str, Any]) -> str:
     return f'; ± over subsets of {size:,}'
 
 
-def _yes_or_no(value: bool) -> str:
-    return 'YES' if value else 'no'
+def _shown(word: Word, values: Mapping[str, Any], key: str) -> str:
+    value = values[key]
+    if isinstance(value, bool):
+        return 'YES' if value else 'no'
+    bound = '> ' if values.get(f'{key}_pairs') == 0 else ''
+    return bound + word.form.format(value)
 
 
 def provenance(found: Mapping[str, Any]) -> dict[str, str]:

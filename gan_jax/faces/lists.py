@@ -20,7 +20,9 @@ def read(path: Path, flag: str) -> tuple[str, ...]:
     except OSError as error:
         raise UserError(f'{flag}={paths.shown(path)}: cannot be read ({error.strerror})') from None
     except UnicodeDecodeError:
-        raise UserError(f'{flag}={paths.shown(path)}: is not text in UTF-8; save it as such') from None
+        raise UserError(
+            f'{flag}={paths.shown(path)}: is not text in UTF-8; save it as such'
+        ) from None
     return tuple(filter(str.strip, lines))
 
 

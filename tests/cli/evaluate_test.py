@@ -56,8 +56,9 @@ def test_figures_are_written_with_all_they_are_shown_with(run, capsys):
     assert len(found['reference']['fingerprint']) == 64
     expected = {
         'frechet_digits', 'kid_digits', 'kid_digits_std', 'precision', 'recall', 'density',
-        'coverage', 'diversity', 'spacing', 'collapsed', 'copies', 'noise', 'fine_power',
-        'readable_share', 'classes_present', 'class_histogram', 'carries_translation',
+        'coverage', 'diversity', 'spacing', 'kinds', 'kinds_pairs', 'kinds_real',
+        'kinds_real_pairs', 'collapsed', 'copies', 'noise', 'fine_power', 'readable_share',
+        'classes_present', 'class_histogram', 'carries_translation',
         'carries_translation_std',
     }  # fmt: skip
     assert found['figures'].keys() == expected  # no memorisation without held-out images

@@ -51,6 +51,7 @@ def test_other_real_digits_are_near_and_various(digits, held_out, training):
     assert figures['precision'] > 0.7 and figures['coverage'] > 0.8
     assert 0.9 < figures['diversity'] < 1.1 and 0.8 < figures['spacing'] < 1.2
     assert not figures['collapsed']
+    assert figures['kinds'] > 1000 and figures['kinds_real'] > 1000
     assert 0.4 < figures['memorisation'] < 0.6
     assert figures['noise'] < 3 and 0.9 < figures['fine_power'] < 1.1
     assert figures['readable_share'] > 0.95 and figures['classes_present'] == 10
