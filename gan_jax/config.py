@@ -174,7 +174,8 @@ def _translation() -> ConfigDict:
             l1=100.0,  # of pixels in [-1, 1]
             perceptual=0.0,  # of a trained net's maps, in standard deviations; 0: off
             matching=0.0,  # of D's hidden maps; 0: off
-            perceptual_net='efficientnet_lite0',  # key of gan_jax.nets.frozen.FROZEN
+            # Key of gan_jax.nets.frozen.FROZEN: whose maps these are, which D may look at too.
+            frozen='efficientnet_lite0',
             disc_weight=0.5,  # of the discriminator's loss: pix2pix halves it
             # Of batch norm out of training: each image's own, as in the paper at batch 1 | running.
             moments='image',
@@ -259,9 +260,9 @@ def small_album(config: ConfigDict) -> None:
     """Makes of `pix2pix` what learns hundreds of pairs within an hour on two cores.
 
     A step is of eight pairs, with a tenth of the paper's parameters, so that an hour shows each
-    pair hundreds of times. A perceptual loss (Johnson et al. 2016, arXiv:1603.08155) asks for fur where
-    L1 asks for the mean of all colours; repetition and convolution leave no checkerboard; and
-    instance norm keeps a picture from depending on its neighbours in the batch.
+    pair hundreds of times. A perceptual loss (Johnson et al. 2016, arXiv:1603.08155) asks for fur
+    where L1 asks for the mean of all colours; repetition and convolution leave no checkerboard;
+    and instance norm keeps a picture from depending on its neighbours in the batch.
     """
     norm = 'instance_affine'
     config.gen.net = ConfigDict(
@@ -378,7 +379,7 @@ _CHOICES = {
     'data.labels.mode': budget.MODES,
     'semisupervised.unlabelled': semisupervised.POOLS,
     'translation.moments': translation.MOMENTS,
-    'translation.perceptual_net': frozen.FROZEN,
+    'translation.frozen': frozen.FROZEN,
     'task': tasks.TASKS,
     'loss': losses.LOSSES,
     'runner': ('auto', *runners.RUNNERS),
@@ -437,7 +438,6 @@ _IDLE_WITHOUT = {
     'ada.limit': 'ada.target',
     'instance_noise.decay_steps': 'instance_noise.std',
     'latent_mixture.spread': 'latent_mixture.centres',
-    'translation.perceptual_net': 'translation.perceptual',
 }
 
 

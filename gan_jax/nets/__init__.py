@@ -9,7 +9,17 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.nets import dcgan, dcgan_mnist, mlp, mnist_gan, patch, projected, sgan, unet
+from gan_jax.nets import (
+    dcgan,
+    dcgan_mnist,
+    mlp,
+    mnist_gan,
+    patch,
+    projected,
+    projected_patches,
+    sgan,
+    unet,
+)
 from gan_jax.nets.layers import Kind, Net
 from gan_jax.types import Pair
 
@@ -23,6 +33,7 @@ NETS: dict[str, Pair[type[Net]]] = {
     'sgan_brownlee': Pair(sgan.BrownleeGenerator, sgan.BrownleeDiscriminator),
     'sgan_matching': Pair(sgan.MatchingGenerator, sgan.MatchingDiscriminator),
     'pix2pix': Pair(unet.Generator, patch.Discriminator),
+    'projected_patches': Pair(unet.Generator, projected_patches.Discriminator),
 }
 
 # Fields of every net come from the data set and the run, not from the net's own section.
