@@ -25,7 +25,7 @@ def define(values: flags.FlagValues) -> None:
     )  # fmt: skip
     define_step(values)
     for name, text in (
-        ('features', 'digits (the default for grey images), efficientnet_lite0 or inception'),
+        ('features', 'digits (default for grey), efficientnet_lite0, squeezenet or inception'),
         ('weights', 'a file with the weights of inception'),
         ('reference', 'a folder of images, of the size of the samples, to measure against'),
     ):

@@ -6,7 +6,7 @@ converted from TensorFlow's. Its Frechet distance is called FD-EffLite0; it is n
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import chex
 from flax import linen as nn
@@ -15,14 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import ops
-from gan_jax.evaluation.feature_net import Outputs
+from gan_jax.evaluation import imagenet
 from gan_jax.nets import layers
 
 SIDE = 224
 FEATURES = 1280
-CLASSES = 1000
-CATS = range(281, 286)  # of ImageNet: tabby, tiger cat, Persian, Siamese, Egyptian cat
-RANKED = ('cat_share',)  # figures of which more is better
 EPSILON = 1e-3  # of batch norm
 
 
@@ -112,7 +109,7 @@ class Net(nn.Module):
         chex.assert_shape(x, (None, None, None, 3))
         x = relu6(layers.Conv(FEATURES, 1, name='head')(_maps(x, len(STAGES))[-1]))
         features = jnp.mean(x, axis=(1, 2))
-        return features, layers.Dense(CLASSES, name='logits')(features)
+        return features, layers.Dense(imagenet.CLASSES, name='logits')(features)
 
 
 class Maps(nn.Module):
@@ -171,8 +168,3 @@ def converted(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     arrays['params/logits/kernel'] = tensors['_fc.weight'].T
     arrays['params/logits/bias'] = tensors['_fc.bias']
     return arrays
-
-
-def figures(outputs: Outputs) -> dict[str, Any]:
-    """`cat_share`: the share of images whose most probable class is a house cat."""
-    return {'cat_share': float(np.isin(outputs.best, CATS).mean())}

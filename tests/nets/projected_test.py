@@ -105,17 +105,18 @@ def test_gradient_penalties_are_refused_in_one_line():
         adversarial.make_recipe(config, gans.DCGAN_SPEC, None)
 
 
-def test_a_missing_extra_is_one_line(monkeypatch):
-    monkeypatch.setattr(features, 'EFFICIENTNET_PACKAGE', 'no_such_package')
+def test_a_missing_package_is_one_line(monkeypatch):
+    missing = features.EFFICIENTNET._replace(module='no_such_package')
+    monkeypatch.setattr(features, 'EFFICIENTNET', missing)
     frozen.read.cache_clear()
     net = build(frozen='efficientnet_lite0')
-    with pytest.raises(UserError, match=r'^config.disc.net.frozen=eff.*\[features\]') as error:
+    with pytest.raises(UserError, match=r'^config.disc.net.frozen=eff.*pip install') as error:
         jax.eval_shape(partial(initial, net), images())
     assert '\n' not in str(error.value)
 
 
 def test_efficientnet_sees_levels_as_its_feature_net_does():
-    pytest.importorskip(features.EFFICIENTNET_PACKAGE)
+    pytest.importorskip(features.EFFICIENTNET.module)
     variables = frozen.read('efficientnet_lite0', 'this test')
     level = jnp.arange(64 * 64 * 3).reshape(1, 64, 64, 3) % 256.0
     maps = jax.jit(frozen.FROZEN['efficientnet_lite0'].maps)(variables, level / 127.5 - 1)
