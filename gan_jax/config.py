@@ -163,7 +163,8 @@ def _translation() -> ConfigDict:
             l1=100.0,  # of pixels in [-1, 1]
             perceptual=0.0,  # of a trained net's maps, in standard deviations; 0: off
             matching=0.0,  # of D's hidden maps; 0: off
-            perceptual_net='efficientnet_lite0',  # key of gan_jax.pretrained.frozen.FROZEN
+            # Key of pretrained.frozen.FROZEN: whose maps these are, which D may look at too.
+            frozen='efficientnet_lite0',
             disc_weight=0.5,  # of the discriminator's loss: pix2pix halves it
             # Of batch norm out of training: each image's own, as in the paper at batch 1 | running.
             moments='image',
@@ -249,8 +250,8 @@ def small_album(config: ConfigDict) -> None:
 
     A step is of eight pairs, with a tenth of the paper's parameters, so that an hour shows each
     pair hundreds of times. A perceptual loss (Johnson et al. 2016, arXiv:1603.08155) asks for fur
-    where L1 asks for the mean of all colours; repetition and convolution leave no checkerboard; and
-    instance norm keeps a picture from depending on its neighbours in the batch.
+    where L1 asks for the mean of all colours; repetition and convolution leave no checkerboard;
+    and instance norm keeps a picture from depending on its neighbours in the batch.
     """
     norm = 'instance_affine'
     config.gen.net = ConfigDict(
@@ -277,8 +278,9 @@ def small_album(config: ConfigDict) -> None:
     sides(config)['128']()
     config.evaluate.every = 10.0
     config.evaluate.num_samples = 50
-    config.evaluate.figures = ()
-    config.evaluate.best = 'ssim_held_out'
+    config.evaluate.features = 'squeezenet'  # which training does not see
+    config.evaluate.figures = ('classes',)
+    config.evaluate.best = 'distance_squeezenet_held_out'
 
 
 def choose_translator(config: ConfigDict, preset: str) -> ConfigDict:
@@ -312,7 +314,10 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.data.num_examples = 200
     if config.task == 'translation':
         sides(config)['64']()
-    config.translation.perceptual = 0.0  # whose net may not be installed
+        # Nothing by nets that may not be installed.
+        config.translation.perceptual = 0.0
+        config.evaluate.features = config.evaluate.best = ''
+        config.evaluate.figures = ()
     config.data.held_out = 0.0
     config.data.unlabelled = ''
     config.data.labels.number = min(config.data.labels.number, 20)
@@ -367,7 +372,7 @@ _CHOICES = {
     'data.labels.mode': label_subsets.MODES,
     'semisupervised.unlabelled': semisupervised.POOLS,
     'translation.moments': translation.MOMENTS,
-    'translation.perceptual_net': frozen.FROZEN,
+    'translation.frozen': frozen.FROZEN,
     'task': tasks.TASKS,
     'loss': losses.LOSSES,
     'runner': ('auto', *runners.RUNNERS),
@@ -426,7 +431,6 @@ _IDLE_WITHOUT = {
     'ada.limit': 'ada.target',
     'instance_noise.decay_steps': 'instance_noise.std',
     'latent_mixture.spread': 'latent_mixture.centres',
-    'translation.perceptual_net': 'translation.perceptual',
 }
 
 

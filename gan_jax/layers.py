@@ -375,7 +375,7 @@ class Kind(enum.Enum):
     CLASSES = 'gives one logit a class'
     # images [N, H, W, any] in [-1, 1] -> float32 [N, H, W, C] in `pixel_range`
     TRANSLATION = 'makes images from images'
-    # images and what they were made from -> float32 logits [N, h, w]
+    # images and what they were made from -> float32 logits [N, h, w], or [N, L] of several `judges`
     PATCHES = 'gives one logit a patch'
 
 
@@ -402,6 +402,7 @@ class Net(nn.Module):
     pixel_range: ClassVar[tuple[float, float] | None] = None
     sizes: ClassVar[str] = 'any size'  # what `supports` accepts, for messages
     weights: ClassVar[Collection[str]] = ()  # fields that may be any number from 0
+    takes_maps: ClassVar[bool] = False  # whether it is called with a frozen net's maps besides
     penalties: ClassVar[bool] = True  # whether a discriminator may have gradient penalties
     # What a config may set a field to, where the type of its default does not say.
     options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType({'norm': ('batch', 'none')})

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, images
+from gan_jax import data, evaluation, files, images
 from gan_jax.data import decode, inputs
 from gan_jax.errors import UserError
-from gan_jax.evaluation import scores
+from gan_jax.evaluation import distances, scores, sets
 from gan_jax.use import assessing_pairs, trained
 from gan_jax.use.trained import Trained
-from studies import outputs, pictures
+from studies import outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 FACADES, FACES = 'facades', 'faces'
@@ -24,8 +24,18 @@ PAIR, SAME = 'zelena/007.jpg', 'zelena/006.jpg'  # in the album: a photo, and an
 ELSEWHERE = 100  # photos of another domain
 MEAN_OF = 2_000  # training photos in the mean one, at most
 SIDE = 128
-STEPS = {'pair': 600, 'grey': 3_000, 'canny': 2_000, 'labels': 3_000}
-LABELS_L1 = 400.0  # at the paper's 100 it guesses colours, and the mean photo is nearer
+PAIR_STEPS = 600
+# Of an album by each recipe, an hour on two cores: 40 % of the paper's steps are of one photo.
+FAST, PAPER = 'fast', 'paper'
+STEPS = {FAST: 9_000, PAPER: 26_000}
+MINUTES = 60
+NET = 'squeezenet'  # by which a translation is called a cat: no recipe trains with it
+FRECHET = {NET: 'frechet_squeezenet', 'efficientnet_lite0': 'frechet_efflite0'}
+SHOWN = {
+    assessing_pairs.TRAIN: 60,
+    assessing_pairs.HELD_OUT: 40,
+}  # pairs in the pictures of an album
+QUALITY, PAIRS_A_LINE = 90, 6  # of these pictures
 
 Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
 
@@ -40,6 +50,7 @@ class Case(NamedTuple):
       side: pixels of an image.
       changes: of the config.
       minutes: of the run.
+      recipe: FAST or PAPER.
       shown: whether its pictures may be.
     """
 
@@ -49,32 +60,26 @@ class Case(NamedTuple):
     side: int
     changes: Mapping[str, Any]
     minutes: float
+    recipe: str = PAPER
     shown: bool = True
 
     @property
     def name(self) -> str:
         """The trial's name."""
-        return f'{self.experiment}-{self.input}-{self.side}'
+        name = f'{self.experiment}-{self.input}-{self.side}'
+        return name if self.experiment.startswith('one_pair') else f'{name}-{self.recipe}'
 
 
 def cases() -> list[Case]:
     """The runs, the most telling ones first."""
     return [
+        *(_album('cats', 'canny', recipe) for recipe in STEPS),
+        *(_album('cats', 'grey', recipe) for recipe in STEPS),
+        *(_album('facades', 'labels', recipe) for recipe in STEPS),
         _pair('one_pair', 'grey', 4),
         _pair('one_pair_augmented', 'grey', 8),
-        _album('cats', 'grey', 21),
-        Case(
-            'facades',
-            f'pix2pix_facades:{SIDE}',
-            'labels',
-            SIDE,
-            _short(STEPS['labels']) | {'data.path': 'facades/train', 'translation.l1': LABELS_L1},
-            19,
-            shown=False,
-        ),
         _pair('one_pair', 'canny', 4),
         _pair('one_pair_augmented', 'canny', 8),
-        _album('cats', 'canny', 14),
         _pair('one_pair', 'grey', 10, side=256),
     ]
 
@@ -82,14 +87,21 @@ def cases() -> list[Case]:
 def _pair(experiment: str, kind: str, minutes: float, side: int = SIDE) -> Case:
     augmented = experiment.endswith('augmented')
     preset = f'{side}_augmented' if augmented else str(side)
-    steps = STEPS['pair'] * (2 if augmented else 1)
+    steps = PAIR_STEPS * (2 if augmented else 1)
     changes = _short(steps) | {'data.path': f'{ALBUM}/{PAIR}', 'data.input': kind}
     return Case(experiment, f'pix2pix_one_pair:{preset}', kind, side, changes, minutes)
 
 
-def _album(experiment: str, kind: str, minutes: float) -> Case:
-    changes = _short(STEPS[kind]) | {'data.path': ALBUM}
-    return Case(experiment, f'pix2pix_{kind}:{SIDE}', kind, SIDE, changes, minutes)
+def _album(experiment: str, kind: str, recipe: str) -> Case:
+    own = {'cats': ALBUM, 'facades': 'facades/train'}[experiment]
+    watched = {'features': NET, 'figures': ('classes',), 'every': 10.0, 'num_samples': 50}
+    changes = _short(STEPS[recipe]) | {'data.path': own}
+    changes |= {f'evaluate.{name}': value for name, value in watched.items()}
+    preset = f'{SIDE}_paper' if recipe == PAPER else str(SIDE)
+    name = 'facades' if kind == 'labels' else kind
+    shown = experiment != 'facades'
+    source = f'pix2pix_{name}:{preset}'
+    return Case(experiment, source, kind, SIDE, changes, MINUTES, recipe, shown)
 
 
 def _short(steps: int) -> dict[str, Any]:
@@ -102,7 +114,8 @@ def trials(setting: Setting) -> list[Trial]:
     """All runs; with `smoke` one pair and one album."""
     chosen = cases()
     if setting.smoke:
-        chosen = [chosen[1], chosen[2]]
+        names = f'one_pair_augmented-grey-{SIDE}', f'cats-grey-{SIDE}-{FAST}'
+        chosen = [case for case in chosen if case.name in names]
     return [
         Trial(
             case.name,
@@ -122,15 +135,19 @@ def _kept(setting: Setting, case: Case) -> tuple[str, ...]:
     if case.experiment.startswith('one_pair'):
         splits = ('train', 'mirrored', 'same_subject')
         return tuple(_picture(case.experiment, split) for split in splits)
-    names = [_picture(case.experiment, 'train')]
+    names = [_picture(case.experiment, 'train'), _album_picture('train')]
     if not setting.smoke:  # which holds nothing out, and has no other domain
-        names.append(_picture(case.experiment, 'held_out'))
+        names += [_picture(case.experiment, 'held_out'), _album_picture('held_out')]
         names.append(_picture('cats_to_portraits', 'other_domain'))
     return tuple(names)
 
 
 def _picture(experiment: str, split: str) -> str:
     return f'{experiment}-{split}.png'
+
+
+def _album_picture(split: str) -> str:
+    return f'{split}.jpg'
 
 
 def _config(setting: Setting, case: Case) -> ConfigDict:
@@ -151,24 +168,58 @@ def _measure(setting: Setting, case: Case, folder: Path) -> list[Row]:
     mean = assessing_pairs.mean_photo(
         assessing_pairs.Pairs(assessing_pairs.TRAIN, training, run.config.data, count)
     )
+    translate = assessing_pairs.translating(run.task.translator, run.state)
     rows = []
     for (experiment, split), found in _splits(setting, case, run).items():
         given = list(found)
-        scored = assessing_pairs.score(run, given, mean)
+        scored = assessing_pairs.score(translate, given, run.config.data, mean)
+        own = experiment == case.experiment
+        photos = np.stack([photo for _, photo in given])
         rows.append(
             {
                 'experiment': experiment,
                 'input': case.input,
                 'split': split,
                 'size': case.side,
+                'recipe': case.recipe,
                 **_columns(scored.scores),
+                **_by_nets(scored.made, photos, measured=own and _is_enough(setting, given)),
                 'pairs': len(given),
                 'steps': int(run.state.step),
             }
         )
         if case.shown and experiment != 'cats_to_facades':
             images.write_png(folder / _picture(experiment, split), images.tile(scored.strips, 1))
+        if case.shown and own and split in SHOWN:
+            content = _beside(scored.made, photos, SHOWN[split])
+            files.replace(folder / _album_picture(split), content)
     return rows
+
+
+def _is_enough(setting: Setting, given: Sequence[Any]) -> bool:
+    """Whether distances can be had, and nets for them: with `smoke` there may be none."""
+    return not setting.smoke and len(given) >= distances.FEWEST
+
+
+def _by_nets(made: np.ndarray, photos: np.ndarray, *, measured: bool) -> Row:
+    """Figures of the translations and of their photos; None where they are not measured."""
+    row: Row = dict.fromkeys(('cat_share', 'cat_share_photo', *FRECHET.values()))
+    if not measured:
+        return row
+    for name, column in FRECHET.items():
+        net = evaluation.load_net(name)
+        fake, real = (sets.Measured(image, net) for image in (made, photos))
+        row[column] = distances.frechet(fake.moments, real.moments)
+        if name == NET:
+            row |= net.figures(fake.outputs)
+            row['cat_share_photo'] = net.figures(real.outputs)['cat_share']
+    return row
+
+
+def _beside(made: np.ndarray, photos: np.ndarray, count: int) -> bytes:
+    """Translations with their photos to the right, as JPEG without subsampled colours."""
+    both = np.concatenate([made, photos], axis=2)[:count]
+    return pictures.jpeg(images.tile(both, PAIRS_A_LINE, pad=0), QUALITY)
 
 
 def _columns(found: Mapping[str, Mapping[str, float | None]]) -> Row:
@@ -238,7 +289,7 @@ def _photo(path: Path, side: int) -> np.ndarray:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """L1, PSNR, SSIM and colour of each row, beside those of its input and of the mean photo."""
+    """Scores of each row, beside those of its input and of the mean photo, and shares of cats."""
     names = ('l1', 'psnr', 'ssim', 'ab_error')
     head = ['experiment', 'input', 'split', *(scores.SCORES[name].name for name in names)]
     lines = []
@@ -252,13 +303,17 @@ def summary(rows: Sequence[Row]) -> str:
                 row[f'{name}_{assessing_pairs.MEAN}'],
             )
             cells.append(' / '.join('-' if v is None else form.format(v) for v in values))
-        label = f'{row["experiment"]}, {row["size"]}'
+        cells.append(f'{row["edge_agreement"]:.3f}')
+        cats = row['cat_share'], row['cat_share_photo']
+        cells.append('' if None in cats else ' / '.join(f'{share:.2f}' for share in cats))
+        label = f'{row["experiment"]}, {row["recipe"]}, {row["size"]}'
         lines.append([label, row['input'], row['split'], *cells])
     return (
         'Of the translation / of its input, taken for one / of the mean training photo. L1 with'
-        ' pixels in [-1, 1]; colour is the mean distance in the (a, b) plane of CIELAB. Pictures'
-        ' show, from left to right, input, translation and photo.\n\n'
-        + outputs.markdown_table(head, lines)
+        ' pixels in [-1, 1]; colour is the mean distance in the (a, b) plane of CIELAB; edges: F1'
+        ' with those of the input; cats: the share that SqueezeNet calls a house cat, of'
+        ' translations / of their photos. Strips show, from left to right, input, translation and'
+        ' photo.\n\n' + outputs.markdown_table([*head, 'Edges', 'Cats'], lines)
     )
 
 
@@ -279,7 +334,10 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
             values = [row[f'l1_{candidate}'] for row in rows]
             label = candidate.replace('_', ' ')
             axes.scatter(values, place, marker='|', s=90, color=color, label=label, zorder=3)
-        names = [f'{r["experiment"]} {r["size"]}, {r["input"]}, {r["split"]}' for r in rows]
+        names = [
+            f'{r["experiment"]} {r["size"]}, {r["recipe"]}, {r["input"]}, {r["split"]}'
+            for r in rows
+        ]
         axes.set_yticks(place, names, fontsize=7)
         axes.set_title('L1 to the photo (pixels in [-1, 1])', loc='left', fontsize=10)
         axes.legend(fontsize=8, frameon=False)
@@ -296,14 +354,16 @@ def strips(rows: Sequence[Row], workdir: Path) -> bytes | None:
         image = pictures.read(workdir / case.name / _picture(row['experiment'], row['split']))
         own = row['experiment'] == case.experiment
         if image is not None:
-            found[f'{row["split"] if own else row["experiment"]}, {row["input"]}'] = image
+            name = row['split'] if own else row['experiment']
+            found[f'{name}, {row["input"]}, {row["recipe"]}'] = image
     return pictures.side_by_side(found, width=2.0)
 
 
 def _is_of(row: Row, case: Case) -> bool:
     """Whether a row is of a run."""
     own = row['experiment'].split('_to_')[0]  # or applied elsewhere
-    return (own, row['input'], row['size']) == (case.experiment, case.input, case.side)
+    found = own, row['input'], row['size'], row['recipe']
+    return found == (case.experiment, case.input, case.side, case.recipe)
 
 
 def _strips(experiment: str) -> Picture:
@@ -315,16 +375,31 @@ def _strips(experiment: str) -> Picture:
     return Picture(strips, of, lambda trial: trial.kept)
 
 
+def _beside_photos(recipe: str, split: str) -> Picture:
+    """All translations of the cats' edges that are kept of a split, each left of its photo."""
+
+    def draw(rows: Sequence[Row], workdir: Path) -> bytes | None:
+        found = workdir / f'cats-canny-{SIDE}-{recipe}' / _album_picture(split)
+        return found.read_bytes() if rows and found.exists() else None
+
+    def of(row: Row) -> bool:
+        own = (row['experiment'], row['input'], row['split'], row['recipe'])
+        return own == ('cats', 'canny', split, recipe)
+
+    return Picture(draw, of, lambda trial: (_album_picture(split),))
+
+
 ABOUT = f"""
-`one_pair`: pix2pix on a single photo at {SIDE}x{SIDE}, {STEPS['pair']} steps, without jitter or
+`one_pair`: pix2pix on a single photo at {SIDE}x{SIDE}, {PAIR_STEPS} steps, without jitter or
 mirror images; then measured on it, on its mirror image, and on another photo of the same cat.
 `one_pair_augmented`: the same photo bent (thin-plate splines), cropped and mirrored anew in every
 step, for twice as many. `cats`: photos of 23 cats by their owners, a tenth of them held out by
 content; the same run is then applied to photos of facades and to portraits, which it never saw.
-`facades`: label maps to photos, a tenth held out; L1 has a weight of {LABELS_L1:.0f}, not 100.
+`facades`: label maps to photos, a tenth held out.
 
-All runs are cut short: {STEPS['grey']:,} steps (Canny {STEPS['canny']:,}, facades
-{STEPS['labels']:,}) where the paper made 80,000. Translations are of the mode in the config:
+Albums are trained by two recipes for about as long, an hour on two cores: `fast`, the default of
+the configs, {STEPS[FAST]:,} steps of 8 pairs, and `paper`, that of pix2pix, {STEPS[PAPER]:,} steps
+of one pair, cut short where the paper made 80,000. Translations are of the mode in the config:
 each image's own moments, no dropout.
 
 Photos: gpriamo/Cat-Faces-Identification (MIT); portraits of faker-js/assets-person-portrait (CC0).
@@ -339,8 +414,8 @@ STUDY = Study(
     about=ABOUT,
     folders=(ALBUM, FACADES, FACES),
     columns=(
-        ('experiment', 'input', 'split', 'size', 'l1', 'psnr', 'ssim', 'ab_error')
-        + ('edge_agreement',)
+        ('experiment', 'input', 'split', 'size', 'recipe', 'l1', 'psnr', 'ssim', 'ab_error')
+        + ('edge_agreement', 'cat_share', 'cat_share_photo', *FRECHET.values())
         + tuple(
             f'{n}_{c}' for c in (assessing_pairs.INPUT, assessing_pairs.MEAN) for n in scores.SCORES
         )
@@ -351,5 +426,11 @@ STUDY = Study(
     pictures={
         'l1.png': Picture(chart),
         **{f'{name}.png': _strips(name) for name in EXPERIMENTS},
+        **{
+            f'cats_canny_{split}_{recipe}.jpg': _beside_photos(recipe, split)
+            for recipe in STEPS
+            for split in SHOWN
+        },
     },
+    measured={provenance.WHILE_TRAINING: ('cat_share', 'cat_share_photo', FRECHET[NET])},
 )

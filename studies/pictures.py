@@ -61,6 +61,15 @@ def captioned(png: bytes, lines: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
+def jpeg(image: np.ndarray, quality: int) -> bytes:
+    """A JPEG file of uint8 [H, W, 3], colours as fine as brightness."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, 'JPEG', quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
 def plain(axes: Any) -> None:
     """Axes without a frame, with faint lines across."""
     axes.spines[['top', 'right', 'left']].set_visible(False)

@@ -79,11 +79,28 @@ def pix2pix_small(**changes) -> ConfigDict:
             'disc.net.norm': 'instance_affine',
             'gen.ema_decay': 0.9,
             'translation.perceptual': 5.0,
-            'translation.perceptual_net': 'tiny',
+            'translation.frozen': 'tiny',
             'translation.matching': 10.0,
             **changes,
         }
     )
+
+
+def pix2pix_projected(**changes) -> ConfigDict:
+    """The same against heads on the frozen net, and patches."""
+    config = pix2pix_small()
+    config.disc.net = ConfigDict(dict(name='projected_patches'))
+    experiments.fill_nets(config)
+    own = {
+        'loss': 'hinge',
+        'disc.net.channels': 4,
+        'disc.net.width': 4,
+        'disc.net.condition_width': 2,
+        'disc.net.pixel_width': 2,
+        'disc.net.pixel_layers': 1,
+    }
+    config.update_from_flattened_dict({**own, **changes})
+    return config
 
 
 def projected(**changes) -> ConfigDict:

@@ -79,6 +79,11 @@ CASES = {
         DataSpec(image_shape=(64, 128, 3), num_classes=0, num_examples=8, panels=2),
         gans.pix2pix_small(batch_size=4, augment='translation'),
     ),
+    # heads that see the input too, by maps that they share with the generator's loss
+    'pix2pix_projected': (
+        DataSpec(image_shape=(64, 128, 3), num_classes=0, num_examples=8, panels=2),
+        gans.pix2pix_projected(batch_size=4),
+    ),
     # what is left of a step when only its structure matters
     'plain': (gans.MNIST_SPEC, gans.config('dcgan_mnist')),
 }
@@ -142,6 +147,7 @@ LAYOUTS = [
     ('sgan', 'vmap', 2),
     pytest.param('pix2pix', 'vmap', 4, marks=pytest.mark.slow),  # one pair a device
     ('pix2pix_small', 'shard_map', 2),
+    ('pix2pix_projected', 'pmap', 2),
 ]
 
 

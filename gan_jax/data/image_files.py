@@ -164,8 +164,8 @@ def keep_out(path: Path, field: str, output: Path, flag: str) -> None:
     home, place = path.expanduser().resolve(), output.resolve()
     if home.is_dir() and home in (place, *place.parents):
         raise UserError(
-            f'{flag}={paths.shown(output)} is inside {field}={paths.shown(path)}, which is never changed: name a place'
-            ' outside of it'
+            f'{flag}={paths.shown(output)} is inside {field}={paths.shown(path)}, which is never'
+            ' changed: name a place outside of it'
         )
 
 

@@ -10,7 +10,18 @@ from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError, nearest
 from gan_jax.layers import Kind, Net
-from gan_jax.nets import dcgan, dcgan_mnist, fastgan, mlp, mnist_gan, patch, projected, sgan, unet
+from gan_jax.nets import (
+    dcgan,
+    dcgan_mnist,
+    fastgan,
+    mlp,
+    mnist_gan,
+    patch,
+    projected,
+    projected_patches,
+    sgan,
+    unet,
+)
 from gan_jax.types import Pair
 
 # None: there is no such net of its own.
@@ -25,6 +36,7 @@ NETS: dict[str, Pair[type[Net] | None]] = {
     'sgan_brownlee': Pair(sgan.BrownleeGenerator, sgan.BrownleeDiscriminator),
     'sgan_matching': Pair(sgan.MatchingGenerator, sgan.MatchingDiscriminator),
     'pix2pix': Pair(unet.Generator, patch.Discriminator),
+    'projected_patches': Pair(unet.Generator, projected_patches.Discriminator),
 }
 
 # Fields of every net come from the data set and the run, not from the net's own section.

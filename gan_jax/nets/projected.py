@@ -132,9 +132,6 @@ class Discriminator(layers.Net):
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
         """Logits of every judge, as many of each.
 
-        The logits of a head that has fewer places are repeated: else a mean over all logits, and
-        so the loss, would count the heads by their places.
-
         Args:
           x: float [N, H, W, C] in [-1, 1], C = 1 or 3.
           label: int32 [N], used if there are classes.
@@ -153,8 +150,7 @@ class Discriminator(layers.Net):
         if self.pixel_weight:
             pixels = dcgan.Discriminator(**shared, width=self.pixel_width, name='pixels')
             logits.append(pixels(x, label, train=train)[:, None])
-        count = math.lcm(*(part.shape[1] for part in logits))
-        return jnp.concatenate([jnp.repeat(x, count // x.shape[1], axis=1) for x in logits], axis=1)
+        return together(logits)
 
     def _mixed_maps(self, x: jax.Array) -> list[jax.Array]:
         if x.shape[-1] == 1:
@@ -165,6 +161,15 @@ class Discriminator(layers.Net):
         maps = FROZEN[self.frozen].maps(variables, x)
         channels = tuple(part.shape[-1] for part in maps)
         return mixed(maps, mixing(channels, self.channels, self.mixing_seed))
+
+
+def together(logits: list[jax.Array]) -> jax.Array:
+    """Logits [N, l] of several judges as [N, L]: those that have fewer repeat theirs.
+
+    Else a mean over all logits, and so the loss, would count the judges by their places.
+    """
+    count = math.lcm(*(part.shape[1] for part in logits))
+    return jnp.concatenate([jnp.repeat(x, count // x.shape[1], axis=1) for x in logits], axis=1)
 
 
 class Head(layers.Net):

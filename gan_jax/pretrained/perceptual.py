@@ -6,6 +6,7 @@ seen so far: moments in the training state, which a resumed run has too.
 """
 
 from collections.abc import Callable
+import functools
 
 import jax
 from jax import lax
@@ -18,28 +19,25 @@ Moments = list[dict[str, jax.Array]]  # by map: 'mean' and 'square', E[x] and E[
 _EPSILON = 1e-6  # added to variances: a channel that never varies is not divided by 0
 
 
-def maps(net: str, asked: str, image: jax.Array) -> list[jax.Array]:
-    """The maps of a frozen net.
+Maps = Callable[[jax.Array], list[jax.Array]]  # images [N, S, S, 3] in [-1, 1] -> [N, h, w, C]
+
+
+def make(net: str, asked: str) -> Maps:
+    """The maps of a frozen net, the largest first.
 
     Args:
       net: key of `frozen.FROZEN`.
       asked: what needs it, for messages.
-      image: float32 [N, S, S, 3] in [-1, 1].
-
-    Returns:
-      float32 [N, h, w, C], the largest map first.
 
     Raises:
       UserError: the net's weights cannot be had.
     """
-    return frozen.FROZEN[net].maps(frozen.read(net, asked), image)
+    return functools.partial(frozen.FROZEN[net].maps, frozen.read(net, asked))
 
 
-def start(net: str, asked: str, image_shape: tuple[int, int, int]) -> Moments:
-    """Moments of no image."""
-    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    found = jax.eval_shape(lambda x: maps(net, asked, x), image)
-    return [{name: jnp.zeros(x.shape[-1]) for name in ('mean', 'square')} for x in found]
+def start(maps: list[jax.Array]) -> Moments:
+    """Moments of no image; of the maps only the channels count."""
+    return [{name: jnp.zeros(x.shape[-1]) for name in ('mean', 'square')} for x in maps]
 
 
 def update(

@@ -211,7 +211,7 @@ class Game(NamedTuple):
         return image * scale + middle
 
     def apply(
-        self, net: NetState, params: Any, *inputs: jax.Array, purpose: str, **options: Any
+        self, net: NetState, params: Any, *inputs: Any, purpose: str, **options: Any
     ) -> tuple[Any, Stats]:
         """A training pass: the network's output, and its statistics after."""
         return self._pass(net, params, inputs, self._dropout_key(purpose), options)
@@ -220,7 +220,7 @@ class Game(NamedTuple):
         self,
         net: NetState,
         params: Any,
-        batches: Mapping[str, tuple[jax.Array, ...]],
+        batches: Mapping[str, tuple[Any, ...]],
         **options: Any,
     ) -> tuple[dict[str, Any], Stats]:
         """`apply` to several batches of inputs, by purpose.
@@ -230,7 +230,7 @@ class Game(NamedTuple):
         """
         keys = jnp.stack([self._dropout_key(purpose) for purpose in batches])
         each = jax.vmap(lambda inputs, key: self._pass(net, params, inputs, key, options))
-        stacked = tuple(map(jnp.stack, zip(*batches.values(), strict=True)))
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *batches.values())
         out, stats = each(stacked, keys)
         by_purpose = {
             purpose: jax.tree.map(lambda leaf, k=k: leaf[k], out)
@@ -245,7 +245,7 @@ class Game(NamedTuple):
         self,
         net: NetState,
         params: Any,
-        inputs: tuple[jax.Array, ...],
+        inputs: tuple[Any, ...],
         dropout_key: jax.Array,
         options: Mapping[str, Any],
     ) -> tuple[Any, Stats]:

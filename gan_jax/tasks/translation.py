@@ -36,12 +36,13 @@ _FIXED = {'disc_steps': 1, 'conditional': False, 'share_latent': True, 'disc.ema
 
 
 class Recipe(NamedTuple):
-    """Everything about a GAN that does not change while it trains: a `players.Recipe`.
+    """Everything about a GAN that does not change while it trains: a `shared.Recipe`.
 
     Attributes:
       loss: functions of (real_logits, fake_logits) for each network.
       weights: of the distances to the photo in `TERMS`, without those that are 0.
-      perceptual_net: key of `frozen.FROZEN`, by whose maps the term 'perceptual' compares.
+      maps: of a frozen net, for the term 'perceptual' and a discriminator that takes them; None
+        where nothing does.
       disc_weight: of the discriminator's loss.
     """
 
@@ -49,7 +50,7 @@ class Recipe(NamedTuple):
     optimizers: Pair[optax.GradientTransformation]
     loss: Pair[losses.LossFn]
     weights: Mapping[str, float]
-    perceptual_net: str
+    maps: perceptual.Maps | None
     disc_weight: float
     augment: augment.Policy
     augment_p: float
@@ -86,17 +87,27 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
       UserError: a field has a value that this task does nothing with, or the data are no pairs.
     """
     _refuse(config, spec)
+    modules = _modules(config, spec, axis_name)
     return Recipe(
-        **shared.common(config, _modules(config, spec, axis_name), axis_name),
+        **shared.common(config, modules, axis_name),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
             disc=optimizers.make(config.disc.optimizer, config.steps),
         ),
-        loss=losses.make(config.loss, config.label_smoothing),
+        loss=losses.make(config.loss, config.label_smoothing, modules.disc.judges()),
         weights={name: config.translation[name] for name in TERMS if config.translation[name]},
-        perceptual_net=config.translation.perceptual_net,
+        maps=_maps(config, modules.disc),
         disc_weight=config.translation.disc_weight,
     )
+
+
+def _maps(config: ConfigDict, disc: nets.Net) -> perceptual.Maps | None:
+    own = config.translation
+    if disc.takes_maps:
+        return perceptual.make(own.frozen, f'config.disc.net.name={config.disc.net.name}')
+    if own.perceptual:
+        return perceptual.make(own.frozen, f'config.translation.perceptual={own.perceptual}')
+    return None
 
 
 def _refuse(config: ConfigDict, spec: DataSpec) -> None:
@@ -125,18 +136,22 @@ def panel_shape(spec: DataSpec) -> tuple[int, int, int]:
 
 
 def init(recipe: Recipe, spec: DataSpec) -> GanState:
-    """A fresh state; see `players.init`."""
-    shape = panel_shape(spec)
-    image = jnp.zeros((2, *shape))
-    state = shared.init(recipe, Pair((image,), (image, image)))
+    """A fresh state; see `shared.init`."""
+    image = jnp.zeros((2, *panel_shape(spec)))
+    maps = _empty(jax.eval_shape(recipe.maps, image)) if recipe.maps else []
+    state = shared.init(recipe, Pair((image,), (image, image, *_taken(recipe, maps))))
     if 'perceptual' not in recipe.weights:
         return state
-    return state.replace(memory={'perceptual': perceptual.start(*_frozen(recipe), shape)})
+    return state.replace(memory={'perceptual': perceptual.start(maps)})
 
 
-def _frozen(recipe: Recipe) -> tuple[str, str]:
-    """The net of the term 'perceptual', and what needs it."""
-    return recipe.perceptual_net, f'config.translation.perceptual={recipe.weights["perceptual"]}'
+def _empty(shapes: list[jax.ShapeDtypeStruct]) -> list[jax.Array]:
+    return [jnp.zeros(x.shape, x.dtype) for x in shapes]
+
+
+def _taken(recipe: Recipe, maps: list[jax.Array]) -> tuple[list[jax.Array], ...]:
+    """What the discriminator takes of a frozen net's maps of an image."""
+    return (maps,) if recipe.nets.disc.takes_maps else ()
 
 
 def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
@@ -161,9 +176,10 @@ def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metri
     game = shared.Game(recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], noise_std)
     gen, disc = state.nets
     generated = game.generate(gen, given)
-    disc, disc_metrics = update_disc(game, disc, given, photo, generated.image)
-    memory, looks = _look(game, state, photo)
-    gen, gen_metrics = update_gen(game, gen, disc, given, photo, generated, looks)
+    sight = look(recipe, photo, generated.image)
+    memory = _remember(game, state, sight)
+    disc, disc_metrics = update_disc(game, disc, given, photo, generated.image, sight)
+    gen, gen_metrics = update_gen(game, gen, disc, given, photo, generated, sight, memory)
     state = state.replace(
         step=state.step + 1,
         memory=memory,
@@ -179,23 +195,60 @@ def split(pairs: jax.Array) -> tuple[jax.Array, jax.Array]:
     return given, photo
 
 
-def _seen(
-    game: shared.Game, image: jax.Array, given: jax.Array, purpose: str
-) -> tuple[jax.Array, jax.Array]:
-    """The discriminator's input: an image, and the one it is or pretends to be made from.
+class Sight(NamedTuple):
+    """A frozen net's maps of a step's images, computed once; empty without such a net.
 
-    Both are augmented in the same way, and only the image has noise.
+    Attributes:
+      real, fake: of the photos and of what was generated, float32 [B, h, w, C].
+      pullback: d loss / d fake -> (d loss / d generated image,).
     """
-    return game.view(image, purpose), game.view(given, purpose, noise=False)
+
+    real: list[jax.Array]
+    fake: list[jax.Array]
+    pullback: Callable[[list[jax.Array]], tuple[jax.Array]]
+
+
+def look(recipe: Recipe, photo: jax.Array, generated: jax.Array) -> Sight:
+    """Both through the frozen net, as they are: without augmentation and noise."""
+    maps = recipe.maps or (lambda image: [])
+    return Sight(maps(photo), *jax.vjp(maps, generated))
+
+
+def _remember(game: shared.Game, state: GanState, sight: Sight) -> dict[str, Any]:
+    """The memory after these photos."""
+    return {
+        name: perceptual.update(moments, sight.real, state.step, game.average)
+        for name, moments in state.memory.items()
+    }
+
+
+def _seen(
+    game: shared.Game,
+    image: jax.Array,
+    given: jax.Array,
+    maps: list[jax.Array],
+    purpose: str,
+) -> tuple[Any, ...]:
+    """What the discriminator sees: an image and what it is, or pretends to be, made from.
+
+    Both are augmented in the same way, and only the image has noise. The maps are the image's.
+    """
+    views = game.view(image, purpose), game.view(given, purpose, noise=False)
+    return *views, *_taken(game.recipe, maps)
 
 
 def update_disc(
-    game: shared.Game, disc: NetState, given: jax.Array, photo: jax.Array, fake: jax.Array
+    game: shared.Game,
+    disc: NetState,
+    given: jax.Array,
+    photo: jax.Array,
+    fake: jax.Array,
+    sight: Sight,
 ) -> tuple[NetState, Metrics]:
     """One update of the discriminator, on the photos and on what was made of their inputs."""
     both = {
-        'real': _seen(game, photo, given, 'real'),
-        'fake': _seen(game, fake, given, 'fake'),
+        'real': _seen(game, photo, given, sight.real, 'real'),
+        'fake': _seen(game, fake, given, sight.fake, 'fake'),
     }
 
     def objective(params: Any) -> tuple[jax.Array, tuple[shared.Stats, dict[str, jax.Array]]]:
@@ -215,45 +268,23 @@ def update_disc(
     return disc.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 
-class Looks(NamedTuple):
-    """How the frozen net sees the photos.
-
-    Attributes:
-      real: its maps of them.
-      moments: of its channels.
-    """
-
-    real: list[jax.Array]
-    moments: perceptual.Moments
-
-
-def _look(
-    game: shared.Game, state: GanState, photo: jax.Array
-) -> tuple[dict[str, Any], Looks | None]:
-    """The memory after these photos, and what the term 'perceptual' needs, if there is one."""
-    if 'perceptual' not in game.recipe.weights:
-        return state.memory, None
-    real = perceptual.maps(*_frozen(game.recipe), photo)
-    moments = perceptual.update(state.memory['perceptual'], real, state.step, game.average)
-    return {'perceptual': moments}, Looks(real, moments)
-
-
 class Compared(NamedTuple):
     """An image of the generator's and what it should be.
 
     Attributes:
-      recipe: the GAN.
       fake, photo: float32 [B, H, W, C].
-      fake_maps, photo_maps: the discriminator's hidden maps of both, augmented alike.
-      looks: of the photo; None where there is no term 'perceptual'.
+      fake_hidden, photo_hidden: the discriminator's hidden maps of both, augmented alike.
+      fake_maps, photo_maps: a frozen net's, of both as they are.
+      moments: of the latter's channels.
     """
 
-    recipe: Recipe
     fake: jax.Array
     photo: jax.Array
+    fake_hidden: list[jax.Array]
+    photo_hidden: list[jax.Array]
     fake_maps: list[jax.Array]
     photo_maps: list[jax.Array]
-    looks: Looks | None
+    moments: perceptual.Moments
 
 
 def _l1(of: Compared) -> jax.Array:
@@ -262,8 +293,7 @@ def _l1(of: Compared) -> jax.Array:
 
 def _perceptual(of: Compared) -> jax.Array:
     """See `gan_jax.pretrained.perceptual`."""
-    fake = perceptual.maps(*_frozen(of.recipe), of.fake)
-    return perceptual.distance(fake, *of.looks)
+    return perceptual.distance(of.fake_maps, of.photo_maps, of.moments)
 
 
 def _matching(of: Compared) -> jax.Array:
@@ -271,7 +301,7 @@ def _matching(of: Compared) -> jax.Array:
 
     The mean over layers, where the paper has their sum.
     """
-    pairs = zip(of.fake_maps, of.photo_maps, strict=True)
+    pairs = zip(of.fake_hidden, of.photo_hidden, strict=True)
     return jnp.mean(jnp.stack([jnp.mean(jnp.abs(fake - photo)) for fake, photo in pairs]))
 
 
@@ -290,26 +320,33 @@ def update_gen(
     given: jax.Array,
     photo: jax.Array,
     generated: shared.Generated,
-    looks: Looks | None,
+    sight: Sight,
+    memory: Mapping[str, Any],
 ) -> tuple[NetState, Metrics]:
     """One update of the generator through the discriminator, whose statistics stay as they are."""
     recipe = game.recipe
 
-    def judged(image: jax.Array, purpose: str) -> tuple[jax.Array, list[jax.Array]]:
-        seen = _seen(game, image, given, purpose)
+    def judged(
+        image: jax.Array, maps: list[jax.Array], purpose: str
+    ) -> tuple[jax.Array, list[jax.Array]]:
+        seen = _seen(game, image, given, maps, purpose)
         return game.apply(disc, disc.params, *seen, purpose='gen', return_features=True)[0]
 
-    def objective(fake: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def objective(fake: jax.Array, maps: list[jax.Array]) -> tuple[jax.Array, dict[str, jax.Array]]:
         # XLA drops what nothing looks at: only relativistic losses and `matching` see the photo.
-        logits, maps = judged(fake, 'fake')
-        loss = jnp.mean(recipe.loss.gen(judged(photo, 'real')[0], logits))
-        of = Compared(recipe, fake, photo, maps, judged(photo, 'fake')[1], looks)
+        logits, hidden = judged(fake, maps, 'fake')
+        loss = jnp.mean(recipe.loss.gen(judged(photo, sight.real, 'real')[0], logits))
+        real_hidden = judged(photo, sight.real, 'fake')[1]
+        moments = memory.get('perceptual', [])
+        of = Compared(fake, photo, hidden, real_hidden, maps, sight.real, moments)
         found = {name: TERMS[name](of) for name in {'l1': None, **recipe.weights}}
         total = loss + sum(weight * found[name] for name, weight in recipe.weights.items())
         return total, {'loss_g': loss, **found}
 
-    fake_grad, metrics = jax.grad(objective, has_aux=True)(generated.image)
-    (grads,) = generated.pullback(fake_grad)
+    gradients = jax.grad(objective, argnums=(0, 1), has_aux=True)
+    (of_pixels, of_maps), metrics = gradients(generated.image, sight.fake)
+    (through_maps,) = sight.pullback(of_maps)
+    (grads,) = generated.pullback(of_pixels + through_maps)
     grads, stats, metrics = game.average((grads, generated.stats, metrics))
     metrics['grad_norm_g'] = shared.norm(grads)
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics

@@ -48,7 +48,7 @@ def test_the_first_update_is_the_papers(small, others):
     recipe, state, batch = small
     if others:
         changes = {f'translation.{name}': weight for name, weight in others.items()}
-        frozen = {'translation.perceptual_net': 'tiny', 'gen.net.dropout': 0.0}
+        frozen = {'translation.frozen': 'tiny', 'gen.net.dropout': 0.0}
         recipe, state, batch = setting(**changes, **frozen)
     recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
     gen, disc = (
@@ -114,10 +114,10 @@ def test_augmentation_moves_the_input_as_it_moves_the_photo():
     image = jnp.asarray(batch.image[0, :, :, :64] / np.float32(127.5) - 1)
     key = rng.purpose_key(jax.random.key(0), 'disc', 0)
     game = translation.players.Game(recipe, key, batch.label[0], None)
-    seen = translation._seen(game, image, image, 'real')
+    seen = translation._seen(game, image, image, [], 'real')
     np.testing.assert_array_equal(*seen)
     assert not np.allclose(seen[0], image)
-    seen = translation._seen(game._replace(noise_std=0.1), image, image, 'real')
+    seen = translation._seen(game._replace(noise_std=0.1), image, image, [], 'real')
     assert np.std(seen[0] - seen[1]) == pytest.approx(0.1, rel=0.1)
 
 

@@ -1,0 +1,122 @@
+"""A discriminator of pairs that looks through a trained net, beside one of patches of pixels.
+
+As `projected`, after Sauer et al. 2021, arXiv:2111.01007: the maps of a frozen net, mixed by random
+projections, have a small trained head each. Here a head sees what the image was made from too. It
+takes the maps, not a net: the generator's loss compares by the same ones, which are computed once.
+"""
+
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import chex
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from gan_jax import layers, losses
+from gan_jax.nets import patch, projected
+
+STRIDE = 4  # of the largest map
+
+
+class Discriminator(layers.Net):
+    """Heads on the maps of a frozen net, and a discriminator of patches.
+
+    Attributes:
+      channels: of the largest mixed map; they double with every halving of the size.
+      mixing_seed: of the random projections.
+      width: channels of a head at an eighth of the side; twice and four times as many at a
+        sixteenth and below.
+      condition_width: channels in which each head sees the condition.
+      pixel_weight: of the loss of the discriminator of patches; the heads together have 1.
+      pixel_width, pixel_layers, norm: its `width`, `n_layers` and `norm`; it is `patch`'s.
+      pixel_loss: key of `losses.LOSSES`, its own.
+    """
+
+    channels: int = 24
+    mixing_seed: int = 1
+    width: int = 32
+    condition_width: int = 16
+    pixel_weight: float = 1.0
+    pixel_width: int = 16
+    pixel_layers: int = 3
+    norm: str = 'instance_affine'
+    pixel_loss: str = 'non_saturating'
+
+    kind: ClassVar[layers.Kind] = layers.Kind.PATCHES
+    takes_maps: ClassVar[bool] = True
+    sizes: ClassVar[str] = 'squares of at least 64 pixels'
+    weights: ClassVar[Collection[str]] = ('pixel_weight',)
+    options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType(
+        {'norm': layers.NORMS, 'pixel_loss': losses.LOSSES, 'pixel_layers': range(4)}
+    )
+
+    @staticmethod
+    def supports(image_shape: tuple[int, int, int]) -> bool:
+        """Squares, as the frozen net's images are, that leave its last map two pixels a side."""
+        height, width, _ = image_shape
+        return height == width and height >= 64
+
+    def judges(self) -> tuple[losses.Judge, ...]:
+        """The heads, which share a weight of 1, and the discriminator of patches."""
+        heads = (losses.Judge(1 / len(projected.DOWN_BLOCKS)),) * len(projected.DOWN_BLOCKS)
+        return (*heads, losses.Judge(self.pixel_weight, self.pixel_loss))
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array,
+        condition: jax.Array,
+        maps: list[jax.Array],
+        *,
+        train: bool,
+        return_features: bool = False,
+    ) -> jax.Array | tuple[jax.Array, list[jax.Array]]:
+        """Logits of every judge, as many of each: those that have fewer repeat them.
+
+        Args:
+          x: float [N, H, W, C], real or generated.
+          condition: float [N, H, W, any], what it is, or pretends to be, the translation of.
+          maps: of x, float32 [N, h, w, any], of strides 4, 8, 16 and 32.
+          train: whether running moments and spectral norms move.
+          return_features: also return the hidden maps of the discriminator of patches.
+
+        Returns:
+          float32 [N, L], or these and float32 maps [N, h, w, C].
+        """
+        chex.assert_shape(x, (None, *self.image_shape))
+        shared = {name: getattr(self, name) for name in layers.SHARED}
+        logits = [
+            projected.Head(**shared, width=self.width, level=level, name=f'head{level}')(
+                jnp.concatenate(pair, axis=-1), None, train
+            )
+            for level, pair in enumerate(zip(self._mixed(maps), self._seen(condition), strict=True))
+        ]
+        fields = dict(width=self.pixel_width, n_layers=self.pixel_layers, norm=self.norm)
+        pixels = patch.Discriminator(**shared, **fields, name='pixels')
+        patches, hidden = pixels(x, condition, train=train, return_features=True)
+        found = projected.together([*logits, patches.reshape(len(x), -1)])
+        return (found, hidden) if return_features else found
+
+    def _mixed(self, maps: list[jax.Array]) -> list[jax.Array]:
+        channels = tuple(part.shape[-1] for part in maps)
+        return projected.mixed(maps, projected.mixing(channels, self.channels, self.mixing_seed))
+
+    def _seen(self, condition: jax.Array) -> list[jax.Array]:
+        """The condition at the size of each map."""
+        found, x = [], condition.astype(jnp.float32)
+        for level in range(len(projected.DOWN_BLOCKS)):
+            stride = 2 if level else STRIDE
+            conv = layers.Conv(
+                self.condition_width,
+                stride,
+                stride,
+                padding=0,
+                kernel_init=layers.normal,
+                dtype=self.dtype,
+                name=f'condition{level}',
+            )
+            x = layers.leaky_relu(0.2)(conv(x))
+            found.append(x.astype(jnp.float32))
+        return found
