@@ -34,6 +34,7 @@ def main(invocation: Invocation) -> None:
     from gan_jax import data, files
     from gan_jax.cli import outputs, startup
     from gan_jax.errors import UserError
+    from gan_jax.terminal import progress
     from gan_jax.use import sampling, trained
 
     values = invocation.flags
@@ -50,15 +51,19 @@ def main(invocation: Invocation) -> None:
     run = trained.load(values.workdir, values.step)
     data.keep_out(run.config.data, output, '--output')
     if run.task.sampler is None:
-        raise UserError(f'--workdir={values.workdir}: its generator does not start from a latent')
+        raise UserError(
+            f'--workdir={values.workdir}: its generator does not start from a latent: give it'
+            ' images by gan-jax translate'
+        )
     labels = sampling.parse_labels(values.labels, run.task.sampler.num_classes)
     draw = sampling.Draw(run.task.sampler, run.state, values.num, values.seed, labels)
-    if suffix == '.gif':
-        sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)
-    elif suffix == '.png':
-        sampling.write_grid(output, draw)
-    elif suffix == '.npz':
-        sampling.write_arrays(output, draw)
-    else:
-        sampling.write_files(output, draw)
+    with progress.waiting('compiling and sampling'):
+        if suffix == '.gif':
+            sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)
+        elif suffix == '.png':
+            sampling.write_grid(output, draw)
+        elif suffix == '.npz':
+            sampling.write_arrays(output, draw)
+        else:
+            sampling.write_files(output, draw)
     print(f'wrote {shown(output)}: {values.num} images of step {int(run.state.step)}')
