@@ -25,7 +25,7 @@ from gan_jax.types import DataSpec, Part, Task
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'
 WEIGHTS = '.safetensors'  # after the name of the artefact
-CENTRES = 'latent_centres'  # beside the weights, where latents lie around some
+CENTRES = 'latent_centres'  # beside the weights, for programs that draw latents around them
 FACTS = 'part', 'step', 'name', 'task', 'versions', 'config', 'data'  # in its metadata
 BATCHES = 1, 3  # of the comparison
 # What the program may differ by from the network: rounding, of sums in another order. Images and
@@ -70,7 +70,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     part = find(run.task, name)
     weights = digests.host_leaves(part.variables(run.state))
     stored = runs.read_facts(workdir)['data']
-    if 'z' in part.inputs and run.centres:
+    if 'seed' in part.inputs:
         weights[CENTRES] = np.asarray(latents.make_centres(run.config, np.arange(run.centres)))
     facts = {
         'part': name,
@@ -198,11 +198,13 @@ def _difference(
 
 
 def _random(like: jax.ShapeDtypeStruct, count: int, seed: int) -> np.ndarray:
-    """Latents, pixels or the class 0, by the dtype."""
+    """Latents, seeds, pixels or the class 0, by the dtype."""
     random = np.random.default_rng(seed)
     shape = (count, *like.shape)
     if like.dtype == jnp.uint8:
         return random.integers(0, 256, shape, np.uint8)
+    if like.dtype == jnp.uint32:
+        return random.integers(0, 2**32, shape, np.uint32)
     if like.dtype == jnp.int32:
         return np.zeros(shape, np.int32)
     return random.standard_normal(shape, np.float32)

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 import csv
+import importlib.metadata
 import io
 import os
 from pathlib import Path
+import re
+import shlex
 from typing import Any
 import zlib
 
@@ -16,7 +19,18 @@ def carried(name: str) -> Path:
     package = Path(__file__).parent
     installed = package / name
     # A checkout may have what Python left of a folder that was there once.
-    return installed if any(installed.glob('*.py')) else package.parent / name
+    whole = any(path.suffix in ('.py', '.md') for path in installed.glob('*'))
+    return installed if whole else package.parent / name
+
+
+def install(extra: str) -> str:
+    """What to type for the packages of an extra, in a checkout or away from one."""
+    try:
+        needs = importlib.metadata.requires('gan-jax') or ()
+    except importlib.metadata.PackageNotFoundError:
+        return f"pip install '.[{extra}]'"
+    of_extra = re.compile(rf'(.+?)\s*; extra == .{extra}.$')
+    return shlex.join(['pip', 'install', *(m[1] for m in map(of_extra.match, needs) if m)])
 
 
 def replace(path: Path, content: bytes | str) -> None:

@@ -1,12 +1,15 @@
 """How far a run is: a bar with the time left on a terminal, plain lines elsewhere."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+import contextlib
 import sys
+import threading
 import time
 from typing import Any, Self, TextIO, TypeVar
 
 T = TypeVar('T')
 LINE_INTERVAL_S = 10.0
+WAIT_INTERVAL_S = 5.0
 ESTIMATE_S = 15.0  # of steps, after which it says once how long they all will take
 WORTH_SAYING_S = 120.0  # and only if they take so long
 FIGURES = {'loss_g': 'loss G', 'loss_d': 'D', 'd_real': 'D(x)', 'd_fake': 'D(G(z))'}
@@ -77,6 +80,10 @@ class Progress:
         """Prints a line of its own without breaking the bar."""
         self._display.message(line)
 
+    def waiting(self, what: str) -> contextlib.AbstractContextManager[None]:
+        """While it is entered, says what takes its time, with the seconds as they pass."""
+        return waiting(what, self._display.wait)
+
     def close(self) -> None:
         """Leaves the bar as it stands."""
         self._display.close()
@@ -100,11 +107,39 @@ def over(items: Iterable[T], total: int, description: str) -> Iterator[T]:
             shown.update(number)
 
 
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def waiting(what: str, show: Callable[[str], None] = _to_stderr) -> Iterator[None]:
+    """While it is entered, says what takes its time, with the seconds as they pass.
+
+    Args:
+      what: what is done.
+      show: takes each line.
+    """
+    started, ended = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(WAIT_INTERVAL_S):
+            show(f'{what}: {time.monotonic() - started:.0f} s')
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 class _Bar:
     def __init__(self, stream: TextIO, total: int, initial: int, description: str, unit: str):
         from tqdm import tqdm
 
         self._stream = stream
+        self._waited = False
         self._fresh = True  # the time left counts from the first step seen, which was compiled
         self._bar = tqdm(
             total=total,
@@ -119,8 +154,9 @@ class _Bar:
         )
 
     def update(self, step: int, figures: str | None) -> None:
-        if figures is not None:
-            self._bar.set_postfix_str(figures, refresh=False)
+        if figures is not None or self._waited:
+            self._bar.set_postfix_str(figures or '', refresh=self._waited)
+            self._waited = False
         if self._fresh or step < self._bar.n:
             self._fresh = False
             self._bar.initial = self._bar.last_print_n = self._bar.n = step
@@ -129,6 +165,10 @@ class _Bar:
 
     def message(self, line: str) -> None:
         self._bar.write(line, file=self._stream)
+
+    def wait(self, line: str) -> None:
+        self._waited = True
+        self._bar.set_postfix_str(line)
 
     def close(self) -> None:
         self._bar.close()
@@ -143,6 +183,9 @@ class _Messages:
 
     def message(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
+
+    def wait(self, line: str) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -166,6 +209,9 @@ class _Lines(_Messages):
         if now - self._printed >= LINE_INTERVAL_S or step == self._total:
             self._printed = now
             self._print(now)
+
+    def wait(self, line: str) -> None:
+        self.message(line)
 
     def _print(self, now: float) -> None:
         step, (first, started) = self._step, self._first

@@ -117,10 +117,21 @@ def clear(workdir: Path) -> None:
 def _refuse_other_config(workdir: Path, config: ConfigDict) -> None:
     if change := changed_field(workdir, config):
         field, old, new = change
+        if field == 'steps':
+            raise UserError(_other_steps(workdir, old, new))
         raise UserError(
             f'--workdir={workdir} holds a run with config.{field}={old}, not {new}: give that'
             ' value, choose another folder, or pass --overwrite to delete the run'
         )
+
+
+def _other_steps(workdir: Path, old: int, new: int) -> str:
+    return (
+        f'--workdir={workdir} holds a run of config.steps={old:,}, over which its learning rate'
+        f' falls (config.gen.optimizer.schedule): with {new:,} every step would have had another'
+        f' rate. Go on with --config.steps={old}, or train anew in another --workdir; a run whose schedules'
+        ' are constant can be trained longer'
+    )
 
 
 def changed_field(
@@ -138,13 +149,18 @@ def changed_field(
 
     fields = experiments.leaves(config) | experiments.leaves(saved)
     fixed = {field for field in fields if field not in may_change}
-    if any(config_lib.get(saved, field) != 'constant' for field in _SCHEDULES):
+    if has_schedule(saved):
         fixed.add('steps')
     for field in sorted(fixed):
         old, new = _value(saved, field), _value(config, field)
         if old != new:
             return field, old, new
     return None
+
+
+def has_schedule(config: ConfigDict) -> bool:
+    """Whether what a step computes depends on how many there will be."""
+    return any(config_lib.get(config, field) != 'constant' for field in _SCHEDULES)
 
 
 def _value(config: ConfigDict, field: str) -> Any:

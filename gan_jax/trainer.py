@@ -39,6 +39,7 @@ from gan_jax.states import GanState
 from gan_jax.types import Batch, Metrics, Task
 
 MAX_ROLLBACKS = 5
+COMPILING = 'compiling the step, which is kept for the next start'
 
 
 class NonFiniteError(Exception):
@@ -92,7 +93,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
         )
         if cluster.decide(lambda: not overwrite and _is_finished(config, workdir, checkpoints)):
-            print(f'{workdir} is finished: {config.steps} steps; see {workdir}/report.html')
+            print(_finished(config, workdir, max(checkpoints.steps()), command))
             return True
         dataset = data.load(config.data)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
@@ -157,6 +158,13 @@ def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) ->
     return report_file.stat().st_mtime >= saved
 
 
+def _finished(config: ConfigDict, workdir: Path, steps: int, command: str) -> str:
+    line = f'{workdir} is finished: {steps:,} steps; see {workdir}/report.html'
+    if runs.has_schedule(config):
+        return line
+    return f'{line}; to train longer: {command} --config.steps={2 * steps}'
+
+
 def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
     if not cluster.is_first():
         return Onlooker()
@@ -207,7 +215,8 @@ def _note_evaluation(run: Run, step: int) -> None:
 def _fresh(run: Run) -> GanState:
     run.recorder.rewind(0)
     run.checkpoints.pin(None)
-    return run.runner.replicate(jax.jit(run.task.init)())
+    with run.progress.waiting('compiling the networks'):
+        return run.runner.replicate(jax.jit(run.task.init)())
 
 
 def _restore(run: Run) -> tuple[GanState, int] | None:
@@ -325,7 +334,7 @@ class Loop:
     def _dispatch(self, state: GanState, items: Any) -> tuple[GanState, Metrics]:
         if self._started is None:
             return self._call(state, self._data, items)
-        with self._run.recorder.paused():
+        with self._run.recorder.paused(), self._run.progress.waiting(COMPILING):
             self._call = runners.compiled(self._call, state, self._data, items)
             result = jax.block_until_ready(self._call(state, self._data, items))
         seconds = time.perf_counter() - self._started
@@ -350,7 +359,10 @@ class Loop:
         return cluster.decide(measure)
 
     def _sample(self, state: GanState, step: int) -> None:
-        with self._run.recorder.paused():
+        with (
+            self._run.recorder.paused(),
+            self._run.progress.waiting('compiling what draws the samples'),
+        ):
             images = self._run.task.preview(runners.local(state), self._run.shown)
             self._run.recorder.samples(step, jax.device_get(images))
 

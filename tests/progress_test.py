@@ -97,6 +97,18 @@ def test_a_terminal_gets_a_bar_that_messages_do_not_break(open_stderr):
 
 
 @pytest.mark.parametrize('terminal', [True, False])
+def test_what_takes_its_time_is_said_with_the_seconds(open_stderr, terminal, monkeypatch):
+    monkeypatch.setattr('gan_jax.progress.WAIT_INTERVAL_S', 0.05)
+    stderr = open_stderr(terminal)
+    with Progress(10) as progress:
+        with progress.waiting('compiling'):
+            time.sleep(0.5)
+        assert stderr.getvalue().count('compiling: 0 s') > 1
+        progress.update(1)
+        assert 'compiling' not in stderr.getvalue().split('\r')[-1] or not terminal
+
+
+@pytest.mark.parametrize('terminal', [True, False])
 def test_a_run_may_go_back(open_stderr, terminal):
     stderr = open_stderr(terminal)
     with Progress(10) as progress:

@@ -44,7 +44,7 @@ class Peer(NamedTuple):
 PEERS: Mapping[str, Peer] = {
     'torch': Peer(
         'torch',
-        "pip install '.[bench]'",
+        files.install('bench'),
         'torch_peer.py',
         ('eager', 'channels_last', 'compile', 'compile_channels_last'),
     ),

@@ -6,6 +6,7 @@ are never changed. report.csv says what became of each, contact.png shows it.
 
 import os
 from pathlib import Path
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # a command's libraries are loaded when it runs
 
 REQUIRED = ('input', 'output')
 NAMED = 3  # unreadable files that the summary names
+PRESETS = 32, 64, 128  # of the experiment my_images: pixels a side
 
 
 def define(values: flags.FlagValues) -> None:
@@ -100,6 +102,11 @@ def _report(summary: 'Summary', output: Path, values: flags.FlagValues, seconds:
             file=sys.stderr,
         )
     else:
-        size = f' --config.data.image_size={values.size}' if values.size != 64 else ''
-        print(f'to train: python train.py --config=dcgan_cats64 --config.data.path={output}/crops'
-              + size)  # fmt: skip
+        print(f'to train: {_training(output, values.size)}')
+
+
+def _training(output: Path, size: int) -> str:
+    """What to type to train on the crops, at the size of the experiment that is nearest below."""
+    fits = max((preset for preset in PRESETS if preset <= size), default=PRESETS[0])
+    path = f'--config.data.path={output / "crops"}'
+    return shlex.join(['gan-jax', 'train', f'--config=my_images:{fits}', path])

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from absl import flags as absl_flags
 from ml_collections import ConfigDict
 
-from gan_jax import paths
+from gan_jax import files, paths
 from gan_jax.errors import UserError, nearest
 
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
@@ -51,7 +51,8 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     Args:
       command: its docstring is the help, `define(flags)` defines its flags with
         `flag_values=flags`, and `DEFAULT_CONFIG`, if it has one, adds `--config`, and
-        `REQUIRED` names the flags that it cannot do without, `WORDS` those that may be given as
+        `REQUIRED` names the flags that it cannot do without (`choices()`, if it has one, says what
+        there is to choose from), `WORDS` those that may be given as
         bare words; `saved_config(argv)`, if it has one, gives the config in place of the
         default experiment, or None.
       name: what the user types.
@@ -80,8 +81,9 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     try:
         _, *rest = values([name, *argv])
     except absl_flags.UnrecognizedFlagError as error:
-        known = nearest(error.flagname, [flag for flag in values if '.' not in flag])
-        raise UserError(f'no flag --{error.flagname} in {name}: {known}') from None
+        raise UserError(
+            f'no flag --{error.flagname} in {name}: {_meant(error.flagname, values)}'
+        ) from None
     except absl_flags.Error as error:
         raise _explained(error) from None
     for flag in getattr(command, 'WORDS', ())[: len(rest)]:
@@ -91,7 +93,8 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
             raise UserError(f'--{flag}={value}: must be a finite number')  # above any bound
     for flag in getattr(command, 'REQUIRED', ()):
         if not values[flag].value:
-            raise UserError(f'{name} needs --{flag}: {values[flag].help}')
+            more = getattr(command, 'choices', str)()
+            raise UserError(f'{name} needs --{flag}: {values[flag].help}{more}')
     if rest:
         raise UserError(f'unexpected word {rest[0]!r}: {name} takes only flags (--name=value)')
     # Grain reads its own flags from absl's global registry, which nobody parses here.
@@ -100,6 +103,17 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     if config is not None:
         paths.resolve(config)
     return Invocation(values, config, source, words)
+
+
+def _meant(word: str, values: absl_flags.FlagValues) -> str:
+    """The flag that was meant, which may be a field of the config."""
+    if 'config' in values:
+        from gan_jax import experiments
+
+        for field in sorted(experiments.leaves(values['config'].value), key=len):
+            if field.rpartition('.')[2] == word:
+                return f'did you mean --config.{field}?'
+    return nearest(word, [flag for flag in values if '.' not in flag])
 
 
 def _none(argv: list[str]) -> None:
@@ -207,7 +221,13 @@ def _help(command: ModuleType, name: str, values: absl_flags.FlagValues) -> str:
         default = '' if usual in (None, '', False) else f' (default: {usual})'
         form = f'--[no]{flag}' if holder.boolean else f'--{flag}'
         lines += _entry(form, f'{holder.help}{default}')
-    return '\n'.join(lines)
+    return _with_documents('\n'.join(lines))
+
+
+def _with_documents(text: str) -> str:
+    """A text whose mention of documents leads to them, also away from a checkout."""
+    folder = paths.shown(files.carried('docs'))
+    return re.sub(r'\bdocs/(?=\w+\.md)', f'{folder}/', text)
 
 
 def _entry(flag: str, text: str) -> list[str]:

@@ -31,7 +31,7 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Samples, and writes the grid, the walk or the files."""
-    from gan_jax import sampling, trained
+    from gan_jax import progress, sampling, trained
     from gan_jax.cli import outputs, startup
     from gan_jax.errors import UserError
 
@@ -48,15 +48,19 @@ def main(invocation: Invocation) -> None:
     startup.prepare()
     run = trained.load(values.workdir, values.step)
     if run.task.sampler is None:
-        raise UserError(f'--workdir={values.workdir}: its generator does not start from a latent')
+        raise UserError(
+            f'--workdir={values.workdir}: its generator does not start from a latent: give it'
+            ' images by gan-jax translate'
+        )
     labels = sampling.parse_labels(values.labels, run.task.sampler.num_classes)
     draw = sampling.Draw(run.task.sampler, run.state, values.num, values.seed, labels)
-    if suffix == '.gif':
-        sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)
-    elif suffix == '.png':
-        sampling.write_grid(output, draw)
-    elif suffix == '.npz':
-        sampling.write_arrays(output, draw)
-    else:
-        sampling.write_files(output, draw)
+    with progress.waiting('compiling and sampling'):
+        if suffix == '.gif':
+            sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)
+        elif suffix == '.png':
+            sampling.write_grid(output, draw)
+        elif suffix == '.npz':
+            sampling.write_arrays(output, draw)
+        else:
+            sampling.write_files(output, draw)
     print(f'wrote {shown(output)}: {values.num} images of step {int(run.state.step)}')

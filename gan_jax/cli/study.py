@@ -21,7 +21,7 @@ REQUIRED = ('name',)
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
-    flags.DEFINE_string('name', '', 'of the study, e.g. labels', flag_values=values)
+    flags.DEFINE_string('name', '', 'of the study', flag_values=values)
     for name, text in (
         ('data_dir', 'the folder that holds mnist/, cats/, facades/, faces/'),
         ('workdir', "the study's runs and tables; runs/studies/NAME if empty"),
@@ -72,6 +72,11 @@ def main(invocation: Invocation) -> None:
     )
     if finished:
         print(f'wrote {workdir}/table.csv, table.md and the pictures')
+
+
+def choices() -> str:
+    """The names that there are, for an error."""
+    return f': {", ".join(_package().STUDIES)}'
 
 
 def _package() -> ModuleType:

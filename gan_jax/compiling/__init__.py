@@ -16,13 +16,13 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import config as config_lib
-from gan_jax import data, runners, tasks
+from gan_jax import data, files, runners, tasks
 from gan_jax.compiling import collectives, forecast
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
 
 _FLAT_SIDE = 16  # of v5e and v6e, which have no third side: beyond it the compiler aborts
-_REMEDY = "pip install '.[tpu]', which needs Python 3.12 or newer"
+_REMEDY = f'{files.install("tpu")}, which needs Python 3.12 or newer'
 
 
 def describe(name: str) -> list[jax.Device]:

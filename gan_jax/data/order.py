@@ -86,8 +86,8 @@ class DataOrder:
         """
         if num_examples < batch_size:
             raise UserError(
-                f'config.batch_size={batch_size} is more than the {num_examples} images of the '
-                'data set: lower it.'
+                f'config.batch_size={batch_size} is more than the {num_examples} images of the data'
+                f' set: use at most --config.batch_size={num_examples}, or more images'
             )
         if seed < 0:
             raise UserError(f'config.seed={seed} must not be negative.')

@@ -262,8 +262,8 @@ def subset(config: ConfigDict, count: int) -> np.ndarray:
     wanted = config.num_examples
     if not 0 <= wanted <= count:
         raise UserError(
-            f'config.data.num_examples={wanted} must lie in 0..{count}: {config.name} has '
-            f'{count} images in {config.split!r} (0 uses them all).'
+            f'config.data.num_examples={wanted} must lie in 0..{count}: {config.name} has {count}'
+            f' images in {config.split!r}; --config.data.num_examples=0 uses them all'
         )
     if wanted in (0, count):
         return np.arange(count)

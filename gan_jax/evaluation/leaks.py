@@ -141,11 +141,12 @@ def figures(found: Mapping[str, Leak]) -> dict[str, float]:
     return shares | {f'carries_{name}_std': leak.error for name, leak in told.items()}
 
 
-def notes(found: Mapping[str, Leak]) -> list[str]:
-    """What to do about those that leak."""
+def notes(found: Mapping[str, Leak], adapts: bool) -> list[str]:
+    """What to do about those that leak, in a run whose probability adapts or does not."""
+    lower = 'config.ada.limit' if adapts else 'config.augment_p, with config.ada.target'
     return [
         f'{leak.share:.0%} of the samples carry the augmentation {name}: train with a lower'
-        f' config.augment_p, with config.ada.target, or without {name}'
+        f' {lower}, or without {name}'
         for name, leak in found.items()
         if leak.leaks
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from gan_jax import paths
 from gan_jax.data.album import shown
 from gan_jax.errors import UserError, nearest
 from gan_jax.faces.cleaning import KEPT, REJECTED
@@ -17,9 +18,11 @@ def read(path: Path, flag: str) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except OSError as error:
-        raise UserError(f'{flag}={path}: cannot be read ({error.strerror})') from None
+        raise UserError(f'{flag}={paths.shown(path)}: cannot be read ({error.strerror})') from None
     except UnicodeDecodeError:
-        raise UserError(f'{flag}={path}: is not text in UTF-8; save it as such') from None
+        raise UserError(
+            f'{flag}={paths.shown(path)}: is not text in UTF-8; save it as such'
+        ) from None
     return tuple(filter(str.strip, lines))
 
 

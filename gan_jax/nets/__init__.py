@@ -144,7 +144,8 @@ def _check_size(section: str, name: str, role: str, image_shape: tuple[int, int,
     height, width, _ = image_shape
     raise UserError(
         f'{section}.name={name} takes {net.sizes}, and the images of config.data are'
-        f' {height}x{width}; nets for these: {", ".join(able) or "none"}'
+        f' {height}x{width}: set config.data.image_size to one that it takes, or choose from'
+        f' the nets for these: {", ".join(able) or "none"}'
     )
 
 

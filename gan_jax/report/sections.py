@@ -148,14 +148,26 @@ def commands(run: Run) -> str:
             f'gan-jax classify --workdir={workdir} --split=test'
         )
     if 'command' in run.facts:
-        entries = {'Resume, or train longer with more steps': str(run.facts['command'])} | entries
+        command = str(run.facts['command'])
+        entries = {'Resume': command, 'Train longer': _longer(run, command)} | entries
     if (run.workdir / 'tensorboard').exists():
-        entries['The curves in TensorBoard'] = f'tensorboard --logdir={workdir}/tensorboard'
+        entries['The curves in TensorBoard (pip install tensorboard)'] = (
+            f'tensorboard --logdir={workdir}/tensorboard'
+        )
     items = ''.join(
         f'<dt>{title}</dt><dd><code>{escape(command)}</code></dd>'
         for title, command in entries.items()
+        if command
     )
     return f'<section id="commands"><h2>Go on</h2><dl class="commands">{items}</dl></section>'
+
+
+def _longer(run: Run, command: str) -> str:
+    """'' where a schedule spans the run, which has its steps for good then."""
+    schedules = (run.config.get(role, {}).get('optimizer', {}) for role in ('gen', 'disc'))
+    if any(schedule.get('schedule', 'constant') != 'constant' for schedule in schedules):
+        return ''
+    return f'{command} --config.steps={2 * run.config.get("steps", 0)}'
 
 
 def settings(run: Run) -> str:

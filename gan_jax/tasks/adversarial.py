@@ -66,7 +66,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         preview=players.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
         contest=players.make_contest(alone, recipe.latent, judge),
-        parts={'generator': players.make_part(config, alone.gen)},
+        parts={'generator': players.make_part(config, recipe.latent, alone.gen)},
     )
 
 

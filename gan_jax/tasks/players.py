@@ -333,15 +333,22 @@ def make_sampler(latent: latents.Latent, generator: nn.Module) -> Sampler:
     )
 
 
-def make_part(config: ConfigDict, generator: nn.Module) -> Part:
-    """The generator of a latent, and of a class if it has some: float32 [N, H, W, C] in [0, 1]."""
-    low, high = generator.pixel_range
+def make_part(config: ConfigDict, latent: latents.Latent, generator: nn.Module) -> Part:
+    """The generator of a latent, and of a class if it has some: float32 [N, H, W, C] in [0, 1].
 
-    def call(variables: Any, z: jax.Array, *label: jax.Array) -> jax.Array:
+    Where latents lie around centres, which a caller could not draw, it takes a seed in their place.
+    """
+    low, high = generator.pixel_range
+    mixed = bool(config.latent_mixture.centres)
+
+    def call(variables: Any, start: jax.Array, *label: jax.Array) -> jax.Array:
+        z = latent(jax.vmap(jax.random.key)(start)) if mixed else start
         label = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
         return (generator.apply(variables, z, label, train=False) - low) / (high - low)
 
     inputs = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
+    if mixed:
+        inputs = {'seed': jax.ShapeDtypeStruct((), jnp.uint32)}
     if generator.num_classes:
         inputs['label'] = jax.ShapeDtypeStruct((), jnp.int32)
     return Part(generator_variables, call, inputs)

@@ -90,7 +90,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
                 functools.partial(probabilities, alone),
                 {'image': jax.ShapeDtypeStruct(spec.image_shape, jnp.uint8)},
             ),
-            'generator': players.make_part(config, alone.gen),
+            'generator': players.make_part(config, recipe.latent, alone.gen),
         },
     )
 

@@ -1,10 +1,11 @@
 """`gan-jax clean` as a user types it."""
 
 import csv
+import shlex
 
 import pytest
 
-from gan_jax import cli
+from gan_jax import cli, experiments
 from gan_jax.faces import detector
 from tests.faces import discs
 
@@ -27,14 +28,16 @@ def photos(tmp_path):
 
 
 def test_it_says_what_became_of_the_photos(photos, tmp_path, capsys):
-    output = tmp_path / 'out'
+    output = tmp_path / 'my cats'
     assert cli.main(['clean', f'--input={photos}', f'--output={output}']) == 0
     printed = capsys.readouterr()
     assert '3 photos in' in printed.out and 'photos/s' in printed.out
     words = printed.out.split()
     for decision in ('kept', 'no_face', 'unreadable'):
         assert words[words.index(decision) + 1] == '1'
-    assert f'train.py --config=dcgan_cats64 --config.data.path={output}/crops' in printed.out
+    words = shlex.split(printed.out.splitlines()[-1].removeprefix('to train: '))
+    assert words[:2] == ['gan-jax', 'train'] and f'--config.data.path={output}/crops' in words
+    experiments.load(words[2].removeprefix('--config='))
     assert 'text.jpg: not an image' in printed.err and 'clean 3/3 (100%)' in printed.err
     with (output / 'report.csv').open(newline='') as file:
         assert [row['decision'] for row in csv.DictReader(file)] == [
