@@ -9,12 +9,10 @@ from ml_collections import ConfigDict
 from gan_jax import data, evaluation
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import balance, figures, sets
+from gan_jax.evaluation import balance, figures, pairs, sets
 from gan_jax.pretrained import features
 from gan_jax.processes import memory
-from gan_jax.states import GanState
-from gan_jax.types import Task
-from gan_jax.use import assessing_pairs
+from gan_jax.states import GanState, Task
 
 _AUCS = ('auc', 'auc_held_out')  # of training and of held-out images
 _NOT_OF_SAMPLES = frozenset(('step', 'epoch', *_AUCS))  # in a row of evaluations.jsonl
@@ -108,23 +106,23 @@ def _of_pairs(
     config: ConfigDict, task: Task, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
     """Scores of training pairs and of as many held-out ones, and figures by a feature net."""
-    own, sets = config.evaluate, {'': (assessing_pairs.TRAIN, dataset)}
+    own, sets = config.evaluate, {'': (pairs.TRAIN, dataset)}
     if (test := data.held_out(config.data, dataset)) is not None:
-        sets[figures.HELD_OUT] = assessing_pairs.HELD_OUT, test
+        sets[figures.HELD_OUT] = pairs.HELD_OUT, test
     count = min(own.num_samples, *(part.spec.num_examples for _, part in sets.values()))
     measured = {
-        suffix: assessing_pairs.Pairs(split, part, config.data, count)
+        suffix: pairs.Pairs(split, part, config.data, count)
         for suffix, (split, part) in sets.items()
     }
     net = _net(config, task.translator.image_shape) if own.figures else None
     names = _names((*own.figures, figures.PAIRS), net)
     _refuse_best(own.best, [f'{name}{suffix}' for name in names for suffix in sets], net)
-    *_, photos = map(assessing_pairs.photos, measured.values())
+    *_, photos = map(pairs.photos, measured.values())
     facts = {'reference': photos.facts(), 'samples': count}
     if net is not None:
         figures.check_numbers(count, evaluation.Reference(photos, net))
         facts['features'] = net.facts()
-    return assessing_pairs.observer(task.translator, measured, config.data, net, own.figures), facts
+    return pairs.observer(task.translator, measured, config.data, net, own.figures), facts
 
 
 def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:

@@ -18,8 +18,8 @@ import numpy as np
 
 from gan_jax.errors import UserError
 from gan_jax.processes import cluster, memory
-from gan_jax.states import GanState
-from gan_jax.types import Batch, Metrics
+from gan_jax.states import GanState, Metrics
+from gan_jax.types import Batch
 
 AXIS = 'data'
 _BATCH_AXIS = 2  # of items [steps_per_call, draws, B, ...]

@@ -1,12 +1,16 @@
-"""The training state."""
+"""The training state, and a kind of GAN as functions of it."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from flax import struct
 from flax.training import train_state
 import jax
 
-from gan_jax.types import Pair
+from gan_jax.types import Batch, Pair
+
+Metrics = Mapping[str, jax.Array]  # float32 scalars by name
 
 
 class NetState(train_state.TrainState):
@@ -43,3 +47,82 @@ class GanState:
     nets: Pair[NetState]
     ema: Pair[Any]
     memory: Any = struct.field(default_factory=dict)
+
+
+class Sampler(NamedTuple):
+    """Images from a trained generator of a latent.
+
+    Attributes:
+      latent: (key, count) -> z, float32 [count, latent_dim]; z[i] does not depend on count.
+      generate: (state, z, label int32 [N]) -> uint8 [N, H, W, C].
+      num_classes: 0 if the generator is unconditional and labels are ignored.
+    """
+
+    latent: Callable[[jax.Array, int], jax.Array]
+    generate: Callable[[GanState, jax.Array, jax.Array], jax.Array]
+    num_classes: int
+
+
+class Part(NamedTuple):
+    """A trained network in use, for programs that know nothing of ours.
+
+    Attributes:
+      variables: (state) -> what it needs of it; it only picks leaves.
+      call: (variables, *inputs) -> float32 [N, ...]; pure, and what it makes of an example does
+        not depend on the others. Images it takes are uint8, those it makes in [0, 1].
+      inputs: shape and dtype of one example of each input, by name.
+    """
+
+    variables: Callable[[GanState], Any]
+    call: Callable[..., jax.Array]
+    inputs: Mapping[str, jax.ShapeDtypeStruct]
+
+
+class Translator(NamedTuple):
+    """Images from images, each as if it were alone.
+
+    Attributes:
+      variables: (state) -> what a generator needs of it; it only picks leaves.
+      call: (variables, image uint8 [N, H, W, C], seed uint32) -> float32 [N, H, W, C].
+      translate: (variables on one device, image uint8 [H, W, C], seed) -> uint8 [H, W, C], on the
+        host: `call` of this image alone, compiled.
+      image_shape: (H, W, C) of what it makes.
+    """
+
+    variables: Callable[[GanState], Any]
+    call: Callable[[Any, jax.Array, jax.Array], jax.Array]
+    translate: Callable[..., Any]
+    image_shape: tuple[int, int, int]
+
+
+class Task(NamedTuple):
+    """A kind of GAN, as pure functions.
+
+    Attributes:
+      init: () -> GanState, from the config's seed.
+      step: (state, batch) -> (state, metrics). Leaves of `batch` are
+        [draws, B / devices, ...]; per device, collectives over the task's axis.
+      preview: (state, shown) -> uint8 [N, H, W, C], from the same latents at every call or, if it
+        starts from images, from those of the Batch `shown`, leaves [N, ...]. It is called as it
+        is: what it compiles is its own matter.
+      shown: from how many images of the set it starts.
+      sampler: None if its generator does not start from a latent.
+      classifier: (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if
+        nothing in it tells classes apart.
+      contest: (state, key, batch of [N, ...]) -> what the discriminator says of these real images
+        and of as many that the generator makes, logits float32 [N] each; of the two networks as
+        they play, not averaged, each batch by its own moments, but without augmentation, noise
+        or dropout. None: not measured.
+      translator: None if its generator does not start from an image.
+      parts: what `gan-jax export` can write of it, by name; the first is what it is for.
+    """
+
+    init: Callable[[], GanState]
+    step: Callable[[GanState, Batch], tuple[GanState, Metrics]]
+    preview: Callable[[GanState, Batch], Any]
+    sampler: Sampler | None
+    classifier: Callable[[GanState, jax.Array], jax.Array] | None = None
+    contest: Callable[[GanState, jax.Array, Batch], tuple[jax.Array, jax.Array]] | None = None
+    translator: Translator | None = None
+    parts: Mapping[str, Part] = MappingProxyType({})
+    shown: int = 0

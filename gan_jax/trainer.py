@@ -25,9 +25,9 @@ from gan_jax.processes.interrupts import Interrupts
 from gan_jax.records import recorder, workdirs
 from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.records.recorder import Onlooker, Recorder
-from gan_jax.states import GanState
+from gan_jax.states import GanState, Metrics, Task
 from gan_jax.terminal.progress import Progress
-from gan_jax.types import Batch, Metrics, Task
+from gan_jax.types import Batch
 
 MAX_ROLLBACKS = 5
 COMPILING = 'compiling the step, which is kept for the next start'

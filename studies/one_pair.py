@@ -12,8 +12,8 @@ import numpy as np
 from gan_jax import data, evaluation, files, images
 from gan_jax.data import decode, inputs
 from gan_jax.errors import UserError
-from gan_jax.evaluation import distances, scores, sets
-from gan_jax.use import assessing_pairs, trained
+from gan_jax.evaluation import distances, pairs, scores, sets
+from gan_jax.use import trained
 from gan_jax.use.trained import Trained
 from studies import outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
@@ -32,8 +32,8 @@ MINUTES = 60
 NET = 'squeezenet'  # by which a translation is called a cat: no recipe trains with it
 FRECHET = {NET: 'frechet_squeezenet', 'efficientnet_lite0': 'frechet_efflite0'}
 SHOWN = {
-    assessing_pairs.TRAIN: 60,
-    assessing_pairs.HELD_OUT: 40,
+    pairs.TRAIN: 60,
+    pairs.HELD_OUT: 40,
 }  # pairs in the pictures of an album
 QUALITY, PAIRS_A_LINE = 90, 6  # of these pictures
 
@@ -165,14 +165,12 @@ def _measure(setting: Setting, case: Case, folder: Path) -> list[Row]:
     run = trained.load(folder / 'run')
     training = data.load(run.config.data)
     count = min(MEAN_OF, training.spec.num_examples)
-    mean = assessing_pairs.mean_photo(
-        assessing_pairs.Pairs(assessing_pairs.TRAIN, training, run.config.data, count)
-    )
-    translate = assessing_pairs.translating(run.task.translator, run.state)
+    mean = pairs.mean_photo(pairs.Pairs(pairs.TRAIN, training, run.config.data, count))
+    translate = pairs.translating(run.task.translator, run.state)
     rows = []
     for (experiment, split), found in _splits(setting, case, run).items():
         given = list(found)
-        scored = assessing_pairs.score(translate, given, run.config.data, mean)
+        scored = pairs.score(translate, given, run.config.data, mean)
         own = experiment == case.experiment
         photos = np.stack([photo for _, photo in given])
         rows.append(
@@ -224,10 +222,10 @@ def _beside(made: np.ndarray, photos: np.ndarray, count: int) -> bytes:
 
 def _columns(found: Mapping[str, Mapping[str, float | None]]) -> Row:
     """The scores of translations under their names, those of the others with what they are of."""
-    own = dict(found[assessing_pairs.MADE])
+    own = dict(found[pairs.MADE])
     others = {
         f'{name}_{candidate}': found[candidate][name]
-        for candidate in (assessing_pairs.INPUT, assessing_pairs.MEAN)
+        for candidate in (pairs.INPUT, pairs.MEAN)
         for name in scores.SCORES
     }
     return own | others
@@ -258,7 +256,7 @@ def _splits(setting: Setting, case: Case, run: Trained) -> dict[tuple[str, str],
 
 def _of(dataset: data.Dataset, config: ConfigDict, count: int) -> Pairs:
     """The first pairs of a set."""
-    return assessing_pairs.Pairs('', dataset, config, min(count, dataset.spec.num_examples))
+    return pairs.Pairs('', dataset, config, min(count, dataset.spec.num_examples))
 
 
 def _elsewhere(config: ConfigDict, **changes: Any) -> ConfigDict:
@@ -299,8 +297,8 @@ def summary(rows: Sequence[Row]) -> str:
             form = scores.SCORES[name].form
             values = (
                 row[name],
-                row[f'{name}_{assessing_pairs.INPUT}'],
-                row[f'{name}_{assessing_pairs.MEAN}'],
+                row[f'{name}_{pairs.INPUT}'],
+                row[f'{name}_{pairs.MEAN}'],
             )
             cells.append(' / '.join('-' if v is None else form.format(v) for v in values))
         cells.append(f'{row["edge_agreement"]:.3f}')
@@ -328,8 +326,8 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
         place = np.arange(len(rows))[::-1]
         axes.barh(place, [row['l1'] for row in rows], 0.7, color='#1f5fa8', label='translated')
         for candidate, color in (
-            (assessing_pairs.INPUT, '#9aa3ad'),
-            (assessing_pairs.MEAN, '#c8501e'),
+            (pairs.INPUT, '#9aa3ad'),
+            (pairs.MEAN, '#c8501e'),
         ):
             values = [row[f'l1_{candidate}'] for row in rows]
             label = candidate.replace('_', ' ')
@@ -416,9 +414,7 @@ STUDY = Study(
     columns=(
         ('experiment', 'input', 'split', 'size', 'recipe', 'l1', 'psnr', 'ssim', 'ab_error')
         + ('edge_agreement', 'cat_share', 'cat_share_photo', *FRECHET.values())
-        + tuple(
-            f'{n}_{c}' for c in (assessing_pairs.INPUT, assessing_pairs.MEAN) for n in scores.SCORES
-        )
+        + tuple(f'{n}_{c}' for c in (pairs.INPUT, pairs.MEAN) for n in scores.SCORES)
         + ('pairs', 'steps', 'minutes')
     ),
     trials=trials,

@@ -23,7 +23,8 @@ from gan_jax.benchmarking import arithmetic
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
 from gan_jax.processes import memory
-from gan_jax.types import Batch, DataSpec, Metrics
+from gan_jax.states import Metrics
+from gan_jax.types import Batch, DataSpec
 
 GEMM_SIDE = 2048
 _PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that comes when the parent ends

@@ -10,8 +10,8 @@ import numpy as np
 from gan_jax import rng
 from gan_jax.data import views
 from gan_jax.data.datasets import Dataset
-from gan_jax.states import GanState
-from gan_jax.types import Batch, Task
+from gan_jax.states import GanState, Task
+from gan_jax.types import Batch
 
 NUM_IMAGES = 500  # of each kind
 CALL = 100  # images in one call, about, so that memory does not grow with their number

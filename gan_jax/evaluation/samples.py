@@ -7,9 +7,8 @@ import numpy as np
 
 from gan_jax import rng
 from gan_jax.errors import UserError
-from gan_jax.states import GanState
+from gan_jax.states import GanState, Task
 from gan_jax.terminal import progress
-from gan_jax.types import Task
 
 CHUNK = 64  # images in one call, so that memory does not grow with their number
 

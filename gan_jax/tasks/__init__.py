@@ -9,9 +9,9 @@ from ml_collections import ConfigDict
 
 from gan_jax import rng
 from gan_jax.data import views
-from gan_jax.states import GanState
+from gan_jax.states import GanState, Metrics, Task
 from gan_jax.tasks import adversarial, semisupervised, shared, translation
-from gan_jax.types import Batch, DataSpec, Metrics, Task
+from gan_jax.types import Batch, DataSpec
 
 
 class Kind(NamedTuple):

@@ -17,9 +17,9 @@ import optax
 
 from gan_jax import ada, augment, images, losses, nets, optimizers, penalties, rng
 from gan_jax.errors import UserError
-from gan_jax.states import GanState, NetState
+from gan_jax.states import GanState, Metrics, NetState, Task
 from gan_jax.tasks import latents, shared
-from gan_jax.types import Batch, DataSpec, Metrics, Pair, Task
+from gan_jax.types import Batch, DataSpec, Pair
 
 _FIXED = {'disc.ema_decay': 0.0}  # no images and no classes are made by the discriminator
 

@@ -22,9 +22,9 @@ import optax
 
 from gan_jax import augment, images, nets, optimizers, rng
 from gan_jax.errors import UserError
-from gan_jax.states import GanState, NetState
+from gan_jax.states import GanState, Metrics, NetState, Part, Task
 from gan_jax.tasks import latents, shared
-from gan_jax.types import Batch, DataSpec, Metrics, Pair, Part, Task
+from gan_jax.types import Batch, DataSpec, Pair
 
 POOLS = {'all': 'in_turn', 'rest': 'unlabelled'}  # by config.semisupervised.unlabelled
 

@@ -15,9 +15,9 @@ import optax
 
 from gan_jax import augment, images, nets, rng
 from gan_jax.errors import UserError
-from gan_jax.states import GanState, NetState
+from gan_jax.states import GanState, NetState, Part, Sampler
 from gan_jax.tasks import latents
-from gan_jax.types import Batch, DataSpec, Pair, Part, Sampler
+from gan_jax.types import Batch, DataSpec, Pair
 
 Stats = Any  # a network's batch_stats
 

@@ -25,9 +25,9 @@ import optax
 from gan_jax import augment, images, losses, nets, optimizers, rng
 from gan_jax.errors import UserError
 from gan_jax.pretrained import perceptual
-from gan_jax.states import GanState, NetState
+from gan_jax.states import GanState, Metrics, NetState, Part, Task, Translator
 from gan_jax.tasks import shared
-from gan_jax.types import Batch, DataSpec, Metrics, Pair, Part, Task, Translator
+from gan_jax.types import Batch, DataSpec, Pair
 
 MOMENTS = 'image', 'running'
 

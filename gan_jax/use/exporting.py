@@ -22,8 +22,9 @@ from gan_jax import config as config_lib
 from gan_jax import digests, files, tasks
 from gan_jax.errors import UserError, nearest
 from gan_jax.records import workdirs
+from gan_jax.states import Part, Task
 from gan_jax.tasks import latents
-from gan_jax.types import DataSpec, Part, Task
+from gan_jax.types import DataSpec
 from gan_jax.use import trained
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'

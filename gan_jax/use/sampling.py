@@ -13,8 +13,8 @@ from gan_jax import files, images
 from gan_jax.data import added
 from gan_jax.errors import UserError
 from gan_jax.evaluation import samples
-from gan_jax.states import GanState
-from gan_jax.types import Batch, Sampler
+from gan_jax.states import GanState, Sampler
+from gan_jax.types import Batch
 
 STOPS = 4  # latents that a walk visits before it is back where it began
 FRAME_MS = 80

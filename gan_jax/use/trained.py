@@ -13,9 +13,9 @@ from gan_jax import digests, observers, tasks
 from gan_jax.errors import UserError
 from gan_jax.records import recorder, workdirs
 from gan_jax.records.checkpoints import Checkpoints
-from gan_jax.states import GanState
+from gan_jax.states import GanState, Task
 from gan_jax.tasks import latents
-from gan_jax.types import DataSpec, Task
+from gan_jax.types import DataSpec
 
 
 class Trained(NamedTuple):

@@ -17,7 +17,7 @@ from PIL import Image
 from gan_jax import files, images, paths
 from gan_jax.data import decode, image_files, inputs, parallel
 from gan_jax.errors import UserError
-from gan_jax.types import Task, Translator
+from gan_jax.states import Task, Translator
 from gan_jax.use import trained
 
 OVERLAP = 4  # neighbouring tiles share at least one side's fourth

@@ -10,8 +10,8 @@ import pytest
 
 from gan_jax import rng, tasks
 from gan_jax.data import shapes, views
-from gan_jax.states import GanState
-from gan_jax.types import Batch, DataSpec, Pair, Task
+from gan_jax.states import GanState, Task
+from gan_jax.types import Batch, DataSpec, Pair
 
 SIDE, JITTER = 5, 3
 STORED = SIDE + JITTER

@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax import config as config_lib
 from gan_jax import data, evaluation, tasks
-from gan_jax.types import Task, Translator
+from gan_jax.states import Task, Translator
 from gan_jax.use.trained import Trained
 from studies import one_pair
 from studies.study import Setting

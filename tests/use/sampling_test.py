@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.types import Sampler
+from gan_jax.states import Sampler
 from gan_jax.use import sampling
 
 START, END = jax.random.normal(jax.random.key(0), (2, 5, 100))

@@ -11,7 +11,7 @@ import pytest
 
 from gan_jax import cli
 from gan_jax.data import inputs
-from gan_jax.evaluation import text
+from gan_jax.evaluation import pairs, text
 from gan_jax.use import assessing_pairs, exporting, translating
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails
@@ -329,7 +329,7 @@ def test_a_distance_of_enough_pairs_is_shown_with_what_it_is_by(run, tmp_path, c
 def test_a_net_without_its_weights_is_refused_before_anything_is_translated(
     run, capsys, monkeypatch
 ):
-    monkeypatch.setattr(assessing_pairs, 'score', None)
+    monkeypatch.setattr(pairs, 'score', None)
     monkeypatch.setattr(assessing_pairs, 'ENOUGH', 2)
     line = fails(capsys, 'evaluate', f'--workdir={run}', '--features=inception')
     assert '--features=inception needs its weights' in line
@@ -347,7 +347,7 @@ EVALUATION_MISTAKES = {
 @pytest.mark.parametrize('case', EVALUATION_MISTAKES)
 def test_a_mistake_in_measuring_it_is_one_line(case, run, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(assessing_pairs, 'score', None)
+    monkeypatch.setattr(pairs, 'score', None)
     for folder in ('empty', 'broken'):
         (tmp_path / folder).mkdir()
     (tmp_path / 'broken' / 'a.jpg').write_bytes(b'no image')
