@@ -32,14 +32,12 @@ def shapes(net, side):
 @pytest.fixture(scope='module')
 def lite0():
     """EfficientNet-Lite0 with the weights of its package."""
-    pytest.importorskip(features.EFFICIENTNET.module)
     return evaluation.load_net('efficientnet_lite0')
 
 
 @pytest.fixture(scope='module')
 def squeeze():
     """SqueezeNet with the weights of its package."""
-    pytest.importorskip(features.SQUEEZENET.module)
     return evaluation.load_net('squeezenet')
 
 
@@ -319,7 +317,6 @@ PACKAGED = {'efficientnet_lite0': 'EFFICIENTNET', 'squeezenet': 'SQUEEZENET'}
 @pytest.mark.parametrize(('name', 'package'), PACKAGED.items())
 def test_a_package_that_is_missing_or_has_another_file_is_one_line(name, package, monkeypatch):
     good = getattr(features, package)
-    pytest.importorskip(good.module)
     swapped = good._replace(sha256='0' * 64)
     missing = good._replace(module='no_such_package')
     for bad, words in ((swapped, (good.sha256, '0' * 64)), (missing, ())):

@@ -116,7 +116,6 @@ def test_a_missing_package_is_one_line(monkeypatch):
 
 
 def test_efficientnet_sees_levels_as_its_feature_net_does():
-    pytest.importorskip(features.EFFICIENTNET.module)
     variables = frozen.read('efficientnet_lite0', 'this test')
     level = jnp.arange(64 * 64 * 3).reshape(1, 64, 64, 3) % 256.0
     maps = jax.jit(frozen.FROZEN['efficientnet_lite0'].maps)(variables, level / 127.5 - 1)
