@@ -104,6 +104,7 @@ def slants(real: np.ndarray) -> Trace:
 
 TRACES: Mapping[str, Callable[[np.ndarray], Trace]] = {
     'color': tones,
+    'soft_color': tones,
     'translation': borders,
     'cutout': holes,
     'small_cutout': functools.partial(holes, part=10),
