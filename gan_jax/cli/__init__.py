@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from pathlib import Path
 import sys
 
 from gan_jax import terminal
@@ -46,7 +47,8 @@ def main(argv: list[str]) -> int:
     try:
         return _run(argv[0], argv[1:])
     except UserError as error:
-        supervisor.say(f'error: {error}')
+        # Paths are absolute; those below the current folder are shown as a user writes them.
+        supervisor.say('error: ' + str(error).replace(f'{Path.cwd()}{os.sep}', ''))
         return 2
     except BrokenPipeError:
         # The reader, `head` say, has left: what it wanted is written.

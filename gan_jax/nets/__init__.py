@@ -36,7 +36,7 @@ NETS: dict[str, Pair[type[Net] | None]] = {
     'sgan_brownlee': Pair(sgan.BrownleeGenerator, sgan.BrownleeDiscriminator),
     'sgan_matching': Pair(sgan.MatchingGenerator, sgan.MatchingDiscriminator),
     'pix2pix': Pair(unet.Generator, patch.Discriminator),
-    'projected_patches': Pair(unet.Generator, projected_patches.Discriminator),
+    'projected_patches': Pair(None, projected_patches.Discriminator),
 }
 
 # Fields of every net come from the data set and the run, not from the net's own section.

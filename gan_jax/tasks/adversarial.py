@@ -25,7 +25,7 @@ _FIXED = {'disc.ema_decay': 0.0}  # no images and no classes are made by the dis
 
 
 class Recipe(NamedTuple):
-    """Everything about a GAN that does not change while it trains: a `players.Recipe`.
+    """Everything about a GAN that does not change while it trains: a `shared.Recipe`.
 
     Attributes:
       loss: functions of (real_logits, fake_logits) for each network.
@@ -128,7 +128,7 @@ def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[
 
 
 def init(recipe: Recipe, spec: DataSpec) -> GanState:
-    """A fresh state; see `players.init`."""
+    """A fresh state; see `shared.init`."""
     label, image = jnp.zeros(2, jnp.int32), jnp.zeros((2, *spec.image_shape))
     z = recipe.latent(jax.random.split(jax.random.key(0), 2))
     memory: dict[str, Any] = {}

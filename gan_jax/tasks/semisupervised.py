@@ -47,7 +47,7 @@ class Turn(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """Everything about a GAN that does not change while it trains: a `players.Recipe`.
+    """Everything about a GAN that does not change while it trains: a `shared.Recipe`.
 
     Attributes:
       weights: of the terms in `DISC_TERMS` and `GEN_TERMS`, without those that are 0.
@@ -171,7 +171,7 @@ def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[
 
 
 def init(recipe: Recipe, spec: DataSpec) -> GanState:
-    """A fresh state; see `players.init`."""
+    """A fresh state; see `shared.init`."""
     z = recipe.latent(jax.random.split(jax.random.key(0), 2))
     return shared.init(recipe, Pair((z,), (jnp.zeros((2, *spec.image_shape)),)))
 

@@ -40,7 +40,7 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: Path | Non
       UserError: images are not to be had, or are others than the run was trained on.
     """
     config = run.config.data
-    chosen = sets.of_folder(folder, run.image_shape, config.flip) if folder else None
+    chosen = sets.of_folder(Path(folder), run.image_shape, config.flip) if folder else None
     try:
         dataset = data.load(config)
         workdirs.refuse_other_data(workdir, run.config, dataset.fingerprint)

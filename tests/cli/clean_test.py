@@ -50,7 +50,7 @@ def test_it_says_what_became_of_the_photos(photos, tmp_path, capsys):
 def test_another_size_is_said_to_the_trainer(photos, tmp_path, capsys):
     argv = ['clean', f'--input={photos}', f'--output={tmp_path}/out', '--size=32']
     assert cli.main(argv) == 0
-    assert '--config.data.image_size=32' in capsys.readouterr().out
+    assert 'my_images:32' in capsys.readouterr().out
 
 
 def fails(capsys, *argv):

@@ -12,7 +12,7 @@ glibc = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='the C libr
 
 PROGRAM = """
 import resource
-from gan_jax import memory
+from gan_jax.processes import memory
 memory.keep()
 import jax, jax.numpy as jnp
 x, y = jnp.ones((16384, 64)), jnp.ones((64, 1024))
@@ -28,7 +28,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 10)
 # Heaps of a process in which eight threads were allocating at the same time.
 HEAPS = """
 import ctypes, threading
-from gan_jax import memory
+from gan_jax.processes import memory
 memory.keep()
 libc, together = ctypes.CDLL(None), threading.Barrier(8)
 libc.malloc.restype = ctypes.c_void_p

@@ -13,7 +13,7 @@ from tests import fleets
 
 PROGRAM = """
 import os, signal, sys, time
-from gan_jax import supervisor
+from gan_jax.processes import supervisor
 supervisor.attach()
 if supervisor.is_needed(sys.argv[1:]):
     sys.exit(supervisor.run())
