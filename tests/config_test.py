@@ -34,6 +34,17 @@ def test_smoke_saves_five_checkpoints_without_a_network(name):
     assert config.steps // config.save_every >= 5
 
 
+@pytest.mark.parametrize('name', ['canny', 'grey', 'facades'])
+def test_albums_of_pairs_have_a_recipe_of_their_own_and_the_papers(name):
+    sizes = {'': 128, ':64': 64, ':512': 512, ':paper': 256, ':128_paper': 128}
+    for preset, size in sizes.items():
+        config = experiments.load(f'pix2pix_{name}{preset}')
+        config_lib.validate(config)
+        assert config.data.image_size == size and config.data.jitter == 30 * size // 256
+        papers = config.batch_size, config.gen.net.norm, config.translation.perceptual
+        assert (papers == (1, 'batch', 0.0)) == preset.endswith('paper')
+
+
 def test_smoke_reaches_what_starts_later():
     config = config_lib.default()
     config.lecam.weight = 0.1

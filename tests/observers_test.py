@@ -82,3 +82,46 @@ def test_the_best_step_is_the_first_at_its_best(better, best, monkeypatch):
     rows = [{'step': step, 'figure': value} for step, value in values.items()] + [{'step': 70}]
     assert observers.best_step(rows, 'figure') == best
     assert observers.best_step([{'step': 1, 'other': 1.0}], 'figure') is None
+
+
+FELL = [5.0, 3.0, 4.0, 3.5, 3.1]
+
+
+@pytest.mark.parametrize(
+    'name, values, turned',
+    [
+        ('l1_held_out', FELL, 20),
+        ('l1_held_out', FELL[:4], None),
+        ('l1_held_out', [*FELL, 2.9], None),
+        ('ssim_held_out', [-value for value in FELL], 20),
+        ('l1', FELL, None),
+        ('l1_held_out', [], None),
+    ],
+    ids=['three worse', 'two worse', 'better again', 'more is better', 'of training', 'nothing'],
+)
+def test_held_out_images_have_turned_once_three_measurements_are_worse(name, values, turned):
+    rows = [{'step': 10 * n, name: value} for n, value in enumerate(values, 1)]
+    assert observers.turned(rows, name) == turned
+
+
+def translating(**changes):
+    """The observer of a translator of random pairs, a fifth of them held out."""
+    own = {'evaluate.every': 1.0, 'evaluate.figures': (), 'data.num_examples': 40}
+    config = gans.pix2pix(**own | changes)
+    dataset = data.load(config.data)
+    task = tasks.make(config, dataset.spec, axis_name=None)
+    return observers.make(config, task, dataset, images_per_step=8, place=None)
+
+
+def test_a_translator_is_measured_without_a_net_or_with_one(colour):
+    [found] = translating(**{'evaluate.best': 'ssim'})
+    assert found.facts.keys() == {'reference', 'samples'} and found.facts['samples'] == 40
+    by_net = {'evaluate.figures': ('classes',), 'evaluate.features': 'efficientnet_lite0'}
+    [found] = translating(**{'evaluate.best': 'distance_efflite0'}, **by_net)
+    assert found.facts['features']['name'] == 'efficientnet_lite0'
+
+
+@pytest.mark.parametrize('best', ['distance_efflite0', 'l1_held_out', 'cat_share'])
+def test_what_is_not_measured_of_a_translator_chooses_no_step(best):
+    with pytest.raises(UserError, match=f'best={best} is not measured without config.evaluate.fig'):
+        translating(**{'evaluate.best': best})

@@ -1,5 +1,6 @@
 """A trained translator in use: files of any size, the command, and what it refuses."""
 
+import functools
 import json
 import shutil
 import zipfile
@@ -17,11 +18,13 @@ from tests.cli.commands_test import fails
 from tests.data import photos
 
 SIDE = 64
+CONFIGS = {'paper': gans.pix2pix, 'projected': gans.pix2pix_projected}
+EACH = pytest.mark.parametrize('run', CONFIGS, indirect=True)
 
 
-def tiny(folder, **changes):
+def tiny(folder, kind='paper', **changes):
     """A run on photos, every random thing on, in a fraction of a second a step."""
-    return gans.pix2pix(
+    return CONFIGS[kind](
         **{
             'data.name': 'pairs',
             'data.path': str(folder),
@@ -34,6 +37,9 @@ def tiny(folder, **changes):
             'save_every': 2,
             'devices': 1,
             'tensorboard': False,
+            'evaluate.every': 1.0,
+            'evaluate.figures': (),
+            'evaluate.best': 'l1_held_out',
             **changes,
         }
     )
@@ -46,25 +52,39 @@ def album(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def run(album, tmp_path_factory):
-    """A run that was never interrupted."""
-    workdir = tmp_path_factory.mktemp('translator') / 'run'
-    trainer_test.train(tiny(album), workdir)
-    return workdir
+def runs(album, tmp_path_factory):
+    """Runs that were never interrupted, by their name."""
+    home = tmp_path_factory.mktemp('translators')
+
+    @functools.cache
+    def trained(kind):
+        trainer_test.train(tiny(album, kind), home / kind)
+        return home / kind
+
+    return trained
+
+
+@pytest.fixture
+def run(request, runs):
+    """The paper's, or the one that a test asks for."""
+    return runs(getattr(request, 'param', 'paper'))
 
 
 @pytest.mark.newest
+@EACH
 def test_resumed_equals_uninterrupted(run, album, tmp_path):
     workdir = tmp_path / 'resumed'
     shutil.copytree(run, workdir)
     shutil.rmtree(workdir / 'checkpoints' / '4')
-    trainer_test.train(tiny(album), workdir)
+    trainer_test.train(tiny(album, run.name), workdir)
     assert trainer_test.digest(workdir) == trainer_test.digest(run)
     assert trainer_test.lines(workdir) == trainer_test.lines(run)
+    assert trainer_test.evaluations(workdir) == trainer_test.evaluations(run)
     grids = [(folder / 'samples' / '000004.png').read_bytes() for folder in (run, workdir)]
     assert grids[0] == grids[1]
 
 
+@EACH
 def test_a_file_becomes_what_its_preview_is(run, tmp_path, capsys):
     """Bit for bit, from the photo that is the third panel of a preview, and a grey one."""
     grid = pixels(run / 'samples' / '000004.png')
@@ -271,6 +291,22 @@ def test_a_run_of_another_task_is_refused(tmp_path, capsys):
     assert 'the run translates no images' in line and not (tmp_path / 'out').exists()
 
 
+def test_while_it_trains_it_is_measured_as_afterwards(run, tmp_path):
+    workdir = tmp_path / 'run'
+    shutil.copytree(run, workdir)
+    assert cli.main(['evaluate', f'--workdir={workdir}', '--num_samples=2']) == 0
+    splits = json.loads((workdir / 'evaluation.json').read_text())['splits']
+    row = trainer_test.evaluations(run)[-1]
+    assert row['step'] == 4
+    for split, suffix in (('train', ''), ('held_out', '_held_out')):
+        assert splits[split]['images'] == 2
+        for name, value in splits[split]['scores']['translated'].items():
+            assert row[f'{name}{suffix}'] == value
+    assert 'L1' in (workdir / 'report.html').read_text()
+    best = min(trainer_test.evaluations(run), key=lambda row: row['l1_held_out'])['step']
+    assert translation.trained.load(run, 'best').state.step == best
+
+
 @pytest.mark.newest
 def test_it_is_measured_beside_its_input_and_the_mean_photo(run, tmp_path, capsys):
     other = photos.album(tmp_path, 2, (80, 80), first=50)
@@ -356,6 +392,7 @@ def test_a_mistake_in_measuring_it_is_one_line(case, run, capsys, tmp_path, monk
 
 
 @pytest.mark.newest
+@EACH
 def test_exported_it_makes_of_any_batch_what_it_makes_of_each(run, tmp_path, capsys):
     path = tmp_path / 'translator.bin'
     assert cli.main(['export', f'--workdir={run}', f'--output={path}']) == 0
