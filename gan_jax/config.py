@@ -261,8 +261,9 @@ def small_album(config: ConfigDict) -> None:
 
     A step is of eight pairs, with a tenth of the paper's parameters, so that an hour shows each
     pair hundreds of times. A perceptual loss (Johnson et al. 2016, arXiv:1603.08155) asks for fur
-    where L1 asks for the mean of all colours; repetition and convolution leave no checkerboard;
-    and instance norm keeps a picture from depending on its neighbours in the batch.
+    where L1 asks for the mean of all colours, and so does a discriminator that looks through the
+    same frozen net (Sauer et al. 2021, arXiv:2111.01007); repetition and convolution leave no
+    checkerboard; and instance norm keeps a picture from depending on its neighbours in the batch.
     """
     norm = 'instance_affine'
     config.gen.net = ConfigDict(
@@ -278,14 +279,15 @@ def small_album(config: ConfigDict) -> None:
     )
     config.gen.optimizer.learning_rate = 4e-4
     config.gen.ema_decay = 0.995
-    config.disc.net = ConfigDict(dict(name='pix2pix', width=32, norm=norm))
+    config.disc.net = ConfigDict(dict(name='projected_patches', norm=norm))
+    config.loss = 'hinge'
     config.translation.l1 = 40.0
     config.translation.perceptual = 20.0
     config.translation.disc_weight = 1.0
     config.batch_size = 8
-    config.steps = 9_000
+    config.steps = 10_000
     for role in ('gen', 'disc'):
-        config[role].optimizer.constant_steps = 4_500
+        config[role].optimizer.constant_steps = 5_000
     sides(config)['128']()
     config.evaluate.every = 10.0
     config.evaluate.num_samples = 50
@@ -326,6 +328,9 @@ def smoke(config: ConfigDict) -> ConfigDict:
     if config.task == 'translation':
         sides(config)['64']()
         # Nothing by nets that may not be installed.
+        config.disc.net = ConfigDict(
+            dict(name='pix2pix', norm=config.disc.net.get('norm', 'batch'))
+        )
         config.translation.perceptual = 0.0
         config.evaluate.features = config.evaluate.best = ''
         config.evaluate.figures = ()

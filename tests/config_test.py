@@ -41,8 +41,8 @@ def test_albums_of_pairs_have_a_recipe_of_their_own_and_the_papers(name):
         config = experiments.load(f'pix2pix_{name}{preset}')
         config_lib.validate(config)
         assert config.data.image_size == size and config.data.jitter == 30 * size // 256
-        papers = config.batch_size, config.gen.net.norm, config.translation.perceptual
-        assert (papers == (1, 'batch', 0.0)) == preset.endswith('paper')
+        papers = config.batch_size, config.disc.net.name, config.translation.perceptual
+        assert (papers == (1, 'pix2pix', 0.0)) == preset.endswith('paper')
 
 
 def test_smoke_reaches_what_starts_later():
