@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import birthday, distances, features, neighbours, sets, spectrum
+from gan_jax.evaluation import birthday, distances, features, neighbours, sets, sliced, spectrum
 
 COLLAPSED = 0.5  # diversity or spacing below which samples are flagged as collapsed
 TWINS = 1e-6  # of the mean distance: what rounding leaves between equal images, and more
@@ -118,6 +118,12 @@ def memorisation(given: Comparison) -> dict[str, Any]:
     return found
 
 
+def swd(given: Comparison) -> dict[str, Any]:
+    """The sliced Wasserstein distance of patches; {} for images smaller than its smallest level."""
+    value = sliced.distance(given.fake.image, given.real.image)
+    return {} if value is None else {'swd': value}
+
+
 def noise(given: Comparison) -> dict[str, Any]:
     """Fine grain that real images do not have, in grey levels."""
     found = spectrum.compare(given.fake.grain, given.real.grain)
@@ -136,6 +142,7 @@ FIGURES: Mapping[str, Callable[[Comparison], dict[str, Any]]] = {
     'diversity': diversity,
     'kinds': kinds,
     'memorisation': memorisation,
+    'swd': swd,
     'noise': noise,
     'classes': classes,
 }
@@ -147,6 +154,7 @@ RANKED: Mapping[str, tuple[str, int]] = {
     'frechet': ('frechet', 1),
     'kid': ('kid', 1),
     **dict.fromkeys(('precision', 'recall', 'density', 'coverage'), ('manifold', -1)),
+    'swd': ('swd', 1),
     'noise': ('noise', 1),
     **{name: ('classes', -1) for net in features.NETS.values() for name in net.ranked},
 }

@@ -34,6 +34,7 @@ WORDS: Mapping[str, Word] = {
     'spacing': Word('Spacing', '{:.3f}', 'distance to the nearest other, 1: as real images'),
     'kinds': Word('Kinds', '{:,.0f}', 'distinct images, by how many pairs are alike'),
     'collapsed': Word('Collapsed', '{}', 'diversity or spacing below 0.5'),
+    'swd': Word('Patches', '{:.2f}', 'sliced Wasserstein distance x 1000, 0: the same'),
     'noise': Word('Pixel noise', '{:.2f}', 'grey levels of 255 above what real images have'),
     'fine_power': Word('Fine detail', '{:.3f}', 'power at high frequencies, 1: as real images'),
     'readable_share': Word('Readable', '{:.1%}', 'digits read with confidence above 0.9'),

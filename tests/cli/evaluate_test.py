@@ -55,7 +55,7 @@ def test_figures_are_written_with_all_they_are_shown_with(run, capsys):
     expected = {
         'frechet_digits', 'kid_digits', 'kid_digits_std', 'precision', 'recall', 'density',
         'coverage', 'diversity', 'spacing', 'kinds', 'kinds_pairs', 'kinds_real',
-        'kinds_real_pairs', 'collapsed', 'copies', 'noise', 'fine_power', 'readable_share',
+        'kinds_real_pairs', 'collapsed', 'copies', 'swd', 'noise', 'fine_power', 'readable_share',
         'classes_present', 'class_histogram', 'carries_translation',
         'carries_translation_std',
     }  # fmt: skip
