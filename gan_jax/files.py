@@ -14,13 +14,22 @@ import zlib
 
 import numpy as np
 
-# How a file's name ends: .png, .mp4, and not the .2 of a folder v1.2.
-_SUFFIX = re.compile(r'\.[a-z]\w*$', re.IGNORECASE)
+_SUFFIX = re.compile(r'(?<=[^/])\.[a-z][^. /]*$', re.IGNORECASE)
+
+
+def suffix(name: str) -> str:
+    """What a file's name promises, in lower case: '.png', '.mp4', and '' of v1.2 or Mr. Brown."""
+    return name[len(stem(name)) :].lower()
+
+
+def stem(name: str) -> str:
+    """A file's name without its `suffix`; folders before it stay."""
+    return _SUFFIX.sub('', name)
 
 
 def names_folder(path: Path) -> bool:
     """Whether a user's output is a folder: one that is there, or a name without a suffix."""
-    return path.is_dir() or not _SUFFIX.search(path.name)
+    return path.is_dir() or not suffix(path.name)
 
 
 def carried(name: str) -> Path:

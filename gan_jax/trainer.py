@@ -17,7 +17,7 @@ import numpy as np
 
 from gan_jax import config as config_lib
 from gan_jax import data, experiments, observers, paths, report, runners, tasks
-from gan_jax.data import feeds, summary, views
+from gan_jax.data import feeds, looks, summary, views
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.processes import cluster
@@ -88,6 +88,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             print(_finished(config, workdir, max(checkpoints.steps()), command))
             return True
         dataset = data.load(config.data)
+        tasks.check(config, dataset)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
         share = runners.share(config.batch_size)
         feed = feeds.make_feed(dataset, config, tasks.draws(config), share)
@@ -123,7 +124,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
         )
         stack.enter_context(cluster.ending_at_once())  # before anything above is closed
         stack.enter_context(workdirs.full_disk(workdir))  # and before that has the word
-        if warning := summary.few(dataset.spec.num_examples, config.data.enough):
+        for warning in summary.warnings(dataset, config.data):
             run.progress.message(warning)
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
@@ -190,6 +191,7 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
             'fingerprint': dataset.fingerprint,
             'class_names': dataset.class_names,
             'feed': run.feed.kind,
+            'look': looks.of_dataset(dataset)._asdict() if run.task.classifier else None,
             **dataset.spec._asdict(),
         },
         parameters={'gen': size(state.nets.gen.params), 'disc': size(state.nets.disc.params)},

@@ -1,6 +1,7 @@
 """`folder`: a folder of images of your own, or a .zip of one."""
 
 from collections.abc import Sequence
+import dataclasses
 import difflib
 import functools
 from pathlib import Path
@@ -31,7 +32,7 @@ def load(config: ConfigDict) -> Dataset:
     The centred square of each, `config.crop` pixels a side or as large as it can be, at
     `config.image_size` (`decode.square`). Folders in the folder are classes if all images lie
     in two or more of them; with `config.unlabelled` the images in that folder, or in none, have
-    the label -1 (`album.classes`).
+    the label -1 (`image_files.classes`).
 
     Args:
       config: the run's `config.data`.
@@ -46,7 +47,7 @@ def load(config: ConfigDict) -> Dataset:
     found = image_files.find(Path(config.path))
     names, labels = image_files.classes(found.names, config.unlabelled)
     _refuse_misspelt(config.unlabelled, names)
-    return from_files.load(
+    dataset = from_files.load(
         config,
         state=(found.state, crop),
         names=found.names,
@@ -55,6 +56,8 @@ def load(config: ConfigDict) -> Dataset:
         make=functools.partial(from_files.make_square, found.files, size, crop),
         left_out=found.ignored,
     )
+    remedy = '' if names else image_files.to_have_classes(found.names)
+    return dataclasses.replace(dataset, to_have_classes=remedy)
 
 
 def _refuse_misspelt(unlabelled: str, class_names: Sequence[str]) -> None:

@@ -202,13 +202,13 @@ def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
       UserError: there is no image, or a result must not be written.
     """
     found = image_files.find(source, '--input')
-    single = image_files.is_image(source.name) and source.is_file()
+    single = image_files.is_single(source)
     whole = _names_file(output, single)
     jobs, left_out = [], list(found.ignored)
     taken: dict[Path, str] = {}
     for name in found.names:
         inside = PurePosixPath(name)
-        named = inside.with_name(paths.writable_name(inside.stem, '.png'))
+        named = inside.with_name(paths.writable_name(files.stem(inside.name), '.png'))
         target = output if whole else output / named
         if target in taken:
             left_out.append(image_files.LeftOut(name, f'{taken[target]} has the same name'))

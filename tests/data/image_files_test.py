@@ -1,4 +1,5 @@
 import os
+import pickle
 import time
 import zipfile
 
@@ -60,8 +61,35 @@ def test_a_path_that_is_none_is_one_line(kind, tmp_path):
 
 def test_an_empty_folder_says_what_is_looked_for(tmp_path):
     (tmp_path / 'readme.txt').write_text('none here')
-    with pytest.raises(UserError, match=r'holds no images: they must end in .*\.jpg'):
+    with pytest.raises(UserError, match='holds no images: JPEG, .*HEIC are read'):
         image_files.find(tmp_path)
+
+
+READ = ['a.jpg', 'a.JPE', 'a.jfif', 'a.tif', 'a.TIFF', 'a.avif', 'a.heic', 'a.HIF', 'DSC_0001']
+READ += ['Mr. Brown', 'photo.2024', '2024-05-01 at 10.30']  # a dot makes no suffix
+NAMED = ['a.dng', 'a.CR2', 'a.MOV', 'a.mp4', 'a.psd', 'a.jxl', 'a.jpg_large', 'a.jpg~', 'a.bak']
+SILENT = ['notes.txt', 'notes', 'Thumbs.db', 'desktop.ini', '.DS_Store', '._a.jpg', '.heic']
+
+
+@pytest.mark.parametrize('packed', [False, True])
+def test_what_an_album_of_a_phone_holds_is_read_or_named(packed, tmp_path):
+    put(tmp_path / 'set', *READ, *NAMED, *SILENT)
+    for name in SILENT:
+        (tmp_path / 'set' / name).write_text('no picture')
+    os.mkfifo(tmp_path / 'set' / 'pipe')  # which nobody writes to
+    if packed:
+        members = {name: (tmp_path / 'set' / name).read_bytes() for name in READ + NAMED + SILENT}
+        archive(tmp_path / 'set.zip', members)
+    found = image_files.find(tmp_path / ('set.zip' if packed else 'set'))
+    assert sorted(found.names) == sorted(READ)
+    assert sorted(item.name for item in found.ignored) == sorted(NAMED)
+    assert all('save' in item.why or 'suffix' in item.why for item in found.ignored)
+
+
+@pytest.mark.parametrize('name', ['a.jpe', 'DSC_0001'])
+def test_a_single_image_is_one_whatever_its_name(name, tmp_path):
+    put(tmp_path, name, 'other.jpg')
+    assert image_files.find(tmp_path / name).names == (name,)
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path):
@@ -203,6 +231,22 @@ def test_classes_are_the_outermost_folders_if_all_images_are_in_one():
     assert classes('a/x.jpg', 'b/deep/y.jpg', 'a/z.jpg') == (('a', 'b'), [0, 1, 0])
     assert classes('a/x.jpg', 'a/y.jpg') == ((), [0, 0])
     assert classes('a/x.jpg', 'y.jpg') == ((), [0, 0])
+
+
+def test_folders_called_by_numbers_are_in_their_order():
+    files = [f'{number}/x.jpg' for number in (10, 9, 100, 1)]
+    names, labels = image_files.classes(files)
+    assert names == ('1', '9', '10', '100') and labels.tolist() == [2, 1, 3, 0]
+    assert image_files.classes(['a1/x.jpg', 'a10/x.jpg', 'a2/x.jpg'])[0] == ('a1', 'a10', 'a2')
+
+
+def test_backslashes_in_a_zip_are_folders(tmp_path):
+    members = {'set\\cat\\a.jpg': CONTENT, 'set\\dog/b.jpg': b'b', 'set/dog/c.jpg': b'c'}
+    found = image_files.find(archive(tmp_path / 'set.zip', members))
+    assert found.names == ('set/cat/a.jpg', 'set/dog/b.jpg', 'set/dog/c.jpg')
+    assert image_files.classes(found.names)[0] == ('cat', 'dog')
+    copied = pickle.loads(pickle.dumps(found.files))
+    assert [copied.read(name) for name in found.names] == [CONTENT, b'b', b'c']
 
 
 def test_files_of_the_unlabelled_folder_and_of_none_have_no_class():
