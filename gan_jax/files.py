@@ -11,13 +11,18 @@ from typing import Any
 
 import numpy as np
 
-# How a file's name ends: .png, .mp4, and not the .2 of a folder v1.2.
-_SUFFIX = re.compile(r'\.[a-z]\w*$', re.IGNORECASE)
+_SUFFIX = re.compile(r'.\.[a-z][^. ]*$')
+
+
+def suffix(name: str) -> str:
+    """What a file's name promises, in lower case: '.png', '.mp4', and '' of v1.2 or Mr. Brown."""
+    found = _SUFFIX.search(name.lower())
+    return found[0][1:] if found else ''
 
 
 def names_folder(path: Path) -> bool:
     """Whether a user's output is a folder: one that is there, or a name without a suffix."""
-    return path.is_dir() or not _SUFFIX.search(path.name)
+    return path.is_dir() or not suffix(path.name)
 
 
 def carried(name: str) -> Path:

@@ -201,7 +201,7 @@ def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
       UserError: there is no image, or a result must not be written.
     """
     found = album.find(source, '--input')
-    single = album.is_image(source.name) and source.expanduser().is_file()
+    single = album.is_single(source.expanduser())
     whole = _names_file(output, single)
     jobs, left_out = [], list(found.ignored)
     taken: dict[Path, str] = {}

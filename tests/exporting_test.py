@@ -94,7 +94,7 @@ def test_of_a_semisupervised_run_the_classifier_and_the_generator(tmp_path, caps
     probability = found.call(np.zeros((4, 28, 28, 1), np.uint8))
     np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-5)
     assert json.dumps(found.facts)
-    assert 'is there; pass --overwrite' in fails(capsys, 'export', *flags)
+    assert '--overwrite' in fails(capsys, 'export', *flags)
     assert cli.main(['export', *flags, '--part=generator', '--overwrite']) == 0
     assert "takes z float32['N', 8]" in capsys.readouterr().out
     assert 'did you mean' in fails(capsys, 'export', *flags, '--part=generators', '--overwrite')

@@ -1,8 +1,9 @@
 """A user's images where they lie: in a folder with folders in it, or in a .zip of one."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import dataclasses
+import functools
 import hashlib
 import os
 from pathlib import Path, PurePosixPath
@@ -14,10 +15,30 @@ import zipfile
 
 import numpy as np
 
-from gan_jax.data.decode import SUFFIXES, Unreadable
+from gan_jax import files as files_lib
+from gan_jax.data import containers
+from gan_jax.data.decode import Unreadable
 from gan_jax.errors import UserError
 
 MAX_BYTES = 2**30  # a larger file is refused before it is read; 200 megapixels have 0.6e9 bytes
+READ = 'JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF and HEIC'
+_SUFFIXES = frozenset(
+    ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.bmp', '.gif', '.tif', '.tiff')
+    + ('.avif', '.heic', '.heif', '.hif')
+)
+# What an album has besides, and a user may take for pictures that are used.
+_OTHERS = {
+    "a camera's raw file: save it as JPEG": (
+        '.3fr .arw .cr2 .cr3 .dng .erf .kdc .mrw .nef .nrw .orf .pef .raf .raw .rw2 .srw .x3f'
+    ),
+    'a video: save frames of it as JPEG': (
+        '.3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv'
+    ),
+    'a kind that is not read: save it as JPEG or PNG': (
+        '.eps .ico .jp2 .jxl .pbm .pgm .ppm .psd .svg .tga .xcf'
+    ),
+}  # fmt: skip
+_REFUSED = {suffix: why for why, suffixes in _OTHERS.items() for suffix in suffixes.split()}
 
 
 class LeftOut(NamedTuple):
@@ -116,8 +137,9 @@ def _check_bytes(count: int) -> None:
 def find(path: Path, field: str = 'config.data.path') -> Album:
     """The images in a folder, or in a .zip of one, however deep; or a single image file.
 
-    Names that begin with a dot are passed over in silence, as are files whose suffix is not
-    an image's. Links are followed; a folder that was already seen is not entered again.
+    A name without a suffix is an image if its content is. Names that begin with a dot are passed
+    over in silence, as are files that are no pictures; pictures of other kinds, and videos, are
+    named. Links are followed; a folder that was already seen is not entered again.
 
     Args:
       path: the folder, the .zip or the image.
@@ -127,14 +149,18 @@ def find(path: Path, field: str = 'config.data.path') -> Album:
       UserError: there is no such folder, it cannot be read, or it holds no image.
     """
     path = existing(path, field)
-    if path.is_file() and is_image(path.name):
+    if is_single(path):
         return _single(path)
     album = _unzipped(path, field) if path.is_file() else _folder(path)
     if not album.names:
         why = f' ({"; ".join(map(str, album.ignored[:3]))})' if album.ignored else ''
-        kinds = ', '.join(sorted(SUFFIXES))
-        raise UserError(f'{field}={path} holds no images{why}: they must end in {kinds}')
+        raise UserError(f'{field}={path} holds no images{why}: {READ} are read')
     return album
+
+
+def is_single(path: Path) -> bool:
+    """Whether a path is a single image file."""
+    return path.is_file() and _judged(path.name, functools.partial(_head, path)) == ''
 
 
 def existing(path: Path, field: str) -> Path:
@@ -193,9 +219,27 @@ def shown(name: str) -> str:
     return ''.join(letter if ord(letter) > 31 else '?' for letter in text)
 
 
-def is_image(name: str) -> bool:
-    """Whether a file of this name is taken for an image."""
-    return not name.startswith('.') and PurePosixPath(name).suffix.lower() in SUFFIXES
+def _judged(name: str, head: Callable[[], bytes]) -> str | None:
+    """Why a file is left out; '' if it is taken for an image, None if it is passed over."""
+    suffix = files_lib.suffix(name)
+    if name.startswith('.'):
+        return None
+    if suffix in _SUFFIXES or suffix in _REFUSED:
+        return _REFUSED.get(suffix, '')
+    if kind := containers.kind(head()):
+        return f'{kind} by its content: give it the suffix of one' if suffix else ''
+    return None
+
+
+def _head(path: Path | str) -> bytes:
+    """What a file begins with; nothing of what is no file, as a pipe would wait for its writer."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b''
+        with open(path, 'rb') as file:
+            return file.read(containers.HEAD)
+    except OSError:
+        return b''
 
 
 def _folder(path: Path) -> Album:
@@ -219,9 +263,15 @@ def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
         seen.add((here.st_dev, here.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         inside = Path(folder).relative_to(root)
-        for file in filter(is_image, files):
-            name = (inside / file).as_posix()
+        for file in files:
             path = os.path.join(folder, file)
+            why = _judged(file, functools.partial(_head, path))
+            if why is None:
+                continue
+            name = (inside / file).as_posix()
+            if why:
+                ignored.append(LeftOut(name, why))
+                continue
             try:
                 status = os.stat(path)
             except OSError as error:  # a link that leads nowhere, or in a circle
@@ -245,6 +295,7 @@ def _unzipped(path: Path, field: str) -> Album:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
+            judged = [_judged_member(archive, info) for info in members]
     except PermissionError as error:
         raise UserError(f'{field}={path} may not be read: change its permissions') from error
     except Exception as error:  # zipfile raises what a damaged directory makes it meet
@@ -252,29 +303,33 @@ def _unzipped(path: Path, field: str) -> Album:
             f'{field}={path} is neither a folder, an image nor a whole .zip ({error}): give one of'
             ' them'
         ) from error
-    outside = [info for info in members if _leaves(info.filename)]
-    ignored = [LeftOut(info.filename, 'leads out of the archive') for info in outside]
+    ignored = [LeftOut(i.filename, why) for i, why in zip(members, judged, strict=True) if why]
     # By name, because an archive may hold a name twice; the last one is read.
     found = {
         info.filename: (info.filename, info.file_size, info.CRC)
-        for info in members
-        if not _leaves(info.filename) and _is_visible_image(info.filename)
+        for info, why in zip(members, judged, strict=True)
+        if why == ''
     }.values()
     names, state = _in_order(path, found)
     return Album(ZippedFiles(path), names, state, tuple(ignored))
 
 
-def _leaves(name: str) -> bool:
-    return name.startswith(('/', '\\')) or '..' in name.replace('\\', '/').split('/')
+def _judged_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str | None:
+    """`_judged` of a member of an archive."""
+    if info.filename.startswith(('/', '\\')) or '..' in info.filename.replace('\\', '/').split('/'):
+        return 'leads out of the archive'
+    *folders, file = PurePosixPath(info.filename).parts or ('',)
+    if any(folder.startswith('.') or folder == '__MACOSX' for folder in folders):
+        return None
 
+    def head() -> bytes:
+        try:
+            with archive.open(info) as member:
+                return member.read(containers.HEAD)
+        except Exception:  # zipfile, zlib and the system raise what they like
+            return b''
 
-def _is_visible_image(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    if not parts:
-        return False
-    *folders, file = parts
-    hidden = any(folder.startswith('.') or folder == '__MACOSX' for folder in folders)
-    return not hidden and is_image(file)
+    return _judged(file, head)
 
 
 def _in_order(path: Path, found: Iterable[tuple[str, int, int]]) -> tuple[tuple[str, ...], str]:

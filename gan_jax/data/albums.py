@@ -27,7 +27,7 @@ STORED = 'every'  # the split that is prepared; those a config may name are chos
 LISTED = 'files.csv'  # beside a prepared set: what became of each file
 CHUNK = 32  # images that are made at once
 NAMED = 3  # files that a message names
-VERSION = 1  # of how an image is decoded, cut and resized
+VERSION = 2  # of how an image is decoded, cut and resized
 
 Make = Callable[[Any], tuple[np.ndarray, int]]
 
@@ -79,7 +79,8 @@ def load(
     if not names:
         raise _nothing_left(0, left_out)
     size = side(config)
-    text = repr((VERSION, size, panels, tuple(class_names), *state))
+    how = VERSION, decode.abilities()
+    text = repr((*how, size, panels, tuple(class_names), *state))
     key = f'{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}'
     preparation = functools.partial(
         _prepare, key, (size, panels * size, 3), names, tuple(class_names), item, make, left_out

@@ -1,16 +1,28 @@
 """From the bytes of an image file to RGB pixels: every kind of file an album has, none trusted."""
 
+import functools
 import io
 import math
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, features
 
-SUFFIXES = frozenset(('.jpg', '.jpeg', '.jfif', '.png', '.webp', '.bmp', '.gif'))
-FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'GIF')  # others may start programs
+from gan_jax.data import containers
+from gan_jax.data.containers import Bare
+
 MAX_PIXELS = 200_000_000  # more is refused before it is decoded; a phone's photo has up to 2e8
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
-LYING = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+LYING = (5, 6, 7, 8)  # orientations that exchange width and height
+# What turns a picture of each orientation upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # The check in `_open` replaces Pillow's, which only warns up to twice its own limit.
 Image.MAX_IMAGE_PIXELS = None
@@ -23,8 +35,10 @@ class Unreadable(Exception):
 def read(content: bytes, least_side: int = 0) -> Image.Image:
     """Decodes an image, upright as its EXIF orientation says, as RGB.
 
-    JPEG, PNG, WebP, BMP and GIF (its first frame); grey, palette, CMYK and 16 bits a channel
-    become RGB of 8; transparent pixels are laid over `BACKGROUND`.
+    JPEG, PNG, WebP, BMP, GIF, TIFF (of these the first frame), AVIF and, where pillow-heif is
+    installed, HEIC, whatever the file's name is; grey, palette, CMYK and 16 bits a channel become
+    RGB of 8; transparent pixels are laid over `BACKGROUND`. What else is in the file is not looked
+    at, see `gan_jax.data.containers`.
 
     Args:
       content: of the file.
@@ -40,28 +54,34 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
 def read_with_size(content: bytes, least_side: int = 0) -> tuple[Image.Image, tuple[int, int]]:
     """`read`, and the width and height that the upright image has at its full size."""
     try:
-        with _open(content) as image:
+        bare = containers.strip(content)
+        with _open(bare) as image:
             full = image.size
-            if least_side:
+            if least_side and bare.kind == 'JPEG':
                 factor = 2 * least_side / min(image.size)
                 image.draft(None, tuple(math.ceil(side * factor) for side in image.size))
             image.load()
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            if orientation != 1:
-                ImageOps.exif_transpose(image, in_place=True)
-            return _rgb(image), full[::-1] if orientation in LYING else full
+            turned = _orientation(bare, image)
+            rgb = _rgb(image, bare)
+            if turned in _TURNS:
+                rgb = rgb.transpose(_TURNS[turned])
+            return rgb, full[::-1] if turned in LYING else full
     except Unreadable:
         raise
     except Exception as error:  # the decoders raise whatever they meet
         raise Unreadable(str(error).splitlines()[0] if str(error) else repr(error)) from error
 
 
-def _open(content: bytes) -> Image.Image:
-    if not content:
+def _open(bare: Bare) -> Image.Image:
+    if not bare.content:
         raise Unreadable('the file is empty')
+    if bare.kind == 'HEIF' and not _knows_heif():
+        raise Unreadable('HEIC: `pip install pillow-heif` makes it readable, or save it as JPEG')
+    if bare.kind == 'AVIF' and not features.check('avif'):
+        raise Unreadable('AVIF, which this Pillow cannot read: save it as JPEG')
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-    except Image.UnidentifiedImageError:
+        image = Image.open(io.BytesIO(bare.content), formats=[bare.kind])
+    except (Image.UnidentifiedImageError, KeyError):
         raise Unreadable('not an image') from None
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -69,18 +89,62 @@ def _open(content: bytes) -> Image.Image:
     return image
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+@functools.cache
+def _knows_heif() -> bool:
+    """Whether Pillow reads HEIC, which an optional package teaches it."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def abilities() -> tuple[str, ...]:
+    """The kinds of files that not every installation reads, of those that this one does."""
+    return ('HEIF',) * _knows_heif() + ('AVIF',) * features.check('avif')
+
+
+def _orientation(bare: Bare, image: Image.Image) -> int:
+    """As the file says; HEIC is upright when it is decoded."""
+    if bare.kind in ('WEBP', 'AVIF'):
+        return containers.orientation(*(image.info.get(name, b'') for name in ('exif', 'xmp')))
+    return bare.orientation
+
+
+def _rgb(image: Image.Image, bare: Bare) -> Image.Image:
+    opaque = _opaque(bare) if bare.transparent else None
+    image = _eight_bits(image)
+    if opaque is None and ('A' in image.getbands() or 'transparency' in image.info):
+        image = image.convert('RGBA')
+        opaque = image.getchannel('A')
+    image = image if image.mode == 'RGB' else image.convert('RGB')
+    if opaque is None:
+        return image
+    paper = Image.new('RGB', image.size, BACKGROUND)
+    paper.paste(image, mask=opaque)
+    return paper
+
+
+def _opaque(bare: Bare) -> Image.Image:
+    """Where a PNG has not its transparent colour, of all its bits: Pillow drops some."""
+    import cv2
+
+    encoded = np.frombuffer(bare.content, np.uint8)
+    exact = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    depth = bare.content[24]  # of IHDR; smaller ones than 8 are spread over 0 to 255
+    most = 2**depth - 1
+    blue_first = [(level & most) * max(255 // most, 1) for level in bare.transparent[::-1]]
+    return Image.fromarray((exact != np.array(blue_first)).any(axis=-1))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith(('I', 'F')):  # 16 bits a pixel, or more than an image has
         pixels = np.asarray(image)
         if image.mode.startswith('F') or pixels.min() < 0 or pixels.max() > 65535:
             raise Unreadable(f'pixels of type {image.mode}, which have no known range')
         image = Image.fromarray((pixels.astype(np.uint32) * 255 // 65535).astype(np.uint8))
-    if 'A' in image.getbands() or 'transparency' in image.info:
-        image = image.convert('RGBA')
-        paper = Image.new('RGB', image.size, BACKGROUND)
-        paper.paste(image, mask=image.getchannel('A'))
-        return paper
-    return image if image.mode == 'RGB' else image.convert('RGB')
+    return image
 
 
 def read_square(content: bytes, side: int, crop: int = 0) -> np.ndarray:

@@ -60,8 +60,35 @@ def test_a_path_that_is_none_is_one_line(kind, tmp_path):
 
 def test_an_empty_folder_says_what_is_looked_for(tmp_path):
     (tmp_path / 'readme.txt').write_text('none here')
-    with pytest.raises(UserError, match=r'holds no images: they must end in .*\.jpg'):
+    with pytest.raises(UserError, match='holds no images: JPEG, .*HEIC are read'):
         album.find(tmp_path)
+
+
+READ = ['a.jpg', 'a.JPE', 'a.jfif', 'a.tif', 'a.TIFF', 'a.avif', 'a.heic', 'a.HIF', 'DSC_0001']
+READ += ['Mr. Brown', 'photo.2024', '2024-05-01 at 10.30']  # a dot makes no suffix
+NAMED = ['a.dng', 'a.CR2', 'a.MOV', 'a.mp4', 'a.psd', 'a.jxl', 'a.jpg_large', 'a.jpg~', 'a.bak']
+SILENT = ['notes.txt', 'notes', 'Thumbs.db', 'desktop.ini', '.DS_Store', '._a.jpg', '.heic']
+
+
+@pytest.mark.parametrize('packed', [False, True])
+def test_what_an_album_of_a_phone_holds_is_read_or_named(packed, tmp_path):
+    put(tmp_path / 'set', *READ, *NAMED, *SILENT)
+    for name in SILENT:
+        (tmp_path / 'set' / name).write_text('no picture')
+    os.mkfifo(tmp_path / 'set' / 'pipe')  # which nobody writes to
+    if packed:
+        members = {name: (tmp_path / 'set' / name).read_bytes() for name in READ + NAMED + SILENT}
+        archive(tmp_path / 'set.zip', members)
+    found = album.find(tmp_path / ('set.zip' if packed else 'set'))
+    assert sorted(found.names) == sorted(READ)
+    assert sorted(item.name for item in found.ignored) == sorted(NAMED)
+    assert all('save' in item.why or 'suffix' in item.why for item in found.ignored)
+
+
+@pytest.mark.parametrize('name', ['a.jpe', 'DSC_0001'])
+def test_a_single_image_is_one_whatever_its_name(name, tmp_path):
+    put(tmp_path, name, 'other.jpg')
+    assert album.find(tmp_path / name).names == (name,)
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path):
