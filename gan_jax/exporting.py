@@ -40,7 +40,7 @@ class Exported(NamedTuple):
       call: (*inputs [N, ...]) -> float32 [N, ...], by the artefact.
       inputs: shape and dtype of one example of each, by name.
       difference: the most by which it differs from the network.
-      facts: `part`, `step`, `task` and `name` of the run, and `versions`.
+      facts: `part`, `step`, `task` and `name` of the run, `versions` and `class_names`.
     """
 
     call: Callable[..., jax.Array]
@@ -142,7 +142,8 @@ def load(path: Path) -> Exported:
             f'{path}: its results differ from those of {weights_of(path).name} by {difference:.2g},'
             f' more than {TOLERANCE[config.precision]:.0e}: export it again, on this machine'
         )
-    del facts['config'], facts['data']
+    facts['class_names'] = facts.pop('data').get('class_names', [])
+    del facts['config']
     return Exported(call, part.inputs, difference, facts)
 
 

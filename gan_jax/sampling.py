@@ -1,6 +1,6 @@
 """Grids, files and walks from a trained generator."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import files, images
-from gan_jax.data import added
+from gan_jax.data import added, classes
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
+from gan_jax.trained import Trained
 from gan_jax.types import Batch, Sampler
 
 CHUNK = 64  # images in one call, so that memory does not grow with their number
@@ -28,6 +29,7 @@ class Draw(NamedTuple):
       num: images.
       seed: of their latents.
       labels: classes in turn; all of them if empty.
+      class_names: of the set; empty where they are not known.
     """
 
     sampler: Sampler
@@ -35,11 +37,15 @@ class Draw(NamedTuple):
     num: int
     seed: int
     labels: tuple[int, ...]
+    class_names: tuple[str, ...] = ()
+
+    def classes(self) -> tuple[int, ...]:
+        """Those that come in turn; empty for an unconditional generator."""
+        return self.labels or tuple(range(self.sampler.num_classes))
 
     def label(self) -> np.ndarray:
         """The class of each image, int32 [num]; zeros if there are none."""
-        classes = self.labels or tuple(range(max(self.sampler.num_classes, 1)))
-        return np.resize(np.array(classes, np.int32), self.num)
+        return np.resize(np.array(self.classes() or (0,), np.int32), self.num)
 
     def latent(self, stop: int = 0) -> np.ndarray:
         """float32 [num, latent_dim], others for each `stop` of a walk."""
@@ -51,20 +57,20 @@ class Draw(NamedTuple):
         return len(self.labels) if len(self.labels) > 1 else math.ceil(math.sqrt(self.num))
 
 
-def parse_labels(words: list[str], num_classes: int) -> tuple[int, ...]:
-    """The classes that --labels names.
+def make_draw(run: Trained, num: int, seed: int, words: Sequence[str]) -> Draw:
+    """What --num, --seed and --labels ask for of a run whose generator starts from a latent.
 
     Raises:
-      UserError: the generator has no classes, or not this one.
+      UserError: the generator has no classes, or not one of these.
     """
-    if words and not num_classes:
+    sampler = run.task.sampler
+    if words and not sampler.num_classes:
         raise UserError(
-            f'--labels={",".join(words)}: the generator is unconditional (config.conditional=False)'
+            f'--labels={",".join(words)}: the generator is unconditional, it was trained without'
+            ' classes: leave it out'
         )
-    for word in words:
-        if not word.isdecimal() or int(word) >= num_classes:
-            raise UserError(f'--labels: {word!r} is not a class; they are 0 to {num_classes - 1}')
-    return tuple(map(int, words))
+    names = run.class_names or tuple(map(str, range(sampler.num_classes)))
+    return Draw(sampler, run.state, num, seed, classes.parse(words, names, '--labels'), names)
 
 
 def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
@@ -97,16 +103,19 @@ def write_grid(path: Path, draw: Draw) -> None:
 
 
 def write_files(folder: Path, draw: Draw) -> None:
-    """One PNG an image: 00000.png, or 00000_3.png with its class."""
+    """One PNG an image: 00000.png, or 00000_3_fox.png with its class."""
     label = draw.label()
     for number, image in enumerate(generate(draw, draw.latent())):
-        name = f'{number:05d}_{label[number]}' if draw.sampler.num_classes else f'{number:05d}'
+        name = f'{number:05d}'
+        if draw.sampler.num_classes:
+            name += f'_{classes.in_file_name(label[number], draw.class_names)}'
         images.write_png(folder / f'{name}.png', image)
 
 
 def write_arrays(path: Path, draw: Draw) -> None:
     """An .npz file of all images and their classes, which `config.data.added` adds to a set."""
-    added.write(path, Batch(generate(draw, draw.latent()), draw.label()))
+    names = draw.class_names if draw.sampler.num_classes else ()
+    added.write(path, Batch(generate(draw, draw.latent()), draw.label()), names)
 
 
 def slerp(start: jax.Array, end: jax.Array, along: float) -> jax.Array:

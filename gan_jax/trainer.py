@@ -95,6 +95,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             print(f'{workdir} is finished: {config.steps} steps; see {workdir}/report.html')
             return True
         dataset = data.load(config.data)
+        tasks.check(config, dataset)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
         share = runners.share(config.batch_size)
         feed = feeds.make_feed(dataset, config, tasks.draws(config), share)

@@ -4,6 +4,7 @@ Prints the number of images, their size, classes, duplicates, fingerprint, and o
 your own what was left out and how it is split. A pair is shown as one cell.
 """
 
+from collections.abc import Mapping, Sequence
 import itertools
 from pathlib import Path
 import sys
@@ -15,7 +16,6 @@ from gan_jax.cli.flags import Invocation, define_overwrite
 DEFAULT_CONFIG = 'quickstart'
 SHOWN = 100  # images on the sheet
 COLUMNS = 10  # of panels
-NAMED = 12  # classes that are printed
 MAKER = 'gan-jax data'  # noted in a sheet, which the next one may replace
 
 
@@ -43,9 +43,12 @@ def main(invocation: Invocation) -> None:
     startup.prepare()
     config_lib.validate(config)
     dataset = data.load(config.data)
+    tasks.check(config, dataset)
     draws = tasks.draws(config)
     feed = feeds.make_feed(dataset, config, draws)
-    for name, value in sheet.summarise(dataset).items():
+    summary = sheet.summarise(dataset)
+    summary['classes'] = _named(dataset.class_names, summary['classes'])
+    for name, value in summary.items():
         print(f'{name.replace("_", " "):16} {_text(value)}')
     count = dataset.spec.num_examples
     if warning := sheet.few(count, config.data.enough):
@@ -65,9 +68,16 @@ def main(invocation: Invocation) -> None:
     print(f'wrote {output}: {what} as the discriminator sees them')
 
 
+def _named(class_names: Sequence[str], counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts of classes by number and name."""
+    from gan_jax.data import classes
+
+    return dict(zip(classes.labelled(class_names), counts.values(), strict=True))
+
+
 def _text(value: object) -> str:
+    from gan_jax.data import classes
+
     if isinstance(value, dict):
-        named = [f'{name}: {count}' for name, count in list(value.items())[:NAMED]]
-        more = [f'and {len(value) - NAMED} more'] if len(value) > NAMED else []
-        return ', '.join(named + more) or 'none'
+        return classes.listed([f'{name}: {count}' for name, count in value.items()]) or 'none'
     return f'{value:.4f}' if isinstance(value, float) else str(value)

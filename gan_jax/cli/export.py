@@ -30,6 +30,7 @@ def main(invocation: Invocation) -> None:
     """Writes both files, and checks them."""
     from gan_jax import exporting
     from gan_jax.cli import outputs, startup
+    from gan_jax.data import classes
 
     values = invocation.flags
     output = Path(values.output).expanduser()
@@ -41,6 +42,8 @@ def main(invocation: Invocation) -> None:
     found = exporting.load(output)
     taken = ', '.join(f'{name} {x.dtype}{["N", *x.shape]}' for name, x in found.inputs.items())
     print(f'{found.facts["part"]} of step {found.facts["step"]:,}: takes {taken}')
+    if named := found.facts['class_names']:
+        print(f'classes: {classes.listed(classes.labelled(named))}')
     print(f'differs from the network by {found.difference:.1e} at most')
     for path in paths:
         print(f'wrote {path}: {path.stat().st_size / 1e6:,.1f} MB')

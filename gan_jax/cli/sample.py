@@ -5,10 +5,14 @@ for --config.data.added, and a folder gets single files; one that holds others i
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from gan_jax.cli.flags import Invocation, define_overwrite, define_step
+
+if TYPE_CHECKING:
+    from gan_jax.sampling import Draw
 
 REQUIRED = ('workdir', 'output')
 DEFAULT_FRAMES = 60
@@ -25,7 +29,7 @@ def define(values: flags.FlagValues) -> None:
         'seed', 0, 'other seeds, other images', lower_bound=0, upper_bound=2**32 - 1,
         flag_values=values,
     )  # fmt: skip
-    flags.DEFINE_list('labels', [], 'classes in turn, e.g. 0,1,2', flag_values=values)
+    flags.DEFINE_list('labels', [], 'classes in turn, by name or number', flag_values=values)
     flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
     define_step(values)
     define_overwrite(values)
@@ -50,8 +54,7 @@ def main(invocation: Invocation) -> None:
     data.keep_out(run.config.data, output, '--output')
     if run.task.sampler is None:
         raise UserError(f'--workdir={values.workdir}: its generator does not start from a latent')
-    labels = sampling.parse_labels(values.labels, run.task.sampler.num_classes)
-    draw = sampling.Draw(run.task.sampler, run.state, values.num, values.seed, labels)
+    draw = sampling.make_draw(run, values.num, values.seed, values.labels)
     if suffix == '.gif':
         sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)
     elif suffix == '.png':
@@ -60,4 +63,12 @@ def main(invocation: Invocation) -> None:
         sampling.write_arrays(output, draw)
     else:
         sampling.write_files(output, draw)
-    print(f'wrote {output}: {values.num} images of step {int(run.state.step)}')
+    print(f'wrote {output}: {values.num} images of step {int(run.state.step)}{_in_turn(draw)}')
+
+
+def _in_turn(draw: 'Draw') -> str:
+    from gan_jax.data import classes
+
+    entries = classes.labelled(draw.class_names)
+    turn = classes.listed([entries[label] for label in draw.classes()])
+    return f', classes in turn: {turn}' if turn else ''

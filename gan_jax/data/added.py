@@ -1,5 +1,6 @@
 """Images that a file adds to a data set, such as those that a trained GAN made."""
 
+from collections.abc import Sequence
 import dataclasses
 import hashlib
 from pathlib import Path
@@ -9,7 +10,7 @@ import zlib
 import numpy as np
 
 from gan_jax import files
-from gan_jax.data import cache
+from gan_jax.data import cache, classes
 from gan_jax.data.sources import Dataset, Source
 from gan_jax.errors import UserError
 from gan_jax.types import Batch
@@ -19,9 +20,16 @@ from gan_jax.types import Batch
 _UNREADABLE = OSError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile, zlib.error
 
 
-def write(path: Path, batch: Batch) -> None:
-    """Writes uint8 [N, H, W, C] and int32 [N] as an .npz file that `config.data.added` may name."""
-    files.replace(path, files.arrays(image=batch.image, label=batch.label))
+def write(path: Path, batch: Batch, class_names: Sequence[str] = ()) -> None:
+    """Writes an .npz file that `config.data.added` may name.
+
+    Args:
+      path: of the file.
+      batch: uint8 [N, H, W, C] and int32 [N].
+      class_names: what the labels mean; empty where there are none.
+    """
+    names = {'class_names': np.array(class_names, str)} if class_names else {}
+    files.replace(path, files.arrays(image=batch.image, label=batch.label, **names))
 
 
 def join(dataset: Dataset, path: Path) -> Dataset:
@@ -30,22 +38,30 @@ def join(dataset: Dataset, path: Path) -> Dataset:
     Args:
       dataset: any.
       path: `image`, uint8 [N, H, W, C] of the set's shape, and `label`, int [N], of its classes
-        or -1.
+        or -1; `class_names`, if it has them, those of the set.
 
     Raises:
       UserError: the file cannot be read, or does not fit the set.
     """
-    more = _read(path)
-    shape, classes = dataset.spec.image_shape, dataset.spec.num_classes
+    more, names = _read(path)
+    shape, count = dataset.spec.image_shape, dataset.spec.num_classes
     whole = more.image.dtype == np.uint8 and more.label.shape == more.image.shape[:1]
     if not whole or more.image.shape[1:] != shape:
         raise UserError(
             f'config.data.added={path}: must hold uint8 images {list(shape)} and a label for each,'
             f' not {more.image.dtype} {list(more.image.shape)} and {list(more.label.shape)}'
         )
-    if ((more.label < -1) | (more.label >= max(classes, 1))).any():
+    if ((more.label < -1) | (more.label >= max(count, 1))).any():
         raise UserError(
-            f'config.data.added={path}: labels must be -1 or those of the {classes} classes'
+            f'config.data.added={path}: labels must be -1 or those of the {count} classes'
+        )
+    if names and names != dataset.class_names:
+        theirs, ours = (
+            classes.listed(classes.labelled(found)) for found in (names, dataset.class_names)
+        )
+        raise UserError(
+            f'config.data.added={path}: its labels mean {theirs}, those of the set {ours or "none"}'
+            ': sample it from a run on the same classes'
         )
     own = cache.fingerprint(shape, cache.example_digests(more))
     return dataclasses.replace(
@@ -56,11 +72,13 @@ def join(dataset: Dataset, path: Path) -> Dataset:
     )
 
 
-def _read(path: Path) -> Batch:
+def _read(path: Path) -> tuple[Batch, tuple[str, ...]]:
+    """The images, and the names of their classes, where the file has them."""
     try:
         # NumPy leaves a damaged archive open that it opened itself.
         with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
-            return Batch(arrays['image'], arrays['label'].astype(np.int32))
+            batch = Batch(arrays['image'], arrays['label'].astype(np.int32))
+            return batch, tuple(map(str, arrays.get('class_names', ())))
     except _UNREADABLE as error:
         raise UserError(
             f'config.data.added={path}: no .npz file with image and label ({error}); write one with'

@@ -1,7 +1,7 @@
 """A user's images where they lie: in a folder with folders in it, or in a .zip of one."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import functools
 import hashlib
@@ -75,13 +75,20 @@ class Files:
             raise Unreadable(error.strerror or str(error)) from error
 
 
+@dataclasses.dataclass(frozen=True)
 class ZippedFiles(Files):
-    """The same in a .zip, which is never unpacked."""
+    """The same in a .zip, which is never unpacked.
+
+    Attributes:
+      packed_as: the names that members have in the archive, where those differ.
+    """
+
+    packed_as: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def read(self, name: str) -> bytes:
         """The content of a member."""
         try:
-            members = self._members()
+            members, name = self._members(), self.packed_as.get(name, name)
             _check_bytes(members.getinfo(name).file_size)
             return members.read(name)
         except Unreadable:
@@ -97,7 +104,7 @@ class ZippedFiles(Files):
         return local.file
 
     def __reduce__(self) -> tuple:
-        return ZippedFiles, (self.path,)  # a copy opens the .zip for itself
+        return ZippedFiles, (self.path, self.packed_as)  # a copy opens the .zip for itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +201,8 @@ def keep_out(path: Path, field: str, output: Path, flag: str) -> None:
 def classes(names: Sequence[str], unlabelled: str = '') -> tuple[tuple[str, ...], np.ndarray]:
     """Classes from sub-folders: the names of the classes, and int32 [N], the class of each file.
 
-    There are classes if all files lie in sub-folders, two or more: the outermost ones, sorted.
+    There are classes if all files lie in sub-folders, two or more: the outermost ones, sorted,
+    and by number where all are numbers.
     A folder that holds all others, as in a .zip of one, does not count.
 
     Args:
@@ -202,15 +210,31 @@ def classes(names: Sequence[str], unlabelled: str = '') -> tuple[tuple[str, ...]
       unlabelled: a sub-folder that is no class; its files, and those in no sub-folder, have the
         class -1. '': there is none, and one file in no sub-folder means that there are no classes.
     """
-    common = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ''
-    start = len(common) + 1 if common else 0
-    # The folder, or '' for a file in none.
-    heads = [sys.intern(name[start:].rpartition('/')[0].partition('/')[0]) for name in names]
+    heads = _outermost(names)
     outer = sorted(set(heads) - ({'', unlabelled} if unlabelled else set()))
+    if all(map(str.isdecimal, outer)):
+        outer.sort(key=int)
     if len(outer) < (1 if unlabelled else 2) or '' in outer:
         return (), np.zeros(len(names), np.int32)
     number = {name: index for index, name in enumerate(outer)}
     return tuple(outer), np.fromiter((number.get(h, -1) for h in heads), np.int32, len(names))
+
+
+def _outermost(names: Sequence[str]) -> list[str]:
+    """The outermost folder of each file below what is common to all, '' for one in none."""
+    common = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ''
+    start = len(common) + 1 if common else 0
+    return [sys.intern(name[start:].rpartition('/')[0].partition('/')[0]) for name in names]
+
+
+def to_have_classes(names: Sequence[str]) -> str:
+    """What to do about files of which `classes` finds none."""
+    heads = _outermost(names)
+    strays = [name for name, head in zip(names, heads, strict=True) if not head]
+    if len(strays) == len(names):
+        return 'sort its pictures into a sub-folder for each'
+    count = f'{len(strays):,} of {len(names):,} pictures lie in no sub-folder'
+    return f'{count}, such as {shown(strays[0])}: sort them into those of their classes, or out'
 
 
 def shown(name: str) -> str:
@@ -305,20 +329,23 @@ def _unzipped(path: Path, field: str) -> Album:
         ) from error
     ignored = [LeftOut(i.filename, why) for i, why in zip(members, judged, strict=True) if why]
     # By name, because an archive may hold a name twice; the last one is read.
-    found = {
-        info.filename: (info.filename, info.file_size, info.CRC)
-        for info, why in zip(members, judged, strict=True)
-        if why == ''
-    }.values()
-    names, state = _in_order(path, found)
-    return Album(ZippedFiles(path), names, state, tuple(ignored))
+    used = {_slashed(i): i for i, why in zip(members, judged, strict=True) if why == ''}
+    names, state = _in_order(path, [(name, i.file_size, i.CRC) for name, i in used.items()])
+    packed_as = {name: i.filename for name, i in used.items() if name != i.filename}
+    return Album(ZippedFiles(path, packed_as), names, state, tuple(ignored))
+
+
+def _slashed(info: zipfile.ZipInfo) -> str:
+    """A member's name; some programs on Windows write backslashes."""
+    return info.filename.replace('\\', '/')
 
 
 def _judged_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str | None:
     """`_judged` of a member of an archive."""
-    if info.filename.startswith(('/', '\\')) or '..' in info.filename.replace('\\', '/').split('/'):
+    name = _slashed(info)
+    if name.startswith('/') or '..' in name.split('/'):
         return 'leads out of the archive'
-    *folders, file = PurePosixPath(info.filename).parts or ('',)
+    *folders, file = PurePosixPath(name).parts or ('',)
     if any(folder.startswith('.') or folder == '__MACOSX' for folder in folders):
         return None
 

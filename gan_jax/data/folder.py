@@ -1,6 +1,7 @@
 """`folder`: a folder of images of your own, or a .zip of one."""
 
 from collections.abc import Sequence
+import dataclasses
 import difflib
 import functools
 from pathlib import Path
@@ -46,7 +47,7 @@ def load(config: ConfigDict) -> Dataset:
     found = album.find(Path(config.path))
     names, labels = album.classes(found.names, config.unlabelled)
     _refuse_misspelt(config.unlabelled, names)
-    return albums.load(
+    dataset = albums.load(
         config,
         state=(found.state, crop),
         names=found.names,
@@ -55,6 +56,8 @@ def load(config: ConfigDict) -> Dataset:
         make=functools.partial(albums.make_square, found.files, size, crop),
         left_out=found.ignored,
     )
+    remedy = '' if names else album.to_have_classes(found.names)
+    return dataclasses.replace(dataset, to_have_classes=remedy)
 
 
 def _refuse_misspelt(unlabelled: str, class_names: Sequence[str]) -> None:

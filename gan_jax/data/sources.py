@@ -167,6 +167,7 @@ class Dataset:
       facts: for a person, of how the set came about: `left_out`, how many files, `account`, the
         table that names them, and `splits`, name -> images; {} where there is no more to know.
       splits: those that a config may name, of which none is known to be empty.
+      to_have_classes: what to do about a set that has none, where something can be done.
     """
 
     name: str
@@ -177,6 +178,7 @@ class Dataset:
     source: Source
     facts: Callable[[], Mapping[str, Any]] = dict
     splits: tuple[str, ...] = ()
+    to_have_classes: str = ''
 
     def arrays(self) -> Batch:
         """The whole set: uint8 [N, H, W, C] and int32 [N]."""

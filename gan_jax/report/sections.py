@@ -9,6 +9,7 @@ import shlex
 from typing import Any
 
 from gan_jax import images, observers, recorder
+from gan_jax.data import classes
 from gan_jax.evaluation import balance
 from gan_jax.progress import clock, rate
 from gan_jax.report import charts, markup, measured, pictures, reliability
@@ -192,6 +193,7 @@ def _stage(run: Run) -> str:
         return '<div class="stage empty"><p>The first samples are still to come.</p></div>'
     [(_, last)] = pictures.web_pictures(run.grids[-1:], 1, LAST_BYTES)
     shown = 'input, translation, photo' if _translates(run) else 'fixed latents'
+    shown += ', classes in turn' if run.config.get('conditional') else ''
     scrubber = (
         '<div class="scrub scripted"><button id="play" type="button">Play</button>'
         '<input id="scrubber" type="range" min="0" max="0"'
@@ -228,6 +230,7 @@ def _figures(run: Run) -> dict[str, str]:
         'Images per second': rate(rates[len(rates) // 2]) if rates else '',
         'Training time': clock(_training_seconds(run.rows)) if rates else '',
         'Data set': str(data.get('name', '')),
+        'Classes': classes.listed(classes.labelled(data.get('class_names', ()))),
         'Real images': f'{data["num_examples"]:,}' if data else '',
         'Generator': f'{parameters["gen"]:,} parameters' if parameters else '',
         'Discriminator': f'{parameters["disc"]:,} parameters' if parameters else '',

@@ -6,9 +6,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
+import numpy as np
 
 from gan_jax import rng
 from gan_jax.data import views
+from gan_jax.data.album import shown
+from gan_jax.data.sources import Dataset
+from gan_jax.errors import UserError
 from gan_jax.states import GanState
 from gan_jax.tasks import adversarial, players, semisupervised, translation
 from gan_jax.types import Batch, DataSpec, Metrics, Task
@@ -22,23 +26,67 @@ class Kind(NamedTuple):
       draws: config -> of which images each of the batches in a step is: a `data.order.POOLS`.
       inspect: (config, batch of [N, ...]) -> uint8 [M, H, W, C], real images as the
         discriminator sees them, drawn as in step 0; it needs no networks.
+      classes: config -> the field, with its value, that asks for images with classes; '': none.
     """
 
     make: Callable[..., Task]
     draws: Callable[[ConfigDict], tuple[str, ...]]
     inspect: Callable[[ConfigDict, Batch], jax.Array]
+    classes: Callable[[ConfigDict], str]
+
+
+def _if_conditional(config: ConfigDict) -> str:
+    return 'config.conditional=True' if config.conditional else ''
 
 
 TASKS: Mapping[str, Kind] = {
-    'adversarial': Kind(adversarial.make, adversarial.draws, players.inspect),
-    'semisupervised': Kind(semisupervised.make, semisupervised.draws, players.inspect),
-    'translation': Kind(translation.make, translation.draws, translation.inspect),
+    'adversarial': Kind(adversarial.make, adversarial.draws, players.inspect, _if_conditional),
+    'semisupervised': Kind(
+        semisupervised.make,
+        semisupervised.draws,
+        players.inspect,
+        lambda config: 'config.task=semisupervised',
+    ),
+    'translation': Kind(
+        translation.make, translation.draws, translation.inspect, lambda config: ''
+    ),
 }
 
 
 def draws(config: ConfigDict) -> tuple[str, ...]:
     """Of which images each of the batches in a step is, for `data.order.make`."""
     return TASKS[config.task].draws(config)
+
+
+def check(config: ConfigDict, dataset: Dataset) -> None:
+    """Makes sure that a set has the classes that a run is to learn.
+
+    Args:
+      config: the run's config.
+      dataset: what it trains on.
+
+    Raises:
+      UserError: it has none, or one without an image, or, where all need one, images without.
+    """
+    field = TASKS[config.task].classes(config)
+    if not field:
+        return
+    if not dataset.class_names:
+        remedy = dataset.to_have_classes or 'leave it out, or choose another set'
+        raise UserError(f'{field}: {dataset.name} has no classes: {remedy}')
+    labels = dataset.source.labels()
+    count = np.bincount(labels[labels >= 0], minlength=len(dataset.class_names))
+    if not count.all():
+        name = shown(dataset.class_names[count.argmin()])
+        raise UserError(
+            f'{field}: class {name!r} has none of the {len(labels):,} images for training that can'
+            ' be used: mend its pictures or add some, or take its folder away'
+        )
+    if config.conditional and (labels < 0).any():
+        raise UserError(
+            f'{field}: {(labels < 0).sum():,} of {len(labels):,} images have no class: sort them'
+            ' into one, or set config.data.labels.alone=True'
+        )
 
 
 def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:

@@ -38,6 +38,15 @@ def test_added_images_follow_the_sets_own(make_config, file):
     assert data.validation(config.data).fingerprint == kept.fingerprint
 
 
+def test_labels_that_mean_other_classes_are_refused(make_config, tmp_path):
+    config = make_config(name='mnist5k', num_examples=200, added=str(tmp_path / 'more.npz'))
+    added.write(tmp_path / 'more.npz', digits(7), tuple('0123456789'))
+    assert data.load(config.data).spec.num_examples == 207
+    added.write(tmp_path / 'more.npz', digits(7), ('cat', 'dog'))
+    with pytest.raises(UserError, match='more.npz: its labels mean 0=cat, 1=dog, those of the set'):
+        data.load(config.data)
+
+
 def test_every_way_to_an_example_gives_the_same_one(digits, file):
     digits.data.added = str(file)
     source = data.load(digits.data).source

@@ -1,4 +1,5 @@
 import os
+import pickle
 import time
 import zipfile
 
@@ -230,6 +231,22 @@ def test_classes_are_the_outermost_folders_if_all_images_are_in_one():
     assert classes('a/x.jpg', 'b/deep/y.jpg', 'a/z.jpg') == (('a', 'b'), [0, 1, 0])
     assert classes('a/x.jpg', 'a/y.jpg') == ((), [0, 0])
     assert classes('a/x.jpg', 'y.jpg') == ((), [0, 0])
+
+
+def test_folders_called_by_numbers_are_in_their_order():
+    files = [f'{number}/x.jpg' for number in (10, 9, 100, 1)]
+    names, labels = album.classes(files)
+    assert names == ('1', '9', '10', '100') and labels.tolist() == [2, 1, 3, 0]
+    assert album.classes(['a1/x.jpg', 'a10/x.jpg', 'a2/x.jpg'])[0] == ('a1', 'a10', 'a2')
+
+
+def test_backslashes_in_a_zip_are_folders(tmp_path):
+    members = {'set\\cat\\a.jpg': CONTENT, 'set\\dog/b.jpg': b'b', 'set/dog/c.jpg': b'c'}
+    found = album.find(archive(tmp_path / 'set.zip', members))
+    assert found.names == ('set/cat/a.jpg', 'set/dog/b.jpg', 'set/dog/c.jpg')
+    assert album.classes(found.names)[0] == ('cat', 'dog')
+    copied = pickle.loads(pickle.dumps(found.files))
+    assert [copied.read(name) for name in found.names] == [CONTENT, b'b', b'c']
 
 
 def test_files_of_the_unlabelled_folder_and_of_none_have_no_class():
