@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 
-_SUFFIX = re.compile(r'.\.[a-z][^. ]*$')
+_SUFFIX = re.compile(r'(?<=[^/])\.[a-z][^. /]*$', re.IGNORECASE)
 
 
 def suffix(name: str) -> str:
     """What a file's name promises, in lower case: '.png', '.mp4', and '' of v1.2 or Mr. Brown."""
-    found = _SUFFIX.search(name.lower())
-    return found[0][1:] if found else ''
+    return name[len(stem(name)) :].lower()
+
+
+def stem(name: str) -> str:
+    """A file's name without its `suffix`; folders before it stay."""
+    return _SUFFIX.sub('', name)
 
 
 def names_folder(path: Path) -> bool:

@@ -8,7 +8,7 @@ blended in the overlaps.
 from collections.abc import Callable, Iterator, Sequence
 import itertools
 import math
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -206,7 +206,7 @@ def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
     jobs, left_out = [], list(found.ignored)
     taken: dict[Path, str] = {}
     for name in found.names:
-        target = output if whole else output / PurePosixPath(name).with_suffix('.png')
+        target = output if whole else output / f'{files.stem(name)}.png'
         if target in taken:
             left_out.append(album.LeftOut(name, f'{taken[target]} has the same name'))
         else:

@@ -25,11 +25,12 @@ from gan_jax.types import Batch
 
 STORED = 'every'  # the split that is prepared; those a config may name are chosen from it
 LISTED = 'files.csv'  # beside a prepared set: what became of each file
+COLUMNS = ('file', 'image', 'why_not', 'doubt')  # of that list
 CHUNK = 32  # images that are made at once
 NAMED = 3  # files that a message names
 VERSION = 2  # of how an image is decoded, cut and resized
 
-Make = Callable[[Any], tuple[np.ndarray, int]]
+Make = Callable[[Any], tuple[np.ndarray, int] | tuple[np.ndarray, int, str]]
 
 
 def side(config: ConfigDict) -> int:
@@ -66,8 +67,8 @@ def load(
       names: of the images, each once, for messages and the list of files.
       class_names: empty where there are no classes.
       item: index -> what `make` must know of an image; can be pickled.
-      make: item -> uint8 [side, panels * side, 3] and its class; can be pickled, and is called
-        by threads or in processes.
+      make: item -> uint8 [side, panels * side, 3], its class and, if it may be wrong, why; can
+        be pickled, and is called by threads or in processes.
       splits: the split of each name, besides 'all'; None: 'train' and 'test' by
         `config.held_out`.
       panels: images side by side in each.
@@ -157,7 +158,10 @@ def _facts(config: ConfigDict, key: str, splits: Mapping[str, str] | None) -> di
     """What a person wants to know of how the set came about; see `Dataset.facts`."""
     rows = _rows(_account(key))
     used = [row['file'] for row in rows if row['image']]
-    facts = dict(left_out=len(rows) - len(used), account=str(_account(key)))
+    facts: dict[str, Any] = dict(left_out=len(rows) - len(used))
+    if doubtful := sum(bool(row['doubt']) for row in rows):
+        facts['doubtful'] = doubtful
+    facts['account'] = str(_account(key))
     if splits is not None:
         split_of = {shown(name): split for name, split in splits.items()}
         return facts | {'splits': dict(Counter(split_of.get(name) for name in used))}
@@ -225,26 +229,32 @@ class _Made(NamedTuple):
       part: the images that could be made; None if there are none.
       pngs: the PNG file of each.
       failed: place in the run -> why there is no image.
+      doubts: place in the run -> why the image may be wrong.
     """
 
     part: cache.Accounted | None
     pngs: Sequence[bytes]
     failed: Mapping[int, str]
+    doubts: Mapping[int, str]
 
 
 def _make_all(make: Make, items: Sequence[Any]) -> _Made:
     """All that costs time, so that a process can do it."""
-    made, failed = [], {}
+    made, failed, doubts = [], {}, {}
     for place, item in enumerate(items):
         try:
-            made.append(make(item))
+            image, label, *doubt = make(item)
         except Unreadable as error:
             failed[place] = str(error)
+            continue
+        made.append((image, label))
+        if any(doubt):
+            [doubts[place]] = doubt
     if not made:
-        return _Made(None, (), failed)
+        return _Made(None, (), failed, doubts)
     images, labels = zip(*made, strict=True)
     part = cache.account(Batch(np.stack(images), np.array(labels, np.int32)))
-    return _Made(part, [png.encode(image) for image in images], failed)
+    return _Made(part, [png.encode(image) for image in images], failed, doubts)
 
 
 @dataclasses.dataclass
@@ -265,6 +275,7 @@ class _Preparation:
         The decoded copy is written on the way, so that nothing is read twice.
         """
         used, left_out = array('q'), list(self.left_out)
+        doubts: dict[int, str] = {}
         folder = cache.decoded_folder(self.key, STORED)
         with cache.DecodedWriter(folder, len(self.names), self.shape, self.class_names) as writer:
             for chunk, made in self._chunks():
@@ -276,7 +287,8 @@ class _Preparation:
                         left_out.append(LeftOut(self.names[index], made.failed[place]))
                     else:
                         used.append(index)
-            self._report(used, left_out)
+                doubts |= {chunk[place]: why for place, why in made.doubts.items()}
+            self._report(used, left_out, doubts)
 
     def _chunks(self) -> Iterator[tuple[range, _Made]]:
         from tqdm import tqdm
@@ -303,8 +315,10 @@ class _Preparation:
                 ' take out the file that ends it every time'
             ) from error
 
-    def _report(self, used: Sequence[int], left_out: Sequence[LeftOut]) -> None:
-        """Writes which file is which image, and says what was left out.
+    def _report(
+        self, used: Sequence[int], left_out: Sequence[LeftOut], doubts: Mapping[int, str]
+    ) -> None:
+        """Writes which file is which image, and says what was left out or may be wrong.
 
         Raises:
           UserError: nothing is left.
@@ -312,13 +326,18 @@ class _Preparation:
         if not used:
             raise _nothing_left(len(self.names), left_out)
         account = _account(self.key)
-        rows = ((shown(self.names[index]), row, '') for row, index in enumerate(used))
-        others = ((shown(name), '', why) for name, why in left_out)
-        table = files.table(('file', 'image', 'why_not'), itertools.chain(rows, others))
+        rows = (
+            (shown(self.names[index]), row, '', doubts.get(index, ''))
+            for row, index in enumerate(used)
+        )
+        others = ((shown(name), '', why, '') for name, why in left_out)
+        table = files.table(COLUMNS, itertools.chain(rows, others))
         files.replace(account, table)
-        if left_out:
-            some = f'{len(left_out)} left out ({_some_of(left_out)})'
-            print(f'{some}; all are listed in {account}', file=sys.stderr)
+        doubtful = [LeftOut(self.names[index], why) for index, why in doubts.items()]
+        for what, some in (('used, but doubtful', doubtful), ('left out', left_out)):
+            if some:
+                print(f'{len(some)} {what} ({_some_of(some)}); all are listed in {account}',
+                      file=sys.stderr)  # fmt: skip
 
 
 def _nothing_left(count: int, left_out: Sequence[LeftOut]) -> UserError:

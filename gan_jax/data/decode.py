@@ -3,6 +3,7 @@
 import functools
 import io
 import math
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, features
@@ -48,11 +49,25 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
     Raises:
       Unreadable: it cannot be decoded, or has more than `MAX_PIXELS`.
     """
-    return read_with_size(content, least_side)[0]
+    return read_whole(content, least_side).image
 
 
-def read_with_size(content: bytes, least_side: int = 0) -> tuple[Image.Image, tuple[int, int]]:
-    """`read`, and the width and height that the upright image has at its full size."""
+class Upright(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+      image: RGB.
+      size: width and height that it has at its full size.
+      orientation: 1 to 8, as the file said; it is undone.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    orientation: int
+
+
+def read_whole(content: bytes, least_side: int = 0) -> Upright:
+    """`read`, with what is known of the image besides."""
     try:
         bare = containers.strip(content)
         with _open(bare) as image:
@@ -65,7 +80,7 @@ def read_with_size(content: bytes, least_side: int = 0) -> tuple[Image.Image, tu
             rgb = _rgb(image, bare)
             if turned in _TURNS:
                 rgb = rgb.transpose(_TURNS[turned])
-            return rgb, full[::-1] if turned in LYING else full
+            return Upright(rgb, full[::-1] if turned in LYING else full, turned)
     except Unreadable:
         raise
     except Exception as error:  # the decoders raise whatever they meet

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 import functools
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+import unicodedata
 
 from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
+from gan_jax import files as files_lib
 from gan_jax.data import album, albums, decode, inputs
 from gan_jax.data.album import Files, LeftOut, shown
 from gan_jax.data.sources import Dataset
@@ -31,8 +33,10 @@ def load(config: ConfigDict) -> Dataset:
     `config.input` says where the input comes from:
 
     * grey, canny: made from the photo, once that is cut and resized (`gan_jax.data.inputs`).
-    * left, right: it is that half of each image; the other half is the photo.
-    * folder: it is the image in `config.input_path` with the same name, whatever its suffix.
+    * left, right: it is that half of each image; the other half is the photo. Halves that are no
+      squares are doubtful, and an image that is not wider than high is no pair.
+    * folder: it is the image in `config.input_path` with the same name, whatever its suffix. Both
+      have the same shape, upright; with `crop` the same size.
 
     Of each panel the centred square is kept, `config.crop` pixels a side or as large as it can
     be, at `config.image_size` (`decode.square`).
@@ -55,6 +59,8 @@ def load(config: ConfigDict) -> Dataset:
     elif config.input == 'folder':
         partners = album.find(Path(config.input_path), 'config.data.input_path')
         matched, unmatched = match(photos.names, partners.names)
+        if not matched:
+            raise _no_pair(config, photos.names[0], partners.names[0])
         names = [photos.names[index] for index, _ in matched]
         left_out = [*photos.ignored, *partners.ignored, *unmatched]
         state.append(partners.state)
@@ -87,47 +93,86 @@ def _check(config: ConfigDict) -> None:
         )
 
 
+def _no_pair(config: ConfigDict, photo: str, partner: str) -> UserError:
+    return UserError(
+        f'config.data.input_path={config.input_path}: no input has the name of a photo, up to the'
+        f' suffix; the photos are called as {shown(photo)}, the inputs as {shown(partner)}: rename'
+        ' those or these'
+    )
+
+
 def _made(
     files: Files, size: int, crop: int, function: inputs.Input, name: str
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, int, str]:
     photo = decode.read_square(files.read(name), size, crop)
     return _pair(function(photo), photo)
 
 
 def _both(
     files: tuple[Files, Files], size: int, crop: int, names: tuple[str, str]
-) -> tuple[np.ndarray, int]:
-    def panel(files: Files, name: str) -> np.ndarray:
+) -> tuple[np.ndarray, int, str]:
+    def read(files: Files, name: str) -> decode.Upright:
         try:
-            return decode.read_square(files.read(name), size, crop)
+            return decode.read_whole(files.read(name), 0 if crop else size)
         except decode.Unreadable as error:
             raise decode.Unreadable(f'{shown(str(files.path / name))}: {error}') from error
 
-    return _pair(*map(panel, files, names))
+    before, photo = map(read, files, names)
+    if not _coincide(before.size, photo.size, exactly=crop > 0):
+        shapes = ' and '.join('{}x{}'.format(*side.size) for side in (before, photo))
+        raise decode.Unreadable(
+            f'input and photo have {shapes} pixels upright: save them with the same'
+            + (' size' if crop else ' shape')
+        )
+    panels = (decode.square(side.image, size, crop) for side in (before, photo))
+    return _pair(*panels, _doubt(before, photo))
+
+
+def _coincide(one: tuple[int, int], other: tuple[int, int], *, exactly: bool) -> bool:
+    """Whether two images (width, height) may show the same view, if at other sizes."""
+    if exactly or one == other:
+        return one == other
+    # Sides may have been rounded by up to a pixel.
+    return abs(one[0] * other[1] - one[1] * other[0]) <= max(sum(one), sum(other))
+
+
+def _doubt(before: decode.Upright, photo: decode.Upright) -> str:
+    """Why they may not lie on each other; a turn by a quarter shows in the shape."""
+    width, height = photo.size
+    told = width != height and {before.orientation, photo.orientation} & set(decode.LYING)
+    if before.orientation == photo.orientation or told:
+        return ''
+    return 'EXIF turns one of input and photo, and not the other: see whether both are upright'
 
 
 def _halves(
     files: Files, size: int, crop: int, input_first: bool, name: str
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, int, str]:
     # The short side of a half is not known before it is decoded: a JPEG is read whole.
-    left, right = (
-        decode.square(half, size, crop) for half in halves(decode.read(files.read(name)))
-    )
-    return _pair(left, right) if input_first else _pair(right, left)
+    image = decode.read(files.read(name))
+    left, right = (decode.square(half, size, crop) for half in halves(image))
+    width, height = image.width // 2, image.height
+    squares = width == height
+    doubt = '' if squares else f'halves of {width}x{height} are no squares: is it a pair?'
+    return _pair(left, right, doubt) if input_first else _pair(right, left, doubt)
 
 
-def _pair(before: np.ndarray, photo: np.ndarray) -> tuple[np.ndarray, int]:
-    """Both panels in one image, uint8 [side, 2 * side, 3], and the class that no pair has."""
-    return np.concatenate([before, photo], axis=1), 0
+def _pair(before: np.ndarray, photo: np.ndarray, doubt: str = '') -> tuple[np.ndarray, int, str]:
+    """Both panels in one image, uint8 [side, 2 * side, 3], the class that no pair has, a doubt."""
+    return np.concatenate([before, photo], axis=1), 0, doubt
 
 
 def halves(image: Image.Image) -> tuple[Image.Image, Image.Image]:
     """The left and the right half of an image.
 
     Raises:
-      Unreadable: its width is odd.
+      Unreadable: its width is odd, or not more than its height: no two pictures side by side.
     """
     width, height = image.size
+    if width <= height:
+        raise decode.Unreadable(
+            f'{width}x{height} is no pair side by side: it is not wider than high'
+        )
     if width % 2:
         raise decode.Unreadable(f'{width}x{height} has no two halves: its width is odd')
     return image.crop((0, 0, width // 2, height)), image.crop((width // 2, 0, width, height))
@@ -137,6 +182,8 @@ def match(
     photos: Sequence[str], partners: Sequence[str]
 ) -> tuple[list[tuple[int, int]], list[LeftOut]]:
     """Which photo belongs to which input: those whose names are equal but for the suffix.
+
+    Names are compared in Unicode's composed form, as some systems unpack them in another.
 
     Args:
       photos: names with slashes, relative to their folder.
@@ -164,7 +211,7 @@ def match(
 def _by_stem(names: Sequence[str], left_out: list[LeftOut]) -> Mapping[str, int]:
     found: dict[str, int] = {}
     for index, name in enumerate(names):
-        stem = str(PurePosixPath(name).with_suffix(''))
+        stem = unicodedata.normalize('NFC', files_lib.stem(name))
         if stem in found:
             left_out.append(LeftOut(name, f'{shown(names[found[stem]])} has the same name'))
         else:

@@ -93,7 +93,7 @@ def examine(
     Raises:
       Unreadable: it cannot be decoded.
     """
-    image, full = decode.read_with_size(content, SEARCHED // 2)
+    image, full, _ = decode.read_whole(content, SEARCHED // 2)
     pixels = np.asarray(image)
     faces = [_scaled(face, image.size, full) for face in detect(pixels)]
     faces.sort(key=lambda face: (-face.score, face))

@@ -1,7 +1,8 @@
 from pathlib import Path
+import unicodedata
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 import pytest
 
 from gan_jax import data
@@ -100,6 +101,60 @@ def test_two_folders_are_matched_by_name_without_suffix(config, tmp_path, capsys
     assert capsys.readouterr().err.splitlines()[-1].startswith('3 left out (')
 
 
+def test_names_are_compared_in_one_form_of_unicode(config, tmp_path):
+    for folder, form in (('photos', 'NFC'), ('drawn', 'NFD')):
+        (tmp_path / folder).mkdir()
+        for name in ('Zoë', 'Ñandú', 'がくせい', 'plain', 'Mr. Brown', 'v1.2'):
+            name = unicodedata.normalize(form, name)
+            (tmp_path / folder / f'{name}.png').write_bytes(encoded(photo(0), 'PNG'))
+    config.update(input='folder', input_path=str(tmp_path / 'drawn'))
+    assert data.load(config).spec.num_examples == 6
+
+
+QUARTER, HALF = 6, 3  # orientations
+COINCIDE = {  # photo, its orientation, input, its orientation, crop: what is said of it
+    'alike': ((96, 64), 1, (96, 64), 1, 0, ''),
+    'smaller': ((96, 64), 1, (48, 32), 1, 0, ''),
+    'rounded': ((333, 250), 1, (100, 75), 1, 0, ''),
+    'drawn upright': ((96, 64), QUARTER, (64, 96), 1, 0, ''),
+    'turned alike': ((96, 64), HALF, (96, 64), HALF, 0, ''),
+    'drawn as stored': ((96, 64), QUARTER, (96, 64), 1, 0, 'left out'),
+    'other shape': ((96, 64), 1, (64, 64), 1, 0, 'left out'),
+    'smaller, and cut by pixels': ((96, 64), 1, (48, 32), 1, 40, 'left out'),
+    'half a turn': ((96, 64), HALF, (96, 64), 1, 0, 'doubtful'),
+    'a turned square': ((64, 64), QUARTER, (64, 64), 1, 0, 'doubtful'),
+}
+
+
+@pytest.mark.parametrize('case', COINCIDE)
+def test_pairs_lie_on_each_other_or_it_is_said(case, config, tmp_path, capsys):
+    size, turn, other, other_turn, crop, said = COINCIDE[case]
+    album(tmp_path / 'photos', 1, first=7)
+    album(tmp_path / 'drawn', 1, first=7)
+    for folder, pixels, orientation in (('photos', size, turn), ('drawn', other, other_turn)):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        (tmp_path / folder / 'a.jpg').write_bytes(encoded(photo(1, pixels), exif=exif))
+    config.update(input='folder', input_path=str(tmp_path / 'drawn'), crop=crop)
+    dataset = data.load(config)
+    assert dataset.spec.num_examples == (1 if said == 'left out' else 2)
+    printed = capsys.readouterr().err
+    assert ('upright' in printed) == bool(said) and said in printed
+    assert dataset.facts().get('doubtful', 0) == (said == 'doubtful')
+
+
+@pytest.mark.parametrize(
+    'size, said', [((64, 32), ''), ((96, 64), 'doubtful'), ((64, 64), 'left out')]
+)
+def test_photos_alone_are_no_pairs_side_by_side(size, said, config, tmp_path, capsys):
+    album(tmp_path / 'photos', 1, (80, 40))
+    (tmp_path / 'photos/photo.jpg').write_bytes(encoded(photo(1, size)))
+    config.input = 'left'
+    assert data.load(config).spec.num_examples == (1 if said == 'left out' else 2)
+    printed = capsys.readouterr().err
+    assert {word for word in ('doubtful', 'left out') if word in printed} == {said} - {''}
+
+
 def test_a_broken_partner_leaves_out_the_pair(config, tmp_path):
     album(tmp_path / 'photos', 3)
     album(tmp_path / 'drawn', 3, first=50)
@@ -169,7 +224,7 @@ def test_folders_without_a_common_name(config, tmp_path):
     album(tmp_path / 'photos', 2)
     (album(tmp_path / 'drawn', 1) / '000.jpg').rename(tmp_path / 'drawn/x.jpg')
     config.update(input='folder', input_path=str(tmp_path / 'drawn'))
-    with pytest.raises(UserError, match='can be used .000.jpg: no input has its name; '):
+    with pytest.raises(UserError, match='called as 000.jpg, the inputs as x.jpg'):
         data.load(config)
 
 
