@@ -131,7 +131,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
         )
         stack.enter_context(cluster.ending_at_once())  # before anything above is closed
         stack.enter_context(runs.full_disk(workdir))  # and before that has the word
-        if warning := sheet.few(dataset.spec.num_examples, config.data.enough):
+        for warning in sheet.warnings(dataset, config.data):
             run.progress.message(warning)
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)

@@ -51,7 +51,7 @@ def main(invocation: Invocation) -> None:
     for name, value in summary.items():
         print(f'{name.replace("_", " "):16} {_text(value)}')
     count = dataset.spec.num_examples
-    if warning := sheet.few(count, config.data.enough):
+    for warning in sheet.warnings(dataset, config.data):
         print(warning, file=sys.stderr)
 
     def first_batches() -> Batch:

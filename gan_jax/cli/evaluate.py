@@ -79,6 +79,10 @@ def _print_figures(found: dict[str, Any]) -> None:
     widths = [max(len(row[column]) for row in table) for column in (0, 1)]
     for row in table:
         print(f'{row.name:{widths[0]}}  {row.value:{min(widths[1], 16)}}  {row.meaning}')
+    _print_notes(found)
+
+
+def _print_notes(found: dict[str, Any]) -> None:
     for note in found['notes']:
         print(f'note: {note}')
 
@@ -93,3 +97,4 @@ def _print_pairs(found: dict[str, Any]) -> None:
         print(
             '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         )
+    _print_notes(found)

@@ -86,11 +86,13 @@ def load(
     preparation = functools.partial(
         _prepare, key, (size, panels * size, 3), names, tuple(class_names), item, make, left_out
     )
-    parts = _held_out(config, key) if splits is None else _official(config, key, splits)
+    empty: set[str] = set()
+    parts = _held_out(config, key, empty) if splits is None else _official(config, key, splits)
     dataset = load_prepared(config, Prepared(key, (STORED,), preparation), parts, panels)
-    filled = [name for name in parts if name != 'test' or splits or config.held_out]
     return dataclasses.replace(
-        dataset, facts=lambda: _facts(config, key, splits), splits=tuple(filled)
+        dataset,
+        facts=lambda: _facts(config, key, splits),
+        splits=tuple(name for name in parts if name not in empty),
     )
 
 
@@ -107,8 +109,10 @@ def _official(config: ConfigDict, key: str, splits: Mapping[str, str]) -> dict[s
     return parts | {'all': Part(STORED, None)}
 
 
-def _held_out(config: ConfigDict, key: str) -> dict[str, Part]:
-    """'train' and 'test' by `config.held_out`, and 'all'."""
+def _held_out(config: ConfigDict, key: str, empty: set[str]) -> dict[str, Part]:
+    """'train' and 'test' by `config.held_out`, and 'all'; those without an image go to `empty`."""
+    if not config.held_out:
+        empty.add('test')
 
     def choose(test: bool, decoded: cache.Decoded) -> np.ndarray:
         if not config.held_out and not test:
@@ -116,6 +120,8 @@ def _held_out(config: ConfigDict, key: str) -> dict[str, Part]:
         group = duplicates.groups(decoded.hashes)
         # Not by labels, or sorting an image into a class could move it from test to train.
         out = duplicates.held_out(decoded.contents, group, config.held_out)
+        if not out.any():
+            empty.add('test')
         chosen = _some(config, out == test)
         _write_split(_split_file(config, key), stored_names(key), decoded.digests, group, out)
         return chosen
@@ -130,12 +136,19 @@ def _held_out(config: ConfigDict, key: str) -> dict[str, Part]:
 def _some(config: ConfigDict, member: np.ndarray) -> np.ndarray:
     """The indices of the members of a split: bool [N] to int64 [n], n > 0."""
     if not member.any():
-        share = '' if config.held_out else '; set config.data.held_out to the share of the test set'
-        raise UserError(
-            f'config.data.split={config.split}: none of {len(member)} images is in it at'
-            f' config.data.held_out={config.held_out:g}{share}'
-        )
+        why = none_held_out(config, len(member))
+        raise UserError(f'config.data.split={config.split}: it is empty; {why}')
     return np.flatnonzero(member)
+
+
+def none_held_out(config: ConfigDict, count: int) -> str:
+    """Why none of `count` images is in the split 'test', and what to do about it."""
+    if not config.held_out:
+        return 'set config.data.held_out to the share of the images that it is to have'
+    return (
+        f'none of {count:,} images is held out at the share {config.held_out:g}, as near duplicates'
+        ' stay together; add images, or raise config.data.held_out'
+    )
 
 
 def _split_file(config: ConfigDict, key: str) -> Path:

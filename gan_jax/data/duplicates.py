@@ -121,7 +121,8 @@ def held_out(digests: np.ndarray, group: np.ndarray, fraction: float) -> np.ndar
     """Which examples are held out: whole groups of near duplicates, by the hash of content.
 
     An image is on the same side whatever else the set holds, unless a picture like it, with
-    a lower digest, decides for both.
+    a lower digest, decides for both. Where all would be held out, as the frames of a video may be,
+    none is: there would be nothing to train on.
 
     Args:
       digests: uint8 [N, 32], sha256 of each image, whatever its label is.
@@ -137,6 +138,7 @@ def held_out(digests: np.ndarray, group: np.ndarray, fraction: float) -> np.ndar
     # The lowest of n uniform numbers is small; hashed once more it is uniform.
     mixed = lowest[group] * np.uint64(0x9E3779B97F4A7C15)
     out = mixed < np.uint64(fraction * 2**64)
+    out &= not out.all()
     check_apart(group, out)
     return out
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import hashlib
 from typing import Any
 
+from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import duplicates
+from gan_jax.data import albums, duplicates
 from gan_jax.data.sources import CHUNK, Dataset
 from gan_jax.types import Batch
 
@@ -59,14 +60,24 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     )
 
 
-def few(count: int, enough: int) -> str:
-    """A warning of fewer images than `config.data.enough`; '' if there are as many."""
-    if count >= enough:
-        return ''
-    return (
-        f'warning: {count} images are fewer than {enough}: expect copies of them rather than new'
-        ' ones; more photos of the same kind help most'
-    )
+def warnings(dataset: Dataset, config: ConfigDict) -> Iterator[str]:
+    """What a user should know before training on a set: few images, none held out.
+
+    Args:
+      dataset: as loaded.
+      config: the `config.data` it was loaded by.
+    """
+    count = dataset.spec.num_examples
+    if count < config.enough:
+        yield (
+            f'warning: {count} images are fewer than {config.enough}: expect copies of them rather'
+            ' than new ones; more photos of the same kind help most'
+        )
+    if config.held_out and config.split == 'train' and 'test' not in dataset.splits:
+        yield (
+            f'warning: {albums.none_held_out(config, len(dataset.source))}; until then samples are'
+            ' measured against the training images'
+        )
 
 
 def _chunks(dataset: Dataset) -> Iterator[Batch]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan_jax import data, files, images, runs
+from gan_jax.data import albums
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, leaks, neighbours, sets
 from gan_jax.evaluation.feature_net import FeatureNet
@@ -75,7 +76,7 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     found = figures.compare(given)
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
     found['figures'] |= leaks.figures(found_leaks)
-    found['notes'] += leaks.notes(found_leaks) + _on_latents(run)
+    found['notes'] += leaks.notes(found_leaks) + _on_split(run, real) + _on_latents(run)
     facts = {
         'run': str(run.config.name),
         'step': int(run.state.step),
@@ -86,6 +87,13 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
         rows = neighbours.find(fake, real.training, given.isolation)
         picture = neighbours.picture(fake.image, real.training.shown, rows)
     return facts | found, picture
+
+
+def _on_split(run: Trained, real: Real) -> list[str]:
+    config, images_of = run.config.data, real.reference.images
+    if not config.held_out or images_of.role != sets.TRAINING:
+        return []
+    return [f'measured against training images: {albums.none_held_out(config, images_of.total)}']
 
 
 def _on_latents(run: Trained) -> list[str]:

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import data, files, images, runs
-from gan_jax.data import inputs, views
+from gan_jax.data import albums, inputs, views
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, scores
@@ -266,7 +266,7 @@ def assess(
       net: see `measure`.
 
     Returns:
-      fit for JSON: run, step, seed, inference {moments, dropout, precision}, splits.
+      fit for JSON: run, step, seed, inference {moments, dropout, precision}, splits, notes.
     """
     sets = find(run, workdir, count, other)
     with Progress(sum(pairs.count for pairs in sets), 0, 'evaluate', 'pair') as progress:
@@ -282,7 +282,15 @@ def assess(
             'precision': run.config.precision,
         },
         'splits': measured.splits,
+        'notes': _notes(run.config.data, sets),
     }
     images.write_png(workdir / PICTURE, measured.picture)
     files.replace(workdir / RESULT, json.dumps(found, indent=2) + '\n')
     return found
+
+
+def _notes(config: ConfigDict, sets: Sequence[Pairs]) -> list[str]:
+    if not config.held_out or any(pairs.split == HELD_OUT for pairs in sets):
+        return []
+    count = sets[0].dataset.spec.num_examples
+    return [f'of training pairs alone: {albums.none_held_out(config, count)}']

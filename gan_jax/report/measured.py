@@ -18,11 +18,11 @@ def section(run: Run) -> str:
         return ''
     if 'splits' in found:
         return _translations(run)
-    notes = ''.join(f'<p class="note">Note: {escape(note)}.</p>' for note in found['notes'])
     return (
         '<section id="evaluation"><h2>Beside real images'
         f' <small>step {found["step"]:,}</small></h2>{_verdict(found)}'
-        f'<div class="measured">{_table(found)}{_provenance(text.provenance(found))}</div>{notes}'
+        f'<div class="measured">{_table(found)}{_provenance(text.provenance(found))}</div>'
+        f'{_notes(found)}'
         f'{_neighbours(run)}</section>'
     )
 
@@ -45,6 +45,7 @@ def _translations(run: Run) -> str:
         '<p class="note">L1 of pixels in [-1, 1]; colour: mean distance in the (a, b) plane of'
         ' CIELAB; edges: agreement with those of the input. Beside the translations: the input'
         ' itself, and the mean of all training photos, as if they were translations.</p>'
+        + _notes(run.evaluation)
         + _picture(
             run,
             'translations.png',
@@ -53,6 +54,11 @@ def _translations(run: Run) -> str:
         )
         + '</section>'
     )
+
+
+def _notes(found: Mapping[str, Any]) -> str:
+    """The notes on the figures; runs on pairs once had none."""
+    return ''.join(f'<p class="note">Note: {escape(note)}.</p>' for note in found.get('notes', ()))
 
 
 def _verdict(found: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from PIL import ImageEnhance
 import pytest
 
 from gan_jax import data
-from gan_jax.data import cache, decode, duplicates
+from gan_jax.data import cache, decode, duplicates, sheet, views
 from gan_jax.errors import UserError
 from tests.data.photos import album, encoded, photo
 
@@ -122,10 +122,47 @@ def test_a_split_that_is_empty_says_how_to_fill_it(config, tmp_path):
     album(tmp_path / 'set', 3)
     config.held_out = 0.0
     assert load(config, 'train').spec.num_examples == 3
-    with pytest.raises(UserError, match='none of 3 images .*held_out=0; set config.data.held_out'):
+    with pytest.raises(UserError, match='split=test: it is empty; set config.data.held_out'):
         load(config, 'test')
     with pytest.raises(UserError, match="config.data.split='validation' .* train and test and all"):
         load(config, 'validation')
+
+
+def frames(folder, count):
+    """Images of one scene: all near duplicates of each other."""
+    folder.mkdir()
+    for number in range(count):
+        light = ImageEnhance.Brightness(photo(1)).enhance(1 - number / 100)
+        (folder / f'{number:03}.png').write_bytes(encoded(light, 'PNG'))
+
+
+@pytest.mark.parametrize('share', [0.001, 0.999])
+@pytest.mark.parametrize('kind', ['few', 'frames'])
+def test_where_none_can_be_held_out_all_are_trained_on_and_it_is_said(
+    kind, share, config, tmp_path
+):
+    if kind == 'few':
+        album(tmp_path / 'set', 1)
+    else:
+        frames(tmp_path / 'set', 12)
+    config.update(held_out=share, split='train')
+    dataset = data.load(config)
+    assert dataset.spec.num_examples == len(list((tmp_path / 'set').iterdir()))
+    assert dataset.splits == ('train', 'all') and data.held_out(config, dataset) is None
+    assert len(views.examples(config, dataset, 4).label) == min(dataset.spec.num_examples, 4)
+    [warning] = sheet.warnings(dataset, config)
+    assert f'at the share {share:g}' in warning and 'add images' in warning
+    assert dataset.facts()['splits'] == {'train': dataset.spec.num_examples}
+    with pytest.raises(UserError, match='config.data.split=test: it is empty; none of'):
+        load(config, 'test')
+
+
+def test_a_set_with_enough_held_out_is_not_warned_of(config, tmp_path):
+    album(tmp_path / 'set', 40)
+    dataset = data.load(config)
+    assert 'test' in dataset.splits and not list(sheet.warnings(dataset, config))
+    config.enough = 1_000
+    assert [w for w in sheet.warnings(dataset, config) if 'are fewer than 1000' in w]
 
 
 def test_a_subset_is_of_the_split(config, tmp_path):
