@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from gan_jax import data, files
-from gan_jax.data import album, decode, parallel, views
+from gan_jax.data import album, decode, looks, parallel, views
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
 from gan_jax.trained import Trained
@@ -50,14 +50,26 @@ class Classifier:
 
 
 class Answer(NamedTuple):
-    """The most probable class of an image, and its probability."""
+    """What a classifier says of an image.
+
+    Attributes:
+      name: of the most probable class.
+      confidence: its probability.
+      look: of the image, beside what the run learned: `looks.NEGATIVE`, `looks.UNLIKE` or ''.
+    """
 
     name: str
     confidence: float
+    look: str = ''
+
+
+class _Picture(NamedTuple):
+    image: np.ndarray
+    look: str
 
 
 def classify_files(
-    run: Trained, path: Path, field: str
+    run: Trained, path: Path, field: str, *, turn: bool = False
 ) -> Iterator[tuple[str, Answer | decode.Unreadable]]:
     """What each image file is, in the order of their names.
 
@@ -65,38 +77,50 @@ def classify_files(
       run: the trained classifier.
       path: an image, a folder of images, or a .zip of one.
       field: what the user gave it by, for messages.
+      turn: whether negatives of what the run learned become positives first.
 
     Yields:
       the file's name in the folder, and the answer, or why there is none.
 
     Raises:
-      UserError: there is no image there, or the run has no classifier.
+      UserError: there is no image there, the run has no classifier, or negatives cannot be told.
     """
     classifier = Classifier(run)
+    if turn and not _tells_negatives(run):
+        raise UserError(
+            '--invert=auto: the run did not note that its images lie on one ground, dark or light,'
+            ' so that negatives cannot be told: leave it out'
+        )
     found = album.find(path, field)  # read from other threads while answers are given
 
-    def read(index: int) -> np.ndarray | decode.Unreadable:
+    def read(index: int) -> _Picture | decode.Unreadable:
         try:
-            return _as_stored(found.read(index), run)
+            return _picture(found.read(index), run, turn)
         except decode.Unreadable as error:
             return error
 
     images = zip(found.names, parallel.ordered_map(read, range(len(found))), strict=True)
     while chunk := list(itertools.islice(images, CHUNK)):
-        whole = [image for _, image in chunk if isinstance(image, np.ndarray)]
+        whole = [picture.image for _, picture in chunk if isinstance(picture, _Picture)]
         answers = iter(classifier(np.stack(whole)) if whole else ())
-        for name, image in chunk:
-            unreadable = isinstance(image, decode.Unreadable)
-            yield album.shown(name), image if unreadable else _answer(run, next(answers))
+        for name, picture in chunk:
+            if isinstance(picture, _Picture):
+                yield album.shown(name), _answer(run, next(answers), picture.look)
+            else:
+                yield album.shown(name), picture
 
 
-def _answer(run: Trained, probability: np.ndarray) -> Answer:
+def _answer(run: Trained, probability: np.ndarray, look: str) -> Answer:
     best = int(probability.argmax())
-    return Answer(run.class_names[best], float(probability[best]))
+    return Answer(run.class_names[best], float(probability[best]), look)
 
 
-def _as_stored(content: bytes, run: Trained) -> np.ndarray:
-    """An image file as the run's images are stored, uint8 [H, W, C].
+def _tells_negatives(run: Trained) -> bool:
+    return run.look is not None and run.look.is_ground
+
+
+def _picture(content: bytes, run: Trained, turn: bool) -> _Picture:
+    """An image file as the run's images are stored, uint8 [H, W, C], and how it looks.
 
     Raises:
       Unreadable: it cannot be decoded.
@@ -104,9 +128,14 @@ def _as_stored(content: bytes, run: Trained) -> np.ndarray:
     config, shape = run.config.data, run.image_shape
     side = shape[0] + config.jitter
     image = decode.read(content, least_side=0 if config.crop else side)
+    look = ''
+    if _tells_negatives(run):
+        seen = decode.square(image, side, config.crop)
+        look = looks.judge(run.look, looks.of(seen[None]))
     if shape[2] == 1:
         image = image.convert('L').convert('RGB')
-    return decode.square(image, side, config.crop)[..., : shape[2]]
+    stored = decode.square(image, side, config.crop)[..., : shape[2]]
+    return _Picture(255 - stored if turn and look == looks.NEGATIVE else stored, look)
 
 
 def labelled_split(run: Trained, split: str) -> Dataset:
@@ -117,7 +146,10 @@ def labelled_split(run: Trained, split: str) -> Dataset:
     """
     if split == 'validation':
         return data.validation(run.config.data)
-    return data.whole(run.config.data, split)
+    try:
+        return data.whole(run.config.data, split)
+    except UserError as error:  # of a field that the user did not set
+        raise UserError(str(error).replace('config.data.split', '--split')) from None
 
 
 class Calibration(NamedTuple):

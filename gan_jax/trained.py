@@ -10,6 +10,8 @@ from ml_collections import ConfigDict
 
 from gan_jax import digests, latents, observers, recorder, runs, tasks
 from gan_jax.checkpoints import Checkpoints
+from gan_jax.data import looks
+from gan_jax.data.looks import Look
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
 from gan_jax.types import DataSpec, Task
@@ -25,6 +27,7 @@ class Trained(NamedTuple):
       image_shape: (H, W, C) of the images in training.
       class_names: of their set; empty where it has none.
       centres: that latents lie around; 0: they are of one distribution.
+      look: of its training images, where the run noted it.
     """
 
     config: ConfigDict
@@ -33,6 +36,7 @@ class Trained(NamedTuple):
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
     centres: int = 0
+    look: Look | None = None
 
 
 Pick = Callable[[Task], Callable[[GanState], Any]]
@@ -72,7 +76,8 @@ def load(
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
     centres = latents.num_centres(config, spec.num_examples)
-    return Trained(config, task, found[0], shape, tuple(facts.get('class_names', ())), centres)
+    names, look = tuple(facts.get('class_names', ())), looks.read(facts.get('look'))
+    return Trained(config, task, found[0], shape, names, centres, look)
 
 
 def _number(workdir: Path, config: ConfigDict, step: str) -> int:

@@ -28,7 +28,7 @@ from gan_jax import (
 )
 from gan_jax import config as config_lib
 from gan_jax.checkpoints import Checkpoints
-from gan_jax.data import feeds, sheet, views
+from gan_jax.data import feeds, looks, sheet, views
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.interrupts import Interrupts
@@ -191,6 +191,7 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
             'fingerprint': dataset.fingerprint,
             'class_names': dataset.class_names,
             'feed': run.feed.kind,
+            'look': looks.of_dataset(dataset)._asdict() if run.task.classifier else None,
             **dataset.spec._asdict(),
         },
         parameters={'gen': size(state.nets.gen.params), 'disc': size(state.nets.disc.params)},

@@ -15,6 +15,7 @@ from gan_jax.data import budget
 from gan_jax.errors import UserError
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails
+from tests.data import photos
 
 
 def tiny(**changes):
@@ -126,6 +127,36 @@ def test_files_are_classified_as_their_pixels_are(run, tmp_path, capsys):
     np.testing.assert_allclose(confidence, probability.max(1), atol=1e-4)
     assert cli.main(['classify', f'--workdir={run}', f'--input={folder.parent}/1.png']) == 0
     assert capsys.readouterr().out == f'1.png  {rows[1]["class"]}  {confidence[1]:.1%}\n'
+
+
+def test_negatives_and_photos_are_noticed_and_turned_if_asked_for(run, tmp_path, capsys):
+    images = data.load(tiny().data).arrays().image[:8, ..., 0]
+    for name, pixels in (('positive', images), ('negative', 255 - images)):
+        (tmp_path / name).mkdir()
+        for number, image in enumerate(pixels):
+            Image.fromarray(image).save(tmp_path / name / f'{number}.png')
+    photos.album(tmp_path / 'photos', 3)
+
+    def classes(name, *flags):
+        assert cli.main(['classify', f'--workdir={run}', f'--input={tmp_path}/{name}', *flags]) == 0
+        return capsys.readouterr()
+
+    right = classes('positive')
+    assert not right.err
+    assert 'warning: 8 of 8 images, such as 0.png, look like negatives' in classes('negative').err
+    turned = classes('negative', '--invert=auto')
+    assert turned.out == right.out and turned.err.startswith('turned 8 of 8 images')
+    assert classes('positive', '--invert=auto').out == right.out
+    assert 'warning: 3 of 3 images, such as 000.jpg, look unlike' in classes('photos').err
+
+
+def test_negatives_cannot_be_told_by_a_run_that_did_not_note_its_look(run, tmp_path):
+    photos.album(tmp_path, 1)
+    old = trained.load(run)._replace(look=None)
+    [(_, answer)] = classification.classify_files(old, tmp_path, '--input')
+    assert answer.look == ''
+    with pytest.raises(UserError, match='--invert=auto: '):
+        list(classification.classify_files(old, tmp_path, '--input', turn=True))
 
 
 def test_more_files_than_are_read_ahead(run, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ With --input the class of each image and how sure it is, on the terminal or as a
 be trusted: written to classification.json and the report. Read the test split once, at the end.
 """
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 import sys
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,10 @@ def define(values: flags.FlagValues) -> None:
         ('split', "of the run's data: test, train, or validation (of its budget of labels)"),
     ):
         flags.DEFINE_string(name, '', text, flag_values=values)
+    flags.DEFINE_enum(
+        'invert', 'no', ['no', 'auto'], 'auto: turn negatives of what the run learned, such as'
+        ' black ink on white where it learned white on black', flag_values=values,
+    )  # fmt: skip
     define_step(values)
     define_overwrite(values, 'replace the .csv file')
 
@@ -51,16 +56,17 @@ def main(invocation: Invocation) -> None:
     if values.split:
         _evaluate(run, Path(values.workdir), values.split)
     else:
-        _classify(run, Path(values.input), output)
+        _classify(run, Path(values.input), output, values.invert == 'auto')
 
 
-def _classify(run: 'Trained', path: Path, output: Path | None) -> None:
+def _classify(run: 'Trained', path: Path, output: Path | None, turn: bool) -> None:
     from gan_jax import classification, files
 
-    rows = []
-    for name, found in classification.classify_files(run, path, '--input'):
+    rows, odd = [], []
+    for name, found in classification.classify_files(run, path, '--input', turn=turn):
         if isinstance(found, classification.Answer):
             rows.append((name, found.name, f'{found.confidence:.4f}'))
+            odd += [(found.look, name)] if found.look else []
             if not output:
                 print(f'{name}  {found.name}  {found.confidence:.1%}', flush=True)
         else:
@@ -70,6 +76,28 @@ def _classify(run: 'Trained', path: Path, output: Path | None) -> None:
     if output:
         files.replace(output, files.table(('file', 'class', 'confidence'), rows))
         print(f'wrote {output}: {len(rows)} images')
+    for line in _on_looks(run, odd, len(rows), turn):
+        print(line, file=sys.stderr)
+
+
+def _on_looks(
+    run: 'Trained', odd: Sequence[tuple[str, str]], count: int, turned: bool
+) -> Iterator[str]:
+    """What to say of pictures, by look and name, that look otherwise than what the run learned."""
+    from gan_jax.data import looks
+
+    for kind in (looks.NEGATIVE, looks.UNLIKE):
+        names = [name for look, name in odd if look == kind]
+        if not names:
+            continue
+        some = f'{len(names)} of {count} images, such as {names[0]},'
+        learned = f'what the run learned ({run.look})'
+        if kind == looks.UNLIKE:
+            yield f'warning: {some} look unlike {learned}: their classes mean nothing'
+        elif turned:
+            yield f'turned {some} which looked like negatives of {learned}'
+        else:
+            yield f'warning: {some} look like negatives of {learned}: --invert=auto turns them'
 
 
 def _evaluate(run: 'Trained', workdir: Path, split: str) -> None:
