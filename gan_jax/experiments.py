@@ -118,14 +118,3 @@ def fields(config: ConfigDict) -> set[str]:
             else [key]
         )
     }
-
-
-def leaves(config: ConfigDict) -> set[str]:
-    """Dotted paths of all fields that hold a value."""
-    return {
-        path
-        for key, value in config.items()
-        for path in (
-            {f'{key}.{sub}' for sub in leaves(value)} if isinstance(value, ConfigDict) else {key}
-        )
-    }

@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import config as config_lib
-from gan_jax import data, experiments, observers, paths, report, runners, tasks
+from gan_jax import data, observers, paths, report, runners, schema, tasks
 from gan_jax.data import feeds, looks, summary, views
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
@@ -134,7 +134,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
 
 def _agree(config: ConfigDict, workdir: Path, overwrite: bool) -> None:
     """Refuses processes that were started for different things."""
-    fields = experiments.leaves(config) - set(paths.FIELDS)
+    fields = config_lib.leaves(config) - set(paths.FIELDS)
     facts = {f'config.{field}': config_lib.get(config, field) for field in sorted(fields)}
     facts |= {f'the version of {name}': version for name, version in workdirs.versions().items()}
     cluster.agree(facts | {'--workdir': str(workdir), '--overwrite': overwrite})
@@ -221,11 +221,21 @@ def _restore(run: Run) -> tuple[GanState, int] | None:
         return None
     state, meta = restored
     step = int(state.step)
-    run.recorder.load_state_dict(meta['recorder'])
+    run.recorder.load_state_dict(_recorded(run, step, meta))
     run.recorder.rewind(step)
     run.checkpoints.pin(cluster.decide(lambda: _best_step(run)))
     run.progress.message(f'resuming {run.workdir} at step {step}')
     return state, step
+
+
+def _recorded(run: Run, step: int, meta: dict[str, Any]) -> recorder.State:
+    try:
+        return schema.of(recorder.State, meta.get('recorder'), 'meta.recorder')
+    except schema.Wrong as error:
+        raise UserError(
+            f'{run.workdir}/checkpoints/{step}/meta.json: {error}; delete the step, and the run'
+            ' goes on from the one before'
+        ) from None
 
 
 def _train(run: Run, state: GanState, step: int, command: str, started: float) -> bool:

@@ -5,12 +5,15 @@ import os
 from pathlib import Path
 import sys
 
+import gan_jax
 from gan_jax import terminal
 from gan_jax.errors import UserError, nearest
 from gan_jax.processes import supervisor
 
 COMMANDS = {
     'train': 'train, or resume what is in the workdir',
+    'list': 'the experiments, studies, networks, losses and data sets that there are',
+    'config': "every field of an experiment's config, and what it may be",
     'data': 'show what the trainer will see',
     'clean': 'photos of cats or people into face-centred crops',
     'sample': 'images from a trained generator: a grid, single files, or a walk',
@@ -29,7 +32,8 @@ def usage() -> str:
     """The page of `gan-jax --help`."""
     width = max(map(len, COMMANDS))
     lines = [f'  {name:{width}}  {text}' for name, text in COMMANDS.items()]
-    head, foot = 'usage: gan-jax COMMAND [FLAGS]', 'gan-jax COMMAND --help shows its flags.'
+    head = 'usage: gan-jax COMMAND [FLAGS], or gan-jax --version'
+    foot = 'gan-jax COMMAND --help shows its flags; gan-jax list, what there is to choose from.'
     return '\n'.join([head, '', *lines, '', foot])
 
 
@@ -43,6 +47,9 @@ def main(argv: list[str]) -> int:
     os.environ.pop('MPLBACKEND', None)  # of a notebook's kernel; figures here are files
     if not argv or argv[0] in ('-h', '--help', 'help'):
         print(usage())
+        return 0
+    if argv[0] == '--version':
+        print(f'gan-jax {gan_jax.__version__}')
         return 0
     try:
         return _run(argv[0], argv[1:])

@@ -30,6 +30,10 @@ def define(values: flags.FlagValues) -> None:
     )  # fmt: skip
     flags.DEFINE_list('labels', [], 'classes in turn, by name or number', flag_values=values)
     flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
+    flags.DEFINE_integer(
+        'scale', 1, 'pixels a side of each pixel, in pictures', lower_bound=1, upper_bound=64,
+        flag_values=values,
+    )  # fmt: skip
     define_step(values)
     define_overwrite(values)
 
@@ -60,7 +64,7 @@ def main(invocation: Invocation) -> None:
             f'--workdir={values.workdir}: its generator does not start from a latent: give it'
             ' images by gan-jax translate'
         )
-    draw = sampling.make_draw(run, values.num, values.seed, values.labels)
+    draw = sampling.make_draw(run, values.num, values.seed, values.labels, values.scale)
     with progress.waiting('compiling and sampling'):
         if suffix == '.gif':
             sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)

@@ -47,6 +47,7 @@ def _refuse_weights(path: str, name: str) -> None:
 
 
 def _digits(path: str) -> FeatureNet:
+    """A small net that reads digits; it comes with the package."""
     _refuse_weights(path, 'digits')
     stored = weights.read(digits.WEIGHTS, 'gan_jax')
 
@@ -71,6 +72,7 @@ def _digits(path: str) -> FeatureNet:
 
 
 def _efficientnet_lite0(path: str) -> FeatureNet:
+    """EfficientNet-Lite0 of ImageNet, for photographs; its weights are the extra `features`."""
     if path:
         stored = weights.Weights(_lite0(Path(path), '--weights'), {})
     else:
@@ -152,6 +154,7 @@ def squeezenet_weights(asked: str) -> weights.Weights:
 
 
 def _inception(path: str) -> FeatureNet:
+    """Inception-v3 as the FID has it; its weights are a file of yours."""
     if not path:
         raise UserError(
             f'--features=inception needs its weights: --weights=FILE, {INCEPTION_FILE} as PyTorch'

@@ -30,6 +30,7 @@ class Draw(NamedTuple):
       seed: of their latents.
       labels: classes in turn; all of them if empty.
       class_names: of the set; empty where they are not known.
+      scale: pixels a side of each pixel in a picture.
     """
 
     sampler: Sampler
@@ -38,6 +39,7 @@ class Draw(NamedTuple):
     seed: int
     labels: tuple[int, ...]
     class_names: tuple[str, ...] = ()
+    scale: int = 1
 
     def classes(self) -> tuple[int, ...]:
         """Those that come in turn; empty for an unconditional generator."""
@@ -53,12 +55,18 @@ class Draw(NamedTuple):
         return np.asarray(self.sampler.latent(key, self.num))
 
     def columns(self) -> int:
-        """A column for each class if they were asked for, else a square."""
-        return len(self.labels) if len(self.labels) > 1 else math.ceil(math.sqrt(self.num))
+        """Near to a square, with the classes one below the other if some were asked for."""
+        side, classes = math.ceil(math.sqrt(self.num)), len(self.labels)
+        return classes * max(1, round(side / classes)) if 1 < classes <= 2 * side else side
+
+    def picture(self, z: np.ndarray) -> np.ndarray:
+        """Images of latents [num, latent_dim], enlarged: uint8 [num, scale * H, scale * W, C]."""
+        made = generate(self, z)
+        return made.repeat(self.scale, 1).repeat(self.scale, 2)
 
 
-def make_draw(run: Trained, num: int, seed: int, words: Sequence[str]) -> Draw:
-    """What --num, --seed and --labels ask for of a run whose generator starts from a latent.
+def make_draw(run: Trained, num: int, seed: int, words: Sequence[str], scale: int = 1) -> Draw:
+    """The draw that --num, --seed, --labels and --scale ask for of a run.
 
     Raises:
       UserError: the generator has no classes, or not one of these.
@@ -70,7 +78,8 @@ def make_draw(run: Trained, num: int, seed: int, words: Sequence[str]) -> Draw:
             ' classes: leave it out'
         )
     names = run.class_names or tuple(map(str, range(sampler.num_classes)))
-    return Draw(sampler, run.state, num, seed, classes.parse(words, names, '--labels'), names)
+    labels = classes.parse(words, names, '--labels')
+    return Draw(sampler, run.state, num, seed, labels, names, scale)
 
 
 def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
@@ -81,13 +90,13 @@ def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
 
 def write_grid(path: Path, draw: Draw) -> None:
     """One PNG of all images."""
-    images.write_png(path, images.tile(generate(draw, draw.latent()), draw.columns()))
+    images.write_png(path, images.tile(draw.picture(draw.latent()), draw.columns()))
 
 
 def write_files(folder: Path, draw: Draw) -> None:
     """One PNG an image: 00000.png, or 00000_3_fox.png with its class."""
     label = draw.label()
-    for number, image in enumerate(generate(draw, draw.latent())):
+    for number, image in enumerate(draw.picture(draw.latent())):
         name = f'{number:05d}'
         if draw.sampler.num_classes:
             name += f'_{classes.in_file_name(label[number], draw.class_names)}'
@@ -139,7 +148,7 @@ def write_walk(path: Path, draw: Draw, frames: int, latent: str) -> None:
 
     from PIL import Image
 
-    grids = [images.tile(generate(draw, z), draw.columns()) for z in walk(draw, frames, latent)]
+    grids = [images.tile(draw.picture(z), draw.columns()) for z in walk(draw, frames, latent)]
     pictures = [Image.fromarray(np.squeeze(grid)) for grid in grids]
     buffer = io.BytesIO()
     pictures[0].save(
