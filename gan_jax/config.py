@@ -5,10 +5,10 @@ A file in `configs/` takes `default()`, sets what its experiment needs, and retu
 loss or net is a new entry there and nowhere else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -20,7 +20,6 @@ from gan_jax import (
     losses,
     nets,
     optimizers,
-    penalties,
     runners,
     tasks,
 )
@@ -28,6 +27,7 @@ from gan_jax.data import budget
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import distances, features, figures
 from gan_jax.tasks import semisupervised, translation
+from gan_jax.terminal import printable
 
 
 def optimizer(learning_rate: float, b1: float, b2: float = 0.999) -> ConfigDict:
@@ -58,12 +58,11 @@ def default() -> ConfigDict:
 
     config.data = _data()
     config.gen = ConfigDict()
-    # The name of a network, and its fields in gan_jax.nets.NETS.
-    config.gen.net = ConfigDict(dict(name='dcgan'))
+    config.gen.net = ConfigDict(dict(name='dcgan'))  # key of gan_jax.nets.NETS; others are its own
     config.gen.optimizer = optimizer(2e-4, 0.5)
     config.gen.ema_decay = 0.0  # of the exponential moving average used for samples; 0: none
     config.disc = ConfigDict()
-    config.disc.net = ConfigDict(dict(name='dcgan'))
+    config.disc.net = ConfigDict(dict(name='dcgan'))  # as of the generator
     config.disc.optimizer = optimizer(2e-4, 0.5)
     config.disc.ema_decay = 0.0  # of the one used for classes; 0: none
     config.latent_dim = 100  # entries of z
@@ -77,10 +76,10 @@ def default() -> ConfigDict:
     config.label_smoothing = 0.0  # real targets are 1 - this (one-sided)
     config.share_latent = True  # G's update reuses the fakes of D's last update
     config.penalties = ConfigDict()  # weights of gan_jax.penalties.PENALTIES; 0: off
-    config.penalties.gradient_penalty = 0.0
-    config.penalties.dragan = 0.0
-    config.penalties.r1 = 0.0
-    config.penalties.r2 = 0.0
+    config.penalties.gradient_penalty = 0.0  # of gradients between real and generated images
+    config.penalties.dragan = 0.0  # of gradients around real images
+    config.penalties.r1 = 0.0  # of gradients at real images
+    config.penalties.r2 = 0.0  # of gradients at generated images
     config.penalty_every = 1  # steps between these; their weights are multiplied by it
     config.lecam = _lecam()
     config.instance_noise = _instance_noise()
@@ -318,6 +317,7 @@ _CHOICES = {
     'batch_norm': ('global', 'per_device'),
     'precision': PRECISIONS,
     'on_nan': ('stop', 'rollback'),
+    'data.name': data.DATASETS,
     'data.feed': ('auto', 'resident', 'stream'),
     'data.labels.mode': budget.MODES,
     'semisupervised.unlabelled': semisupervised.POOLS,
@@ -331,6 +331,7 @@ _CHOICES = {
     'disc.optimizer.schedule': optimizers.SCHEDULES,
 }
 
+# Bounds of the numbers, where they are not those of their type: see `rule`.
 _AT_LEAST = {
     **dict.fromkeys(
         ('steps', 'batch_size', 'disc_steps', 'latent_dim', 'steps_per_call', 'keep')
@@ -338,25 +339,13 @@ _AT_LEAST = {
         + ('log_every', 'sample_every', 'save_every', 'num_samples'),
         1,
     ),
-    **dict.fromkeys(('devices', 'seed', 'data.num_examples', 'data.image_size'), 0),
-    **dict.fromkeys(('evaluate.balance', 'evaluate.every', 'augment_p', 'ada.target'), 0),
-    **dict.fromkeys(('ada.limit', 'lecam.weight', 'lecam.decay', 'lecam.start'), 0),
     'evaluate.num_samples': distances.FEWEST,
-    **dict.fromkeys(('data.crop', 'data.held_out', 'data.jitter', 'data.warp', 'data.zoom'), 0),
-    **dict.fromkeys(('latent_mixture.centres', 'latent_mixture.spread'), 0),
-    **dict.fromkeys(('instance_noise.std', 'instance_noise.decay_steps', 'label_smoothing'), 0),
-    **dict.fromkeys(('data.labels.number', 'data.labels.seed', 'data.labels.validation'), 0),
-    **dict.fromkeys((f'penalties.{name}' for name in penalties.PENALTIES), 0),
-    **dict.fromkeys((f'semisupervised.{n}' for n in (*semisupervised.TERMS, 'confidence')), 0),
-    **dict.fromkeys(('translation.l1', 'translation.disc_weight'), 0),
-    **{
-        f'{role}.optimizer.{field}': 0
-        for role in ('gen', 'disc')
-        for field in ('learning_rate', 'b1', 'b2', 'eps', 'constant_steps', 'final_fraction')
-    },
-    **{f'{role}.ema_decay': 0 for role in ('gen', 'disc')},
 }
-
+_AT_MOST = {
+    **dict.fromkeys(('augment_p', 'ada.limit'), 1),
+    **dict.fromkeys(('batch_size', 'num_samples', 'evaluate.num_samples'), 2**20),
+    **dict.fromkeys(('disc_steps', 'steps_per_call', 'devices', 'keep'), 10_000),
+}
 _BELOW = {
     **{
         'label_smoothing': 1,
@@ -374,6 +363,75 @@ _BELOW = {
     **{f'{role}.optimizer.{b}': 1 for role in ('gen', 'disc') for b in ('b1', 'b2')},
     **{f'{role}.ema_decay': 1 for role in ('gen', 'disc')},
 }
+_BELOW_BY_TYPE = {int: 2**31, float: 1e6}
+
+
+class Rule(NamedTuple):
+    """What a field may be.
+
+    Attributes:
+      like: its default, which has its type.
+      options: all it may be; empty: any text, or number in the bounds.
+      low, below: bounds of a number.
+      most: in place of `below`, a number that it may be.
+    """
+
+    like: Any
+    options: Collection[str] = ()
+    low: float = 0
+    below: float = math.inf
+    most: float | None = None
+
+    def __str__(self) -> str:
+        match self.like:
+            case _ if self.options:
+                return f'one of {", ".join(map(str, self.options))}'
+            case bool():
+                return 'True or False'
+            case tuple():
+                kind = 'whole numbers' if isinstance(self.like[0], int) else 'names'
+                return f'{kind}, e.g. {self.like}'
+            case str():
+                return 'a line of text'
+        kind = 'a whole number' if isinstance(self.like, int) else 'a number'
+        end = f'below {self.below:,.15g}' if self.most is None else f'at most {self.most:,}'
+        return f'{kind} of at least {self.low} and {end}'
+
+    def allows(self, value: Any) -> bool:
+        """Whether the field may have the value."""
+        match self.like:
+            case _ if self.options:
+                return isinstance(value, str) and value in self.options
+            case bool():
+                return isinstance(value, bool)
+            case tuple():
+                kind = type(self.like[0])
+                return isinstance(value, tuple) and all(type(entry) is kind for entry in value)
+            case str():
+                return isinstance(value, str) and value == printable(value)
+            case int():
+                typed = type(value) is int
+            case _:
+                typed = type(value) in (int, float)
+        # Written so that a NaN, which compares as false, fails too.
+        high = typed and (value < self.below if self.most is None else value <= self.most)
+        return typed and self.low <= value and high
+
+
+@functools.cache
+def rules() -> Mapping[str, Rule]:
+    """The rule of every field but those that a network alone has."""
+    from gan_jax import experiments
+
+    config = default()
+    return {field: _rule(field, get(config, field)) for field in sorted(experiments.leaves(config))}
+
+
+def _rule(field: str, like: Any) -> Rule:
+    below = _BELOW.get(field, _BELOW_BY_TYPE.get(type(like), math.inf))
+    options = _CHOICES.get(field, ())
+    return Rule(like, tuple(options), _AT_LEAST.get(field, 0), below, _AT_MOST.get(field))
+
 
 # Fields that do nothing while another is 0: that one.
 _IDLE_WITHOUT = {
@@ -390,23 +448,25 @@ def get(config: ConfigDict, field: str) -> Any:
     return config
 
 
+def check(field: str, value: Any, rule: Rule) -> None:
+    """Raises UserError if a field may not have a value."""
+    if rule.allows(value):
+        return
+    if rule.options and isinstance(value, str):
+        raise UserError(f'config.{field}={value}: {nearest(value, rule.options)}')
+    raise UserError(f'config.{field}={value}: must be {rule}')
+
+
 def validate(config: ConfigDict) -> None:
     """Stops what cannot run before anything is loaded or compiled.
 
     Raises:
       UserError: names the field and what would be right.
     """
-    for field, options in _CHOICES.items():
-        value = get(config, field)
-        if value not in options:
-            raise UserError(f'config.{field}={value}: {nearest(value, options)}')
-    for field, low in _AT_LEAST.items():
-        # Written so that a NaN, which compares as false, fails too.
-        if not low <= get(config, field) < math.inf:
-            raise UserError(f'config.{field}={get(config, field)}: must be at least {low}')
-    for field, high in _BELOW.items():
-        if get(config, field) >= high:
-            raise UserError(f'config.{field}={get(config, field)}: must be below {high}')
+    for field, rule in rules().items():
+        check(field, get(config, field), rule)
+    for role in ('gen', 'disc'):
+        nets.check_fields(role, config[role].net)
     _validate_augmentation(config)
     _validate_idle(config)
     _validate_penalties(config)
@@ -419,9 +479,6 @@ def _validate_augmentation(config: ConfigDict) -> None:
         if name not in augment.AUGMENTATIONS:
             known = nearest(name, augment.AUGMENTATIONS)
             raise UserError(f'config.augment={config.augment}: no augmentation {name!r}; {known}')
-    for field in ('augment_p', 'ada.limit'):
-        if get(config, field) > 1:
-            raise UserError(f'config.{field}={get(config, field)}: must be at most 1')
     if config.augment_p != 1 and not augment.parse(config.augment):
         raise UserError(
             f'config.augment_p={config.augment_p} is the probability of an augmentation: name one'

@@ -129,8 +129,8 @@ def _other_steps(workdir: Path, old: int, new: int) -> str:
     return (
         f'--workdir={workdir} holds a run of config.steps={old:,}, over which its learning rate'
         f' falls (config.gen.optimizer.schedule): with {new:,} every step would have had another'
-        f' rate. Go on with --config.steps={old}, or train anew in another --workdir; a run whose schedules'
-        ' are constant can be trained longer'
+        f' rate. Go on with --config.steps={old}, or train anew in another --workdir; a run'
+        ' whose schedules are constant can be trained longer'
     )
 
 

@@ -28,6 +28,7 @@ class Draw(NamedTuple):
       num: images.
       seed: of their latents.
       labels: classes in turn; all of them if empty.
+      scale: pixels a side of each pixel in a picture.
     """
 
     sampler: Sampler
@@ -35,6 +36,7 @@ class Draw(NamedTuple):
     num: int
     seed: int
     labels: tuple[int, ...]
+    scale: int = 1
 
     def label(self) -> np.ndarray:
         """The class of each image, int32 [num]; zeros if there are none."""
@@ -47,8 +49,14 @@ class Draw(NamedTuple):
         return np.asarray(self.sampler.latent(key, self.num))
 
     def columns(self) -> int:
-        """A column for each class if they were asked for, else a square."""
-        return len(self.labels) if len(self.labels) > 1 else math.ceil(math.sqrt(self.num))
+        """Near to a square, with the classes one below the other if some were asked for."""
+        side, classes = math.ceil(math.sqrt(self.num)), len(self.labels)
+        return classes * max(1, round(side / classes)) if 1 < classes <= 2 * side else side
+
+    def picture(self, z: np.ndarray) -> np.ndarray:
+        """Images of latents [num, latent_dim], enlarged: uint8 [num, scale * H, scale * W, C]."""
+        made = generate(self, z)
+        return made.repeat(self.scale, 1).repeat(self.scale, 2)
 
 
 def parse_labels(words: list[str], num_classes: int) -> tuple[int, ...]:
@@ -93,13 +101,13 @@ def in_chunks(
 
 def write_grid(path: Path, draw: Draw) -> None:
     """One PNG of all images."""
-    images.write_png(path, images.tile(generate(draw, draw.latent()), draw.columns()))
+    images.write_png(path, images.tile(draw.picture(draw.latent()), draw.columns()))
 
 
 def write_files(folder: Path, draw: Draw) -> None:
     """One PNG an image: 00000.png, or 00000_3.png with its class."""
     label = draw.label()
-    for number, image in enumerate(generate(draw, draw.latent())):
+    for number, image in enumerate(draw.picture(draw.latent())):
         name = f'{number:05d}_{label[number]}' if draw.sampler.num_classes else f'{number:05d}'
         images.write_png(folder / f'{name}.png', image)
 
@@ -148,7 +156,7 @@ def write_walk(path: Path, draw: Draw, frames: int, latent: str) -> None:
 
     from PIL import Image
 
-    grids = [images.tile(generate(draw, z), draw.columns()) for z in walk(draw, frames, latent)]
+    grids = [images.tile(draw.picture(z), draw.columns()) for z in walk(draw, frames, latent)]
     pictures = [Image.fromarray(np.squeeze(grid)) for grid in grids]
     buffer = io.BytesIO()
     pictures[0].save(

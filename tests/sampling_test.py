@@ -37,3 +37,13 @@ def test_a_walk_is_closed_and_has_no_jump():
     strides = np.linalg.norm(np.roll(path, -1, axis=0) - path, axis=-1)
     np.testing.assert_allclose(path[0], draw.latent(0), atol=1e-5)
     assert strides.max() < 2 * strides.mean()
+
+
+@pytest.mark.parametrize(
+    'num, classes, columns',
+    [(12, 3, 3), (64, 2, 8), (64, 3, 9), (64, 0, 8), (64, 100, 8), (10, 10, 4)],
+)
+def test_a_grid_is_near_to_a_square_with_classes_in_columns(num, classes, columns):
+    draw = sampling.Draw(None, None, num, 0, tuple(range(classes)))
+    assert draw.columns() == columns
+    assert columns % classes == 0 if 1 < classes <= 8 else True

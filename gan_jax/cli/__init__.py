@@ -4,11 +4,14 @@ import importlib
 import os
 import sys
 
+import gan_jax
 from gan_jax import supervisor, terminal
 from gan_jax.errors import UserError, nearest
 
 COMMANDS = {
     'train': 'train, or resume what is in the workdir',
+    'list': 'the experiments, studies, networks, losses and data sets that there are',
+    'config': "every field of an experiment's config, and what it may be",
     'data': 'show what the trainer will see',
     'clean': 'photos of cats or people into face-centred crops',
     'sample': 'images from a trained generator: a grid, single files, or a walk',
@@ -27,7 +30,8 @@ def usage() -> str:
     """The page of `gan-jax --help`."""
     width = max(map(len, COMMANDS))
     lines = [f'  {name:{width}}  {text}' for name, text in COMMANDS.items()]
-    head, foot = 'usage: gan-jax COMMAND [FLAGS]', 'gan-jax COMMAND --help shows its flags.'
+    head = 'usage: gan-jax COMMAND [FLAGS], or gan-jax --version'
+    foot = 'gan-jax COMMAND --help shows its flags; gan-jax list, what there is to choose from.'
     return '\n'.join([head, '', *lines, '', foot])
 
 
@@ -41,6 +45,9 @@ def main(argv: list[str]) -> int:
     os.environ.pop('MPLBACKEND', None)  # of a notebook's kernel; figures here are files
     if not argv or argv[0] in ('-h', '--help', 'help'):
         print(usage())
+        return 0
+    if argv[0] == '--version':
+        print(f'gan-jax {gan_jax.__version__}')
         return 0
     try:
         return _run(argv[0], argv[1:])

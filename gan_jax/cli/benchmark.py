@@ -18,6 +18,7 @@ from gan_jax.cli.flags import Invocation, define_path
 from gan_jax.errors import UserError
 
 DEFAULT_CONFIG = 'quickstart'
+IDLE = 0.1  # load of each core up to which a machine counts as idle
 
 
 def define(values: flags.FlagValues) -> None:
@@ -59,6 +60,8 @@ def main(invocation: Invocation) -> None:
     config = _changed(invocation)
     config_lib.validate(config)
     plan = Plan(config, values.turns, values.steps, values.peer)
+    if warning := busy():
+        print(warning, file=sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else frozen workers would be left
     results: dict[str, Any] = {'config': invocation.source, 'cpu': cpu_name()}
     if names:
@@ -87,6 +90,17 @@ def _changed(invocation: Invocation) -> Any:
         if value not in (None, ''):
             config[field] = value
     return config
+
+
+def busy() -> str:
+    """A warning where other programs take part of the machine; '' where it is idle."""
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    if load < IDLE * cores:
+        return ''
+    return (
+        f'warning: the machine is not idle (load {load:.1f} on {cores} cores): figures will be'
+        ' lower than they are, and vary'
+    )
 
 
 def cpu_name() -> str:

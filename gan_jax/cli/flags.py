@@ -190,9 +190,18 @@ def _explained(error: absl_flags.Error) -> UserError:
     """absl's error in one line, and in words where it repeats what Python said to it."""
     text = ' '.join(str(error).split()).removeprefix('ERROR:: ')
     for python, words in _WORDS.items():
-        if (found := re.match(r'flag (--[\w.]+=.*?): ', text)) and python in text:
-            return UserError(f'{found[1]}: must be {words}')
+        if (found := re.match(r'flag (--([\w.]+)=.*?): ', text)) and python in text:
+            return UserError(f'{found[1]}: must be {_rule(found[2]) or words}')
     return UserError(text)
+
+
+def _rule(flag: str) -> str:
+    """What a field of a config may be; '' of another flag."""
+    if not flag.startswith('config.'):
+        return ''
+    from gan_jax import config as config_lib
+
+    return str(config_lib.rules().get(flag.removeprefix('config.'), ''))
 
 
 def _take_config(argv: list[str]) -> tuple[str, list[str]]:

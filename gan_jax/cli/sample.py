@@ -26,6 +26,10 @@ def define(values: flags.FlagValues) -> None:
     )  # fmt: skip
     flags.DEFINE_list('labels', [], 'classes in turn, e.g. 0,1,2', flag_values=values)
     flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
+    flags.DEFINE_integer(
+        'scale', 1, 'pixels a side of each pixel, in pictures', lower_bound=1, upper_bound=64,
+        flag_values=values,
+    )  # fmt: skip
     define_step(values)
 
 
@@ -53,7 +57,7 @@ def main(invocation: Invocation) -> None:
             ' images by gan-jax translate'
         )
     labels = sampling.parse_labels(values.labels, run.task.sampler.num_classes)
-    draw = sampling.Draw(run.task.sampler, run.state, values.num, values.seed, labels)
+    draw = sampling.Draw(run.task.sampler, run.state, values.num, values.seed, labels, values.scale)
     with progress.waiting('compiling and sampling'):
         if suffix == '.gif':
             sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)

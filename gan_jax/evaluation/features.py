@@ -30,6 +30,7 @@ INCEPTION_FILE = 'pt_inception-2015-12-05-6726825d.pth'
 
 
 def _digits(path: str) -> FeatureNet:
+    """A small net that reads digits; it comes with the package."""
     if path:
         raise UserError(f'--weights={path}: the net digits has weights of its own; leave it out')
     stored = weights.read(digits.WEIGHTS, 'gan_jax')
@@ -55,6 +56,7 @@ def _digits(path: str) -> FeatureNet:
 
 
 def _efficientnet_lite0(path: str) -> FeatureNet:
+    """EfficientNet-Lite0 of ImageNet, for photographs; its weights are the extra `features`."""
     if path:
         stored = weights.Weights(_lite0(Path(path), '--weights'), {})
     else:
@@ -111,6 +113,7 @@ def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
 
 
 def _inception(path: str) -> FeatureNet:
+    """Inception-v3 as the FID has it; its weights are a file of yours."""
     if not path:
         raise UserError(
             f'--features=inception needs its weights: --weights=FILE, {INCEPTION_FILE} as PyTorch'

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 import dataclasses
-import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -25,6 +24,9 @@ NETS: dict[str, Pair[type[Net]]] = {
     'pix2pix': Pair(unet.Generator, patch.Discriminator),
 }
 
+_LARGEST = 2**14  # of a layer: more fits no memory
+_HEAVIEST = 10**6  # of a weight
+
 # Fields of every net come from the data set and the run, not from the net's own section.
 _SHARED_FIELDS = {field.name for field in dataclasses.fields(Net)}
 
@@ -43,6 +45,12 @@ def fields(name: str, role: str) -> dict[str, Any]:
         raise UserError(f'config.{role}.net.name={name} is not a net; {nearest(str(name), NETS)}')
     cls = getattr(NETS[name], role)
     return {f.name: f.default for f in dataclasses.fields(cls) if f.name not in _SHARED_FIELDS}
+
+
+def check_fields(role: str, net: Mapping[str, Any]) -> None:
+    """Raises UserError if a config's network does not exist, or one of its fields may not be so."""
+    fields(net['name'], role)
+    _own_fields(f'config.{role}.net', role, net)
 
 
 def build(
@@ -158,13 +166,13 @@ def _checked(path: str, value: Any, default: Any, options: Collection[Any] | Non
         case bool():
             valid, expected = isinstance(value, bool), 'True or False'
         case int():
-            valid, expected = _is_size(value), 'a whole number from 1'
+            valid, expected = _is_size(value), f'a whole number from 1 to {_LARGEST:,}'
         case float():
             valid = isinstance(value, int | float) and 0 <= value < 1
             expected = 'a number in [0, 1)'
         case tuple():
             valid = isinstance(value, tuple | list) and all(map(_is_size, value))
-            expected = f'whole numbers from 1, such as {default}'
+            expected = f'whole numbers from 1 to {_LARGEST:,}, such as {default}'
         case _:
             raise TypeError(f'{path}: no rule for {default!r}; state its options in the net')
     if not valid:
@@ -174,10 +182,10 @@ def _checked(path: str, value: Any, default: Any, options: Collection[Any] | Non
 
 def _checked_weight(path: str, value: Any) -> float:
     valid = isinstance(value, int | float) and not isinstance(value, bool)
-    if not valid or not 0 <= value < math.inf:
-        raise UserError(f'{path}={value!r} must be a number from 0')
+    if not valid or not 0 <= value < _HEAVIEST:
+        raise UserError(f'{path}={value!r} must be a number from 0, below {_HEAVIEST:,}')
     return float(value)
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return type(value) is int and 1 <= value <= _LARGEST

@@ -89,14 +89,20 @@ MISTAKES = {
     'rate': (['train', '--config.gen.optimizer.b1=2'], 'config.gen.optimizer.b1=2'),
     'not a number': (['train', '--config.instance_noise.std=nan'], 'config.instance_noise.std=nan'),
     'penalty': (['train', '--config.penalties.r1=-1'], 'config.penalties.r1=-1'),
-    'zero batch': (['train', '--config.batch_size=0'], 'config.batch_size=0: must be at least 1'),
+    'zero batch': (
+        ['train', '--config.batch_size=0'],
+        'config.batch_size=0: must be a whole number of at least 1',
+    ),
     'loss': (['train', '--config.loss=hing'], "config.loss=hing: did you mean 'hinge'?"),
     'augmentation': (['train', '--config.augment=colour'], "did you mean 'color'?"),
     'smoothing': (
         ['train', '--config.loss=hinge', '--config.label_smoothing=0.1'],
         "config.label_smoothing=0.1: the loss 'hinge' has no target to smooth",
     ),
-    'probability': (['train', '--config.augment_p=1.5'], 'config.augment_p=1.5: must be at most 1'),
+    'probability': (
+        ['train', '--config.augment_p=1.5'],
+        'config.augment_p=1.5: must be a number of at least 0 and at most 1',
+    ),
     'no augmentation': (
         ['train', '--config.augment_p=0.5', '--config.augment='],
         'config.augment_p=0.5 is the probability of an augmentation: name one in config.augment',
@@ -171,7 +177,7 @@ MISTAKES = {
     ),
     'required': (['digest'], 'digest needs --workdir'),
     'no run': (['digest', '--workdir=none'], 'no run there'),
-    'benchmark batch': (['benchmark', '--batch_size=0'], 'batch_size=0: must be at least 1'),
+    'benchmark batch': (['benchmark', '--batch_size=0'], 'batch_size=0: must be a whole number'),
     'benchmark turns': (['benchmark', '--turns=0'], '--turns=0: must be at least 1'),
     'benchmark runner': (['benchmark', '--runner=pmpa'], "config.runner=pmpa: did you mean 'pmap'"),
     'benchmark precision': (
@@ -317,6 +323,12 @@ def test_files_are_named_by_class_and_do_not_depend_on_their_number(run, tmp_pat
         assert np.abs(pixels(path) - pixels(many / path.name)).max() <= 1
     other = sample(run, tmp_path / 'other', '--num=3', '--labels=1,2', '--seed=1')
     assert any((few / path.name).read_bytes() != path.read_bytes() for path in other.iterdir())
+
+
+def test_small_images_can_be_enlarged(run, tmp_path):
+    once = pixels(sample(run, tmp_path / 'a', '--num=1', '--labels=1') / '00000_1.png')
+    path = sample(run, tmp_path / 'b', '--num=1', '--labels=1', '--scale=3') / '00000_1.png'
+    np.testing.assert_array_equal(pixels(path), once.repeat(3, 0).repeat(3, 1))
 
 
 def test_a_walk_is_a_gif_of_as_many_frames(run, tmp_path):
