@@ -17,7 +17,7 @@ first one all else; the first one chooses the step to restore, and each reads an
 A step is therefore the same whatever number of processes and devices wrote it.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import errno
@@ -29,8 +29,9 @@ import os
 from pathlib import Path
 import re
 import shutil
+import stat
 import sys
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 import zlib
 
 from absl import logging as absl_logging
@@ -38,13 +39,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import cluster
+from gan_jax import cluster, records
 from gan_jax.digests import digest, file_digest, folder_digests, host_leaves, leaf_path
 from gan_jax.errors import UserError
 
 STATE, META, MANIFEST = 'state', 'meta.json', 'manifest.json'
 PARTIAL, DAMAGED = '.tmp', '.corrupt'
 T = TypeVar('T')
+
+
+class Record(TypedDict):
+    """META."""
+
+    digest: str
+    meta: dict
 
 
 class _Damaged(Exception):
@@ -244,9 +252,18 @@ class Checkpoints:
     ) -> tuple[Any, dict[str, Any]]:
         folder = self._directory / str(step)
         record = _verified(folder)
-        with _orbax(alone=True) as (checkpointer, args):
-            part = _as_numpy(checkpointer, folder / STATE, like, only)
-            stored = checkpointer.restore(folder / STATE, args=args.PyTreeRestore(**part))
+        try:
+            with _orbax(alone=True) as (checkpointer, args):
+                part = _as_numpy(checkpointer, folder, like, only)
+                stored = checkpointer.restore(folder / STATE, args=args.PyTreeRestore(**part))
+        except (UserError, MemoryError):
+            raise
+        except Exception as error:  # Orbax and TensorStore raise what they meet
+            why = (str(error).strip() or repr(error)).splitlines()[0][:200]
+            raise UserError(
+                f'{folder / STATE}: cannot be read, although its files are those that were written'
+                f' ({why}): choose another step'
+            ) from error
         if only is None and digest(stored) != record['digest']:
             raise _Damaged('the state differs from its digest')
         return stored, record['meta']
@@ -366,25 +383,55 @@ def _write_step(folder: Path, state: Any, meta: str) -> None:
 def _verified(folder: Path) -> dict[str, Any]:
     """The content of META, once every file has the sha256 that MANIFEST gives it."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = records.of(Mapping[str, str], _json(folder, MANIFEST))
         for name in (META, *manifest):
-            if file_digest(folder / name) != manifest[name]:
+            if file_digest(_own(folder, name)) != manifest[name]:
                 raise _Damaged(f'{name} has changed')
-        return json.loads((folder / META).read_bytes())
+        return records.of(Record, _json(folder, META))
     except PermissionError as error:
         raise UserError(f'{error.filename} cannot be read: make it readable') from error
     except FileNotFoundError as error:
         raise _Damaged(f'{os.path.relpath(error.filename, folder)} is missing') from error
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, RecursionError, records.Wrong) as error:
         raise _Damaged(f'{MANIFEST} or a file it names cannot be read') from error
+
+
+def _own(folder: Path, name: str) -> Path:
+    """A file of a step: neither one elsewhere nor a pipe, which could be read for ever."""
+    path = folder / name
+    regular = stat.S_ISREG(path.stat().st_mode)
+    if not regular or not path.resolve().is_relative_to(folder.resolve()):
+        raise _Damaged(f'{name} is no file of its own')
+    return path
+
+
+def _json(folder: Path, name: str) -> Any:
+    return json.loads(_own(folder, name).read_bytes())
 
 
 def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -> Any:
     """The stored arrays in the structure and on the devices of `like`; see `restore_latest`."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
     leaves = {leaf_path(path): leaf for path, leaf in leaves}
-    wanted = {path: leaf for path, leaf in leaves.items() if only is None or path in only}
     arrays = host_leaves(stored)
+    wanted = _compare(folder, arrays, like, only)
+    return structure.unflatten(
+        _as_leaf(arrays[path], leaf) if path in wanted else leaf for path, leaf in leaves.items()
+    )
+
+
+def _compare(
+    folder: Path, arrays: Mapping[str, Any], like: Any, only: Collection[str] | None
+) -> dict[str, Any]:
+    """The leaves of `like` that are wanted, by path.
+
+    Raises:
+      UserError: the stored ones have other names, shapes or dtypes.
+    """
+    leaves, _ = jax.tree_util.tree_flatten_with_path(like)
+    wanted = {
+        name: leaf for path, leaf in leaves if only is None or (name := leaf_path(path)) in only
+    }
     for path in (*wanted, *arrays):
         there, here = _describe(arrays.get(path)), _describe(wanted.get(path))
         if there != here:
@@ -392,9 +439,7 @@ def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -
                 f'{folder}: {path} is {there} there and {here} in this config: '
                 'use the config of that run, or another --workdir'
             )
-    return structure.unflatten(
-        _as_leaf(arrays[path], leaf) if path in wanted else leaf for path, leaf in leaves.items()
-    )
+    return wanted
 
 
 def _describe(leaf: Any) -> str:
@@ -410,17 +455,27 @@ def _as_leaf(value: np.ndarray, like: Any) -> jax.Array:
 
 
 def _as_numpy(
-    checkpointer: Any, path: Path, like: Any, only: Collection[str] | None
+    checkpointer: Any, folder: Path, like: Any, only: Collection[str] | None
 ) -> dict[str, Any]:
     """What restores arrays to the host, whatever devices they were saved from.
 
     All of those that are stored or, with `only`, the leaves of `like` at these paths.
+
+    Raises:
+      UserError: they have other shapes than `like`; nothing is read then, as they might fit no
+        memory.
     """
     import orbax.checkpoint as ocp
 
     numpy = ocp.RestoreArgs(restore_type=np.ndarray)
+    stored = checkpointer.metadata(folder / STATE).item_metadata.tree
+    named = {
+        leaf_path(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(stored)[0]
+    }
+    _compare(
+        folder, {n: leaf for n, leaf in named.items() if only is None or n in only}, like, only
+    )
     if only is None:
-        stored = checkpointer.metadata(path).item_metadata.tree
         return {'restore_args': jax.tree.map(lambda _: numpy, stored)}
     tree: dict[str, Any] = {}
     for keys, _ in jax.tree_util.tree_flatten_with_path(like)[0]:

@@ -1,10 +1,10 @@
 """What a trained classifier says of images, and how far its confidence can be trusted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import itertools
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import chex
 import jax
@@ -14,11 +14,40 @@ from gan_jax import data, files
 from gan_jax.data import album, decode, parallel, views
 from gan_jax.data.sources import Dataset
 from gan_jax.errors import UserError
+from gan_jax.records import Count, Positive, Share
 from gan_jax.trained import Trained
 
 RESULT = 'classification.json'  # in a workdir
 CHUNK = 128  # images in one call, so that memory does not grow with their number
 BINS = 10  # of confidence, in a calibration
+
+
+class Bin(TypedDict):
+    """Answers of about the same confidence."""
+
+    count: Positive
+    confidence: Share
+    accuracy: Share
+
+
+class Subject(TypedDict):
+    """The labelled images."""
+
+    name: str
+    split: str
+    images: Positive
+    fingerprint: str
+
+
+class Classification(TypedDict):
+    """classification.json; see `evaluate`."""
+
+    step: Count
+    data: Subject
+    accuracy: Share
+    classes: Mapping[str, Share]
+    calibration_error: Share
+    calibration: tuple[Bin, ...]
 
 
 class Classifier:

@@ -427,6 +427,13 @@ def rules() -> Mapping[str, Rule]:
     return {field: _rule(field, get(config, field)) for field in sorted(experiments.leaves(config))}
 
 
+@functools.cache
+def groups() -> frozenset[str]:
+    """The paths of all groups of fields."""
+    inner = {field.rpartition('.')[0] for field in rules()}
+    return frozenset(inner | {group.partition('.')[0] for group in inner}) - {''}
+
+
 def _rule(field: str, like: Any) -> Rule:
     below = _BELOW.get(field, _BELOW_BY_TYPE.get(type(like), math.inf))
     options = _CHOICES.get(field, ())
@@ -467,11 +474,16 @@ def validate(config: ConfigDict) -> None:
         check(field, get(config, field), rule)
     for role in ('gen', 'disc'):
         nets.check_fields(role, config[role].net)
-    _validate_augmentation(config)
+    validate_names(config)
     _validate_idle(config)
     _validate_penalties(config)
-    _validate_evaluation(config.evaluate)
     _validate_combinations(config)
+
+
+def validate_names(config: ConfigDict) -> None:
+    """Raises UserError if a field names augmentations or figures that do not exist."""
+    _validate_augmentation(config)
+    _validate_evaluation(config.evaluate)
 
 
 def _validate_augmentation(config: ConfigDict) -> None:

@@ -8,7 +8,7 @@ build the network again. `load` does that, and compares what the two make of the
 from collections.abc import Callable, Mapping, Sequence
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import jax
 from jax import export
@@ -18,19 +18,30 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gan_jax import config as config_lib
-from gan_jax import digests, files, latents, runs, tasks, trained
+from gan_jax import digests, files, latents, records, runs, tasks, trained
 from gan_jax.errors import UserError, nearest
-from gan_jax.types import DataSpec, Part, Task
+from gan_jax.records import Count
+from gan_jax.types import Part, Task
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'
 WEIGHTS = '.safetensors'  # after the name of the artefact
 CENTRES = 'latent_centres'  # beside the weights, for programs that draw latents around them
-FACTS = 'part', 'step', 'name', 'task', 'versions', 'config', 'data'  # in its metadata
 BATCHES = 1, 3  # of the comparison
 # What the program may differ by from the network: rounding, of sums in another order. Images and
 # probabilities lie in [0, 1].
 TOLERANCE = {'float32': 1e-5, 'bfloat16': 0.05}
+
+
+class Meta(TypedDict):
+    """The metadata of the weights."""
+
+    part: str
+    step: Count
+    name: str
+    task: str
+    versions: Mapping[str, str]
+    config: dict
+    data: runs.Data
 
 
 class Exported(NamedTuple):
@@ -132,7 +143,7 @@ def load(path: Path) -> Exported:
         raise UserError(f'{path}: cannot be read ({error.strerror})') from None
     except Exception as error:  # the reader raises what a damaged file makes it meet
         raise UserError(f'{path}: not an exported network, or damaged ({error!r})') from error
-    config = _config(facts['config'])
+    config = runs.to_config(facts['config'], _weights(path))
     part, variables = _rebuilt(config, facts, weights)
     call = jax.jit(program.call)
     difference = _difference(call, jax.jit(part.call), variables, list(part.inputs.values()))
@@ -149,35 +160,35 @@ def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         with safetensors.safe_open(_weights(path), 'numpy') as file:
             metadata = file.metadata() or {}
-            facts = {key: json.loads(metadata[key]) for key in FACTS}
+            facts = records.of(
+                Meta, {key: json.loads(metadata[key]) for key in Meta.__annotations__}
+            )
             return facts, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError, records.Wrong) as error:
         raise UserError(f'{_weights(path)}: missing or damaged ({error})') from None
     except KeyError as error:
         raise UserError(f'{_weights(path)}: not of `gan-jax export`, it lacks {error}') from None
-
-
-def _config(stored: Mapping[str, Any]) -> ConfigDict:
-    from gan_jax import experiments
-
-    config = config_lib.default()
-    config.update(stored)
-    experiments.fill_nets(config)
-    return config
 
 
 def _rebuilt(
     config: ConfigDict, facts: Mapping[str, Any], weights: Mapping[str, np.ndarray]
 ) -> tuple[Part, Any]:
     """The part of the task that a config describes, and its variables."""
-    stored = facts['data']
-    shape = tuple(stored['image_shape'])
-    spec = DataSpec(shape, stored['num_classes'], stored['num_examples'], stored['panels'])
+    spec = trained.spec(facts['data'])
     task = tasks.make(config, spec, axis_name=None)
     part = find(task, facts['part'])
     like = part.variables(jax.eval_shape(task.init))
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    return part, structure.unflatten(weights[digests.leaf_path(path)] for path, _ in leaves)
+    return part, structure.unflatten(_weight(weights, *leaf) for leaf in leaves)
+
+
+def _weight(weights: Mapping[str, np.ndarray], path: tuple, like: jax.ShapeDtypeStruct) -> Any:
+    found = weights.get(name := digests.leaf_path(path))
+    if found is None or (found.shape, found.dtype) != (like.shape, like.dtype):
+        raise UserError(
+            f'{name} is missing among the weights, or of another shape: export it again'
+        )
+    return found
 
 
 def _difference(

@@ -7,20 +7,37 @@ import io
 import json
 import math
 from pathlib import Path
-from typing import Any
+import re
+from typing import Annotated, Any, TypedDict
 
 import numpy as np
 
-from gan_jax import files, images
+from gan_jax import files, images, records
 from gan_jax.meters import Means, Stopwatch
+from gan_jax.records import Count, Number, Range
 from gan_jax.tensorboard import EventLog
 
 METRICS, EVALUATIONS = 'metrics.jsonl', 'evaluations.jsonl'
 CORE_METRICS = ('loss_g', 'loss_d', 'd_real', 'd_fake')
+_STEP = re.compile('[0-9]{1,12}')
 GRID_PAD = 2  # pixels between the images of a grid
 EPOCHS = 'epochs.csv'  # means of whole epochs, in the run's folder
 EPOCH_STEP_COLUMN = 1  # of it
-NOTHING_RECORDED = {'window': {}, 'epoch': {}, 'timed_steps': 0, 'elapsed_s': 0.0}
+
+
+class State(TypedDict):
+    """What a checkpoint keeps of a recorder: sums and counts since the last log point and epoch."""
+
+    window: Mapping[str, tuple[Number, Count]]
+    epoch: Mapping[str, tuple[Number, Count]]
+    timed_steps: Count
+    elapsed_s: Number
+
+
+_Cells = Mapping[str, Annotated[int, Range(-(10**15), 10**15)] | Number | None]  # of a line
+_STATED = {METRICS: ('step', 'epoch', 'images_seen')}  # in every line; of others the step alone
+
+NOTHING_RECORDED: State = {'window': {}, 'epoch': {}, 'timed_steps': 0, 'elapsed_s': 0.0}
 
 
 class Recorder:
@@ -287,19 +304,37 @@ class Onlooker:
 
 def sample_paths(workdir: Path) -> list[Path]:
     """The sample grids of a run, oldest first."""
-    paths = (path for path in (workdir / 'samples').glob('*.png') if path.stem.isdigit())
-    return sorted(paths, key=lambda path: int(path.stem))
+    paths = (path for path in (workdir / 'samples').glob('*.png') if _STEP.fullmatch(path.stem))
+    return sorted(filter(Path.is_file, paths), key=lambda path: int(path.stem))
 
 
 def read_rows(workdir: Path, file: str = METRICS) -> list[dict[str, Any]]:
     """The lines of a run's METRICS or EVALUATIONS that are whole; None: NaN or infinite."""
+    return read_lines(workdir, file)[0]
+
+
+def read_lines(workdir: Path, file: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """`read_rows`, and why each of the other lines is none of them.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
     path = workdir / file
-    text = path.read_text('utf-8', errors='replace') if path.exists() else ''
-    rows = []
-    for line in text.splitlines():
-        with contextlib.suppress(json.JSONDecodeError):  # the line a kill cut short
-            rows.append(json.loads(line))
-    return rows
+    rows, others = [], []
+    lines = records.read(path).splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(_row(line, file))
+        except (ValueError, RecursionError, records.Wrong) as error:
+            others.append(f'{file} line {number}: {str(error)[:200]}')
+    return rows, others
+
+
+def _row(line: bytes, file: str) -> dict[str, Any]:
+    row = records.of(_Cells, json.loads(line))
+    for name in _STATED.get(file, ('step', 'epoch') if 'auc' in row else ('step',)):
+        records.of(Count if name == 'step' else Number, row.get(name), name)
+    return row
 
 
 def _rewind_lines(path: Path, step: int) -> None:
@@ -314,8 +349,15 @@ def _rewind_epochs(path: Path, step: int) -> None:
     lines = path.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)
     # A line without its end may have lost digits, which no parser can tell.
     whole = [line for line in lines if line.endswith('\n')]
-    kept = [line for line in whole[1:] if int(line.split(',')[EPOCH_STEP_COLUMN]) <= step]
+    kept = [line for line in whole[1:] if 0 <= _step_of(line) <= step]
     files.replace(path, ''.join(whole[:1] + kept))
+
+
+def _step_of(line: str) -> int:
+    """The step of a line of EPOCHS; -1 of one that is damaged."""
+    cells = line.split(',')
+    number = cells[EPOCH_STEP_COLUMN] if len(cells) > EPOCH_STEP_COLUMN else ''
+    return int(number) if _STEP.fullmatch(number) else -1
 
 
 def _csv_header(path: Path) -> list[str]:

@@ -10,14 +10,16 @@ import os
 from pathlib import Path
 import platform
 import shutil
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import jax
 from ml_collections import ConfigDict
 
 from gan_jax import config as config_lib
-from gan_jax import files
+from gan_jax import files, nets, records
 from gan_jax.errors import UserError
+from gan_jax.evaluation import text
+from gan_jax.records import Count, Positive, Range, Side
 
 # Everything a run writes, and all that --overwrite deletes, in this order: what says whose run
 # it is goes last, so that a deletion that was cut short is never taken for another run.
@@ -34,6 +36,47 @@ MAY_CHANGE = frozenset(
     + ('data.added', 'data.enough', 'evaluate.balance', 'evaluate.every', 'evaluate.weights')
 )
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
+
+
+class Data(TypedDict):
+    """What a run trained on; of `DataSpec` and `Dataset`."""
+
+    name: str
+    image_shape: tuple[Side, Side, Annotated[int, Range(1, 4)]]
+    num_examples: Positive
+    num_classes: NotRequired[Count]
+    panels: NotRequired[Annotated[int, Range(1, 2)]]
+    fingerprint: NotRequired[str]
+    class_names: NotRequired[tuple[str, ...]]
+    feed: NotRequired[str]
+
+
+class Parameters(TypedDict):
+    """How many each network has."""
+
+    gen: Count
+    disc: Count
+
+
+class Noted(text.Provenance):
+    """By what samples were measured after a step; see `note_evaluation`."""
+
+    after_step: NotRequired[Count]
+
+
+class Facts(TypedDict, total=False):
+    """run.json."""
+
+    started: str
+    versions: Mapping[str, str]
+    devices: tuple[str, ...]
+    platform: str
+    seed: Count
+    num_devices: Positive
+    command: str
+    data: Data
+    parameters: Parameters
+    evaluation: tuple[Noted, ...] | Noted
 
 
 def prepare(workdir: Path, config: ConfigDict, *, overwrite: bool) -> None:
@@ -172,41 +215,64 @@ def _value(config: ConfigDict, field: str) -> Any:
 
 
 def load_config(workdir: Path) -> ConfigDict:
-    """The resolved config of the run in a folder.
+    """The resolved config of the run in a folder; see `to_config`.
+
+    Raises:
+      UserError: there is no run, or its config.json is damaged.
+    """
+    path = Path(workdir) / 'config.json'
+    if not path.exists():
+        raise UserError(f'--workdir={workdir}: no run there (no {path}); give the folder of one')
+    return to_config(records.load(path, dict), path)
+
+
+def to_config(stored: Mapping[str, Any], path: Path) -> ConfigDict:
+    """A config as it was before it became JSON, each field with a value that it may have.
 
     Fields that did not exist when it was written have their defaults, as they had no effect.
 
+    Args:
+      stored: of JSON.
+      path: of the file it is from, for messages.
+
     Raises:
-      UserError: there is no run.
+      UserError: a field does not exist, or may not have its value.
     """
     from gan_jax import experiments
 
-    config = config_lib.default()
-    config.update(_tuples(_read_json(workdir, 'config.json')))
+    config, given = config_lib.default(), dict(_leaves(stored, config_lib.groups()))
+    rules = config_lib.rules()
+    try:
+        for role in ('gen', 'disc'):
+            start = f'{role}.net.'
+            own = {f[len(start) :]: v for f, v in given.items() if f.startswith(start)}
+            net = {'name': config[role].net.name, **own}
+            config_lib.check(f'{start}name', net['name'], rules[f'{start}name'])
+            nets.check_fields(role, net)
+            config[role].net = ConfigDict(net)
+        for field, value in given.items():
+            if field not in rules and '.net.' not in field:
+                raise UserError(f'config.{field}: there is no such field')
+            if field in rules:
+                config_lib.check(field, value, rules[field])
+                value = type(rules[field].like)(value)
+                config.update_from_flattened_dict({field: value})
+        config_lib.validate_names(config)
+    except UserError as error:
+        raise UserError(f'{path}: {error}; restore it, or train anew') from None
     experiments.fill_nets(config)
     return config.lock()
 
 
-def _tuples(value: Any) -> Any:
-    """A config's values as they were before JSON, which has lists in place of tuples."""
-    if isinstance(value, dict):
-        return {name: _tuples(entry) for name, entry in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _read_json(workdir: Path, name: str) -> dict[str, Any]:
-    path = Path(workdir) / name
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UserError(
-            f'--workdir={workdir}: no run there ({path}: {error.strerror}); give the folder of one'
-        ) from None
-    except ValueError as error:
-        raise UserError(f'{path}: damaged ({error}); restore it, or train anew') from None
-    if not isinstance(content, dict):
-        raise UserError(f'{path}: damaged (not a JSON object); restore it, or train anew')
-    return content
+def _leaves(
+    tree: Mapping[str, Any], groups: Collection[str], start: str = ''
+) -> Iterator[tuple[str, Any]]:
+    """Values of JSON by their dotted path; of what is no group of fields, the whole."""
+    for name, value in tree.items():
+        if isinstance(value, dict) and start + name in groups:
+            yield from _leaves(value, groups, f'{start}{name}.')
+        else:
+            yield start + name, tuple(value) if isinstance(value, list) else value
 
 
 def write_config(workdir: Path, config: ConfigDict) -> None:
@@ -215,8 +281,13 @@ def write_config(workdir: Path, config: ConfigDict) -> None:
 
 
 def read_facts(workdir: Path) -> dict[str, Any]:
-    """run.json, {} before it is written."""
-    return _read_json(workdir, 'run.json') if (Path(workdir) / 'run.json').exists() else {}
+    """run.json, {} before it is written.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    path = Path(workdir) / 'run.json'
+    return records.load(path, Facts) if path.exists() else {}
 
 
 def write_facts(workdir: Path, **facts: Any) -> None:
@@ -263,7 +334,8 @@ def evaluated_by(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
       the next one. Runs once noted a single one, for all steps.
     """
     found = facts.get('evaluation') or []
-    return [{'after_step': 0, **found}] if isinstance(found, dict) else found
+    found = [found] if isinstance(found, dict) else found
+    return [{'after_step': 0, **entry} for entry in found]
 
 
 def _write_facts(workdir: Path, content: Mapping[str, Any]) -> None:

@@ -65,11 +65,10 @@ def load(
     facts = runs.read_facts(workdir).get('data')
     if facts is None:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
-    shape = tuple(facts['image_shape'])
-    spec = DataSpec(shape, facts['num_classes'], facts['num_examples'], facts.get('panels', 1))
+    data = spec(facts)
     config.precision = precision or config.precision
     config.update_from_flattened_dict({field: str(path) for field, path in moved.items()})
-    task = tasks.make(config, spec, axis_name=None)
+    task = tasks.make(config, data, axis_name=None)
     variables = pick(task) if pick else None
     like = jax.eval_shape(task.init)
     only = None if variables is None else {'step', *_paths(like, variables)}
@@ -77,8 +76,16 @@ def load(
         found = saved.restore(number, like, only) if number else saved.restore_latest(like, only)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
-    centres = latents.num_centres(config, spec.num_examples)
-    return Trained(config, task, found[0], shape, tuple(facts.get('class_names', ())), centres)
+    centres = latents.num_centres(config, data.num_examples)
+    return Trained(
+        config, task, found[0], data.image_shape, tuple(facts.get('class_names', ())), centres
+    )
+
+
+def spec(facts: Mapping[str, Any]) -> DataSpec:
+    """What run.json says of the data."""
+    known = {name: facts[name] for name in DataSpec._fields if name in facts}
+    return DataSpec(**{'num_classes': 0, **known})
 
 
 def _number(workdir: Path, config: ConfigDict, step: str) -> int:

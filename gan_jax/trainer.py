@@ -22,6 +22,7 @@ from gan_jax import (
     observers,
     paths,
     recorder,
+    records,
     report,
     runners,
     runs,
@@ -227,11 +228,21 @@ def _restore(run: Run) -> tuple[GanState, int] | None:
         return None
     state, meta = restored
     step = int(state.step)
-    run.recorder.load_state_dict(meta['recorder'])
+    run.recorder.load_state_dict(_recorded(run, step, meta))
     run.recorder.rewind(step)
     run.checkpoints.pin(cluster.decide(lambda: _best_step(run)))
     run.progress.message(f'resuming {run.workdir} at step {step}')
     return state, step
+
+
+def _recorded(run: Run, step: int, meta: dict[str, Any]) -> recorder.State:
+    try:
+        return records.of(recorder.State, meta.get('recorder'), 'meta.recorder')
+    except records.Wrong as error:
+        raise UserError(
+            f'{run.workdir}/checkpoints/{step}/meta.json: {error}; delete the step, and the run'
+            ' goes on from the one before'
+        ) from None
 
 
 def _train(run: Run, state: GanState, step: int, command: str, started: float) -> bool:

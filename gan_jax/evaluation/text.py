@@ -1,9 +1,82 @@
 """Figures in words: what a person reads on the terminal and in the report."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from gan_jax.evaluation import distances, scores
+from gan_jax.records import Count, Number, Positive
+
+
+class Features(TypedDict):
+    """What figures say of the feature net they are by; `FeatureNet.facts`."""
+
+    name: str
+    version: str
+    fingerprint: str
+    resize: str
+    suffix: str
+    frechet: str
+    kernel: str
+
+
+class Reference(TypedDict):
+    """What figures say of the real images they are beside; `ImageSet.facts`."""
+
+    name: str
+    role: str
+    fingerprint: str
+    images: Positive
+    of: Positive
+
+
+class Provenance(TypedDict):
+    """What figures of samples are of and by."""
+
+    features: Features
+    reference: Reference
+    samples: Positive
+
+
+class Evaluation(Provenance):
+    """evaluation.json of samples."""
+
+    run: str
+    step: Count
+    seed: Count
+    figures: Mapping[str, bool | Number | Mapping[str, Number]]
+    real: Mapping[str, Number]
+    notes: tuple[str, ...]
+
+
+class Split(TypedDict):
+    """The pairs of a kind, in evaluation.json of a translator."""
+
+    images: Positive
+    of: Positive
+    set: str
+    fingerprint: str
+    scores: Mapping[str, Mapping[str, Number | None]]
+    features: NotRequired[Features]
+    frechet_digits: NotRequired[Number]
+    frechet_efflite0: NotRequired[Number]
+    frechet_inception: NotRequired[Number]
+
+
+class Splits(TypedDict, total=False):
+    """By kind."""
+
+    train: Split
+    held_out: Split
+    other_domain: Split
+
+
+class PairEvaluation(TypedDict):
+    """evaluation.json of a translator."""
+
+    run: str
+    step: Count
+    seed: Count
+    splits: Splits
 
 
 class Word(NamedTuple):

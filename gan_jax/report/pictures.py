@@ -1,6 +1,7 @@
 """Sample grids as a GIF, for a page, and as a strip through training."""
 
 from collections.abc import Sequence
+import functools
 import io
 import math
 from pathlib import Path
@@ -11,10 +12,41 @@ import numpy as np
 from gan_jax import images
 
 GIF_LIMIT = 5_000_000  # bytes
+MAX_BYTES, MAX_PIXELS = 2**26, 2**26  # of a picture of a run
 GIF_FRAMES, GIF_FEWEST_FRAMES = 60, 20
 FEWEST_FRAMES = 8  # on a page
 GIF_SHORTEST_SIDE = 160  # pixels; smaller grids are enlarged
 FRAME_MS, LAST_FRAME_MS = 120, 2500
+
+
+def whole(paths: Sequence[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """The PNG files that can be shown, and why each of the others cannot."""
+    found, others = [], []
+    for path in paths:
+        status = path.stat()
+        if why := _fault(path, status.st_mtime_ns, status.st_size):
+            others.append((path, why))
+        else:
+            found.append(path)
+    return found, others
+
+
+@functools.lru_cache(maxsize=1024)
+def _fault(path: Path, time_ns: int, size: int) -> str:
+    """Why a file is no picture that can be shown; '' if it is one."""
+    del time_ns
+    from PIL import Image
+
+    if size > MAX_BYTES:
+        return f'{size:,} bytes; at most {MAX_BYTES:,} are read'
+    try:
+        with Image.open(path, formats=('PNG',)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return f'{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are shown'
+            image.load()
+            return '' if image.mode in ('L', 'RGB') else f'pixels of type {image.mode}'
+    except Exception as error:  # the decoder raises whatever it met
+        return str(error).splitlines()[0] if str(error) else repr(error)
 
 
 def progress_gif(paths: Sequence[Path]) -> bytes | None:
@@ -130,7 +162,8 @@ def filmstrip(
     """
     height, width, _ = image_shape
     grids = [_pixels(path) for path in paths]
-    if not grids or not all(_is_grid(grid, height, width, pad) for grid in grids):
+    alike = len({grid.shape[2] for grid in grids}) == 1
+    if not alike or not all(_is_grid(grid, height, width, pad) for grid in grids):
         return None
     rows = min(rows, *(grid.shape[1] // (width + pad) for grid in grids))
     cells = [

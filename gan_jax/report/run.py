@@ -1,14 +1,16 @@
 """A run's workdir, as a report reads it."""
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import observers, recorder, runs
+from gan_jax import classification, observers, recorder, records, runs
+from gan_jax.errors import UserError
 from gan_jax.evaluation import text
-from gan_jax.report import curves
+from gan_jax.report import curves, pictures
 
 CHART_POINTS = 400
+GRIDS = 60  # that are looked at
 
 
 class Run(NamedTuple):
@@ -20,9 +22,10 @@ class Run(NamedTuple):
       facts: run.json.
       rows: metrics.jsonl.
       evaluations: evaluations.jsonl.
-      grids: samples/*.png, oldest first.
+      grids: of samples/*.png, evenly chosen and oldest first, those that are pictures.
       classification: classification.json.
       evaluation: evaluation.json.
+      left_out: what is no part of the report, and why.
     """
 
     workdir: Path
@@ -33,6 +36,7 @@ class Run(NamedTuple):
     grids: list[Path]
     classification: dict[str, Any]
     evaluation: dict[str, Any]
+    left_out: list[str]
 
     @property
     def step(self) -> int:
@@ -73,19 +77,38 @@ def _caption(span: observers.Span, *, alone: bool) -> str:
 
 
 def read(workdir: Path) -> Run:
-    """What the files of a workdir say."""
+    """What the files of a workdir say; what is damaged is left out, and named."""
+    left_out: list[str] = []
 
-    def load(name: str) -> dict[str, Any]:
+    def either(read: Callable[[], Any], none: Any) -> Any:
+        try:
+            return read()
+        except UserError as error:
+            left_out.append(str(error).removeprefix(f'{workdir}/'))
+            return none
+
+    def record(name: str, kind: Any) -> dict[str, Any]:
         path = workdir / name
-        return json.loads(path.read_bytes()) if path.exists() else {}
+        return either(lambda: records.load(path, kind) if path.exists() else {}, {})
 
+    def lines(name: str) -> list[dict[str, Any]]:
+        rows, others = either(lambda: recorder.read_lines(workdir, name), ([], []))
+        left_out.extend(others)
+        return rows
+
+    def config() -> dict[str, Any]:
+        return runs.load_config(workdir).to_dict() if (workdir / 'config.json').exists() else {}
+
+    grids, others = pictures.whole(pictures.evenly(recorder.sample_paths(workdir), GRIDS))
+    left_out += [f'samples/{path.name}: {why}' for path, why in others]
     return Run(
         workdir=workdir,
-        config=load('config.json'),
-        facts=load('run.json'),
-        rows=recorder.read_rows(workdir),
-        evaluations=recorder.read_rows(workdir, recorder.EVALUATIONS),
-        grids=recorder.sample_paths(workdir),
-        classification=load('classification.json'),
-        evaluation=load('evaluation.json'),
+        config=either(config, {}),
+        facts=record('run.json', runs.Facts),
+        rows=lines(recorder.METRICS),
+        evaluations=lines(recorder.EVALUATIONS),
+        grids=grids,
+        classification=record(classification.RESULT, classification.Classification),
+        evaluation=record('evaluation.json', text.Evaluation | text.PairEvaluation),
+        left_out=left_out,
     )

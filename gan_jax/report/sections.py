@@ -19,6 +19,7 @@ FRAME_BYTES, LAST_BYTES, STRIP_BYTES = 2_400_000, 800_000, 500_000  # base64 add
 SMALL_SIDE = 64  # images up to this size are shown with hard pixels
 STRIP_COLUMNS, STRIP_ROWS = 12, 5
 BESIDE_SAMPLES = 'What the discriminator believes'  # the panel shown next to the samples
+NAMED = 20  # things left out that are named
 PROBABILITY_LOSSES = ('minimax', 'non_saturating')
 
 
@@ -168,6 +169,19 @@ def _longer(run: Run, command: str) -> str:
     if any(schedule.get('schedule', 'constant') != 'constant' for schedule in schedules):
         return ''
     return f'{command} --config.steps={2 * run.config.get("steps", 0)}'
+
+
+def left_out(run: Run) -> str:
+    """What of the run's files could not be used."""
+    if not run.left_out:
+        return ''
+    items = ''.join(f'<li>{escape(line)}</li>' for line in run.left_out[:NAMED])
+    more = len(run.left_out) - NAMED
+    items += f'<li>and {more:,} more</li>' if more > 0 else ''
+    return (
+        '<section id="left-out"><h2>Left out</h2><p>These are damaged, or no files of a run.</p>'
+        f'<ul>{items}</ul></section>'
+    )
 
 
 def settings(run: Run) -> str:
@@ -347,5 +361,6 @@ SECTIONS: tuple[Callable[[Run], str], ...] = (
     history,
     reading_note,
     commands,
+    left_out,
     settings,
 )

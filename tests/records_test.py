@@ -1,0 +1,179 @@
+"""A run's files, damaged in every field: one line that names file and field, or it is left out."""
+
+import copy
+import json
+import os
+
+import pytest
+
+from gan_jax import classification, recorder, records, report, runs
+from gan_jax.errors import UserError
+from gan_jax.evaluation import text
+from tests import report_test
+
+NET = dict.fromkeys(text.Features.__annotations__, 'x')
+REAL = {'name': 'mnist5k', 'role': 'held-out images', 'fingerprint': 'f', 'images': 9, 'of': 10}
+BY = {'features': NET, 'reference': REAL, 'samples': 20}
+HEAD = {'run': 'a', 'step': 2, 'seed': 0}
+PAIRS = {'images': 2, 'of': 4, 'set': 's', 'fingerprint': 'f', 'scores': {'input': {'l1': 0.5}}}
+DATA = {'name': 'd', 'image_shape': [8, 8, 1], 'num_examples': 40, 'num_classes': 2, 'panels': 1}
+BINS = [{'count': 3, 'confidence': 0.5, 'accuracy': 0.3}]
+SUBJECT = {'name': 'd', 'split': 'test', 'images': 3, 'fingerprint': 'f'}
+
+FILES = {
+    'run.json': (
+        runs.Facts,
+        {
+            'started': 'now',
+            'versions': {'jax': '1'},
+            'devices': ['cpu'],
+            'command': 'go on',
+            'data': {**DATA, 'class_names': ['a', 'b']},
+            'parameters': {'gen': 1, 'disc': 2},
+            'evaluation': [{'after_step': 0, **BY}],
+        },
+    ),
+    'evaluation.json': (
+        text.Evaluation | text.PairEvaluation,
+        {**HEAD, **BY, 'figures': {'a': 1.5, 'b': True}, 'real': {}, 'notes': ['n']},
+    ),
+    'pairs.json': (text.Evaluation | text.PairEvaluation, {**HEAD, 'splits': {'train': PAIRS}}),
+    'classification.json': (
+        classification.Classification,
+        {
+            'step': 2,
+            'data': SUBJECT,
+            'accuracy': 0.5,
+            'classes': {'a': 0.5},
+            'calibration_error': 0.1,
+            'calibration': BINS,
+        },
+    ),
+    'recorder': (
+        recorder.State,
+        {'window': {'loss': [1.5, 2]}, 'epoch': {}, 'timed_steps': 3, 'elapsed_s': 0.5},
+    ),
+}
+WRONG = [None, [], {}, 'x\x1b[2J<b>', -1, 1e400, float('nan'), 10**400, True, [[[]]], {'a': {}}]
+
+
+def places(value, path=()):
+    """Where there is something in JSON, from the outside in."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else ()
+    inner = enumerate(value) if isinstance(value, list) else inner
+    for name, entry in inner:
+        yield from places(entry, (*path, name))
+
+
+def changed(value, path, new):
+    if not path:
+        return new
+    value = copy.deepcopy(value)
+    inside = value
+    for name in path[:-1]:
+        inside = inside[name]
+    inside[path[-1]] = new
+    return value
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_every_value_is_of_its_type_or_one_line_says_where_it_is_not(name, tmp_path):
+    kind, content = FILES[name]
+    path = tmp_path / name
+    refused = 0
+    for place in places(content):
+        for new in WRONG:
+            path.write_text(json.dumps(changed(content, place, new)))
+            try:
+                found = records.load(path, kind)
+            except UserError as error:
+                refused += 1
+                assert str(path) in str(error) and '\n' not in str(error)
+            else:
+                assert '\x1b' not in repr(found) and 'nan' not in repr(found)
+    assert refused > len(list(places(content)))
+    path.write_text(json.dumps(content))
+    assert records.of(kind, json.loads(json.dumps(records.load(path, kind)))) is not None
+
+
+@pytest.mark.parametrize('kind', ['nothing', 'half', 'deep', 'bytes', 'pipe', 'long', 'folder'])
+def test_what_is_no_file_of_a_run_is_one_line(kind, tmp_path, monkeypatch):
+    path = tmp_path / 'run.json'
+    content = {'half': b'{"a": ', 'deep': b'[' * 10**5, 'bytes': b'\xff\xfe', 'long': b' ' * 200}
+    if kind == 'pipe':
+        os.mkfifo(path)
+    elif kind == 'folder':
+        path.mkdir()
+    else:
+        path.write_bytes(content.get(kind, b''))
+    monkeypatch.setattr(records, 'MAX_BYTES', 100 if kind == 'long' else 10**6)
+    with pytest.raises(UserError, match='run.json: '):
+        runs.read_facts(tmp_path)
+
+
+CONFIG = {
+    'steps': 'many',
+    'batch_size': -1,
+    'gen': 5,
+    'gen.net': {'name': 'dcgan', 'width': 'x'},
+    'gen.net.name': ['mlp'],
+    'data.path': 'a\nb',
+    'evaluate.figures': [1],
+    'evaluate.best': 'nothing',
+    'augment': 'nothing',
+    'no_such_field': 1,
+    'penalties': {'r1': float('nan')},
+}
+
+
+@pytest.mark.parametrize('field', CONFIG)
+def test_a_config_that_no_run_has_is_one_line_with_the_field(field, tmp_path):
+    stored = {}
+    inside = stored
+    *groups, last = field.split('.')
+    for group in groups:
+        inside = inside.setdefault(group, {})
+    inside[last] = CONFIG[field]
+    (tmp_path / 'config.json').write_text(json.dumps(stored))
+    with pytest.raises(UserError, match=rf'config.json: config.{field.partition(".")[0]}'):
+        runs.load_config(tmp_path)
+
+
+def damage(workdir):
+    """A whole run but for what is named."""
+    report_test.write_facts(workdir)
+    report_test.write_history(workdir, steps=40)
+    with (workdir / 'metrics.jsonl').open('a') as file:
+        file.write(
+            '{"step": "x"}\n[1]\n{"step": 3, "epoch": NaN, "images_seen": 1}\n' + '[' * 10**5
+        )
+    (workdir / 'evaluation.json').write_text('{"step": "<script>alert(1)</script>"}')
+    (workdir / 'samples' / '000015.png').write_bytes(b'\x89PNG but no more')
+    (workdir / 'samples' / '\u00b2.png').write_bytes(b'')
+    (workdir / 'samples' / '000016.png').mkdir()
+    (workdir / 'neighbours.png').write_bytes(b'')
+    (workdir / 'classification.json').write_text('[]')
+
+
+def test_a_report_leaves_out_what_is_damaged_and_names_it(tmp_path):
+    damage(tmp_path)
+    report.write(tmp_path)
+    html, page = report_test.read(tmp_path)
+    assert 'left-out' in page.ids and '<script>alert' not in html
+    for name in ('metrics.jsonl line 21', 'evaluation.json', '000015.png', 'classification.json'):
+        assert name in page.text
+    assert 'Samples beside the training images' not in page.text
+
+
+def test_a_report_of_a_run_of_damaged_records_is_a_page(tmp_path):
+    for name in (
+        'run.json',
+        'config.json',
+        'metrics.jsonl',
+        'evaluations.jsonl',
+        'evaluation.json',
+    ):
+        (tmp_path / name).write_bytes(b'{"step": [')
+    report.write(tmp_path)
+    assert 'run.json' in report_test.read(tmp_path)[1].text
