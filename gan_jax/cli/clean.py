@@ -58,7 +58,7 @@ def main(invocation: Invocation) -> None:
     destination.check(output, photos, values.overwrite)
     detect = detector.make_detector(values.detector)
     settings = cleaning.Settings(values.size, values.min_face, values.min_sharpness)
-    outputs.folder(str(output))
+    outputs.folder(output)
     started = time.perf_counter()
     try:
         destination.start(output, _asked(values, keep, reject))
