@@ -64,7 +64,10 @@ def main(invocation: Invocation) -> None:
             f'--workdir={values.workdir}: its generator does not start from a latent: give it'
             ' images by gan-jax translate'
         )
-    draw = sampling.make_draw(run, values.num, values.seed, values.labels, values.scale)
+    sampler = run.task.sampler
+    names = run.class_names or tuple(map(str, range(sampler.num_classes)))
+    labels = sampling.parse_labels(values.labels, sampler.num_classes, names)
+    draw = sampling.Draw(sampler, run.state, values.num, values.seed, labels, names, values.scale)
     with progress.waiting('compiling and sampling'):
         if suffix == '.gif':
             sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)

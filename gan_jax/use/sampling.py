@@ -15,7 +15,6 @@ from gan_jax.errors import UserError
 from gan_jax.evaluation import samples
 from gan_jax.states import GanState, Sampler
 from gan_jax.types import Batch
-from gan_jax.use.trained import Trained
 
 STOPS = 4  # latents that a walk visits before it is back where it began
 FRAME_MS = 80
@@ -65,21 +64,20 @@ class Draw(NamedTuple):
         return made.repeat(self.scale, 1).repeat(self.scale, 2)
 
 
-def make_draw(run: Trained, num: int, seed: int, words: Sequence[str], scale: int = 1) -> Draw:
-    """The draw that --num, --seed, --labels and --scale ask for of a run.
+def parse_labels(
+    words: Sequence[str], num_classes: int, class_names: Sequence[str]
+) -> tuple[int, ...]:
+    """The classes that --labels names.
 
     Raises:
-      UserError: the generator has no classes, or not one of these.
+      UserError: the generator has no classes, or not this one.
     """
-    sampler = run.task.sampler
-    if words and not sampler.num_classes:
+    if words and not num_classes:
         raise UserError(
             f'--labels={",".join(words)}: the generator is unconditional, it was trained without'
             ' classes: leave it out'
         )
-    names = run.class_names or tuple(map(str, range(sampler.num_classes)))
-    labels = classes.parse(words, names, '--labels')
-    return Draw(sampler, run.state, num, seed, labels, names, scale)
+    return classes.parse(words, class_names, '--labels')
 
 
 def generate(draw: Draw, z: np.ndarray) -> np.ndarray:

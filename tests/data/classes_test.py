@@ -11,7 +11,7 @@ NAMES = ('cat', 'dog', 'red fox')
 def test_classes_are_shown_by_number_and_name():
     assert classes.labelled(NAMES) == ['0=cat', '1=dog', '2=red fox']
     assert classes.labelled(('0', '1', '3')) == ['0', '1', '2=3']
-    assert classes.labelled(('a\nb', '\udcff')) == ['0=a?b', '1=\ufffd']
+    assert classes.labelled(('a\nb', '\udcff')) == ['0=a\\nb', '1=\\xff']
     assert classes.listed(list('abcdefghijklmn')).endswith('l, and 2 more')
 
 

@@ -130,7 +130,7 @@ def test_image_sizes_a_net_cannot_make_are_refused_and_nets_of_its_kind_named(
         ('gen', 'mlp', nets.Kind.TRANSLATION, 'pix2pix'),
         ('disc', 'sgan', nets.Kind.LOGIT, 'mlp, mnist_gan, dcgan_mnist, dcgan, projected'),
         ('disc', 'pix2pix', nets.Kind.CLASSES, 'sgan, sgan_brownlee, sgan_matching'),
-        ('disc', 'mlp', nets.Kind.PATCHES, 'pix2pix'),
+        ('disc', 'mlp', nets.Kind.PATCHES, 'pix2pix, projected_patches'),
     ],
 )
 def test_nets_of_another_kind_are_refused_and_those_of_the_right_one_named(role, name, kind, able):
@@ -157,7 +157,8 @@ def test_the_kind_of_a_net_is_what_it_takes_and_returns(role, name):
     section = {'name': name} | ({'frozen': 'tiny'} if 'frozen' in nets.fields(name, role) else {})
     net = nets.build(role, section, image_shape=shape, num_classes=10)
     label = [jnp.zeros(2, jnp.int32)] * (net.kind in (nets.Kind.LATENT, nets.Kind.LOGIT))
-    args = [*arguments.get(net.kind, [image]), *label]
+    maps = [[jax.ShapeDtypeStruct((2, 4, 4, 3), 'float32')] * 4] * net.takes_maps
+    args = [*arguments.get(net.kind, [image]), *maps, *label]
     out, _ = jax.eval_shape(partial(net.init_with_output, train=False), jax.random.key(0), *args)
     expected = outputs.get(net.kind, (2, *shape))
     if len(net.judges()) > 1:
