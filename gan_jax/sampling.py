@@ -13,7 +13,6 @@ from gan_jax import files, images
 from gan_jax.data import added, classes
 from gan_jax.errors import UserError
 from gan_jax.states import GanState
-from gan_jax.trained import Trained
 from gan_jax.types import Batch, Sampler
 
 CHUNK = 64  # images in one call, so that memory does not grow with their number
@@ -57,20 +56,20 @@ class Draw(NamedTuple):
         return len(self.labels) if len(self.labels) > 1 else math.ceil(math.sqrt(self.num))
 
 
-def make_draw(run: Trained, num: int, seed: int, words: Sequence[str]) -> Draw:
-    """What --num, --seed and --labels ask for of a run whose generator starts from a latent.
+def parse_labels(
+    words: Sequence[str], num_classes: int, class_names: Sequence[str]
+) -> tuple[int, ...]:
+    """The classes that --labels names.
 
     Raises:
-      UserError: the generator has no classes, or not one of these.
+      UserError: the generator has no classes, or not this one.
     """
-    sampler = run.task.sampler
-    if words and not sampler.num_classes:
+    if words and not num_classes:
         raise UserError(
             f'--labels={",".join(words)}: the generator is unconditional, it was trained without'
             ' classes: leave it out'
         )
-    names = run.class_names or tuple(map(str, range(sampler.num_classes)))
-    return Draw(sampler, run.state, num, seed, classes.parse(words, names, '--labels'), names)
+    return classes.parse(words, class_names, '--labels')
 
 
 def generate(draw: Draw, z: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ def conditional(tmp_path_factory):
     """A run with a generator that takes classes, and has an average, and centres of latents."""
     workdir = tmp_path_factory.mktemp('export') / 'conditional'
     mixture = {'latent_mixture.centres': 0.1, 'latent_mixture.spread': 0.0}
-    trainer_test.train(trainer_test.tiny(steps=2, conditional=True, **mixture), workdir)
+    trainer_test.train(trainer_test.conditional(steps=2, **mixture), workdir)
     return workdir
 
 

@@ -40,6 +40,11 @@ def tiny(**changes):
     return gans.config('mlp', **{**SMALL, **defaults, **changes})
 
 
+def conditional(**changes):
+    """The same with classes, on 40 digits that are of all ten."""
+    return tiny(conditional=True, **{'data.subset_seed': 2, **changes})
+
+
 SMALL = {
     'gen.net.hidden': (16,),
     'disc.net.hidden': (16,),

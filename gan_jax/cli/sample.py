@@ -54,7 +54,10 @@ def main(invocation: Invocation) -> None:
     data.keep_out(run.config.data, output, '--output')
     if run.task.sampler is None:
         raise UserError(f'--workdir={values.workdir}: its generator does not start from a latent')
-    draw = sampling.make_draw(run, values.num, values.seed, values.labels)
+    sampler = run.task.sampler
+    names = run.class_names or tuple(map(str, range(sampler.num_classes)))
+    labels = sampling.parse_labels(values.labels, sampler.num_classes, names)
+    draw = sampling.Draw(sampler, run.state, values.num, values.seed, labels, names)
     if suffix == '.gif':
         sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)
     elif suffix == '.png':

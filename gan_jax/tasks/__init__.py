@@ -35,6 +35,9 @@ class Kind(NamedTuple):
     classes: Callable[[ConfigDict], str]
 
 
+_WITHOUT_CLASSES = 'pass --config.conditional=False to train without'
+
+
 def _if_conditional(config: ConfigDict) -> str:
     return 'config.conditional=True' if config.conditional else ''
 
@@ -72,16 +75,16 @@ def check(config: ConfigDict, dataset: Dataset) -> None:
     if not field:
         return
     if not dataset.class_names:
-        remedy = dataset.to_have_classes or 'leave it out, or choose another set'
+        remedies = [dataset.to_have_classes, _WITHOUT_CLASSES if config.conditional else '']
+        remedy = ', or '.join(filter(None, remedies)) or 'choose another set'
         raise UserError(f'{field}: {dataset.name} has no classes: {remedy}')
     labels = dataset.source.labels()
     count = np.bincount(labels[labels >= 0], minlength=len(dataset.class_names))
     if not count.all():
         name = shown(dataset.class_names[count.argmin()])
-        raise UserError(
-            f'{field}: class {name!r} has none of the {len(labels):,} images for training that can'
-            ' be used: mend its pictures or add some, or take its folder away'
-        )
+        few = config.data.num_examples
+        remedy = 'raise config.data.num_examples' if few else 'mend or add some, or take it away'
+        raise UserError(f'{field}: class {name!r} has none of the {len(labels):,} images: {remedy}')
     if config.conditional and (labels < 0).any():
         raise UserError(
             f'{field}: {(labels < 0).sum():,} of {len(labels):,} images have no class: sort them'

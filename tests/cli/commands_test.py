@@ -24,7 +24,7 @@ TINY = f'--config={ROOT}/tests/tiny_config.py'
 def run(tmp_path_factory):
     """A small class-conditional run."""
     workdir = tmp_path_factory.mktemp('cli') / 'run'
-    trainer_test.train(trainer_test.tiny(steps=2, conditional=True), workdir)
+    trainer_test.train(trainer_test.conditional(steps=2), workdir)
     return workdir
 
 
@@ -369,11 +369,11 @@ def test_data_shows_what_the_discriminator_sees(tmp_path, capsys):
 
 
 def test_data_says_how_few_images_there_are(tmp_path, capsys):
-    few = ['--config.data.num_examples=41', '--config.data.enough=42', '--config.batch_size=8']
+    few = ['--config.data.num_examples=48', '--config.data.enough=49', '--config.batch_size=8']
     assert cli.main(['data', *few, f'--output={tmp_path}/sheet.png']) == 0
     found = capsys.readouterr()
-    assert found.err.count('warning: 41 images are fewer than 42: expect copies') == 1
-    assert 'sheet.png: views of 41 images as the discriminator' in found.out
+    assert found.err.count('warning: 48 images are fewer than 49: expect copies') == 1
+    assert 'sheet.png: views of 48 images as the discriminator' in found.out
     assert cli.main(['data', *few[:1], *few[2:], f'--output={tmp_path}/sheet.png']) == 0
     assert 'warning' not in capsys.readouterr().err
 
@@ -388,6 +388,7 @@ def test_data_shows_pairs_whatever_the_networks_take(tmp_path, capsys):
     flags = [f'--config.data.path={tmp_path}/album', '--config.data.image_size=16']
     flags += ['--config.data.jitter=2', '--config.data.flip=true', f'--output={output}']
     pairs = ['--config.data.name=pairs', '--config.data.input=grey', '--config.data.held_out=0.2']
+    pairs += ['--config.conditional=False']
     assert cli.main(['data', '--config=quickstart', *pairs, *flags]) == 0
     text = capsys.readouterr().out
     assert re.search(r'shape +\[16, 32, 3\]\n', text) and re.search(r'splits +t\w+: \d+, t', text)

@@ -19,7 +19,7 @@ FLAGS = '--num_samples=40'
 def run(tmp_path_factory):
     """A small class-conditional run on 40 digits."""
     workdir = tmp_path_factory.mktemp('evaluate') / 'run'
-    trainer_test.train(trainer_test.tiny(steps=4, conditional=True), workdir)
+    trainer_test.train(trainer_test.conditional(steps=4), workdir)
     return workdir
 
 

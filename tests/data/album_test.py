@@ -23,7 +23,8 @@ def put(folder, *names):
 
 
 def test_finds_images_however_deep_by_suffix_and_in_order(tmp_path):
-    put(tmp_path, 'b.jpg', 'a/x.PNG', 'a/deep/er/y.jpeg', 'notes.txt', '.hidden.jpg', '.git/z.jpg')
+    put(tmp_path, 'b.jpg', 'a/x.PNG', 'a/deep/er/y.jpeg', '.hidden.jpg', '.git/z.jpg')
+    (tmp_path / 'notes.txt').write_text('no picture')
     found = album.find(tmp_path)
     assert found.names == ('a/deep/er/y.jpeg', 'a/x.PNG', 'b.jpg')
     assert found.ignored == () and len(found) == 3

@@ -15,7 +15,7 @@ from tests.data.photos import encoded, photo
 
 KINDS = ['JPEG', 'PNG', 'WEBP', 'TIFF', 'AVIF', 'HEIF']
 PHOTO = photo(1, (64, 48))
-MAKE = (271, 2, 4, b'ACME')  # a harmless tag, to exchange for others
+MAKE = (271, 2, 4, b'ACM\0')  # a harmless tag, to exchange for others
 
 
 def entry(tag: int, form: int, count: int, value: bytes, order: str = '<') -> bytes:
