@@ -68,9 +68,12 @@ class Parameters(TypedDict):
     disc: Count
 
 
-class Noted(text.Provenance):
-    """By what samples were measured after a step; see `note_evaluation`."""
+class Noted(TypedDict):
+    """By what samples, or pairs, were measured after a step; see `note_evaluation`."""
 
+    features: NotRequired[text.Features]
+    reference: text.Reference
+    samples: Positive
     after_step: NotRequired[Count]
 
 
