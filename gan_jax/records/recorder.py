@@ -8,14 +8,14 @@ import json
 import math
 from pathlib import Path
 import re
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
 from gan_jax import files, images, schema
 from gan_jax.records.meters import Means, Stopwatch
 from gan_jax.records.tensorboard import EventLog
-from gan_jax.schema import Count, Number, Range
+from gan_jax.schema import Count, Figure, Number
 
 METRICS, EVALUATIONS = 'metrics.jsonl', 'evaluations.jsonl'
 CORE_METRICS = ('loss_g', 'loss_d', 'd_real', 'd_fake')
@@ -34,7 +34,7 @@ class State(TypedDict):
     elapsed_s: Number
 
 
-_Cells = Mapping[str, Annotated[int, Range(-(10**15), 10**15)] | Number | None]  # of a line
+_Cells = Mapping[str, Figure | None]  # of a line
 _STATED = {METRICS: ('step', 'epoch', 'images_seen')}  # in every line; of others the step alone
 
 NOTHING_RECORDED: State = {'window': {}, 'epoch': {}, 'timed_steps': 0, 'elapsed_s': 0.0}
@@ -321,12 +321,13 @@ def read_lines(workdir: Path, file: str) -> tuple[list[dict[str, Any]], list[str
     """
     path = workdir / file
     rows, others = [], []
-    lines = schema.read(path).splitlines() if path.exists() else []
+    lines = schema.read(path).split(b'\n') if path.exists() else []
     for number, line in enumerate(lines, 1):
         try:
             rows.append(_row(line, file))
         except (ValueError, RecursionError, schema.Wrong) as error:
-            others.append(f'{file} line {number}: {str(error)[:200]}')
+            if number < len(lines):  # else a kill has cut it short, or it is being written
+                others.append(f'{file} line {number}: {str(error)[:200]}')
     return rows, others
 
 
