@@ -3,7 +3,8 @@
 import errno
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from gan_jax.errors import UserError
 
@@ -59,6 +60,18 @@ def shown(path: Path) -> str:
     """A path in a message: from the current folder on, if it lies there."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def portable(value: Any) -> Any:
+    """JSON with `~` in place of the user's own folder, for what others may see."""
+    if isinstance(value, dict):
+        return {name: portable(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(map(portable, value))
+    home = os.path.expanduser('~')
+    if not isinstance(value, str) or len(home) < 2:
+        return value
+    return re.sub(rf'(?<![\w/]){re.escape(home)}(?=/|$)', '~', value)
 
 
 def writable_name(stem: str, suffix: str = '', longest: int = LONGEST_NAME) -> str:

@@ -8,13 +8,13 @@ import json
 import math
 from pathlib import Path
 import re
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
 from gan_jax import files, images, records
 from gan_jax.meters import Means, Stopwatch
-from gan_jax.records import Count, Number, Range
+from gan_jax.records import Count, Figure, Number
 from gan_jax.tensorboard import EventLog
 
 METRICS, EVALUATIONS = 'metrics.jsonl', 'evaluations.jsonl'
@@ -34,7 +34,7 @@ class State(TypedDict):
     elapsed_s: Number
 
 
-_Cells = Mapping[str, Annotated[int, Range(-(10**15), 10**15)] | Number | None]  # of a line
+_Cells = Mapping[str, Figure | None]  # of a line
 _STATED = {METRICS: ('step', 'epoch', 'images_seen')}  # in every line; of others the step alone
 
 NOTHING_RECORDED: State = {'window': {}, 'epoch': {}, 'timed_steps': 0, 'elapsed_s': 0.0}
@@ -321,7 +321,8 @@ def read_lines(workdir: Path, file: str) -> tuple[list[dict[str, Any]], list[str
     """
     path = workdir / file
     rows, others = [], []
-    lines = records.read(path).splitlines() if path.exists() else []
+    # What follows the last line break is a line that a kill cut short, or that is being written.
+    lines = records.read(path).split(b'\n')[:-1] if path.exists() else []
     for number, line in enumerate(lines, 1):
         try:
             rows.append(_row(line, file))

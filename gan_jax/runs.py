@@ -133,6 +133,23 @@ def exclusive(workdir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_training(workdir: Path) -> bool:
+    """Whether a process, perhaps this one, holds the folder by `exclusive`."""
+    try:
+        descriptor = os.open(workdir, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:  # some network file systems lock no folders
+        return False
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def full_disk(workdir: Path) -> Iterator[None]:
     """Says what a full disk means for the run; checkpoints are whole or not there."""

@@ -15,7 +15,8 @@ NET = dict.fromkeys(text.Features.__annotations__, 'x')
 REAL = {'name': 'mnist5k', 'role': 'held-out images', 'fingerprint': 'f', 'images': 9, 'of': 10}
 BY = {'features': NET, 'reference': REAL, 'samples': 20}
 HEAD = {'run': 'a', 'step': 2, 'seed': 0}
-PAIRS = {'images': 2, 'of': 4, 'set': 's', 'fingerprint': 'f', 'scores': {'input': {'l1': 0.5}}}
+SCORES = dict.fromkeys(text.Scores.__annotations__, 0.5)
+PAIRS = {'images': 2, 'of': 4, 'set': 's', 'fingerprint': 'f', 'scores': {'input': SCORES}}
 DATA = {'name': 'd', 'image_shape': [8, 8, 1], 'num_examples': 40, 'num_classes': 2, 'panels': 1}
 BINS = [{'count': 3, 'confidence': 0.5, 'accuracy': 0.3}]
 SUBJECT = {'name': 'd', 'split': 'test', 'images': 3, 'fingerprint': 'f'}
@@ -35,7 +36,13 @@ FILES = {
     ),
     'evaluation.json': (
         text.Evaluation | text.PairEvaluation,
-        {**HEAD, **BY, 'figures': {'a': 1.5, 'b': True}, 'real': {}, 'notes': ['n']},
+        {
+            **HEAD,
+            **BY,
+            'figures': {'kid_digits': 1.5, 'collapsed': True},
+            'real': {},
+            'notes': ['n'],
+        },
     ),
     'pairs.json': (text.Evaluation | text.PairEvaluation, {**HEAD, 'splits': {'train': PAIRS}}),
     'classification.json': (

@@ -158,7 +158,7 @@ def test_a_run_that_was_just_started_has_a_page(tmp_path, facts):
     report.write(tmp_path)
     html, page = read(tmp_path)
     assert 'commands' in page.ids and 'curves' not in page.ids and 'filmstrip' not in page.ids
-    assert 'at step 0' in page.text
+    assert 'stopped at step 0' in page.text
     assert not (tmp_path / 'curves.png').exists() and not (tmp_path / 'progress.gif').exists()
 
 

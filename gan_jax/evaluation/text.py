@@ -4,11 +4,23 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from gan_jax.evaluation import distances, scores
-from gan_jax.records import Count, Number, Positive
+from gan_jax.records import Count, Figure, Number, Positive
+
+
+class Net(TypedDict):
+    """What figures say of the feature net they are by; `FeatureNet.facts`."""
+
+    name: str
+    version: str
+    fingerprint: str
+    resize: str
+    suffix: NotRequired[str]
+    frechet: NotRequired[str]
+    kernel: NotRequired[str]
 
 
 class Features(TypedDict):
-    """What figures say of the feature net they are by; `FeatureNet.facts`."""
+    """The same where the net's own figures are shown."""
 
     name: str
     version: str
@@ -32,51 +44,9 @@ class Reference(TypedDict):
 class Provenance(TypedDict):
     """What figures of samples are of and by."""
 
-    features: Features
+    features: Net
     reference: Reference
     samples: Positive
-
-
-class Evaluation(Provenance):
-    """evaluation.json of samples."""
-
-    run: str
-    step: Count
-    seed: Count
-    figures: Mapping[str, bool | Number | Mapping[str, Number]]
-    real: Mapping[str, Number]
-    notes: tuple[str, ...]
-
-
-class Split(TypedDict):
-    """The pairs of a kind, in evaluation.json of a translator."""
-
-    images: Positive
-    of: Positive
-    set: str
-    fingerprint: str
-    scores: Mapping[str, Mapping[str, Number | None]]
-    features: NotRequired[Features]
-    frechet_digits: NotRequired[Number]
-    frechet_efflite0: NotRequired[Number]
-    frechet_inception: NotRequired[Number]
-
-
-class Splits(TypedDict, total=False):
-    """By kind."""
-
-    train: Split
-    held_out: Split
-    other_domain: Split
-
-
-class PairEvaluation(TypedDict):
-    """evaluation.json of a translator."""
-
-    run: str
-    step: Count
-    seed: Count
-    splits: Splits
 
 
 class Word(NamedTuple):
@@ -119,6 +89,73 @@ WORDS: Mapping[str, Word] = {
 }
 
 
+SUFFIXES = 'digits', 'efflite0', 'inception'  # of distances, by the feature net
+_ONCE = [name for name in WORDS if name not in ('frechet', 'kid', 'collapsed')]
+_BY_NET = [f'{name}_{suffix}' for name in ('frechet', 'kid') for suffix in SUFFIXES]
+_NAMES = [name + error for name in (*_ONCE, *_BY_NET) for error in ('', '_std')]
+Figures = TypedDict(
+    'Figures',
+    {**dict.fromkeys(_NAMES, Figure), 'collapsed': bool, 'class_histogram': Mapping[str, Figure]},
+    total=False,
+)
+
+
+class Evaluation(TypedDict):
+    """evaluation.json of samples."""
+
+    run: str
+    step: Count
+    seed: Count
+    features: Features
+    reference: Reference
+    samples: Positive
+    figures: Figures
+    real: Mapping[str, Figure]
+    notes: tuple[str, ...]
+
+
+Scores = TypedDict('Scores', dict.fromkeys((*scores.SCORES, scores.EDGES), Number | None))
+
+
+class Candidates(TypedDict, total=False):
+    """What is compared with the photo."""
+
+    translated: Scores
+    input: Scores
+    mean_photo: Scores
+
+
+class Split(TypedDict):
+    """The pairs of a kind, in evaluation.json of a translator."""
+
+    images: Positive
+    of: Positive
+    set: str
+    fingerprint: str
+    scores: Candidates
+    features: NotRequired[Features]
+    frechet_digits: NotRequired[Number]
+    frechet_efflite0: NotRequired[Number]
+    frechet_inception: NotRequired[Number]
+
+
+class Splits(TypedDict, total=False):
+    """By kind."""
+
+    train: Split
+    held_out: Split
+    other_domain: Split
+
+
+class PairEvaluation(TypedDict):
+    """evaluation.json of a translator."""
+
+    run: str
+    step: Count
+    seed: Count
+    splits: Splits
+
+
 class Row(NamedTuple):
     """A line of the table."""
 
@@ -146,7 +183,7 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
         spread = _of_subsets(found) if base == 'kid' else ''
         table.append(Row(names.get(key, word.name), text, word.meaning + spread))
     if histogram := values.get('class_histogram'):
-        shares = ' '.join(f'{name}: {share:.1%}' for name, share in histogram.items())
+        shares = ', '.join(f'{name}:\u00a0{share:.1%}' for name, share in histogram.items())
         table.append(Row('Read as', shares, 'share of all samples'))
     return table
 

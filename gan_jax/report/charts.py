@@ -81,7 +81,7 @@ def _tick_labels(drawing: Drawing) -> str:
         for tick in ticks(0, drawing.end)
         if tick == round(tick)
     )
-    return levels + steps
+    return f'{levels}{steps}<span class="axis">step</span>'
 
 
 def _y(drawing: Drawing, values: np.ndarray | float) -> np.ndarray | float:

@@ -51,4 +51,5 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 def _labels() -> str:
     levels = (f'<span class="y" style="top:{1 - tick:.0%}">{tick:.0%}</span>' for tick in TICKS)
     steps = (f'<span class="x" style="--at:{tick:.0%}">{tick:.0%}</span>' for tick in TICKS)
-    return ''.join((*levels, *steps))
+    axes = '<span class="axis">confidence across, accuracy upwards</span>'
+    return ''.join((*levels, *steps, axes))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import classification, observers, recorder, records, runs
+from gan_jax import classification, observers, paths, recorder, records, runs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.report import curves, pictures
@@ -26,6 +26,7 @@ class Run(NamedTuple):
       classification: classification.json.
       evaluation: evaluation.json.
       left_out: what is no part of the report, and why.
+      goes_on: whether a process is training in it.
     """
 
     workdir: Path
@@ -37,6 +38,12 @@ class Run(NamedTuple):
     classification: dict[str, Any]
     evaluation: dict[str, Any]
     left_out: list[str]
+    goes_on: bool
+
+    @property
+    def place(self) -> str:
+        """The workdir as others may see it."""
+        return paths.portable(str(self.workdir))
 
     @property
     def step(self) -> int:
@@ -103,12 +110,13 @@ def read(workdir: Path) -> Run:
     left_out += [f'samples/{path.name}: {why}' for path, why in others]
     return Run(
         workdir=workdir,
-        config=either(config, {}),
-        facts=record('run.json', runs.Facts),
+        config=paths.portable(either(config, {})),
+        facts=paths.portable(record('run.json', runs.Facts)),
         rows=lines(recorder.METRICS),
         evaluations=lines(recorder.EVALUATIONS),
         grids=grids,
         classification=record(classification.RESULT, classification.Classification),
-        evaluation=record('evaluation.json', text.Evaluation | text.PairEvaluation),
-        left_out=left_out,
+        evaluation=paths.portable(record('evaluation.json', text.Evaluation | text.PairEvaluation)),
+        left_out=paths.portable(left_out),
+        goes_on=runs.is_training(workdir),
     )

@@ -11,28 +11,31 @@ from typing import Any
 from gan_jax import images, observers, recorder
 from gan_jax.evaluation import balance
 from gan_jax.progress import clock, rate
-from gan_jax.report import charts, markup, measured, pictures, reliability
+from gan_jax.report import charts, markup, measured, pictures, reliability, verdict
 from gan_jax.report.run import Run
 
 FRAMES = 60  # grids behind the page's slider
 FRAME_BYTES, LAST_BYTES, STRIP_BYTES = 2_400_000, 800_000, 500_000  # base64 adds a third
 SMALL_SIDE = 64  # images up to this size are shown with hard pixels
-STRIP_COLUMNS, STRIP_ROWS = 12, 5
+STRIP_COLUMNS, STRIP_ROWS, COLUMN_WIDTH = 12, 5, 150  # the width is of a page, in pixels
 BESIDE_SAMPLES = 'What the discriminator believes'  # the panel shown next to the samples
 NAMED = 20  # things left out that are named
 PROBABILITY_LOSSES = ('minimax', 'non_saturating')
 
 
 def header(run: Run) -> str:
-    """The run's name, what it learned from, how far it is."""
+    """The run's name, what it learned from, how far it is, and what its figures say."""
     total = run.config.get('steps', 0)
     done = total and run.step >= total
-    status = 'finished' if done else f'at step {run.step:,}' + (f' of {total:,}' if total else '')
+    where = f'step {run.step:,}' + (f' of {total:,}' if total else '')
+    state = 'finished' if done else f'at {where} so far' if run.goes_on else f'stopped at {where}'
+    said = '; '.join(verdict.sentences(run))
+    words = f'<p class="said">{escape(said[0].upper() + said[1:])}.</p>' if said else ''
     return (
         '<header><p class="kind">gan_jax training report</p>'
         f'<h1>{escape(run.name)}</h1>'
         f'<p class="lead">{escape(_subject(run))}'
-        f'<span class="status{" done" if done else ""}">{status}</span></p></header>'
+        f'<span class="status">{state}</span></p>{words}</header>'
     )
 
 
@@ -71,7 +74,8 @@ def filmstrip(run: Run) -> str:
     return (
         '<section id="filmstrip"><h2>The same latents, through training</h2>'
         '<p>Each row is one fixed latent; each column is a step.</p>'
-        f'<figure class="strip">{picture}<ol aria-label="steps">{labels}</ol></figure></section>'
+        f'<figure class="strip" style="max-width:{len(grids) * COLUMN_WIDTH}px">{picture}'
+        f'<ol aria-label="steps">{labels}</ol></figure></section>'
     )
 
 
@@ -129,7 +133,7 @@ def _about_auc(run: Run) -> str:
 
 def commands(run: Run) -> str:
     """How to go on with the run."""
-    workdir = shlex.quote(str(run.workdir))
+    workdir = shlex.quote(run.place)
     entries = {
         'Samples of your own': f'gan-jax sample --workdir={workdir} --output=samples.png',
         'A walk through the latent space': (
