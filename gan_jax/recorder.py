@@ -321,13 +321,13 @@ def read_lines(workdir: Path, file: str) -> tuple[list[dict[str, Any]], list[str
     """
     path = workdir / file
     rows, others = [], []
-    # What follows the last line break is a line that a kill cut short, or that is being written.
-    lines = records.read(path).split(b'\n')[:-1] if path.exists() else []
+    lines = records.read(path).split(b'\n') if path.exists() else []
     for number, line in enumerate(lines, 1):
         try:
             rows.append(_row(line, file))
         except (ValueError, RecursionError, records.Wrong) as error:
-            others.append(f'{file} line {number}: {str(error)[:200]}')
+            if number < len(lines):  # else a kill has cut it short, or it is being written
+                others.append(f'{file} line {number}: {str(error)[:200]}')
     return rows, others
 
 
