@@ -188,7 +188,7 @@ def _measure(setting: Setting, case: Case, folder: Path) -> list[Row]:
         )
         if case.shown and experiment != 'cats_to_facades':
             images.write_png(folder / _picture(experiment, split), images.tile(scored.strips, 1))
-        if case.shown and own and split in SHOWN:
+        if _album_picture(split) in _kept(setting, case) and own:
             content = _beside(scored.made, photos, SHOWN[split])
             files.replace(folder / _album_picture(split), content)
     return rows

@@ -157,8 +157,9 @@ def test_the_kind_of_a_net_is_what_it_takes_and_returns(role, name):
     section = {'name': name} | ({'frozen': 'tiny'} if 'frozen' in nets.fields(name, role) else {})
     net = nets.build(role, section, image_shape=shape, num_classes=10)
     label = [jnp.zeros(2, jnp.int32)] * (net.kind in (nets.Kind.LATENT, nets.Kind.LOGIT))
-    maps = [[jax.ShapeDtypeStruct((2, 4, 4, 3), 'float32')] * 4] * net.takes_maps
-    args = [*arguments.get(net.kind, [image]), *maps, *label]
+    strides = (4, 8, 16, 32)
+    maps = [jax.ShapeDtypeStruct((2, 64 // s, 64 // s, 3), 'float32') for s in strides]
+    args = [*arguments.get(net.kind, [image]), *[maps] * net.takes_maps, *label]
     out, _ = jax.eval_shape(partial(net.init_with_output, train=False), jax.random.key(0), *args)
     expected = outputs.get(net.kind, (2, *shape))
     if len(net.judges()) > 1:
