@@ -86,7 +86,7 @@ class Discriminator(layers.Net):
           float32 [N, L], or these and float32 maps [N, h, w, C].
         """
         chex.assert_shape(x, (None, *self.image_shape))
-        shared = {name: getattr(self, name) for name in layers.SHARED}
+        shared = {name: getattr(self, name) for name in layers.SHARED} | {'num_classes': 0}
         logits = [
             projected.Head(**shared, width=self.width, level=level, name=f'head{level}')(
                 jnp.concatenate(pair, axis=-1), None, train
