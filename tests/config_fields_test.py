@@ -75,6 +75,8 @@ def test_what_is_out_of_a_field_s_bounds_or_of_another_type_is_refused(field, ru
 @pytest.mark.parametrize('name', config_lib.nets.NETS)
 def test_a_network_s_own_fields(name, value):
     for role in ('gen', 'disc'):
+        if name not in config_lib.nets.of_role(role):
+            continue
         for field, default in config_lib.nets.fields(name, role).items():
             net = {'name': name, field: value}
             try:

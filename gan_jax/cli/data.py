@@ -46,9 +46,9 @@ def main(invocation: Invocation) -> None:
     tasks.check(config, dataset)
     draws = tasks.draws(config)
     feed = feeds.make_feed(dataset, config, draws)
-    summary = summary.summarise(dataset)
-    summary['classes'] = _named(dataset.class_names, summary['classes'])
-    for name, value in summary.items():
+    facts = summary.summarise(dataset)
+    facts['classes'] = _named(dataset.class_names, facts['classes'])
+    for name, value in facts.items():
         print(f'{name.replace("_", " "):16} {_text(value)}')
     count = dataset.spec.num_examples
     for warning in summary.warnings(dataset, config.data):

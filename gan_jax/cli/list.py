@@ -43,8 +43,7 @@ def _sections() -> Iterator[tuple[str, Mapping[str, str]]]:
     yield 'penalties, --config.penalties.NAME', _of(penalties.PENALTIES)
     yield 'augmentations, --config.augment', _of(augment.AUGMENTATIONS)
     for role in ('gen', 'disc'):
-        entries = {name: getattr(pair, role) for name, pair in nets.NETS.items()}
-        yield f'networks, --config.{role}.net.name', _of(entries)
+        yield f'networks, --config.{role}.net.name', _of(nets.of_role(role))
     sets = {name: _module(entry.load) for name, entry in data.DATASETS.items()}
     yield 'data sets, --config.data.name', sets
     yield 'feature nets, --features', _of(features.NETS)

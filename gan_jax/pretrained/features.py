@@ -117,6 +117,7 @@ def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
 
 
 def _squeezenet(path: str) -> FeatureNet:
+    """SqueezeNet 1.1 with ImageNet weights, for photographs; a second judge."""
     _refuse_weights(path, 'squeezenet')
     stored = squeezenet_weights('--features=squeezenet')
 

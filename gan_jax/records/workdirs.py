@@ -71,7 +71,7 @@ class Parameters(TypedDict):
 class Noted(TypedDict):
     """By what samples, or pairs, were measured after a step; see `note_evaluation`."""
 
-    features: NotRequired[text.Features]
+    features: NotRequired[text.Net]
     reference: text.Reference
     samples: Positive
     after_step: NotRequired[Count]

@@ -129,6 +129,7 @@ def test_an_album_may_move_and_may_not_change(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ['--config.gen.net.name=dcgan', '--config.disc.net.name=dcgan', '--config.steps=2']
     small += ['--config.gen.net.width=8', '--config.disc.net.width=8', '--config.batch_size=4']
+    small += ['--config.conditional=False']
     flags = ['--config.data.name=folder', '--config.data.path=album', '--config.data.image_size=32']
     assert cli.main(['train', '--workdir=run', *small, *flags, '--config.devices=1']) == 0
     monkeypatch.chdir(tmp_path.parent)

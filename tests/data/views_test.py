@@ -127,7 +127,9 @@ def test_a_resumed_run_sees_what_the_whole_one_did(make_config, monkeypatch):
 
         return Task(init=None, step=step, preview=None, sampler=None)
 
-    monkeypatch.setitem(tasks.TASKS, 'keeps', tasks.Kind(keeps, lambda config: ('in_turn',), None))
+    monkeypatch.setitem(
+        tasks.TASKS, 'keeps', tasks.Kind(keeps, lambda config: ('in_turn',), None, bool)
+    )
     made = config(make_config)
     made.task = 'keeps'
     step = jax.jit(tasks.make(made, SPEC, axis_name=None).step)

@@ -14,7 +14,9 @@ from tests import trainer_test
 def test_what_a_generator_made_of_the_same_latents_over_time(tmp_path):
     """Digit i of step s is of grey 10 s + i: each is found where it should be."""
     workdirs.write_config(tmp_path, trainer_test.tiny(num_samples=12))
-    workdirs.write_facts(tmp_path, data={'image_shape': (28, 20, 1)})
+    workdirs.write_facts(
+        tmp_path, data={'name': 'digits', 'num_examples': 1, 'image_shape': (28, 20, 1)}
+    )
     book = recorder.Recorder(
         tmp_path, num_examples=1, images_per_step=1, log_every=1, tensorboard=False
     )
@@ -45,7 +47,9 @@ def test_bars_are_as_high_as_their_shares_and_gaps_are_left():
 
 def test_a_line_of_photos_has_no_more_than_fit(tmp_path):
     workdirs.write_config(tmp_path, trainer_test.tiny(num_samples=4))
-    workdirs.write_facts(tmp_path, data={'image_shape': (8, 150, 3)})
+    workdirs.write_facts(
+        tmp_path, data={'name': 'digits', 'num_examples': 1, 'image_shape': (8, 150, 3)}
+    )
     book = recorder.Recorder(
         tmp_path, num_examples=1, images_per_step=1, log_every=1, tensorboard=False
     )

@@ -200,7 +200,7 @@ MISTAKES = {
     'nothing asked': ([], 'classify needs --input=FILE_OR_DIR or --split=test, one of them'),
     'both asked': (['--input=x', '--split=test'], 'one of them'),
     'no such file': (['--input=none.png'], '--input=none.png cannot be opened'),
-    'no such split': (['--split=test'], "config.data.split='test' is not in mnist5k"),
+    'no such split': (['--split=test'], "--split='test' is not in mnist5k"),
     'table of a split': (['--split=test', '--output=a.csv'], '--output=a.csv is of --input'),
     'suffix': (['--input=x', '--output=a.txt'], '--output=a.txt: must end with .csv'),
 }

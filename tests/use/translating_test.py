@@ -295,12 +295,12 @@ def test_a_run_of_another_task_is_refused(tmp_path, capsys):
 def test_while_it_trains_it_is_measured_as_afterwards(run, tmp_path):
     workdir = tmp_path / 'run'
     shutil.copytree(run, workdir)
-    assert cli.main(['evaluate', f'--workdir={workdir}', '--num_samples=2']) == 0
+    assert cli.main(['evaluate', f'--workdir={workdir}', '--num_samples=3']) == 0
     splits = json.loads((workdir / 'evaluation.json').read_text())['splits']
     row = trainer_test.evaluations(run)[-1]
     assert row['step'] == 4
     for split, suffix in (('train', ''), ('held_out', '_held_out')):
-        assert splits[split]['images'] == 2
+        assert splits[split]['images'] == 3
         for name, value in splits[split]['scores']['translated'].items():
             assert row[f'{name}{suffix}'] == value
     assert 'L1' in (workdir / 'report.html').read_text()
