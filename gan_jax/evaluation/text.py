@@ -91,15 +91,9 @@ WORDS: Mapping[str, Word] = {
 }
 
 
-SUFFIXES = 'digits', 'efflite0', 'inception'  # of distances, by the feature net
-_ONCE = [name for name in WORDS if name not in ('frechet', 'kid', 'collapsed')]
-_BY_NET = [f'{name}_{suffix}' for name in ('frechet', 'kid') for suffix in SUFFIXES]
-_NAMES = [name + error for name in (*_ONCE, *_BY_NET) for error in ('', '_std')]
-Figures = TypedDict(
-    'Figures',
-    {**dict.fromkeys(_NAMES, Figure), 'collapsed': bool, 'class_histogram': Mapping[str, Figure]},
-    total=False,
-)
+Figures = Mapping[
+    str, bool | Figure | Mapping[str, Figure]
+]  # by name; that of a histogram by class
 
 
 class Evaluation(TypedDict):
