@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax.typing import DTypeLike
+from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError, nearest
 from gan_jax.layers import Kind, Net
@@ -74,6 +75,21 @@ def check_fields(role: str, net: Mapping[str, Any]) -> None:
     """Raises UserError if a config's network does not exist, or one of its fields may not be so."""
     fields(net['name'], role)
     _own_fields(f'config.{role}.net', role, net)
+
+
+def looked_through(config: ConfigDict) -> set[str]:
+    """The trained nets whose maps a run is trained by, by their names in `pretrained`.
+
+    What they say of its samples is no judgement: these were made to please them.
+
+    Args:
+      config: of the run.
+    """
+    own = config.disc.net
+    found = {own.frozen} if 'frozen' in own else set()
+    if of_role('disc')[own.name].takes_maps or config.translation.perceptual:
+        found.add(config.translation.frozen)
+    return found
 
 
 def build(

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import data, files, images
+from gan_jax import data, files, images, nets
 from gan_jax.data import from_files
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, leaks, neighbours, sets
 from gan_jax.evaluation.samples import Samples
+from gan_jax.pretrained import features
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.records import workdirs
 from gan_jax.use.trained import Trained
@@ -77,6 +78,8 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     found = figures.compare(given)
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
     found['figures'] |= leaks.figures(found_leaks)
+    found['features'] = fake.net.facts(nets.looked_through(run.config))
+    found['notes'] += _on_net(found['features'], run)
     found['notes'] += leaks.notes(found_leaks, run.config.ada.target > 0)
     found['notes'] += _on_split(run, real) + _on_latents(run)
     facts = {
@@ -97,6 +100,16 @@ def _on_split(run: Trained, real: Real) -> list[str]:
         return []
     return [
         f'measured against training images: {from_files.none_held_out(config, images_of.total)}'
+    ]
+
+
+def _on_net(facts: Mapping[str, Any], run: Trained) -> list[str]:
+    if not facts.get('looked_through'):
+        return []
+    other = features.default(run.image_shape, nets.looked_through(run.config))
+    return [
+        f'training looked through {facts["name"]}, so that the figures marked * flatter samples:'
+        f' judge by --features={other}'
     ]
 
 
