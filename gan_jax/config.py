@@ -181,7 +181,7 @@ def _evaluate() -> ConfigDict:
             every=0.0,  # epochs, or a fraction of one, between evaluations of samples; 0: none
             figures=('frechet',),  # of these: keys of gan_jax.evaluation.FIGURES
             num_samples=5_000,  # in each of them
-            features='',  # feature net, as of gan-jax evaluate; '': digits for grey images
+            features='',  # feature net, as of gan-jax evaluate; '': one that training does not see
             weights='',  # file of the weights, where the feature net takes one
             best='',  # the figure whose best checkpoint is kept, e.g. frechet_digits; '': none
         )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax import data, evaluation
+from gan_jax import data, evaluation, nets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import balance, figures, pairs, sets
@@ -95,7 +95,7 @@ def _of_samples(
         return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
     facts = {
-        'features': net.facts(),
+        'features': net.facts(nets.looked_through(config)),
         'reference': reference.images.facts(),
         'samples': own.num_samples,
     }
@@ -121,12 +121,13 @@ def _of_pairs(
     facts = {'reference': photos.facts(), 'samples': count}
     if net is not None:
         figures.check_numbers(count, evaluation.Reference(photos, net))
-        facts['features'] = net.facts()
+        facts['features'] = net.facts(nets.looked_through(config))
     return pairs.observer(task.translator, measured, config.data, net, own.figures), facts
 
 
 def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
-    name = config.evaluate.features or features.default(image_shape)
+    seen = nets.looked_through(config)
+    name = config.evaluate.features or features.default(image_shape, seen)
     return evaluation.load_net(name, config.evaluate.weights)
 
 

@@ -51,11 +51,11 @@ def test_samples_are_measured_at_every_step_at_most(every, period):
 
 @pytest.fixture
 def colour(monkeypatch):
-    """The nets are EfficientNet, which needs no weights as long as it is shown no images."""
-    like = observers.evaluation.load_net('digits')._replace(
-        name='efficientnet_lite0', suffix='efflite0'
-    )
-    monkeypatch.setattr(observers.evaluation, 'load_net', lambda name, path: like)
+    """The nets have the names of those of photographs, and no weights: they see no images."""
+    like = observers.evaluation.load_net('digits')
+    suffixes = {'efficientnet_lite0': 'efflite0', 'squeezenet': 'squeezenet'}
+    named = lambda name, path: like._replace(name=name, suffix=suffixes[name])  # noqa: E731
+    monkeypatch.setattr(observers.evaluation, 'load_net', named)
 
 
 CLASSES = {'evaluate.figures': ('classes',), 'data.num_examples': 40}
@@ -63,11 +63,25 @@ CLASSES = {'evaluate.figures': ('classes',), 'data.num_examples': 40}
 
 def test_a_checkpoint_is_chosen_by_classes_that_the_net_has(colour):
     assert observers.figures.ranked('cat_share') == ('classes', -1)
-    [found] = observed(**{'evaluate.best': 'cat_share'}, **CLASSES)
+    own = CLASSES | {'evaluate.features': 'efficientnet_lite0'}
+    [found] = observed(**{'evaluate.best': 'cat_share'}, **own)
     assert found.facts['features']['name'] == 'efficientnet_lite0'
     message = 'best=readable_share is not measured with the features of efficientnet_lite0: '
     with pytest.raises(UserError, match=message):
-        observed(**{'evaluate.best': 'readable_share'}, **CLASSES)
+        observed(**{'evaluate.best': 'readable_share'}, **own)
+
+
+@pytest.mark.parametrize(
+    ('asked', 'judge', 'marked'),
+    [('', 'squeezenet', False), ('efficientnet_lite0', 'efficientnet_lite0', True)],
+)
+def test_what_training_looks_through_does_not_judge_unless_asked(asked, judge, marked, colour):
+    config = gans.projected(**{'disc.net.frozen': 'efficientnet_lite0'})
+    config.evaluate.update(features=asked, figures=('classes',))
+    net = observers._net(config, (32, 32, 3))
+    assert net.name == judge
+    facts = net.facts(observers.nets.looked_through(config))
+    assert facts.get('looked_through', False) == marked
 
 
 def test_a_reference_that_is_too_small_is_refused_at_the_start():

@@ -33,7 +33,7 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Measures, writes and prints."""
-    from gan_jax import evaluation, report
+    from gan_jax import evaluation, nets, report
     from gan_jax.cli import outputs, startup
     from gan_jax.errors import UserError
     from gan_jax.pretrained import features
@@ -46,7 +46,7 @@ def main(invocation: Invocation) -> None:
     run = trained.load(workdir, values.step, moved=moved(values))
     outputs.folder(workdir, flag='--workdir')  # written to after hours of measuring
 
-    name = values.features or features.default(run.image_shape)
+    name = values.features or features.default(run.image_shape, nets.looked_through(run.config))
 
     def net() -> evaluation.FeatureNet:
         return evaluation.load_net(name, weights)

@@ -13,11 +13,13 @@ class Word(NamedTuple):
       name: of those that are not a distance of features, which have one for each net.
       form: of its value.
       meaning: which values are good.
+      by_net: whether it is the feature net's.
     """
 
     name: str
     form: str
     meaning: str
+    by_net: bool = True
 
 
 # By the key in `figures`, without the net's suffix.
@@ -32,19 +34,19 @@ WORDS: Mapping[str, Word] = {
     'memorisation': Word('Memorisation', '{:.3f}', '0.5: none, 1: copies'),
     'diversity': Word('Diversity', '{:.3f}', 'mean distance, 1: as real images'),
     'spacing': Word('Spacing', '{:.3f}', 'distance to the nearest other, 1: as real images'),
-    'kinds': Word('Kinds', '{:,.0f}', 'distinct images, by how many pairs are alike'),
+    'kinds': Word('Kinds', '{:,.0f}', 'distinct images, by how many pairs are alike', False),
     'collapsed': Word('Collapsed', '{}', 'diversity or spacing below 0.5'),
-    'swd': Word('Patches', '{:.2f}', 'sliced Wasserstein distance x 1000, 0: the same'),
-    'noise': Word('Pixel noise', '{:.2f}', 'grey levels of 255 above what real images have'),
-    'fine_power': Word('Fine detail', '{:.3f}', 'power at high frequencies, 1: as real images'),
+    'swd': Word('Patches', '{:.2f}', 'sliced Wasserstein distance x 1000, 0: the same', False),
+    'noise': Word('Pixel noise', '{:.2f}', 'grey levels of 255 above what real images have', False),
+    'fine_power': Word('Fine detail', '{:.3f}', 'at high frequencies, 1: as real images', False),
     'readable_share': Word('Readable', '{:.1%}', 'digits read with confidence above 0.9'),
     'cat_share': Word('Cats', '{:.1%}', 'samples that ImageNet would call a house cat'),
     'classes_present': Word('Classes present', '{}', 'of 10, with at least 1 % of the samples'),
-    'carries_color': Word('Carry color', '{:.1%}', 'samples as the augmentation makes them'),
-    'carries_translation': Word('Carry translation', '{:.1%}', 'samples with a grey border'),
-    'carries_cutout': Word('Carry cutout', '{:.1%}', 'samples with a grey hole'),
-    'carries_small_cutout': Word('Carry small cutout', '{:.1%}', 'samples with a grey hole'),
-    'carries_affine': Word('Carry affine', '{:.1%}', 'samples that are turned'),
+    'carries_color': Word('Carry color', '{:.1%}', 'samples as the augmentation makes them', False),
+    'carries_translation': Word('Carry translation', '{:.1%}', 'samples with a grey border', False),
+    'carries_cutout': Word('Carry cutout', '{:.1%}', 'samples with a grey hole', False),
+    'carries_small_cutout': Word('Carry small cutout', '{:.1%}', 'samples with a grey hole', False),
+    'carries_affine': Word('Carry affine', '{:.1%}', 'samples that are turned', False),
 }
 
 
@@ -75,10 +77,12 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
             form = word.form if word.form.endswith('%}') else '{:.2g}'
             text += f' ± {form.format(values[f"{key}_std"])}'
         spread = _of_subsets(found) if base == 'kid' else ''
-        table.append(Row(names.get(key, word.name), text, word.meaning + spread))
+        name = names.get(key, word.name)
+        name = _marked(name, net) if word.by_net else name
+        table.append(Row(name, text, word.meaning + spread))
     if histogram := values.get('class_histogram'):
         shares = ' '.join(f'{name}: {share:.1%}' for name, share in histogram.items())
-        table.append(Row('Read as', shares, 'share of all samples'))
+        table.append(Row(_marked('Read as', net), shares, 'share of all samples'))
     return table
 
 
@@ -108,10 +112,16 @@ def provenance(found: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def _marked(name: str, net: Mapping[str, Any]) -> str:
+    """The name of a figure by this net, with a star if the run was trained to please it."""
+    return f'{name} *' if net.get('looked_through') else name
+
+
 def _of_net(net: Mapping[str, Any]) -> dict[str, str]:
+    seen = ' (* training looked through this net)' if net.get('looked_through') else ''
     return {
         'Feature net': f'{net["name"]}, version {net["version"]}, weights'
-        f' {net["fingerprint"][:12]}',
+        f' {net["fingerprint"][:12]}{seen}',
         'Resize filter': net['resize'],
     }
 
@@ -141,7 +151,7 @@ def pair_sets(found: Mapping[str, Any]) -> dict[str, str]:
         )
     if net := _pair_net(found):
         what = 'Frechet distance of the translations, as samples, from the photos of the same pairs'
-        sets |= {net['frechet']: what, **_of_net(net)}
+        sets |= {_marked(net['frechet'], net): what, **_of_net(net)}
     return sets
 
 
@@ -156,7 +166,7 @@ def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
     rows = [['', '', *(score.name for score in words), 'Edges, F1']]
     forms = [*(score.form for score in words), '{:.3f}']
     if net := _pair_net(found):
-        rows[0].append(net['frechet'])
+        rows[0].append(_marked(net['frechet'], net))
     for split, measured in found['splits'].items():
         label = f'{measured["images"]:,} {SPLITS[split]}'
         for name, values in measured['scores'].items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax.typing import DTypeLike
+from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError, nearest
 from gan_jax.layers import Kind, Net
@@ -66,6 +67,21 @@ def fields(name: str, role: str) -> dict[str, Any]:
         )
     own = dataclasses.fields(known[name])
     return {f.name: f.default for f in own if f.name not in _SHARED_FIELDS}
+
+
+def looked_through(config: ConfigDict) -> set[str]:
+    """The trained nets whose maps a run is trained by, by their names in `pretrained`.
+
+    What they say of its samples is no judgement: these were made to please them.
+
+    Args:
+      config: of the run.
+    """
+    own = config.disc.net
+    found = {own.frozen} if 'frozen' in own else set()
+    if NETS[own.name].disc.takes_maps or config.translation.perceptual:
+        found.add(config.translation.frozen)
+    return found
 
 
 def build(

@@ -4,7 +4,7 @@ A distance of features means nothing without the net, its weights and the way im
 for it, so `FeatureNet` carries their names wherever features go.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 import functools
 from typing import Any, NamedTuple
 
@@ -71,9 +71,14 @@ class FeatureNet(NamedTuple):
             found.append(Outputs(*(np.asarray(leaf)[: len(image) - start] for leaf in outputs)))
         return Outputs(*map(np.concatenate, zip(*found, strict=True)))
 
-    def facts(self) -> dict[str, Any]:
-        """Facts that every metric is shown with, fit for JSON."""
-        return {
+    def facts(self, looked_through: Collection[str] = ()) -> dict[str, Any]:
+        """Facts that every metric is shown with, fit for JSON.
+
+        Args:
+          looked_through: nets by which what is measured was trained: if this is one of them, it
+            is said.
+        """
+        facts = {
             'name': self.name,
             'suffix': self.suffix,
             'frechet': self.frechet,
@@ -82,6 +87,7 @@ class FeatureNet(NamedTuple):
             'fingerprint': self.fingerprint,
             'resize': self.resize,
         }
+        return facts | ({'looked_through': True} if self.name in looked_through else {})
 
 
 def compiled(

@@ -1,6 +1,6 @@
 """The feature nets with their weights. A new one is an entry of NETS."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -223,9 +223,19 @@ NETS: Mapping[str, Kind] = {
 }
 
 
-def default(image_shape: tuple[int, int, int]) -> str:
-    """The net for a run's images where none is asked for: digits if they are grey."""
-    return 'digits' if image_shape[-1] == 1 else 'efficientnet_lite0'
+PHOTOGRAPHS = 'efficientnet_lite0', 'squeezenet'  # of NETS, the one that is preferred first
+
+
+def default(image_shape: tuple[int, int, int], looked_through: Collection[str] = ()) -> str:
+    """The net for a run's images where none is asked for.
+
+    Args:
+      image_shape: (H, W, C); of grey images it is digits.
+      looked_through: nets by which the run is trained: of these one is taken if there is no other.
+    """
+    if image_shape[-1] == 1:
+        return 'digits'
+    return next((name for name in PHOTOGRAPHS if name not in looked_through), PHOTOGRAPHS[0])
 
 
 def check(name: str, path: str = '') -> None:

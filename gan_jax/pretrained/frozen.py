@@ -45,8 +45,23 @@ def _efficientnet_maps(variables: Tree, image: jax.Array) -> list[jax.Array]:
     return list(net.apply(variables, x).values())
 
 
+def _load_squeezenet(asked: str) -> Tree:
+    from gan_jax.pretrained import features
+
+    return features.squeezenet_weights(asked).variables()
+
+
+def _squeezenet_maps(variables: Tree, image: jax.Array) -> list[jax.Array]:
+    from gan_jax.pretrained import squeezenet
+
+    x = 127.5 * (image + 1) - jnp.array(squeezenet.MEAN).reshape(1, 1, 1, 3)
+    net = squeezenet.Maps(parent=None)
+    return list(net.apply(variables, x).values())
+
+
 FROZEN: dict[str, Frozen] = {
     'efficientnet_lite0': Frozen(_load_efficientnet, _efficientnet_maps),
+    'squeezenet': Frozen(_load_squeezenet, _squeezenet_maps),
 }
 
 

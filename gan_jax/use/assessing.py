@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import data, files, images
+from gan_jax import data, files, images, nets
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, leaks, neighbours, sets
 from gan_jax.evaluation.samples import Samples
+from gan_jax.pretrained import features
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.records import workdirs
 from gan_jax.use.trained import Trained
@@ -76,6 +77,8 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     found = figures.compare(given)
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
     found['figures'] |= leaks.figures(found_leaks)
+    found['features'] = fake.net.facts(nets.looked_through(run.config))
+    found['notes'] += _on_net(found['features'], run)
     found['notes'] += leaks.notes(found_leaks, run.config.ada.target > 0) + _on_latents(run)
     facts = {
         'run': str(run.config.name),
@@ -87,6 +90,16 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
         rows = neighbours.find(fake, real.training, given.isolation)
         picture = neighbours.picture(fake.image, real.training.shown, rows)
     return facts | found, picture
+
+
+def _on_net(facts: Mapping[str, Any], run: Trained) -> list[str]:
+    if not facts.get('looked_through'):
+        return []
+    other = features.default(run.image_shape, nets.looked_through(run.config))
+    return [
+        f'training looked through {facts["name"]}, so that the figures marked * flatter samples:'
+        f' judge by --features={other}'
+    ]
 
 
 def _on_latents(run: Trained) -> list[str]:

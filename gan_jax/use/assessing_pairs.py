@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, files, images
+from gan_jax import data, files, images, nets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, pairs
@@ -105,7 +105,8 @@ def measure(
         splits[part.split] = _facts(part) | {'scores': found.scores}
         if part.count >= ENOUGH:
             distance = figures.measure(found.made, pairs.reference(part, feature_net), only=FRECHET)
-            splits[part.split] |= distance['figures'] | {'features': distance['features']}
+            facts = feature_net.facts(nets.looked_through(run.config))
+            splits[part.split] |= distance['figures'] | {'features': facts}
         strips.extend(found.strips)
     columns = 1 if len(strips) < SHOWN else 2
     return Assessed(splits, _shrunk(images.tile(np.stack(strips), columns), columns))

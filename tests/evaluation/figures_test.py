@@ -31,6 +31,9 @@ def reference(image, net, role=evaluation.HELD_OUT, name='digits', flip=False):
     return evaluation.Reference(images, net)
 
 
+REFERENCE = {'images': 9, 'of': 9, 'role': 'held-out', 'name': 'x', 'fingerprint': 'f'}
+
+
 @pytest.fixture(scope='module')
 def held_out(digits, net):
     return reference(digits[0][:600], net)
@@ -335,6 +338,29 @@ def test_the_spread_of_the_kernel_distance_is_named(held_out):
     assert '±' not in frechet.meaning + frechet.value
     found['reference']['images'] = 10_000
     assert text.rows(found)[0].meaning.endswith('subsets of 1,000')
+
+
+def table(figures, net=None, real=None):
+    """The lines of these figures, by the key."""
+    net = {'suffix': 'digits', 'frechet': 'FD', 'kernel': 'KD'} | (net or {})
+    found = {'features': net, 'figures': figures, 'real': real or {}, 'samples': 1_000}
+    return text.rows(found)
+
+
+def test_figures_by_a_net_that_training_looked_through_are_marked(net):
+    figures = {'frechet_digits': 2.0, 'kinds': 12.0, 'cat_share': 0.5, 'noise': 1.0}
+    for seen, star in (({}, False), ({'looked_through': True}, True)):
+        names = [row.name for row in table(figures, seen)]
+        assert [name.endswith('*') for name in names] == [star, False, star, False]
+    facts = {'features': net.facts(['digits']), 'samples': 1, 'reference': {**REFERENCE}}
+    assert 'looked through' in text.sentence(facts)
+    assert 'looked through' not in text.sentence(facts | {'features': net.facts(['squeezenet'])})
+
+
+def test_kinds_are_shown_beside_those_of_real_images():
+    real = {'kinds_real': 4950.0, 'kinds_real_pairs': 0}
+    [row] = table({'kinds': 12.4, 'kinds_pairs': 400, **real})
+    assert row.value == '12 (real: > 4,950)'
 
 
 def test_a_share_and_its_error_are_both_in_percent(held_out):

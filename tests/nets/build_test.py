@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax import nets
 from gan_jax.errors import UserError
-from tests import gans  # noqa: F401 - the frozen net 'tiny'
+from tests import gans
 
 MNIST = (28, 28, 1)
 
@@ -39,6 +39,20 @@ def test_a_list_of_sizes_becomes_a_hashable_net():
     net = build(hidden=[8, 16])
     assert net.hidden == (8, 16)
     hash(net)
+
+
+@pytest.mark.parametrize(
+    ('config', 'changes', 'expected'),
+    [
+        (gans.projected, {'disc.net.frozen': 'squeezenet'}, {'squeezenet'}),
+        (gans.pix2pix_projected, {}, {'tiny'}),
+        (gans.pix2pix_small, {}, {'tiny'}),
+        (gans.pix2pix_small, {'translation.perceptual': 0.0}, set()),
+        (partial(gans.config, 'mlp'), {}, set()),
+    ],
+)
+def test_a_run_tells_what_it_looked_through(config, changes, expected):
+    assert nets.looked_through(config(**changes)) == expected
 
 
 def test_fields_lists_what_a_config_may_set():

@@ -11,11 +11,12 @@ import pytest
 from gan_jax import losses, nets
 from gan_jax.errors import UserError
 from gan_jax.nets import projected
-from gan_jax.pretrained import features, frozen
+from gan_jax.pretrained import efficientnet_lite0, features, frozen, squeezenet
 from gan_jax.tasks import adversarial
 from tests import gans
 
 SHAPE = (32, 32, 3)
+LEVELS = np.reshape(squeezenet.MEAN, (1, 1, 1, 3))
 
 
 def build(**fields):
@@ -116,13 +117,22 @@ def test_a_missing_package_is_one_line(monkeypatch):
     assert '\n' not in str(error.value)
 
 
-def test_efficientnet_sees_levels_as_its_feature_net_does():
-    variables = frozen.read('efficientnet_lite0', 'this test')
+@pytest.mark.parametrize(
+    ('name', 'net', 'seen', 'channels'),
+    [
+        ('efficientnet_lite0', efficientnet_lite0, lambda x: (x - 127) / 128, (24, 40, 112, 320)),
+        ('squeezenet', squeezenet, lambda x: x - LEVELS, (128, 256, 384, 512)),
+    ],
+)
+def test_frozen_nets_see_levels_as_feature_nets_do(name, net, seen, channels):
+    variables = frozen.read(name, 'this test')
     level = jnp.arange(64 * 64 * 3).reshape(1, 64, 64, 3) % 256.0
-    maps = jax.jit(frozen.FROZEN['efficientnet_lite0'].maps)(variables, level / 127.5 - 1)
-    assert [x.shape for x in maps] == [
-        (1, 64 // s, 64 // s, c) for s, c in ((4, 24), (8, 40), (16, 112), (32, 320))
-    ]
+    maps = jax.jit(frozen.FROZEN[name].maps)(variables, level / 127.5 - 1)
+    sides = [(1, 64 // stride, 64 // stride) for stride in (4, 8, 16, 32)]
+    assert [x.shape for x in maps] == [(*s, c) for s, c in zip(sides, channels, strict=True)]
+    expected = jax.jit(net.Maps().apply)(variables, seen(level)).values()
+    for ours, theirs in zip(maps, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3 * float(jnp.abs(theirs).max()))
 
 
 def test_a_contest_is_one_figure_an_image():
