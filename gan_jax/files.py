@@ -12,8 +12,6 @@ import shlex
 from typing import Any
 import zlib
 
-import numpy as np
-
 # How a file's name ends: .png, .mp4, and not the .2 of a folder v1.2.
 _SUFFIX = re.compile(r'\.[a-z]\w*$', re.IGNORECASE)
 
@@ -86,10 +84,3 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
         writer.writerows(rows)
         text.flush()
         return buffer.getvalue()
-
-
-def arrays(**named: np.ndarray) -> bytes:
-    """An .npz file of the arrays, compressed."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **named)
-    return buffer.getvalue()

@@ -51,7 +51,7 @@ def main(invocation: Invocation) -> None:
     if warning := summary.few(count, config.data.enough):
         print(warning, file=sys.stderr)
 
-    def first_batches() -> Batch:
+    def first_batches() -> Batch[np.ndarray]:
         steps = -(-SHOWN // (config.batch_size * len(draws)))
         items = itertools.islice(feed.items(0), steps)
         batches = [feed.gather(feed.data, item) for item in items]

@@ -50,13 +50,9 @@ def main(invocation: Invocation) -> None:
     startup.prepare()
     run = trained.load(values.workdir, values.step)
     data.keep_out(run.config.data, output, '--output')
-    if run.task.sampler is None:
-        raise UserError(
-            f'--workdir={values.workdir}: its generator does not start from a latent: give it'
-            ' images by gan-jax translate'
-        )
-    labels = sampling.parse_labels(values.labels, run.task.sampler.num_classes)
-    draw = sampling.Draw(run.task.sampler, run.state, values.num, values.seed, labels)
+    sampler = trained.sampler_of(run.task)
+    labels = sampling.parse_labels(values.labels, sampler.num_classes)
+    draw = sampling.Draw(sampler, run.state, values.num, values.seed, labels)
     with progress.waiting('compiling and sampling'):
         if suffix == '.gif':
             sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 from pathlib import Path
 import zipfile
 import zlib
@@ -19,9 +20,11 @@ from gan_jax.types import Batch
 _UNREADABLE = OSError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile, zlib.error
 
 
-def write(path: Path, batch: Batch) -> None:
+def write(path: Path, batch: Batch[np.ndarray]) -> None:
     """Writes uint8 [N, H, W, C] and int32 [N] as an .npz file that `config.data.added` may name."""
-    files.replace(path, files.arrays(image=batch.image, label=batch.label))
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, image=batch.image, label=batch.label)
+    files.replace(path, buffer.getvalue())
 
 
 def join(dataset: Dataset, path: Path) -> Dataset:
@@ -56,7 +59,7 @@ def join(dataset: Dataset, path: Path) -> Dataset:
     )
 
 
-def _read(path: Path) -> Batch:
+def _read(path: Path) -> Batch[np.ndarray]:
     try:
         # NumPy leaves a damaged archive open that it opened itself.
         with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
@@ -71,7 +74,7 @@ def _read(path: Path) -> Batch:
 class Joined:
     """A source's examples, then those of a batch."""
 
-    def __init__(self, source: Source, more: Batch):
+    def __init__(self, source: Source, more: Batch[np.ndarray]):
         """Takes the source, and uint8 [N, H, W, C] with int32 [N]."""
         self._source = source
         self._more = more
@@ -79,11 +82,11 @@ class Joined:
     def __len__(self) -> int:
         return len(self._source) + len(self._more.label)
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> Batch[np.ndarray]:
         """One example: uint8 [H, W, C] and an int32 scalar."""
         return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
 
-    def take(self, indices: np.ndarray) -> Batch:
+    def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
         """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         indices = np.asarray(indices)
         own = indices < len(self._source)
@@ -97,7 +100,7 @@ class Joined:
             found.image[place], found.label[place] = part
         return found
 
-    def arrays(self) -> Batch:
+    def arrays(self) -> Batch[np.ndarray]:
         """All of them: uint8 [N, H, W, C] and int32 [N]."""
         return Batch(*map(np.concatenate, zip(self._source.arrays(), self._more, strict=True)))
 

@@ -44,7 +44,8 @@ def read_with_size(content: bytes, least_side: int = 0) -> tuple[Image.Image, tu
             full = image.size
             if least_side:
                 factor = 2 * least_side / min(image.size)
-                image.draft(None, tuple(math.ceil(side * factor) for side in image.size))
+                width, height = (math.ceil(side * factor) for side in image.size)
+                image.draft(None, (width, height))
             image.load()
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             if orientation != 1:

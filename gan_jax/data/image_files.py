@@ -53,7 +53,7 @@ class Files:
                 _check_bytes(os.fstat(file.fileno()).st_size)
                 return file.read()
         except OSError as error:
-            raise Unreadable(error.strerror or str(error)) from error
+            raise Unreadable(_why(error)) from error
 
 
 class ZippedFiles(Files):
@@ -77,7 +77,7 @@ class ZippedFiles(Files):
             local.file = zipfile.ZipFile(self.path)
         return local.file
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type['ZippedFiles'], tuple[Path]]:
         return ZippedFiles, (self.path,)  # a copy opens the .zip for itself
 
 
@@ -108,6 +108,10 @@ class Album:
     def read(self, index: int) -> bytes:
         """The content of a file; see `Files.read`."""
         return self.files.read(self.names[index])
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _check_bytes(count: int) -> None:
@@ -212,7 +216,7 @@ def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
     """Name, bytes and time of each image below `root`; time is -1 where it may not be read."""
 
     def refused(error: OSError) -> None:
-        ignored.append(LeftOut(os.path.relpath(error.filename, root), error.strerror))
+        ignored.append(LeftOut(os.path.relpath(error.filename, root), _why(error)))
 
     seen = set()
     for folder, folders, files in os.walk(root, onerror=refused, followlinks=True):
@@ -229,7 +233,7 @@ def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
             try:
                 status = os.stat(path)
             except OSError as error:  # a link that leads nowhere, or in a circle
-                ignored.append(LeftOut(name, error.strerror))
+                ignored.append(LeftOut(name, _why(error)))
                 continue
             if stat.S_ISREG(status.st_mode):
                 # A file that may be read from now on is a change, which its time does not tell.

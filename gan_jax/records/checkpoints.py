@@ -381,8 +381,8 @@ def _verified(folder: Path) -> dict[str, Any]:
 
 def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -> Any:
     """The stored arrays in the structure and on the devices of `like`; see `restore_latest`."""
-    leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    leaves = {leaf_path(path): leaf for path, leaf in leaves}
+    named, structure = jax.tree_util.tree_flatten_with_path(like)
+    leaves = {leaf_path(path): leaf for path, leaf in named}
     wanted = {path: leaf for path, leaf in leaves.items() if only is None or path in only}
     arrays = host_leaves(stored)
     for path in (*wanted, *arrays):
@@ -392,16 +392,17 @@ def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -
                 f'{folder}: {path} is {there} there and {here} in this config: '
                 'use the config of that run, or another --workdir'
             )
-    return structure.unflatten(
+    placed = (
         _as_leaf(arrays[path], leaf) if path in wanted else leaf for path, leaf in leaves.items()
     )
+    return jax.tree_util.tree_unflatten(structure, placed)
 
 
 def _describe(leaf: Any) -> str:
     return 'absent' if leaf is None else f'{np.dtype(leaf.dtype).name}{list(leaf.shape)}'
 
 
-def _as_leaf(value: np.ndarray, like: Any) -> jax.Array:
+def _as_leaf(value: np.ndarray | jax.Array, like: Any) -> jax.Array:
     if getattr(like, 'weak_type', False):
         # Only a Python number makes a weak type, e.g. the step of a new TrainState.
         value = jnp.full(value.shape, value.dtype.type(0).item()).at[...].set(value)

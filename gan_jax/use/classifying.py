@@ -1,6 +1,7 @@
 """Classes of images by a trained classifier, and how far its confidence can be trusted."""
 
 from collections.abc import Iterator
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -30,13 +31,14 @@ class Classifier:
         Raises:
           UserError: it has no classifier.
         """
-        if run.task.classifier is None:
+        classifier = run.task.classifier
+        if classifier is None:
             raise UserError(
                 f'config.task={run.config.task} of the run trains no classifier: give the --workdir'
                 ' of a run of sgan_mnist or sgan_folder'
             )
         self._run = run
-        self._call = jax.jit(lambda state, x: jax.nn.softmax(run.task.classifier(state, x)))
+        self._call = jax.jit(lambda state, x: jax.nn.softmax(classifier(state, x)))
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Probabilities of each class, float32 [N, K], for images as stored, uint8 [N, H, W, C]."""
@@ -86,8 +88,10 @@ def classify_files(
         whole = [image for _, image in chunk if isinstance(image, np.ndarray)]
         answers = iter(classifier(np.stack(whole)) if whole else ())
         for name, image in chunk:
-            unreadable = isinstance(image, decode.Unreadable)
-            yield image_files.shown(name), image if unreadable else _answer(run, next(answers))
+            if isinstance(image, decode.Unreadable):
+                yield image_files.shown(name), image
+            else:
+                yield image_files.shown(name), _answer(run, next(answers))
 
 
 def _answer(run: Trained, probability: np.ndarray) -> Answer:
@@ -120,7 +124,8 @@ def labelled_split(run: Trained, split: str) -> Dataset:
     return data.whole(run.config.data, split)
 
 
-class Calibration(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Calibration:
     """Confidence against accuracy, in `BINS` equal intervals of confidence.
 
     Attributes:
@@ -207,7 +212,7 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
         'calibration_error': bins.error,
         'calibration': [
             {'count': int(n), 'confidence': float(c), 'accuracy': float(a)}
-            for n, c, a in zip(*bins, strict=True)
+            for n, c, a in zip(bins.count, bins.confidence, bins.accuracy, strict=True)
             if n
         ],
     }

@@ -22,7 +22,7 @@ from gan_jax import config as config_lib
 from gan_jax import digests, files, tasks
 from gan_jax.errors import UserError, nearest
 from gan_jax.records import workdirs
-from gan_jax.states import Part, Task
+from gan_jax.states import GanState, Part, Task
 from gan_jax.tasks import latents
 from gan_jax.types import DataSpec
 from gan_jax.use import trained
@@ -66,7 +66,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
       UserError: there is no such run or part, or the files cannot be written.
     """
 
-    def variables(task: Task) -> Callable:
+    def variables(task: Task) -> Callable[[GanState], Any]:
         return find(task, name or next(iter(task.parts))).variables
 
     run = trained.load(workdir, step, pick=variables)
@@ -75,7 +75,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     weights = digests.host_leaves(part.variables(run.state))
     stored = workdirs.read_facts(workdir)['data']
     if 'seed' in part.inputs:
-        weights[CENTRES] = np.asarray(latents.make_centres(run.config, np.arange(run.centres)))
+        weights[CENTRES] = np.asarray(latents.make_centres(run.config, jnp.arange(run.centres)))
     facts = {
         'part': name,
         'step': int(run.state.step),
@@ -182,11 +182,15 @@ def _rebuilt(
     part = find(task, facts['part'])
     like = part.variables(jax.eval_shape(task.init))
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    return part, structure.unflatten(weights[digests.leaf_path(path)] for path, _ in leaves)
+    named = [weights[digests.leaf_path(path)] for path, _ in leaves]
+    return part, jax.tree_util.tree_unflatten(structure, named)
 
 
 def _difference(
-    call: Callable, network: Callable, variables: Any, inputs: Sequence[jax.ShapeDtypeStruct]
+    call: Callable[..., jax.Array],
+    network: Callable[..., jax.Array],
+    variables: Any,
+    inputs: Sequence[jax.ShapeDtypeStruct],
 ) -> float:
     """The most by which a program and a network differ, on random inputs of several sizes.
 
