@@ -57,6 +57,10 @@ def _find(name: str) -> Path:
 
 def _execute(path: Path, source: str, preset: str) -> ConfigDict:
     spec = importlib.util.spec_from_file_location(f'configs.{path.stem}', path)
+    if spec is None or spec.loader is None:
+        raise UserError(
+            f'--config={source}: {path.name} is no Python file: give one that ends with .py'
+        )
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

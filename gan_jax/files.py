@@ -12,8 +12,6 @@ import shlex
 from typing import Any
 import zlib
 
-import numpy as np
-
 _SUFFIX = re.compile(r'(?<=[^/])\.[a-z][^. /]*$', re.IGNORECASE)
 
 
@@ -95,10 +93,3 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
         writer.writerows(rows)
         text.flush()
         return buffer.getvalue()
-
-
-def arrays(**named: np.ndarray) -> bytes:
-    """An .npz file of the arrays, compressed."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **named)
-    return buffer.getvalue()

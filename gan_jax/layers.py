@@ -22,8 +22,8 @@ from jax.typing import DTypeLike
 from gan_jax import losses, ops, rng
 from gan_jax.ops import Padding
 
-Initializer = jax.nn.initializers.Initializer
 Shape = tuple[int, ...]
+Initializer = Callable[[jax.Array, Shape, DTypeLike], jax.Array]
 
 
 def normal(key: jax.Array, shape: Shape, dtype: DTypeLike = jnp.float32) -> jax.Array:
@@ -49,7 +49,9 @@ def glorot_uniform(key: jax.Array, shape: Shape, dtype: DTypeLike = jnp.float32)
     return _flat(partial(jax.random.uniform, minval=-limit, maxval=limit), key, shape, dtype)
 
 
-def _flat(draw: Callable, key: jax.Array, shape: Shape, dtype: DTypeLike) -> jax.Array:
+def _flat(
+    draw: Callable[..., jax.Array], key: jax.Array, shape: Shape, dtype: DTypeLike
+) -> jax.Array:
     # The same numbers as of a draw in this shape, which XLA's CPU compiler takes five times
     # as long for: a net's initialisation would take most of a program's start.
     return draw(key, shape=(math.prod(shape),), dtype=dtype).reshape(shape)
@@ -207,7 +209,7 @@ class BatchNorm(nn.BatchNorm):
     debias: bool = False
 
     @nn.compact
-    def __call__(
+    def __call__(  # type: ignore[override] - as our layers it is told `train`, not what follows
         self, x: jax.Array, *, train: bool, batch_moments: bool | None = None
     ) -> jax.Array:
         """Normalises the channels of [..., C].

@@ -12,7 +12,7 @@ from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import balance, figures, pairs, sets
 from gan_jax.pretrained import features
 from gan_jax.processes import memory
-from gan_jax.states import GanState, Task
+from gan_jax.states import GanState, Task, Translator
 
 _AUCS = ('auc', 'auc_held_out')  # of training and of held-out images
 _NOT_OF_SAMPLES = frozenset(('step', 'epoch', *_AUCS))  # in a row of evaluations.jsonl
@@ -67,12 +67,15 @@ def make(
         period = max(own.balance * epoch, Fraction(config.log_every))
         parts = zip(_AUCS, (dataset, data.held_out(config.data, dataset)), strict=True)
         sample = {name: part for name, part in parts if part is not None}
-        found.append(Observer(period, balance.observer(task, sample, config, place), {}))
+        found.append(Observer(period, balance.observer(task.contest, sample, config, place), {}))
     if own.every:
         every = Fraction(own.every).limit_denominator(10**6)  # a third, and not its double
         period = max(every * epoch, Fraction(1))  # no more often than at every step
-        made = _of_pairs if task.translator else _of_samples
-        found.append(Observer(period, *made(config, task, dataset)))
+        if task.translator:
+            made = _of_pairs(config, task.translator, dataset)
+        else:
+            made = _of_samples(config, task, dataset)
+        found.append(Observer(period, *made))
     return tuple(found)
 
 
@@ -103,7 +106,7 @@ def _of_samples(
 
 
 def _of_pairs(
-    config: ConfigDict, task: Task, dataset: Dataset
+    config: ConfigDict, translator: Translator, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
     """Scores of training pairs and of as many held-out ones, and figures by a feature net."""
     own, sets = config.evaluate, {'': (pairs.TRAIN, dataset)}
@@ -114,7 +117,7 @@ def _of_pairs(
         suffix: pairs.Pairs(split, part, config.data, count)
         for suffix, (split, part) in sets.items()
     }
-    net = _net(config, task.translator.image_shape) if own.figures else None
+    net = _net(config, translator.image_shape) if own.figures else None
     names = _names((*own.figures, figures.PAIRS), net)
     _refuse_best(own.best, [f'{name}{suffix}' for name in names for suffix in sets], net)
     *_, photos = map(pairs.photos, measured.values())
@@ -122,7 +125,7 @@ def _of_pairs(
     if net is not None:
         figures.check_numbers(count, evaluation.Reference(photos, net))
         facts['features'] = net.facts(nets.looked_through(config))
-    return pairs.observer(task.translator, measured, config.data, net, own.figures), facts
+    return pairs.observer(translator, measured, config.data, net, own.figures), facts
 
 
 def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
@@ -146,9 +149,11 @@ def _names(made: Sequence[str], net: evaluation.FeatureNet | None) -> list[str]:
     """The figures by which a checkpoint can be chosen."""
     found = []
     for name, (group, _) in figures.RANKED.items():
-        if group not in made or (net is None and name in _BY_NET):
+        if group not in made:
             continue
-        if group != 'classes' or name in features.NETS[net.name].ranked:
+        if net is None:
+            found += [name] if name not in _BY_NET else []
+        elif group != 'classes' or name in features.NETS[net.name].ranked:
             found.append(f'{name}_{net.suffix}' if name in _BY_NET else name)
     return found
 
@@ -202,9 +207,10 @@ def best_step(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
       figure: one that `evaluation.figures` ranks.
     """
     measured = [row for row in rows if row.get(figure) is not None]
-    if not measured:
+    ranked = figures.ranked(figure)
+    if not measured or ranked is None:
         return None
-    _, sign = figures.ranked(figure)
+    _, sign = ranked
     return min(measured, key=lambda row: sign * row[figure])['step']
 
 

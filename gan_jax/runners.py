@@ -24,8 +24,8 @@ from gan_jax.types import Batch
 AXIS = 'data'
 _BATCH_AXIS = 2  # of items [steps_per_call, draws, B, ...]
 
-Step = Callable[[GanState, Batch], tuple[GanState, Metrics]]
-Gather = Callable[[Any, Any], Batch]
+Step = Callable[[GanState, Batch[jax.Array]], tuple[GanState, Metrics]]
+Gather = Callable[[Any, Any], Batch[jax.Array]]
 
 
 class Runner(NamedTuple):
@@ -46,7 +46,7 @@ class Runner(NamedTuple):
     replicate: Callable[[Any], Any]
     abstract: Callable[[Any], Any]
     place: Callable[[Any], Any]
-    compile: Callable[[Step, Gather], Callable[..., tuple[GanState, Metrics]]]
+    compile: Callable[[Step, Gather], jax.stages.Wrapped]
 
 
 def _steps(step: Step, gather: Gather, platform: str) -> Callable[..., tuple[GanState, Metrics]]:
@@ -93,7 +93,7 @@ def _pmap(mesh: Mesh, num_devices: int) -> Runner:
     devices = list(mesh.devices.flat)
     place = _placer(mesh, P(None, None, AXIS))
 
-    def compile_(step: Step, gather: Gather):
+    def compile_(step: Step, gather: Gather) -> jax.stages.Wrapped:
         return jax.pmap(
             _steps(step, gather, devices[0].platform),
             AXIS,
@@ -115,7 +115,7 @@ def _pmap(mesh: Mesh, num_devices: int) -> Runner:
 def _shard_map(mesh: Mesh, num_devices: int) -> Runner:
     split = P(None, None, AXIS)
 
-    def compile_(step: Step, gather: Gather):
+    def compile_(step: Step, gather: Gather) -> jax.stages.Wrapped:
         # check_vma must stay off: it would differentiate the replicated parameters into a
         # sum over devices, and the step's own pmean of the gradients would then be D times
         # too large.
@@ -140,7 +140,7 @@ def _shard_map(mesh: Mesh, num_devices: int) -> Runner:
 def _vmap(mesh: Mesh, num_devices: int) -> Runner:
     place = _placer(mesh, P())
 
-    def compile_(step: Step, gather: Gather):
+    def compile_(step: Step, gather: Gather) -> jax.stages.Wrapped:
         body = jax.vmap(
             _steps(step, gather, mesh.devices.flat[0].platform),
             in_axes=(None, None, _BATCH_AXIS),
@@ -172,7 +172,7 @@ RUNNERS: dict[str, Callable[[Mesh, int], Runner]] = {
 }
 
 
-def compiled(call: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+def compiled(call: jax.stages.Wrapped, *arguments: Any) -> jax.stages.Compiled:
     """The program of a runner's call for arguments of these shapes and places.
 
     The memory that its compilation took is given back before it runs for the first time.

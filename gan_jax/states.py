@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from flax import struct
 from flax.training import train_state
 import jax
+import numpy as np
 
 from gan_jax.types import Batch, Pair
 
@@ -28,8 +29,7 @@ class NetState(train_state.TrainState):
         return {'params': self.params, 'batch_stats': self.batch_stats}
 
 
-@struct.dataclass
-class GanState:
+class GanState(struct.PyTreeNode):
     """The whole training state: what a checkpoint holds and a digest covers.
 
     Attributes:
@@ -95,6 +95,10 @@ class Translator(NamedTuple):
     image_shape: tuple[int, int, int]
 
 
+# (state, key, batch) -> logits of real and of generated images; see `Task.contest`.
+Contest = Callable[[GanState, jax.Array, Batch[jax.Array]], tuple[jax.Array, jax.Array]]
+
+
 class Task(NamedTuple):
     """A kind of GAN, as pure functions.
 
@@ -118,11 +122,11 @@ class Task(NamedTuple):
     """
 
     init: Callable[[], GanState]
-    step: Callable[[GanState, Batch], tuple[GanState, Metrics]]
-    preview: Callable[[GanState, Batch], Any]
+    step: Callable[[GanState, Batch[jax.Array]], tuple[GanState, Metrics]]
+    preview: Callable[[GanState, Batch[np.ndarray]], Any]
     sampler: Sampler | None
     classifier: Callable[[GanState, jax.Array], jax.Array] | None = None
-    contest: Callable[[GanState, jax.Array, Batch], tuple[jax.Array, jax.Array]] | None = None
+    contest: Contest | None = None
     translator: Translator | None = None
     parts: Mapping[str, Part] = MappingProxyType({})
     shown: int = 0

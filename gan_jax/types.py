@@ -5,10 +5,7 @@ Importing this module does not import JAX: processes that decode images need not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
-
-if TYPE_CHECKING:
-    import jax
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar('T')
 
@@ -20,16 +17,18 @@ class Pair(NamedTuple, Generic[T]):
     disc: T
 
 
-class Batch(NamedTuple):
+class Batch(NamedTuple, Generic[T]):
     """Images and labels, as stored; a task normalises them.
+
+    Arrays of NumPy on the host, of JAX in a step, and shapes where only these count.
 
     Attributes:
       image: uint8 [..., H, W, C].
       label: int32 [...], zeros where the set has no classes, -1 where an image has no label.
     """
 
-    image: jax.Array
-    label: jax.Array
+    image: T
+    label: T
 
 
 class DataSpec(NamedTuple):

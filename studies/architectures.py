@@ -45,7 +45,7 @@ def _trial(setting: Setting, name: str, seed: int) -> Trial:
 def _class_accuracy(workdir: Path, count: int) -> float | None:
     """The share of samples that are read as the class asked for; None without classes."""
     run = trained.load(workdir)
-    if not run.task.sampler.num_classes:
+    if not trained.sampler_of(run.task).num_classes:
         return None
     samples = evaluation.Samples(run.task, run.config.seed, count)
     read = evaluation.load_net('digits')(samples(run.state)).best
@@ -91,9 +91,9 @@ def _kept(
 def _show(folder: Path) -> None:
     """Leaves what pictures show of a trial in its folder."""
     run = trained.load(folder / 'run')
-    draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
+    draw = sampling.Draw(trained.sampler_of(run.task), run.state, SHOWN, 0, ())
     images.write_png(folder / GRID, images.tile(sampling.generate(draw, draw.latent()), COLUMNS))
-    draw = sampling.Draw(run.task.sampler, run.state, WALKS, 0, ())
+    draw = sampling.Draw(trained.sampler_of(run.task), run.state, WALKS, 0, ())
     frames = [sampling.generate(draw, z) for z in sampling.walk(draw, FRAMES, run.config.latent)]
     cells = np.stack(frames, axis=1).reshape(-1, *frames[0].shape[1:])
     images.write_png(folder / WALK, images.tile(cells, FRAMES))

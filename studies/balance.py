@@ -119,7 +119,7 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
 
 
 def _album(setting: Setting, workdir: Path) -> Path:
-    cats = None if setting.smoke else setting.data_dir / cat_albums.PARENT
+    cats = None if setting.smoke else setting.path(cat_albums.PARENT)
     return cat_albums.prepare(cats, workdir / 'albums').crops
 
 

@@ -54,7 +54,7 @@ def _trial(setting: Setting, album: str, seed: int) -> Trial:
 
 
 def _albums(setting: Setting, workdir: Path) -> cat_albums.Albums:
-    cats = None if setting.smoke else setting.data_dir / cat_albums.PARENT
+    cats = None if setting.smoke else setting.path(cat_albums.PARENT)
     return cat_albums.prepare(cats, workdir / 'albums')
 
 
@@ -67,7 +67,7 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
     samples = evaluation.Samples(run.task, LATENTS, count=20 if setting.smoke else MEASURED)
     real = net.figures(reference.outputs).get('cat_share')
     album = measures.of_training_images(
-        folder / 'run', net.name, ('frechet', 'classes'), str(held_out.name)
+        folder / 'run', net.name, ('frechet', 'classes'), Path(held_out.name)
     )
     distance = f'frechet_{net.suffix}'
     rows = []
@@ -91,7 +91,7 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
         )
     last = {'run': str(run.config.name), 'step': step, 'seed': LATENTS}
     assessing.write(folder / 'run', last | measured, None)
-    draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
+    draw = sampling.Draw(trained.sampler_of(run.task), run.state, SHOWN, 0, ())
     images.write_png(folder / SHEET, images.tile(sampling.generate(draw, draw.latent()), ACROSS))
     return rows
 

@@ -42,7 +42,7 @@ class Arm(NamedTuple):
     @property
     def save_every(self) -> int:
         """Four times up to SCREEN."""
-        return round((60 * SCREEN - START) / 4 * 1000 / self.milliseconds, -2)
+        return 100 * round((60 * SCREEN - START) / 4 * 1000 / self.milliseconds / 100)
 
     def steps(self, minutes: int) -> int:
         """Steps in so many minutes, up to the last that is saved."""
@@ -101,7 +101,7 @@ def _trial(setting: Setting, name: str, photos: str, seed: int, minutes: int) ->
     return Trial(f'{name}-{photos}-{seed}', minutes, (stage,), measure, kept=kept, prune=False)
 
 
-def _shown(row: Row) -> bool:
+def _shown(row: Mapping[str, Any]) -> bool:
     return (row['photos'], row['seed']) == ('all', 0)
 
 
@@ -125,7 +125,7 @@ def _config(
 
 
 def _album(setting: Setting, workdir: Path, side: int) -> Path:
-    cats = None if setting.smoke else setting.data_dir / cat_albums.PARENT
+    cats = None if setting.smoke else setting.path(cat_albums.PARENT)
     return cat_albums.prepare(cats, workdir / f'albums{side}', side).crops
 
 

@@ -5,7 +5,7 @@ import functools
 import io
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -128,11 +128,13 @@ def _generated(folder: Path, stage: str, count: int) -> Path:
     path = folder / 'generated.npz'
     if not path.exists():
         run = trained.load(folder / stage)
-        sampling.write_arrays(path, sampling.Draw(run.task.sampler, run.state, count, 0, ()))
+        sampling.write_arrays(
+            path, sampling.Draw(trained.sampler_of(run.task), run.state, count, 0, ())
+        )
     return path
 
 
-def _preset(name: str, **changes: object) -> Callable[[Setting, int, int], tuple[Stage, ...]]:
+def _preset(name: str, **changes: Any) -> Callable[[Setting, int, int], tuple[Stage, ...]]:
     return functools.partial(_semisupervised, name, **changes)
 
 
@@ -243,8 +245,8 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     return buffer.getvalue()
 
 
-def _draw_published(axes: object, numbers: Sequence[int]) -> None:
-    label = 'published: SGAN, alone'
+def _draw_published(axes: Any, numbers: Sequence[int]) -> None:
+    label: str | None = 'published: SGAN, alone'
     for place, number in enumerate(numbers):
         for text in PUBLISHED.get(number, ()):
             if text.isdecimal():

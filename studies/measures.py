@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax import evaluation, files
+from gan_jax.errors import UserError
 from gan_jax.evaluation import distances
 from gan_jax.evaluation import figures as figures_lib
 from gan_jax.use import assessing, trained
@@ -26,7 +27,7 @@ def figures(workdir: Path, features: str, num_samples: int, step: int | str = 0)
       step: 0: the newest; 'best': as the run chose.
     """
     run = trained.load(workdir, step)
-    real = assessing.real_images(run, workdir, evaluation.load_net(features), folder='')
+    real = assessing.real_images(run, workdir, evaluation.load_net(features), folder=None)
     found, picture = assessing.assess(run, real, num_samples)
     assessing.write(workdir, found, picture)
     return found['figures']
@@ -45,13 +46,13 @@ def at_step(
       step: 0: the newest.
     """
     run = trained.load(workdir, step)
-    real = assessing.real_images(run, workdir, evaluation.load_net(features), folder='')
+    real = assessing.real_images(run, workdir, evaluation.load_net(features), folder=None)
     samples = evaluation.Samples(run.task, run.config.seed, num_samples)
     return evaluation.measure(samples(run.state), real.reference, only=only)['figures']
 
 
 def of_training_images(
-    workdir: Path, features: str, only: Sequence[str], reference: str = ''
+    workdir: Path, features: str, only: Sequence[str], reference: Path | None = None
 ) -> dict[str, Any]:
     """The figures of the training images themselves: what to read those of samples by.
 
@@ -59,20 +60,26 @@ def of_training_images(
       workdir: the run's folder.
       features: the feature net.
       only: keys of `evaluation.FIGURES`.
-      reference: a folder to compare with; '': what the run holds out.
+      reference: a folder to compare with; None: what the run holds out.
     """
     run, net = trained.load(workdir), evaluation.load_net(features)
     real = assessing.real_images(run, workdir, net, reference)
-    given = figures_lib.Comparison(real.training, real.reference, None)
+    given = figures_lib.Comparison(_training(real), real.reference, None)
     return figures_lib.compare(given, only)['figures']
 
 
 def half_against_half(workdir: Path, features: str) -> float:
     """The Frechet distance of one half of the training images, drawn once, from the other."""
     run, net = trained.load(workdir), evaluation.load_net(features)
-    training = assessing.real_images(run, workdir, net, '').training
-    features = np.random.default_rng(0).permutation(training.features)
-    return distances.frechet(*map(distances.moments, np.array_split(features, 2)))
+    training = _training(assessing.real_images(run, workdir, net, None))
+    rows = np.random.default_rng(0).permutation(training.features)
+    return distances.frechet(*map(distances.moments, np.array_split(rows, 2)))
+
+
+def _training(real: assessing.Real) -> evaluation.Reference:
+    if real.training is None:
+        raise UserError(real.missing)
+    return real.training
 
 
 def keep(folder: Path, file: str) -> None:

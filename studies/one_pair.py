@@ -116,16 +116,17 @@ def trials(setting: Setting) -> list[Trial]:
     if setting.smoke:
         names = f'one_pair_augmented-grey-{SIDE}', f'cats-grey-{SIDE}-{FAST}'
         chosen = [case for case in chosen if case.name in names]
-    return [
-        Trial(
-            case.name,
-            case.minutes,
-            (Stage('run', lambda folder, case=case: _config(setting, case)),),
-            functools.partial(_measure, setting, case),
-            kept=_kept(setting, case),
-        )
-        for case in chosen
-    ]
+    return [_trial(setting, case) for case in chosen]
+
+
+def _trial(setting: Setting, case: Case) -> Trial:
+    return Trial(
+        case.name,
+        case.minutes,
+        (Stage('run', lambda folder: _config(setting, case)),),
+        functools.partial(_measure, setting, case),
+        kept=_kept(setting, case),
+    )
 
 
 def _kept(setting: Setting, case: Case) -> tuple[str, ...]:
@@ -166,7 +167,7 @@ def _measure(setting: Setting, case: Case, folder: Path) -> list[Row]:
     training = data.load(run.config.data)
     count = min(MEAN_OF, training.spec.num_examples)
     mean = pairs.mean_photo(pairs.Pairs(pairs.TRAIN, training, run.config.data, count))
-    translate = pairs.translating(run.task.translator, run.state)
+    translate = pairs.translating(trained.translator_of(run.task), run.state)
     rows = []
     for (experiment, split), found in _splits(setting, case, run).items():
         given = list(found)
@@ -239,7 +240,7 @@ def _splits(setting: Setting, case: Case, run: Trained) -> dict[tuple[str, str],
         [(given, photo)] = _of(training, config, 1)
         make = inputs.make(config)
         mirrored = np.ascontiguousarray(photo[:, ::-1])
-        other = mirrored if setting.smoke else _photo(setting.data_dir / ALBUM / SAME, case.side)
+        other = mirrored if setting.smoke else _photo(setting.path(ALBUM, SAME), case.side)
         return {
             (name, 'train'): [(given, photo)],
             (name, 'mirrored'): [(make(mirrored), mirrored)],
@@ -267,14 +268,14 @@ def _elsewhere(config: ConfigDict, **changes: Any) -> ConfigDict:
 
 
 def _portraits(setting: Setting, config: ConfigDict) -> Pairs:
-    own = _elsewhere(config, path=str(setting.data_dir / FACES))
+    own = _elsewhere(config, path=str(setting.path(FACES)))
     return _of(data.load(own), own, ELSEWHERE)
 
 
 def _facades(setting: Setting, config: ConfigDict) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Photos of facades, and what the run's own function makes of them."""
     make = inputs.make(config)
-    own = _elsewhere(config, path=str(setting.data_dir / FACADES / 'train'), input='right')
+    own = _elsewhere(config, path=str(setting.path(FACADES, 'train')), input='right')
     for _, photo in _of(data.load(own), own, ELSEWHERE):
         yield make(photo), photo
 

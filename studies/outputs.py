@@ -69,13 +69,16 @@ def _draw(picture: Picture, finished: Sequence[Finished], workdir: Path, path: P
     return ''
 
 
-def write_results(study: Study, trials: Sequence[Trial], results: Path) -> list[str]:
+def write_results(
+    study: Study, trials: Sequence[Trial], results: Path, *, smoke: bool
+) -> list[str]:
     """Writes table and pictures of the rows in a folder of results, from wherever they came.
 
     Args:
       study: the study.
       trials: all of its trials.
       results: the folder.
+      smoke: whether they were made with `--smoke`.
 
     Returns:
       what there is to say of rows and pictures that were left, a line for each.
@@ -89,7 +92,7 @@ def write_results(study: Study, trials: Sequence[Trial], results: Path) -> list[
         for name in left
         if name not in names
     ]
-    return notes + write(study, finished, workdir, results, smoke=kept.owner(results)['smoke'])
+    return notes + write(study, finished, workdir, results, smoke=smoke)
 
 
 def cell(value: Any) -> str:
@@ -140,7 +143,7 @@ def _command(study: Study, trial: Trial, smoke: bool) -> str:
 def write_digits(trial: Trial, workdir: Path) -> None:
     """1,000 digits of the trial's generator in one PNG, 40 a line, without anything between."""
     run = trained.load(workdir / trial.name / trial.digits, trial.step)
-    draw = sampling.Draw(run.task.sampler, run.state, SHOWN, 0, ())
+    draw = sampling.Draw(trained.sampler_of(run.task), run.state, SHOWN, 0, ())
     made = sampling.generate(draw, draw.latent())
     images.write_png(kept.digits_path(workdir, trial), images.tile(made, COLUMNS, pad=0))
 

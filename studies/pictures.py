@@ -162,8 +162,8 @@ def read_strip(folder: Path) -> Strip | None:
         return None
     try:
         with Image.open(path) as picture:
-            return [int(time) for time in picture.text['times'].split()], np.atleast_3d(picture)
-    except (OSError, KeyError, AttributeError):  # AttributeError: another format
+            return [int(time) for time in picture.info['times'].split()], np.atleast_3d(picture)
+    except (OSError, KeyError):  # KeyError: another picture
         raise UserError(f'{path} is damaged: delete it, and run the row again') from None
 
 

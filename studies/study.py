@@ -42,6 +42,16 @@ class Setting(NamedTuple):
                 config_lib.smoke(config)
         return config
 
+    def path(self, *names: str) -> Path:
+        """Where a folder of `data_dir` is.
+
+        Raises:
+          UserError: there is no `data_dir`.
+        """
+        if self.data_dir is None:
+            raise UserError(f'study needs --data_dir=DIR, with {names[0]}/ in it, or --smoke')
+        return self.data_dir.joinpath(*names)
+
     def check(self, folders: Sequence[str]) -> None:
         """Stops a study whose data are not there before it trains anything.
 

@@ -116,7 +116,7 @@ def _write(
         with kept.alone(results):
             for trial in done:
                 kept.copy(trial, workdir, results)
-            _tabulate(study, trials, results)
+            _tabulate(study, trials, results, setting.smoke)
 
 
 def tabulate(study: Study, results: Path) -> None:
@@ -129,11 +129,11 @@ def tabulate(study: Study, results: Path) -> None:
         raise UserError(f'--results={results}: has no rows; --data_dir=DIR makes some')
     kept.claim(study, results, smoke=owner['smoke'])
     with kept.alone(results):
-        _tabulate(study, study.trials(Setting(None, owner['smoke'])), results)
+        _tabulate(study, study.trials(Setting(None, owner['smoke'])), results, owner['smoke'])
 
 
-def _tabulate(study: Study, trials: Sequence[Trial], results: Path) -> None:
-    for note in outputs.write_results(study, trials, results):
+def _tabulate(study: Study, trials: Sequence[Trial], results: Path, smoke: bool) -> None:
+    for note in outputs.write_results(study, trials, results, smoke=smoke):
         _say(note)
 
 

@@ -112,7 +112,7 @@ def fastest(
             continue
         outcomes[variant] = min(1e3 * statistics.median(turn['step_s']) for turn in turns[1:])
         workers[variant] = worker
-        best = min(workers, key=outcomes.get)
+        best = min(workers, key=outcomes.__getitem__)
         for other in workers.keys() - {best}:
             workers.pop(other).close()
     if not workers:

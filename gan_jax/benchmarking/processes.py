@@ -49,6 +49,8 @@ class Worker:
             env={**os.environ, **env},
             text=True,
         )
+        assert self._process.stdin and self._process.stdout  # pipes, as asked for
+        self._orders, self._answers = self._process.stdin, self._process.stdout
         try:
             self._send(request)
             self.ready: dict[str, Any] = self._receive()
@@ -77,13 +79,13 @@ class Worker:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         try:
-            self._process.stdin.write(json.dumps(message) + '\n')
-            self._process.stdin.flush()
+            self._orders.write(json.dumps(message) + '\n')
+            self._orders.flush()
         except BrokenPipeError:
             pass  # `_receive` says why
 
     def _receive(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()
+        line = self._answers.readline()
         if not line:
             raise WorkerError(self._last_words())
         self._process.send_signal(signal.SIGSTOP)

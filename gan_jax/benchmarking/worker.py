@@ -139,7 +139,8 @@ def answer(stepper: Stepper, order: dict[str, Any]) -> dict[str, Any]:
 def peak_rss_mb() -> float:
     """The most memory that this process had at once; `ru_maxrss` would count its parent's."""
     status = Path('/proc/self/status').read_text(encoding='utf-8')
-    return int(re.search(r'VmHWM:\s+(\d+)', status)[1]) / 1024
+    (peak,) = re.findall(r'VmHWM:\s+(\d+)', status)
+    return int(peak) / 1024
 
 
 def load(config: ConfigDict, generated: bool) -> data.Dataset:

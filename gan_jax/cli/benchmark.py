@@ -56,8 +56,8 @@ def main(invocation: Invocation) -> None:
     if values.json:
         output = outputs.file(values.json, '.json', overwrite=values.overwrite, flag='--json')
     for name in ('steps', 'turns'):
-        if values[name].value < 1:
-            raise UserError(f'--{name}={values[name].value}: must be at least 1')
+        if (value := getattr(values, name)) < 1:
+            raise UserError(f'--{name}={value}: must be at least 1')
     names = sweep.fields(values.sweep)
     if output and names and not values.overwrite:
         outputs.absent(output.with_suffix('.png'), flag='--json')

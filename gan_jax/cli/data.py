@@ -54,7 +54,7 @@ def main(invocation: Invocation) -> None:
     for warning in summary.warnings(dataset, config.data):
         print(warning, file=sys.stderr)
 
-    def first_batches() -> Batch:
+    def first_batches() -> Batch[np.ndarray]:
         steps = -(-SHOWN // (config.batch_size * len(draws)))
         items = itertools.islice(feed.items(0), steps)
         batches = [feed.gather(feed.data, item) for item in items]

@@ -33,14 +33,14 @@ class Invocation(NamedTuple):
 
     Attributes:
       flags: the command's own.
-      config: with the fields given on the command line; None for a command without one.
+      config: with the fields given on the command line; empty for a command without one.
       source: the experiment, NAME[:PRESET] or FILE.py[:PRESET]; '' without one, and where a run
         goes on by its own config.
       argv: the words after the command's name.
     """
 
     flags: absl_flags.FlagValues
-    config: ConfigDict | None
+    config: ConfigDict
     source: str
     argv: tuple[str, ...]
 
@@ -73,11 +73,11 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     words, source = tuple(argv), ''
     if hasattr(command, 'DEFAULT_CONFIG'):
         source, argv = _take_config(argv)
-        config = None if source else getattr(command, 'saved_config', _none)(argv)
-        if config is None:
+        saved = None if source else getattr(command, 'saved_config', _none)(argv)
+        if saved is None:
             source = source or command.DEFAULT_CONFIG
-            config = _load(source)
-        _define_config(values, config, argv)
+            saved = _load(source)
+        _define_config(values, saved, argv)
     try:
         _, *rest = values([name, *argv])
     except absl_flags.UnrecognizedFlagError as error:
@@ -99,8 +99,9 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         raise UserError(f'unexpected word {rest[0]!r}: {name} takes only flags (--name=value)')
     # Grain reads its own flags from absl's global registry, which nobody parses here.
     absl_flags.FLAGS.mark_as_parsed()
-    config = values['config'].value if hasattr(command, 'DEFAULT_CONFIG') else None
-    if config is not None:
+    config = ConfigDict()
+    if hasattr(command, 'DEFAULT_CONFIG'):
+        config = values['config'].value
         paths.resolve(config)
     return Invocation(values, config, source, words)
 

@@ -83,6 +83,7 @@ def _package() -> ModuleType:
     if 'studies' not in sys.modules:
         folder = files.carried('studies')
         spec = importlib.util.spec_from_file_location('studies', folder / '__init__.py')
+        assert spec and spec.loader  # a file that ends in .py has both
         module = sys.modules['studies'] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     return sys.modules['studies']

@@ -4,6 +4,7 @@
 `forecast`.
 """
 
+import dataclasses
 import re
 import time
 from typing import Any
@@ -47,13 +48,14 @@ def describe(name: str) -> list[jax.Device]:
     except Exception as error:  # JAX raises several kinds
         reason = str(error).strip().splitlines()[0]
         raise UserError(f'{wrong} ({reason[:200]})') from error
-    if len({tuple(device.coords) for device in found.devices}) < len(found.devices):
+    devices: list[Any] = found.devices  # JAX's type says nothing of a TPU's coordinates
+    if len({tuple(device.coords) for device in devices}) < len(devices):
         raise UserError(
             f'--topology={name}: has two devices a chip, where the figures are of a chip: give a'
             ' slice of v5e, v5p or v6e'
         )
-    x, y, z = (1 + max(device.coords[axis] for device in found.devices) for axis in range(3))
-    if z > 1 and found.devices[0].device_kind.endswith('lite'):
+    x, y, z = (1 + max(device.coords[axis] for device in devices) for axis in range(3))
+    if z > 1 and devices[0].device_kind.endswith('lite'):
         raise UserError(
             f'--topology={name}: chips of that generation have two sides: leave out x{z}'
         )
@@ -62,7 +64,7 @@ def describe(name: str) -> list[jax.Device]:
             f'--topology={name}: the compiler takes at most {_FLAT_SIDE}x{_FLAT_SIDE} chips of that'
             f' generation, a pod: give --topology={name.split(":")[0]}:{_FLAT_SIDE}x{_FLAT_SIDE}'
         )
-    return sorted(found.devices, key=lambda device: device.id)
+    return sorted(devices, key=lambda device: device.id)
 
 
 def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
@@ -104,7 +106,7 @@ def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
         'memory_per_chip': _memory(program.memory_analysis()),
         'flops_per_chip': cost['flops'],
         'bytes_per_chip': cost['bytes accessed'],
-        'collectives': [c._asdict() for c in collectives.count(found)],
+        'collectives': [dataclasses.asdict(c) for c in collectives.count(found)],
         'cuda': _for_cuda(call, arguments),
     }
     return facts | {'forecast': forecast.forecast(facts, found)}

@@ -1,9 +1,9 @@
 """Bytes that a compiled program sends between devices, read from XLA's text of it."""
 
 from collections.abc import Iterable
+import dataclasses
 import math
 import re
-from typing import NamedTuple
 
 KINDS = 'all-reduce', 'all-gather', 'reduce-scatter', 'all-to-all', 'collective-permute'
 
@@ -13,7 +13,8 @@ _ARRAY = re.compile(r'\b(pred|[a-z]+\d+[a-z0-9]*)\[([\d,]*)\]')
 _CALL = re.compile(rf'= (.*?) ({"|".join(KINDS)})(-start)?\(')
 
 
-class Sent(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Sent:
     """One collective, or several of a kind: how many, and the bytes of their results."""
 
     kind: str
@@ -48,5 +49,6 @@ def count(found: Iterable[Sent]) -> list[Sent]:
 
 
 def _size(dtype: str, dimensions: str) -> int:
-    bits = 8 if dtype == 'pred' else int(_BITS.match(dtype)[1])
+    found = _BITS.match(dtype)
+    bits = int(found[1]) if found else 8  # of pred
     return math.prod(map(int, filter(None, dimensions.split(',')))) * bits // 8

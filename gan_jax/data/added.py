@@ -89,7 +89,7 @@ def _read(path: Path) -> tuple[Batch, tuple[str, ...]]:
 class Joined:
     """A source's examples, then those of a batch."""
 
-    def __init__(self, source: Source, more: Batch):
+    def __init__(self, source: Source, more: Batch[np.ndarray]):
         """Takes the source, and uint8 [N, H, W, C] with int32 [N]."""
         self._source = source
         self._more = more
@@ -97,11 +97,11 @@ class Joined:
     def __len__(self) -> int:
         return len(self._source) + len(self._more.label)
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> Batch[np.ndarray]:
         """One example: uint8 [H, W, C] and an int32 scalar."""
         return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
 
-    def take(self, indices: np.ndarray) -> Batch:
+    def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
         """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         indices = np.asarray(indices)
         own = indices < len(self._source)
@@ -115,7 +115,7 @@ class Joined:
             found.image[place], found.label[place] = part
         return found
 
-    def arrays(self) -> Batch:
+    def arrays(self) -> Batch[np.ndarray]:
         """All of them: uint8 [N, H, W, C] and int32 [N]."""
         return Batch(*map(np.concatenate, zip(self._source.arrays(), self._more, strict=True)))
 

@@ -6,7 +6,7 @@ they are given (the data order shuffles).
 Importing this module imports tensorflow-datasets.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 import contextlib
 import errno
 import io
@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 import sys
 import tempfile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from array_record.python import array_record_module
 import tensorflow_datasets as tfds
@@ -27,6 +27,9 @@ from gan_jax.data import cache
 from gan_jax.data.datasets import INFO
 
 SHARD_BYTES = 2**28  # of pixels in a file
+
+# Numbers of examples; each a PNG file and a label.
+Numbered = Generator[tuple[int, tuple[bytes, int]], None, None]
 
 
 class Contents(NamedTuple):
@@ -52,7 +55,7 @@ class Images(tfds.core.GeneratorBasedBuilder):
     name = 'gan_jax'
     VERSION = tfds.core.Version('1.0.0')
 
-    def __init__(self, contents: Contents, **kwargs):
+    def __init__(self, contents: Contents, **kwargs: Any):
         """Takes what the set consists of."""
         self._contents = contents
         super().__init__(**kwargs)
@@ -79,7 +82,7 @@ class Images(tfds.core.GeneratorBasedBuilder):
         self.info.set_splits(tfds.core.SplitDict(infos))
         self.info.write_to_directory(self.data_dir)
 
-    def _write_split(self, name: str, examples: Iterator) -> tfds.core.SplitInfo:
+    def _write_split(self, name: str, examples: Numbered) -> tfds.core.SplitInfo:
         template = tfds.core.ShardedFileTemplate(
             data_dir=self.data_path,
             dataset_name=self.name,
@@ -89,7 +92,8 @@ class Images(tfds.core.GeneratorBasedBuilder):
         )
         shard = max(SHARD_BYTES // math.prod(self._contents.image_shape), 1)
         records = (_record(example) for _, example in examples)
-        lengths, size = [], 0
+        lengths: list[int] = []
+        size = 0
         with contextlib.closing(examples):  # and what makes them, if this fails
             for first in records:
                 path = template.sharded_filepath(shard_index=len(lengths), num_shards=None)

@@ -114,14 +114,12 @@ class Decoded(NamedTuple):
         return images
 
 
-def read_decoded(folder: Path) -> Decoded | None:
-    """The decoded split in `folder`, None if there is none.
+def read_decoded(folder: Path) -> Decoded:
+    """The decoded split in `folder`.
 
     Raises:
       UserError: it is damaged.
     """
-    if not folder.exists():
-        return None
     try:
         meta = json.loads((folder / 'meta.json').read_bytes())
         shape, names, whole = (meta[name] for name in ('image_shape', 'class_names', 'fingerprint'))
@@ -150,13 +148,13 @@ def _damaged(path: Path) -> UserError:
 class Accounted(NamedTuple):
     """A part of a split, uint8 [n, H, W, C] and int32 [n], and what `Decoded` keeps of it."""
 
-    batch: Batch
+    batch: Batch[np.ndarray]
     digests: np.ndarray
     contents: np.ndarray
     hashes: np.ndarray
 
 
-def account(batch: Batch) -> Accounted:
+def account(batch: Batch[np.ndarray]) -> Accounted:
     """Computes what is kept of a part of a split."""
     hashes = duplicates.perceptual_hashes(duplicates.photos(batch.image))
     unlabelled = batch._replace(label=np.zeros_like(batch.label))
@@ -247,7 +245,7 @@ class DecodedWriter:
         np.lib.format.write_array_header_1_0(self._pixels, header)
 
 
-def example_digests(batch: Batch) -> np.ndarray:
+def example_digests(batch: Batch[np.ndarray]) -> np.ndarray:
     """sha256 of each example's pixels and label, uint8 [N, 32]."""
     labels = np.asarray(batch.label, '<i4')
     digests = [

@@ -72,11 +72,11 @@ class Records:
     def __len__(self) -> int:
         return len(self._examples())
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> Batch[np.ndarray]:
         """One example: uint8 [H, W, C] and an int32 scalar."""
         return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
 
-    def take(self, indices: np.ndarray) -> Batch:
+    def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
         """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         try:
             # The stored bytes: tfds decodes them in several passes in Python.
@@ -88,14 +88,14 @@ class Records:
         return Batch(*map(np.stack, zip(*map(_example, records), strict=True)))
 
 
-def _example(record: bytes) -> Batch:
+def _example(record: bytes) -> Batch[np.ndarray]:
     """uint8 [H, W, C] and an int32 scalar from a stored tf.train.Example."""
     from tensorflow_datasets.proto import tf_example_generated_pb2 as tf_example
 
     features = tf_example.Example.FromString(record).features.feature
     image = png.decode(features['image'].bytes_list.value[0])
     label = features['label'].int64_list.value[0] if 'label' in features else 0
-    return Batch(image, np.int32(label))
+    return Batch(image, np.array(label, np.int32))
 
 
 class Source(Protocol):
@@ -103,13 +103,13 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> Batch[np.ndarray]:
         """One example: uint8 [H, W, C] and an int32 scalar."""
 
-    def take(self, indices: np.ndarray) -> Batch:
+    def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
         """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
 
-    def arrays(self) -> Batch:
+    def arrays(self) -> Batch[np.ndarray]:
         """All of them: uint8 [N, H, W, C] and int32 [N]."""
 
     def labels(self) -> np.ndarray:
@@ -131,15 +131,15 @@ class Examples:
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> Batch[np.ndarray]:
         """One example: uint8 [H, W, C] and an int32 scalar."""
         return self._records[self._indices[index]]
 
-    def take(self, indices: np.ndarray) -> Batch:
+    def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
         """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         return self._records.take(self._indices[indices])
 
-    def arrays(self) -> Batch:
+    def arrays(self) -> Batch[np.ndarray]:
         """All of them: uint8 [N, H, W, C] and int32 [N]."""
         images = self._decoded.images()
         if images is not None:
@@ -180,7 +180,7 @@ class Dataset:
     splits: tuple[str, ...] = ()
     to_have_classes: str = ''
 
-    def arrays(self) -> Batch:
+    def arrays(self) -> Batch[np.ndarray]:
         """The whole set: uint8 [N, H, W, C] and int32 [N]."""
         return self.source.arrays()
 
@@ -235,10 +235,10 @@ def load_prepared(
             f'config.data.split={config.split!r} is not in {config.name}; '
             f'it has {" and ".join(names)}.'
         )
-    stored, choose = parts.get(config.split, Part(config.split, None))
-    records = Records(prepared.prepare, stored)
-    decoded = _decode_once(records, prepared.key, stored)
-    members = choose(decoded) if choose else np.arange(len(decoded.labels))
+    part = parts.get(config.split, Part(config.split, None))
+    records = Records(prepared.prepare, part.stored)
+    decoded = _decode_once(records, prepared.key, part.stored)
+    members = part.choose(decoded) if part.choose else np.arange(len(decoded.labels))
     indices = members[subset(config, len(members))]
     shape = shapes.seen_shape(config, decoded.image_shape, panels)
     return Dataset(
@@ -277,8 +277,8 @@ def subset(config: ConfigDict, count: int) -> np.ndarray:
 
 def _decode_once(records: Records, key: str, split: str) -> cache.Decoded:
     folder = cache.decoded_folder(key, split)
-    if (decoded := cache.read_decoded(folder)) is not None:
-        return decoded
+    if folder.exists():
+        return cache.read_decoded(folder)
     from tqdm import tqdm
 
     with cache.locked(f'{key}.decode'):

@@ -74,7 +74,8 @@ def read_whole(content: bytes, least_side: int = 0) -> Upright:
             full = image.size
             if least_side and bare.kind == 'JPEG':
                 factor = 2 * least_side / min(image.size)
-                image.draft(None, tuple(math.ceil(side * factor) for side in image.size))
+                width, height = (math.ceil(side * factor) for side in image.size)
+                image.draft(None, (width, height))
             image.load()
             turned = _orientation(bare, image)
             rgb = _rgb(image, bare)

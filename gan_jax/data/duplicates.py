@@ -87,7 +87,7 @@ def _near_pairs(hashes: np.ndarray, near: int) -> set[tuple[int, int]]:
     Cut into `near + 1` bands, two such hashes are equal in at least one of them; only those
     that are are compared.
     """
-    pairs = set()
+    pairs: set[tuple[int, int]] = set()
     for mask in _bands(near + 1):
         band = hashes & mask
         order = np.argsort(band, kind='stable')

@@ -4,7 +4,7 @@ Both feeds give the same batches. The resident one sends indices and gathers ins
 the streamed one reads images with Grain.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 import itertools
 import queue
 import sys
@@ -43,7 +43,7 @@ class Feed(NamedTuple):
 
     kind: Literal['resident', 'stream']
     data: Any
-    gather: Callable[[Any, Any], Batch]
+    gather: Callable[[Any, Any], Batch[jax.Array]]
     items: Callable[[int], Iterator[Any]]
 
 
@@ -74,13 +74,13 @@ def make_feed(
 
 def describe(
     spec: DataSpec, config: ConfigDict, draws: Sequence[str]
-) -> tuple[Any, Callable[[Any, Any], Batch], Any]:
+) -> tuple[Any, Callable[[Any, Any], Batch[jax.Array]], Any]:
     """`data`, `gather` and an item of the feed for such data, as shapes: without an image."""
     height, width, channels = spec.image_shape
     more = config.data.jitter  # pixels by which each panel is stored larger
     stored = (height + more, width + spec.panels * more, channels)
 
-    def batch(*lead: int) -> Batch:
+    def batch(*lead: int) -> Batch[jax.ShapeDtypeStruct]:
         image = jax.ShapeDtypeStruct((*lead, *stored), np.uint8)
         return Batch(image, jax.ShapeDtypeStruct(lead, np.int32))
 
@@ -100,12 +100,12 @@ def _kind(config: ConfigDict, spec: DataSpec) -> str:
     return 'resident' if size <= cache.RESIDENT_LIMIT else 'stream'
 
 
-def _take(data: Batch, indices: jax.Array) -> Batch:
+def _take(data: Batch[jax.Array], indices: jax.Array) -> Batch[jax.Array]:
     # mode='clip': the default would compile a check of indices that are never out of range.
     return Batch(*(jnp.take(leaf, indices, axis=0, mode='clip') for leaf in data))
 
 
-def _as_it_is(data: tuple[()], batch: Batch) -> Batch:
+def _as_it_is(data: tuple[()], batch: Batch[jax.Array]) -> Batch[jax.Array]:
     del data
     return batch
 
@@ -114,11 +114,13 @@ def _indices(order: order_lib.Order, first_step: int) -> Iterator[np.ndarray]:
     return map(order, itertools.count(first_step))
 
 
-def _batches(dataset: Dataset, order: order_lib.Order, first_step: int) -> Iterator[Batch]:
+def _batches(
+    dataset: Dataset, order: order_lib.Order, first_step: int
+) -> Iterator[Batch[np.ndarray]]:
     """uint8 [draws, B, H, W, C] and int32 [draws, B] of each step, read by several threads."""
     import grain
 
-    def read(step: int) -> Batch:
+    def read(step: int) -> Batch[np.ndarray]:
         indices = order(step)
         batch = dataset.source.take(indices.ravel())
         return Batch(*(leaf.reshape(*indices.shape, *leaf.shape[1:]) for leaf in batch))
@@ -135,7 +137,7 @@ def _batches(dataset: Dataset, order: order_lib.Order, first_step: int) -> Itera
 
 def placed(
     feed: Feed, first_step: int, steps_per_call: int, place: Callable[[Any], Any]
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """The items [steps_per_call, ...] of each call from `first_step` on, put where `place` does."""
     items = feed.items(first_step)
     calls = iter(lambda: list(itertools.islice(items, steps_per_call)), [])
@@ -143,7 +145,9 @@ def placed(
     return prefetch(stacked, place)
 
 
-def prefetch(iterator: Iterator[T], place: Callable[[T], U], depth: int = 2) -> Iterator[U]:
+def prefetch(
+    iterator: Iterator[T], place: Callable[[T], U], depth: int = 2
+) -> Generator[U, None, None]:
     """Places items ahead of their use, in a thread that ends with this generator.
 
     Args:

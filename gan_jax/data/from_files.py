@@ -219,7 +219,9 @@ def _prepare(
     )
 
 
-def make_square(files: Files, side: int, crop: int, item: tuple[str, int]) -> tuple:
+def make_square(
+    files: Files, side: int, crop: int, item: tuple[str, int]
+) -> tuple[np.ndarray, int]:
     """The centred square of a file, and its class; a `Make` once all but the item is given.
 
     Args:

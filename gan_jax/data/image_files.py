@@ -74,7 +74,7 @@ class Files:
                 _check_bytes(os.fstat(file.fileno()).st_size)
                 return file.read()
         except OSError as error:
-            raise Unreadable(error.strerror or str(error)) from error
+            raise Unreadable(_why(error)) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +136,10 @@ class Album:
     def read(self, index: int) -> bytes:
         """The content of a file; see `Files.read`."""
         return self.files.read(self.names[index])
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _check_bytes(count: int) -> None:
@@ -278,7 +282,7 @@ def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
     """Name, bytes and time of each image below `root`; time is -1 where it may not be read."""
 
     def refused(error: OSError) -> None:
-        ignored.append(LeftOut(os.path.relpath(error.filename, root), error.strerror))
+        ignored.append(LeftOut(os.path.relpath(error.filename, root), _why(error)))
 
     seen = set()
     for folder, folders, files in os.walk(root, onerror=refused, followlinks=True):
@@ -301,7 +305,7 @@ def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
             try:
                 status = os.stat(path)
             except OSError as error:  # a link that leads nowhere, or in a circle
-                ignored.append(LeftOut(name, error.strerror))
+                ignored.append(LeftOut(name, _why(error)))
                 continue
             if stat.S_ISREG(status.st_mode):
                 # A file that may be read from now on is a change, which its time does not tell.

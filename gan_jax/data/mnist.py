@@ -106,8 +106,8 @@ def read_split(paths: Mapping[str, Path], split: str) -> tuple[np.ndarray, np.nd
     """Reads two IDX files (http://yann.lecun.com/exdb/mnist): uint8 [N, 28, 28, 1] and [N]."""
     images = gzip.decompress(paths[f'{SPLITS[split]}-images-idx3-ubyte.gz'].read_bytes())
     labels = gzip.decompress(paths[f'{SPLITS[split]}-labels-idx1-ubyte.gz'].read_bytes())
-    images = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28, 1)
-    return images, np.frombuffer(labels, np.uint8, offset=8)
+    pixels = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28, 1)
+    return pixels, np.frombuffer(labels, np.uint8, offset=8)
 
 
 def download(manager: 'tfds.download.DownloadManager') -> dict[str, Path]:

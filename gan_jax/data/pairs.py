@@ -1,8 +1,9 @@
 """`pairs`: an input and the photo it is to become, side by side in one image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import functools
 from pathlib import Path
+from typing import Any
 import unicodedata
 
 from ml_collections import ConfigDict
@@ -52,7 +53,8 @@ def load(config: ConfigDict) -> Dataset:
     photos = image_files.find(Path(config.path))
     state = [photos.state, crop, config.input]
     names, left_out = photos.names, photos.ignored
-    item = names.__getitem__
+    item: Callable[[int], Any] = names.__getitem__
+    make: from_files.Make
     if config.input in inputs.MADE:
         make = functools.partial(_made, photos.files, size, crop, inputs.make(config))
         state += inputs.thresholds(config.canny) if config.input == 'canny' else ()

@@ -96,7 +96,7 @@ class Processes:
     nothing of `__main__`, and end when nobody can ask them any more.
     """
 
-    def __init__(self, work: Callable[[T], U], count: int):
+    def __init__(self, work: Callable[[Any], Any], count: int):
         """Takes the work, and how many processes are to do it."""
         self._work, self._count = work, count
         self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
@@ -136,7 +136,7 @@ _START = (
 class _Process:
     """A process that answers each pickled item with a pickled result."""
 
-    def __init__(self, work: Callable):
+    def __init__(self, work: Callable[[Any], Any]):
         self._popen = subprocess.Popen(
             [sys.executable, '-P', '-c', _START],
             stdin=subprocess.PIPE,
@@ -144,15 +144,17 @@ class _Process:
             process_group=0,  # Ctrl-C is the business of the one who waits for the results
             env=os.environ | {'OPENBLAS_NUM_THREADS': '1', 'OMP_NUM_THREADS': '1'},
         )
+        assert self._popen.stdin and self._popen.stdout  # pipes, as asked for
+        self._items, self._results = self._popen.stdin, self._popen.stdout
         with contextlib.suppress(AttributeError, OSError):  # Linux only, and not without limit
-            fcntl.fcntl(self._popen.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            fcntl.fcntl(self._results, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._send(sys.path)
         self._send(work)
 
     def __call__(self, item: Any) -> Any:
         self._send(item)
         try:
-            result, error = pickle.load(self._popen.stdout)
+            result, error = pickle.load(self._results)
         except (EOFError, pickle.UnpicklingError) as cut:
             raise self._died() from cut
         if error is not None:
@@ -161,7 +163,7 @@ class _Process:
 
     def _send(self, item: Any) -> None:
         try:
-            _write(item, self._popen.stdin)
+            _write(item, self._items)
         except BrokenPipeError as error:
             raise self._died() from error
 
@@ -172,8 +174,8 @@ class _Process:
     def close(self) -> None:
         self._popen.kill()
         with contextlib.suppress(BrokenPipeError):  # something was left that it did not read
-            self._popen.stdin.close()
-        self._popen.stdout.close()
+            self._items.close()
+        self._results.close()
         self._popen.wait()
 
 

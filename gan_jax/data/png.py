@@ -17,8 +17,14 @@ def encode(image: np.ndarray) -> bytes:
 
 
 def decode(content: bytes) -> np.ndarray:
-    """The image of a PNG file, whoever wrote it: uint8 [H, W, C], C = 1 or 3."""
+    """The image of a PNG file, whoever wrote it: uint8 [H, W, C], C = 1 or 3.
+
+    Raises:
+      ValueError: it is none.
+    """
     import cv2
 
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError('no PNG file')
     return image[..., None] if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

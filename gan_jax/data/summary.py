@@ -80,7 +80,7 @@ def warnings(dataset: Dataset, config: ConfigDict) -> Iterator[str]:
         )
 
 
-def _chunks(dataset: Dataset) -> Iterator[Batch]:
+def _chunks(dataset: Dataset) -> Iterator[Batch[np.ndarray]]:
     count = len(dataset.source)
     for start in range(0, count, CHUNK):
         yield dataset.source.take(np.arange(start, min(start + CHUNK, count)))

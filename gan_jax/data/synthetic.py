@@ -60,15 +60,15 @@ class Generated:
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> Batch[np.ndarray]:
         """One example: uint8 [H, W, C] and an int32 scalar."""
         return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
 
-    def take(self, indices: np.ndarray) -> Batch:
+    def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
         """The examples of int [n]: uint8 [n, H, W, C] and int32 [n]."""
         return Batch(self._pool[indices % len(self._pool)], self._labels_of(indices))
 
-    def arrays(self) -> Batch:
+    def arrays(self) -> Batch[np.ndarray]:
         """All of them: uint8 [N, H, W, C] and int32 [N]."""
         return self.take(np.arange(self._count))
 

@@ -16,7 +16,7 @@ from gan_jax.data import warps
 from gan_jax.data.datasets import Dataset
 from gan_jax.types import Batch, DataSpec
 
-View = Callable[[jax.Array, Batch], Batch]
+View = Callable[[jax.Array, Batch[jax.Array]], Batch[jax.Array]]
 
 
 def centred(config: ConfigDict, image: np.ndarray, panels: int = 1) -> np.ndarray:
@@ -30,7 +30,7 @@ def centred(config: ConfigDict, image: np.ndarray, panels: int = 1) -> np.ndarra
     return np.concatenate([middle(panel) for panel in np.split(image, panels, axis=2)], axis=2)
 
 
-def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch:
+def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch[np.ndarray]:
     """The first images of a set, without augmentation; half of them held-out ones if there are any.
 
     Args:
@@ -88,7 +88,7 @@ def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | No
             panels = deform(panels, jax.random.fold_in(key, 2))
         return jnp.concatenate(list(panels), axis=1)
 
-    def view(key: jax.Array, batch: Batch) -> Batch:
+    def view(key: jax.Array, batch: Batch[jax.Array]) -> Batch[jax.Array]:
         draws, count = batch.image.shape[:2]
         keys = [
             rng.example_keys(rng.purpose_key(key, 'view', draw), count, axis_name)

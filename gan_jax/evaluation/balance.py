@@ -10,7 +10,7 @@ import numpy as np
 from gan_jax import rng
 from gan_jax.data import views
 from gan_jax.data.datasets import Dataset
-from gan_jax.states import GanState, Task
+from gan_jax.states import Contest, GanState
 from gan_jax.types import Batch
 
 NUM_IMAGES = 500  # of each kind
@@ -32,12 +32,13 @@ def auc(real_logits: np.ndarray, fake_logits: np.ndarray) -> float:
     Returns:
       in [0, 1]; NaN if a logit is.
     """
-    signs = np.sign(np.float64(real_logits)[:, None] - np.float64(fake_logits)[None, :])
+    real, fake = (np.asarray(logits, np.float64) for logits in (real_logits, fake_logits))
+    signs = np.sign(real[:, None] - fake[None, :])
     return float((1 + signs.mean()) / 2)
 
 
 def observer(
-    task: Task,
+    contest: Contest,
     datasets: Mapping[str, Dataset],
     config: ConfigDict,
     place: Callable[[Any], Any],
@@ -50,17 +51,19 @@ def observer(
     training uses, may rank the other way round.
 
     Args:
-      task: whose `contest` it is.
+      contest: of the task.
       datasets: by the name of the figure; `NUM_IMAGES` of each are taken, or all there are.
       config: the run's config.
       place: puts arrays where the state is.
     """
 
     @jax.jit
-    def contest(state: GanState, number: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
+    def contests(
+        state: GanState, number: jax.Array, batch: Batch[jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
         key = rng.purpose_key(jax.random.key(0), 'balance')
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, number)
-        return jax.vmap(task.contest, (None, 0, 0))(state, keys, batch)
+        return jax.vmap(contest, (None, 0, 0))(state, keys, batch)
 
     samples = {name: _sample(dataset, config.data) for name, dataset in datasets.items()}
     calls = {
@@ -71,7 +74,7 @@ def observer(
     def measure(state: GanState) -> dict[str, float]:
         found = {}
         for name, parts in calls.items():
-            logits = jax.device_get([contest(state, *part) for part in parts])
+            logits = jax.device_get([contests(state, *part) for part in parts])
             count = len(samples[name].label)
             real, fake = (
                 np.concatenate(side, axis=None)[:count] for side in zip(*logits, strict=True)
@@ -82,7 +85,7 @@ def observer(
     return measure
 
 
-def _sample(dataset: Dataset, config: ConfigDict) -> Batch:
+def _sample(dataset: Dataset, config: ConfigDict) -> Batch[np.ndarray]:
     """The same images whatever the run's seed is, so that runs can be compared."""
     count = len(dataset.source)
     order = np.random.Generator(np.random.PCG64(0)).permutation(count)
@@ -90,7 +93,7 @@ def _sample(dataset: Dataset, config: ConfigDict) -> Batch:
     return Batch(views.centred(config, image), label)
 
 
-def _calls(sample: Batch, size: int) -> list[tuple[np.ndarray, Batch]]:
+def _calls(sample: Batch[np.ndarray], size: int) -> list[tuple[np.ndarray, Batch[np.ndarray]]]:
     """The sample in batches of a size, some at once: their numbers [n], and leaves [n, size, ...].
 
     Filled up with the first images, so that one program serves all.

@@ -69,6 +69,6 @@ def count(image: np.ndarray, within: float) -> Kinds:
     for rows, squared in distances.blocks(image, image, np.float32):
         place = np.arange(rows.start, rows.stop)
         squared[place - rows.start, place] = np.inf  # itself
-        twice += np.count_nonzero(squared <= within**2)
-    pairs = int(twice) // 2
+        twice += int(np.count_nonzero(squared <= within**2))
+    pairs = twice // 2
     return Kinds(len(image) * (len(image) - 1) / (2 * max(pairs, 1)), pairs)

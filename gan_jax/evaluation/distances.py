@@ -232,7 +232,7 @@ def manifold(
     for rows, squared in blocks(real, fake):
         precise |= (squared <= near_real[rows]).any(axis=0)
         recalled[rows] = (squared <= near_fake).any(axis=1)
-        inside += np.count_nonzero(squared <= wide_real[rows])
+        inside += int(np.count_nonzero(squared <= wide_real[rows]))
         covered[rows] = squared.min(axis=1) <= wide_real[rows, 0]
     return Manifold(
         float(precise.mean()),

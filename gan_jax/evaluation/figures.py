@@ -35,6 +35,7 @@ class Comparison:
     @functools.cached_property
     def isolation(self) -> np.ndarray:
         """`neighbours.isolation` of the samples; needs the training images."""
+        assert self.training is not None  # as who asks knows
         return neighbours.isolation(self.fake.features, self.training.shown_features)
 
     def equal_parts(self) -> list[tuple[sets.Part, sets.Part]]:
@@ -258,10 +259,10 @@ def check_numbers(samples: int, real: sets.Reference) -> None:
         )
 
 
-def _known(given: Comparison) -> int:
+def _known(real: sets.Reference, training: sets.Reference) -> int:
     """Images of the reference that are training images, to the last bit."""
-    training = {image.tobytes() for image in given.training.image}
-    return sum(image.tobytes() in training for image in given.real.image)
+    known = {image.tobytes() for image in training.image}
+    return sum(image.tobytes() in known for image in real.image)
 
 
 def _size(image: np.ndarray) -> str:
@@ -289,7 +290,7 @@ def _notes(given: Comparison) -> list[str]:
         notes.append(
             f'without the training images neither copies nor memorisation can be told{why}'
         )
-    elif known := _known(given):
+    elif known := _known(given.real, given.training):
         notes.append(
             f'{known:,} images of the reference are among the training images: the memorisation'
             ' is no longer what it says'

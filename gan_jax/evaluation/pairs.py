@@ -6,6 +6,7 @@ the training photos.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import dataclasses
 import functools
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +35,8 @@ ROLES = {
 Translate = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3] -> uint8 [H, W, 3]
 
 
-class Pairs(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Pairs:
     """Pairs to measure on.
 
     Attributes:
@@ -142,10 +144,10 @@ def observer(
     real = {suffix: reference(pairs, net) for suffix, pairs in sets.items()} if net else {}
 
     def measure(state: GanState) -> dict[str, float]:
-        found = {}
+        found: dict[str, float] = {}
         for suffix, pairs in sets.items():
             scored = score(translating(translator, state), pairs, config)
-            values = scored.scores[MADE]
+            values: dict[str, Any] = dict(scored.scores[MADE])
             if suffix in real:
                 values |= _by_features(scored.made, real[suffix], only)
             numbers = {n: v for n, v in values.items() if isinstance(v, int | float)}
@@ -206,7 +208,7 @@ def _means(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[
 
 def mean_photo(pairs: Pairs) -> np.ndarray:
     """The mean of the photos, the one image that is nearest to all of them; uint8 [H, W, 3]."""
-    total = 0.0
+    total: np.ndarray = np.zeros(())
     for _, photo in pairs:
         total = total + photo.astype(np.float64)
     return np.rint(total / pairs.count).astype(np.uint8)

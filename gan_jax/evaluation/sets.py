@@ -71,7 +71,7 @@ def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> I
         image = dataset.source.take(chosen).image
     else:
         image = dataset.arrays().image
-    image = views.centred(config, np.asarray(image))
+    image = views.centred(config, image)
     name = f'{dataset.name}, split {dataset.split}'
     return ImageSet(name, role, dataset.fingerprint, count, image, config.flip)
 
@@ -107,27 +107,29 @@ def of_folder(
     Raises:
       UserError: no folder, no image, or an image of another size or range.
     """
-    found, path = image_files.find(path, field), paths.shown(path)
+    found, shown = image_files.find(path, field), paths.shown(path)
 
     def read(index: int) -> np.ndarray:
         name = image_files.shown(found.names[index])
         try:
             return _fitting(np.asarray(decode.read(found.read(index))), shape)
         except decode.Unreadable as error:
-            raise UserError(f'{field}={path}: {name} cannot be read ({error}): remove it') from None
+            raise UserError(
+                f'{field}={shown}: {name} cannot be read ({error}): remove it'
+            ) from None
         except _Misfit as error:
-            raise UserError(f'{field}={path}: {name} {error}') from None
+            raise UserError(f'{field}={shown}: {name} {error}') from None
 
     image = np.stack(list(parallel.ordered_map(read, range(len(found)))))
     if image.max() < DARKEST:
         raise UserError(
-            f'{field}={path}: its pixels are all between 0 and {image.max()}; levels go to 255:'
+            f'{field}={shown}: its pixels are all between 0 and {image.max()}; levels go to 255:'
             ' give images of that range'
         )
     key = cache.example_digests(Batch(image, np.zeros(len(image), np.int32)))
     fingerprint = cache.fingerprint(shape, key)
     chosen = np.sort(np.random.default_rng(0).permutation(len(image))[:REFERENCE_LIMIT])
-    return ImageSet(path, CHOSEN, fingerprint, len(image), image[chosen], flip)
+    return ImageSet(shown, CHOSEN, fingerprint, len(image), image[chosen], flip)
 
 
 class _Misfit(Exception):
@@ -183,7 +185,7 @@ class Measured:
         return len(self.image)
 
     @functools.cached_property
-    def outputs(self) -> Outputs:
+    def outputs(self) -> Outputs[np.ndarray]:
         """The net's outputs for each image."""
         return self.net(self.image, self._bar)
 
@@ -241,7 +243,7 @@ class Reference(Measured):
         return birthday.count(self.reduced, self.radius)
 
     @functools.cached_property
-    def outputs(self) -> Outputs:
+    def outputs(self) -> Outputs[np.ndarray]:
         """The net's outputs for each image, from the cache if they are there."""
         return self._kept(self.image, mirrored=False)
 
@@ -266,7 +268,7 @@ class Reference(Measured):
         both = np.stack([self.image, self.image[:, :, ::-1]], axis=1)
         return both.reshape(-1, *self.image.shape[1:])
 
-    def _kept(self, image: np.ndarray, mirrored: bool) -> Outputs:
+    def _kept(self, image: np.ndarray, mirrored: bool) -> Outputs[np.ndarray]:
         # Named by all that decides the outputs: which images, at which size, by which net.
         images = self.images
         what = [images.fingerprint, images.total, image.shape, mirrored, self.net.facts()]
@@ -281,12 +283,12 @@ class Reference(Measured):
         return found
 
 
-def _encode(found: Outputs) -> bytes:
+def _encode(found: Outputs[np.ndarray]) -> bytes:
     arrays = {name: np.ascontiguousarray(leaf) for name, leaf in found._asdict().items()}
     return safetensors.numpy.save(arrays, {'digest': digests.digest(arrays)})
 
 
-def _read(path: Path, count: int) -> Outputs | None:
+def _read(path: Path, count: int) -> Outputs[np.ndarray] | None:
     """None if there is no file, or another than was written."""
     try:
         with safetensors.safe_open(path, 'np') as file:

@@ -144,7 +144,8 @@ def _apart(row: Row, other: Row) -> int:
 
 def _merit(row: Row, size: int) -> tuple[bool, float, float]:
     """Lower is better; the sort that uses it leaves equals in their order."""
-    return not row.by_hand, -min(row.square.side, size), -row.sharpness
+    side = row.square.side if row.square else 0.0
+    return not row.by_hand, -min(side, size), -row.sharpness
 
 
 def _judged(
@@ -154,7 +155,7 @@ def _judged(
     decision, why = KEPT, ''
     if verdict:
         decision, why = verdict, _by_hand(verdict)
-    elif _longer(face) < settings.min_face:
+    elif face and _longer(face) < settings.min_face:
         decision, why = TOO_SMALL, f'{_longer(face):.1f} of {settings.min_face:g} pixels'
     elif sharp < settings.min_sharpness:
         decision, why = BLURRED, f'sharpness {sharp:.3f} of {settings.min_sharpness:g}'

@@ -87,7 +87,8 @@ def _framed(picture: Picture) -> np.ndarray:
     framed = np.empty((side, side, 3), np.uint8)
     framed[:] = COLOURS[picture.label]
     with Image.open(picture.path) as image:
-        framed[FRAME:-FRAME, FRAME:-FRAME] = image.resize((CELL, CELL), Image.Resampling.LANCZOS)
+        small = image.resize((CELL, CELL), Image.Resampling.LANCZOS)
+    framed[FRAME:-FRAME, FRAME:-FRAME] = np.asarray(small)
     return framed
 
 

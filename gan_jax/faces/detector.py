@@ -3,7 +3,7 @@
 The net that finds cats is trained by `tools/train_cat_faces.py`; docs/cleaning.md tells how well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 import threading
 from typing import NamedTuple
@@ -131,7 +131,7 @@ class HumanFaces:
     SIDE = 512  # larger photos are reduced to it
     CASCADES = ('frontalface_alt', 'frontalface_default', 'eye')
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._own = threading.local()
 
     def _cascades(self) -> list[cv2.CascadeClassifier]:
@@ -153,20 +153,26 @@ class HumanFaces:
         others, _, weights = confirmer.detectMultiScale3(
             grey, 1.1, 2, minSize=(24, 24), outputRejectLevels=True
         )
-        others = [Face(*map(float, b), float(w), 0.0) for b, w in zip(others, weights, strict=True)]
+        near = [_face(b, float(w)) for b, w in zip(others, weights, strict=True)]
         faces = []
         for box in boxes:
-            face = Face(*map(float, box), 0.0, 0.0)
-            same = [other.score for other in others if overlap(face, other) > 0.4]
+            face = _face(box)
+            same = [other.score for other in near if overlap(face, other) > 0.4]
             weight = max(same, default=0.0)
             if weight > self.CONFIRMED:
                 score = 1 / (1 + np.exp(-(weight - self.CONFIRMED) / 2))
                 angle = _eye_angle(grey, box, eyes)
-                faces.append(Face(*(float(v) / scale for v in box), float(score), angle))
+                faces.append(_face(box, float(score), angle, scale))
         return suppress(faces)
 
 
-def _eye_angle(grey: np.ndarray, box: np.ndarray, eyes: cv2.CascadeClassifier) -> float:
+def _face(box: Sequence[int], score: float = 0.0, angle: float = 0.0, scale: float = 1.0) -> Face:
+    """The face of a box that was found in a photo reduced to this scale."""
+    x, y, width, height = (float(side) / scale for side in box)
+    return Face(x, y, width, height, score, angle)
+
+
+def _eye_angle(grey: np.ndarray, box: Sequence[int], eyes: cv2.CascadeClassifier) -> float:
     """Degrees, counterclockwise, of the line between the eyes; 0.0 unless there are two."""
     x, y, width, height = box
     upper = cv2.resize(grey[y : y + int(0.6 * height), x : x + width], (160, 96))

@@ -136,7 +136,8 @@ def _places(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
 
 def _outputs(album: Album, rows: Sequence[Row]) -> list[str]:
     """The crop of each kept row, relative to the output folder; '' of the others."""
-    names, count = Names(album.names), Counter()
+    names = Names(album.names)
+    count: Counter[int] = Counter()
     outputs = []
     for row in rows:
         kept = row.decision == KEPT

@@ -9,7 +9,7 @@ from N(1, .02^2).
 from collections.abc import Collection, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, overload
 
 import chex
 from flax import linen as nn
@@ -51,6 +51,19 @@ class Discriminator(layers.Net):
             f' those of config.data are {height}x{width}: use less'
         )
 
+    @overload
+    def __call__(
+        self,
+        x: jax.Array,
+        condition: jax.Array,
+        *,
+        train: bool,
+        return_features: Literal[False] = False,
+    ) -> jax.Array: ...
+    @overload
+    def __call__(
+        self, x: jax.Array, condition: jax.Array, *, train: bool, return_features: Literal[True]
+    ) -> tuple[jax.Array, list[jax.Array]]: ...
     @nn.compact
     def __call__(
         self, x: jax.Array, condition: jax.Array, *, train: bool, return_features: bool = False

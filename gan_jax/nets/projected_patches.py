@@ -93,8 +93,13 @@ class Discriminator(layers.Net):
             )
             for level, pair in enumerate(zip(self._mixed(maps), self._seen(condition), strict=True))
         ]
-        fields = dict(width=self.pixel_width, n_layers=self.pixel_layers, norm=self.norm)
-        pixels = patch.Discriminator(**shared, **fields, name='pixels')
+        pixels = patch.Discriminator(
+            **shared,
+            width=self.pixel_width,
+            n_layers=self.pixel_layers,
+            norm=self.norm,
+            name='pixels',
+        )
         patches, hidden = pixels(x, condition, train=train, return_features=True)
         found = projected.together([*logits, patches.reshape(len(x), -1)])
         return (found, hidden) if return_features else found

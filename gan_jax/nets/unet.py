@@ -105,6 +105,7 @@ class Generator(layers.Net):
             x = jnp.concatenate([skip, x], axis=-1)
         x = nn.relu(x)
         channels = self.image_shape[-1]
+        last: nn.Module
         if self.join_input:
             x = nn.relu(normalize(self._up(max(self.width // 2, 1))(x)))
             x = jnp.concatenate([given.astype(x.dtype), x], axis=-1)
@@ -113,7 +114,7 @@ class Generator(layers.Net):
             last = self._up(channels, use_bias=True)
         return jnp.tanh(last(x).astype(jnp.float32))
 
-    def _encode(self, x: jax.Array, normalize: Callable) -> list[jax.Array]:
+    def _encode(self, x: jax.Array, normalize: Callable[[jax.Array], jax.Array]) -> list[jax.Array]:
         """The maps from half the image's size down to the smallest, not yet activated."""
         levels = self.depth or int(math.log2(self.image_shape[0]))
         maps = []

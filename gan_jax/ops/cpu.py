@@ -28,7 +28,7 @@ def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
     return corr_form(window, big, (big.shape[3], small.shape[3])).corr(big, small, window)
 
 
-def form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> ModuleType:
+def form(window: Window, batch: jax.Array, channels: tuple[int, ...]) -> ModuleType:
     """The module whose maps to use.
 
     Args:
@@ -51,7 +51,7 @@ def form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> ModuleT
     return direct if rows > 128 and batch.dtype == 'float32' else gemm
 
 
-def corr_form(window: Window, batch: jax.Array, channels: tuple[int, int]) -> ModuleType:
+def corr_form(window: Window, batch: jax.Array, channels: tuple[int, ...]) -> ModuleType:
     """The same for `corr` alone.
 
     There the small map is Eigen's kernel, which it slides over as many places as the layer's

@@ -115,7 +115,7 @@ def _padded(
 
 
 def _parts(
-    padded: jax.Array, taps: tuple[int, int], strides: tuple[int, int], shape: tuple[int, ...]
+    padded: jax.Array, taps: tuple[int, ...], strides: tuple[int, int], shape: tuple[int, ...]
 ) -> list[jax.Array]:
     """The map of shape `shape` that each tap multiplies, in the order of a kernel's rows."""
     height, width = ((n - 1) * stride + 1 for n, stride in zip(shape[1:3], strides, strict=True))

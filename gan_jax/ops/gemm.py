@@ -94,10 +94,11 @@ def _overlap_add(columns: jax.Array, axis: int, size: Axis) -> jax.Array:
     phases = _pad(phases, axis + 1, 0, depth * size.stride - size.taps)
     shape = phases.shape
     phases = phases.reshape(*shape[: axis + 1], depth, size.stride, *shape[axis + 2 :])
-    total = sum(
+    parts = (
         _pad(lax.index_in_dim(phases, m, axis + 1, keepdims=False), axis, m, depth - 1 - m)
         for m in range(depth)
     )
+    total = sum(parts, start=jnp.zeros((), phases.dtype))
     length = (size.small + depth - 1) * size.stride
     big = total.reshape(*shape[:axis], length, *shape[axis + 2 :])
     return _pad(big, axis, -size.low, size.big + size.low - length)

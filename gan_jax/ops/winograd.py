@@ -161,13 +161,11 @@ def _pairwise(
 
 def _sum(terms: list[tuple[int, jax.Array]]) -> jax.Array:
     """The sum of sign * array; signs are 1 or -1."""
-    added, subtracted = (
-        functools.reduce(operator.add, [x for sign, x in terms if sign == wanted] or [None])
-        for wanted in (1, -1)
-    )
-    if subtracted is None:
-        return added
-    return -subtracted if added is None else added - subtracted
+    added, subtracted = ([x for sign, x in terms if sign == wanted] for wanted in (1, -1))
+    if not subtracted:
+        return functools.reduce(operator.add, added)
+    less = functools.reduce(operator.add, subtracted)
+    return functools.reduce(operator.add, added) - less if added else -less
 
 
 def _transform(matrix: tuple[tuple[int, ...], ...], planes: Planes) -> Planes:

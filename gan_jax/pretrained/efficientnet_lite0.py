@@ -6,7 +6,7 @@ converted from TensorFlow's. Its Frechet distance is called FD-EffLite0; it is n
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+import dataclasses
 
 import chex
 from flax import linen as nn
@@ -22,7 +22,8 @@ FEATURES = 1280
 EPSILON = 1e-3  # of batch norm
 
 
-class Stage(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Stage:
     """Blocks of one width; the first one has the stride, and the others are residual."""
 
     expand: int

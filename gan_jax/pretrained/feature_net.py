@@ -6,7 +6,7 @@ for it, so `FeatureNet` carries their names wherever features go.
 
 from collections.abc import Callable, Collection, Mapping
 import functools
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import chex
 import jax
@@ -18,8 +18,11 @@ from gan_jax.terminal import progress
 CHUNK = 50  # images in one call: 250 are slower and take gigabytes at 224x224
 
 
-class Outputs(NamedTuple):
-    """A net's outputs for images.
+T = TypeVar('T')
+
+
+class Outputs(NamedTuple, Generic[T]):
+    """A net's outputs for images, arrays of NumPy or, inside a program, of JAX.
 
     Attributes:
       features: float32 [N, D].
@@ -27,9 +30,9 @@ class Outputs(NamedTuple):
       confidence: float32 [N], its probability.
     """
 
-    features: np.ndarray
-    best: np.ndarray
-    confidence: np.ndarray
+    features: T
+    best: T
+    confidence: T
 
 
 class FeatureNet(NamedTuple):
@@ -54,11 +57,11 @@ class FeatureNet(NamedTuple):
     suffix: str
     frechet: str
     kernel: str
-    figures: Callable[[Outputs], Mapping[str, Any]]
+    figures: Callable[[Outputs[np.ndarray]], Mapping[str, Any]]
     training_limit: int
-    call: Callable[[jax.Array], Outputs]
+    call: Callable[[np.ndarray], Outputs[jax.Array]]
 
-    def __call__(self, image: np.ndarray, bar: str = '') -> Outputs:
+    def __call__(self, image: np.ndarray, bar: str = '') -> Outputs[np.ndarray]:
         """Applies the net to uint8 [N, H, W, C] in chunks; `bar` names a progress bar, if any."""
         chex.assert_rank(image, 4)
         found = []
@@ -91,11 +94,11 @@ class FeatureNet(NamedTuple):
 
 
 def compiled(
-    apply: Callable[[Any, jax.Array], Outputs], variables: Any
-) -> Callable[[jax.Array], Outputs]:
+    apply: Callable[[Any, jax.Array], Outputs[jax.Array]], variables: Any
+) -> Callable[[np.ndarray], Outputs[jax.Array]]:
     """A net of images alone: compiled once a shape, its variables on the device."""
 
-    def exact(variables: Any, image: jax.Array) -> Outputs:
+    def exact(variables: Any, image: jax.Array) -> Outputs[jax.Array]:
         # Accelerators would round products to fewer bits, and machines would not agree.
         with jax.default_matmul_precision('float32'):
             return apply(variables, image)
@@ -126,7 +129,7 @@ def resized(image: jax.Array, side: int, method: str) -> jax.Array:
     return jax.image.resize(image, shape, method, antialias=True)
 
 
-def outputs(features: jax.Array, logits: jax.Array) -> Outputs:
+def outputs(features: jax.Array, logits: jax.Array) -> Outputs[jax.Array]:
     """Outputs from features [N, D] and logits [N, K]."""
     probability = jax.nn.softmax(logits)
     return Outputs(features, jnp.argmax(logits, 1).astype(jnp.int32), jnp.max(probability, 1))

@@ -51,7 +51,7 @@ def _digits(path: str) -> FeatureNet:
     _refuse_weights(path, 'digits')
     stored = weights.read(digits.WEIGHTS, 'gan_jax')
 
-    def apply(variables: Any, image: jax.Array) -> Outputs:
+    def apply(variables: Any, image: jax.Array) -> Outputs[jax.Array]:
         x = feature_net.grey(image.astype(jnp.float32))
         x = feature_net.resized(x, digits.SIDE, 'linear') / 255
         found = feature_net.outputs(*digits.Net().apply(variables, x))
@@ -80,7 +80,7 @@ def _efficientnet_lite0(path: str) -> FeatureNet:
             '--features=efficientnet_lite0', ', or name its .pth by --weights'
         )
 
-    def apply(variables: Any, image: jax.Array) -> Outputs:
+    def apply(variables: Any, image: jax.Array) -> Outputs[jax.Array]:
         x = feature_net.colour(image.astype(jnp.float32))
         x = jnp.clip(feature_net.resized(x, efficientnet_lite0.SIDE, 'cubic'), 0, 255)
         return feature_net.outputs(*efficientnet_lite0.Net().apply(variables, (x - 127) / 128))
@@ -121,7 +121,7 @@ def _squeezenet(path: str) -> FeatureNet:
     _refuse_weights(path, 'squeezenet')
     stored = squeezenet_weights('--features=squeezenet')
 
-    def apply(variables: Any, image: jax.Array) -> Outputs:
+    def apply(variables: Any, image: jax.Array) -> Outputs[jax.Array]:
         x = feature_net.colour(image.astype(jnp.float32))
         x = jnp.clip(feature_net.resized(x, squeezenet.SIDE, 'cubic'), 0, 255)
         x = x - jnp.array(squeezenet.MEAN).reshape(1, 1, 1, 3)
@@ -163,7 +163,7 @@ def _inception(path: str) -> FeatureNet:
         )
     stored = weights.Weights(_converted(inception, Path(path), '--weights', INCEPTION_FILE), {})
 
-    def apply(variables: Any, image: jax.Array) -> Outputs:
+    def apply(variables: Any, image: jax.Array) -> Outputs[jax.Array]:
         x = inception.resized(feature_net.colour(image.astype(jnp.float32)))
         return feature_net.outputs(*inception.Net().apply(variables, (x - 128) / 128))
 

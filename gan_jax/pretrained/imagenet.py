@@ -11,6 +11,6 @@ CATS = range(281, 286)  # tabby, tiger cat, Persian, Siamese, Egyptian cat
 RANKED = ('cat_share',)  # figures of which more is better
 
 
-def figures(outputs: Outputs) -> dict[str, Any]:
+def figures(outputs: Outputs[np.ndarray]) -> dict[str, Any]:
     """`cat_share`: the share of images whose most probable class is a house cat."""
     return {'cat_share': float(np.isin(outputs.best, CATS).mean())}

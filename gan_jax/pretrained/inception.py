@@ -136,7 +136,7 @@ class Convolution(nn.Module):
         _, width, size, stride, padded = self.filter
         kernel = self.param('kernel', layers.glorot_uniform, (*size, x.shape[-1], width))
         bias = self.param('bias', nn.initializers.zeros, (width,))
-        padding = 'SAME' if padded and stride == 1 else 0
+        padding: ops.Padding = 'SAME' if padded and stride == 1 else 0
         return nn.relu(ops.conv(x, kernel, stride, padding) + bias.reshape(1, 1, 1, -1))
 
 

@@ -7,6 +7,7 @@ later), and the older row of pickles followed by the bytes of each storage.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+import dataclasses
 import functools
 import io
 import math
@@ -37,7 +38,8 @@ class _Refused(Exception):
     """The file holds something else than tensors, or less than it says."""
 
 
-class _Storage(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Storage:
     """Numbers that tensors are views of."""
 
     key: str
@@ -143,7 +145,9 @@ def _array(tensor: _Tensor, load: Callable[[str], bytes]) -> np.ndarray:
     return np.ascontiguousarray(view).reshape(shape)
 
 
-def _rebuilt(storage: Any, offset: int, shape: tuple, strides: tuple, *others: Any) -> _Tensor:
+def _rebuilt(
+    storage: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *others: Any
+) -> _Tensor:
     """Makes what PyTorch's own function at that place in a pickle would make."""
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or not all(type(n) is int for n in numbers):
@@ -158,7 +162,10 @@ def _parameter(tensor: Any, *others: Any) -> Any:
     return tensor
 
 
-_FUNCTIONS = {'_rebuild_tensor_v2': _rebuilt, '_rebuild_parameter': _parameter}
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    '_rebuild_tensor_v2': _rebuilt,
+    '_rebuild_parameter': _parameter,
+}
 
 
 class _Unpickler(pickle.Unpickler):

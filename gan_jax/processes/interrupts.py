@@ -1,18 +1,19 @@
 """SIGTERM and Ctrl-C, as a request for the end of a step, or as an exception."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import itertools
 import signal
 import threading
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 from jax.experimental import multihost_utils
 
 from gan_jax.processes import cluster
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+Handler = Callable[[int, FrameType | None], Any] | int | None  # as `signal.signal` gives them
 
 
 class Interrupts:
@@ -26,7 +27,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.received = ''
-        self._previous: dict[int, object] = {}
+        self._previous: dict[int, Handler] = {}
         self._asked = itertools.count()
 
     def __enter__(self) -> Self:

@@ -446,7 +446,7 @@ def _describe(leaf: Any) -> str:
     return 'absent' if leaf is None else f'{np.dtype(leaf.dtype).name}{list(leaf.shape)}'
 
 
-def _as_leaf(value: np.ndarray, like: Any) -> jax.Array:
+def _as_leaf(value: np.ndarray | jax.Array, like: Any) -> jax.Array:
     if getattr(like, 'weak_type', False):
         # Only a Python number makes a weak type, e.g. the step of a new TrainState.
         value = jnp.full(value.shape, value.dtype.type(0).item()).at[...].set(value)

@@ -93,9 +93,9 @@ class Recorder:
         rate = self._rate()
         row = None
         for number, values in enumerate(metrics, step + 1):
-            values = {name: float(value) for name, value in values.items()}
-            self._window.add({**values, 'input_wait_s': input_wait_s / len(metrics)})
-            self._epoch.add(values)
+            numbers = {name: float(value) for name, value in values.items()}
+            self._window.add({**numbers, 'input_wait_s': input_wait_s / len(metrics)})
+            self._epoch.add(numbers)
             if self._epochs(number) > self._epochs(number - 1):
                 self._end_epoch(number)
             if number % self._log_every == 0:
@@ -138,8 +138,7 @@ class Recorder:
         Raises:
           OSError: the disk is full.
         """
-        row = {'step': step, 'epoch': self._fraction(step), **figures}
-        self._append_row(EVALUATIONS, row, figures)
+        self._append_row(EVALUATIONS, step, figures, figures)
 
     def measured_by(self, step: int, words: str) -> None:
         """Tells TensorBoard by what the figures of later steps are measured; run.json has it too.
@@ -209,29 +208,28 @@ class Recorder:
 
     def _log(self, step: int, rate: float) -> dict[str, float | int | None]:
         means = self._window.means()
-        row = {
-            'step': step,
-            'epoch': self._fraction(step),
+        values = {
             'images_seen': step * self._images_per_step,
             **{name: means.pop(name) for name in CORE_METRICS if name in means},
             'images_per_s': rate,
             'input_wait_s': round(means.pop('input_wait_s'), 6),
             **{name: means[name] for name in sorted(means)},
         }
-        row = self._append_row(METRICS, row, row.keys() - {'step'})
+        row = self._append_row(METRICS, step, values, ('epoch', *values))
         self._window = Means({})
         return row
 
     def _append_row(
-        self, file: str, row: Mapping[str, float], curves: Iterable[str]
+        self, file: str, step: int, values: Mapping[str, float], curves: Iterable[str]
     ) -> dict[str, float | int | None]:
         """Writes a line, and to TensorBoard those of its values that are curves."""
+        line = {'step': step, 'epoch': self._fraction(step), **values}
         # JSON has no NaN: a reader other than Python's would refuse the line.
-        row = {name: value if math.isfinite(value) else None for name, value in row.items()}
+        row = {name: value if math.isfinite(value) else None for name, value in line.items()}
         _append(self._workdir / file, json.dumps(row) + '\n')
         if self._tensorboard:
-            known = {name: row[name] for name in curves if row[name] is not None}
-            self._event_log().scalars(row['step'], known)
+            known = {name: line[name] for name in curves if row[name] is not None}
+            self._event_log().scalars(step, known)
         return row
 
     def _count_time(self, steps: int) -> None:
@@ -275,8 +273,9 @@ class Onlooker:
 
     def record(
         self, step: int, metrics: Sequence[Mapping[str, float]], *, input_wait_s: float
-    ) -> None:
+    ) -> dict[str, float | int | None] | None:
         """Takes nothing in."""
+        return None
 
     def paused(self) -> contextlib.AbstractContextManager[None]:
         """Times nothing."""
@@ -284,6 +283,9 @@ class Onlooker:
 
     def samples(self, step: int, batch: np.ndarray) -> None:
         """Writes nothing."""
+
+    def evaluated(self, step: int, figures: Mapping[str, float]) -> None:
+        """Adds nothing."""
 
     def measured_by(self, step: int, words: str) -> None:
         """Tells nobody."""

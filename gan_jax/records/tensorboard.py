@@ -78,9 +78,8 @@ def _without_torch() -> Iterator[None]:
     """tensorboardX imports PyTorch wherever it is installed: seconds, for nothing used here."""
     hidden = 'torch' not in sys.modules
     if hidden:
-        sys.modules['torch'] = (
-            None  # makes the import raise ImportError, which tensorboardX expects
-        )
+        # Makes the import raise ImportError, which tensorboardX expects; typeshed has modules only.
+        sys.modules['torch'] = None  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -1,12 +1,14 @@
 """Curves as inline SVG that stretches with its page; names and numbers are HTML and do not."""
 
 from html import escape
+from typing import TypeVar
 
 import numpy as np
 
 from gan_jax.report.curves import Drawing, Line, ticks
 
 _SIDE = 1000  # of the SVG's own square coordinates
+T = TypeVar('T', np.ndarray, float)
 
 
 def chart(drawing: Drawing) -> str:
@@ -84,7 +86,7 @@ def _tick_labels(drawing: Drawing) -> str:
     return f'{levels}{steps}<span class="axis">step</span>'
 
 
-def _y(drawing: Drawing, values: np.ndarray | float) -> np.ndarray | float:
+def _y(drawing: Drawing, values: T) -> T:
     """0 at the top, 1 at the bottom."""
     low, high = drawing.limits
     return (high - values) / (high - low)

@@ -230,9 +230,10 @@ def _limits(panel: Panel, lines: Sequence[Line]) -> tuple[float, float]:
     values = np.concatenate([line.raw for line in lines])
     low, high = np.nanpercentile(values, (0.5, 99.5))
     margin = 0.08 * (high - low) or 0.5
-    found = float(low - margin), float(high + margin)
-    return tuple(
-        own if given is None else given for given, own in zip(panel.limits, found, strict=True)
+    lowest, highest = panel.limits
+    return (
+        float(low - margin) if lowest is None else lowest,
+        float(high + margin) if highest is None else highest,
     )
 
 

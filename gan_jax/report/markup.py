@@ -40,7 +40,7 @@ def script_data(content: Any) -> str:
 
 def flatten(tree: Mapping[str, Any], prefix: str = '') -> dict[str, str]:
     """{'a': {'b': 1}, 'c': [{'d': 2}]} as {'a.b': '1', 'c.1.d': '2'}."""
-    flat = {}
+    flat: dict[str, str] = {}
     for name, value in tree.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
             value = {str(number): entry for number, entry in enumerate(value, 1)}

@@ -120,9 +120,9 @@ def web_picture(png: bytes, limit: int) -> Picture:
         size = image.size
         if len(png) <= limit:
             return Picture(png, 'png', *size)
-        image = image.convert('RGB')
-    while len(content := _webp(image)) > limit and min(image.size) > 1:
-        image = image.reduce(2)
+        smaller = image.convert('RGB')
+    while len(content := _webp(smaller)) > limit and min(smaller.size) > 1:
+        smaller = smaller.reduce(2)
     return Picture(content, 'webp', *size)
 
 

@@ -27,7 +27,7 @@ def diagram(bins: Sequence[Mapping[str, float]]) -> str:
     )
 
 
-def _dot(entry: Mapping[str, float], total: int) -> str:
+def _dot(entry: Mapping[str, float], total: float) -> str:
     share = entry['count'] / total
     radius = max(LARGEST * math.sqrt(share), SMALLEST)
     title = (

@@ -335,12 +335,15 @@ def _mean(rows: list[dict[str, Any]], name: str) -> float:
 
 def frames(run: Run) -> list[dict[str, Any]]:
     """The grids behind the slider; the last one is on the page itself."""
-    *earlier, (last, _) = pictures.web_pictures(run.grids, FRAMES, FRAME_BYTES) or [(None, None)]
+    found = pictures.web_pictures(run.grids, FRAMES, FRAME_BYTES)
+    if not found:
+        return []
+    *earlier, (last, _) = found
     shown = [
         _frame(run, path, markup.data_uri(picture.kind, picture.content))
         for path, picture in earlier
     ]
-    return shown + ([_frame(run, last, None)] if last else [])
+    return [*shown, _frame(run, last, None)]
 
 
 def _frame(run: Run, path: Path, source: str | None) -> dict[str, Any]:

@@ -118,13 +118,13 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
 def _with_view(task: Task, view: views.View, seed: int) -> Task:
     """The task on crops and mirror images of what is stored."""
 
-    def step(state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
+    def step(state: GanState, batch: Batch[jax.Array]) -> tuple[GanState, Metrics]:
         return task.step(state, view(rng.step_key(seed, state.step, state.rollbacks), batch))
 
     return task._replace(step=step)
 
 
-def inspect(config: ConfigDict, spec: DataSpec, batch: Batch) -> jax.Array:
+def inspect(config: ConfigDict, spec: DataSpec, batch: Batch[jax.Array]) -> jax.Array:
     """Real images as the discriminator sees them in step 0, for a person to look at.
 
     Args:

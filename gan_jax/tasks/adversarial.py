@@ -139,7 +139,7 @@ def init(recipe: Recipe, spec: DataSpec) -> GanState:
     return shared.init(recipe, Pair((z, label), (image, label))).replace(memory=memory)
 
 
-def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
+def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanState, Metrics]:
     """One training step on one device's share of the batch.
 
     Args:
@@ -194,14 +194,14 @@ def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array)
 
 
 def _logits(
-    game: shared.Game, disc: NetState, params: Any, image: jax.Array, purpose: str
+    game: shared.Game[Recipe], disc: NetState, params: Any, image: jax.Array, purpose: str
 ) -> jax.Array:
     """D(image), float32 [B] or [B, L]."""
     return game.apply(disc, params, image, game.label, purpose=purpose)[0]
 
 
 def update_disc(
-    game: shared.Game,
+    game: shared.Game[Recipe],
     disc: NetState,
     memory: Mapping[str, Any],
     step: jax.Array,
@@ -256,7 +256,7 @@ def update_disc(
 
 
 def _penalty(
-    game: shared.Game,
+    game: shared.Game[Recipe],
     disc: NetState,
     params: Any,
     real: jax.Array,
@@ -286,7 +286,7 @@ def _penalty(
 
 
 def update_gen(
-    game: shared.Game,
+    game: shared.Game[Recipe],
     gen: NetState,
     disc: NetState,
     real: jax.Array,

@@ -176,7 +176,7 @@ def init(recipe: Recipe, spec: DataSpec) -> GanState:
     return shared.init(recipe, Pair((z,), (jnp.zeros((2, *spec.image_shape)),)))
 
 
-def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
+def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanState, Metrics]:
     """One training step on one device's share of the batch.
 
     Args:
@@ -277,7 +277,9 @@ DISC_TERMS: Mapping[str, Mapping[str, Callable[..., Loss]]] = {
 
 
 def update_disc(
-    game: shared.Game, disc: NetState, batches: Mapping[str, tuple[jax.Array, jax.Array | None]]
+    game: shared.Game[Recipe],
+    disc: NetState,
+    batches: Mapping[str, tuple[jax.Array, jax.Array | None]],
 ) -> tuple[NetState, Metrics]:
     """The discriminator's updates in a step, one for each of the recipe's turns.
 
@@ -307,7 +309,7 @@ def update_disc(
 
 
 def _objective(
-    game: shared.Game,
+    game: shared.Game[Recipe],
     disc: NetState,
     seen: Mapping[str, tuple[jax.Array]],
     batches: Mapping[str, tuple[jax.Array, jax.Array | None]],
@@ -332,13 +334,13 @@ def _sum(metrics: dict[str, jax.Array], more: Mapping[str, jax.Array]) -> dict[s
 Seen = tuple[jax.Array, jax.Array]  # logits [B, K] and features [B, F]
 
 
-def _fool(game: shared.Game, fake: Seen, real: Seen) -> jax.Array:
+def _fool(game: shared.Game[Recipe], fake: Seen, real: Seen) -> jax.Array:
     """-log P(real) of what was generated."""
     del game, real
     return jnp.mean(softplus(-logsumexp(fake[0], axis=-1)))
 
 
-def _match(game: shared.Game, fake: Seen, real: Seen) -> jax.Array:
+def _match(game: shared.Game[Recipe], fake: Seen, real: Seen) -> jax.Array:
     """Feature matching: the mean square of E f(x) - E f(G(z)) (arXiv:1606.03498, section 3.1)."""
 
     def mean(features: jax.Array) -> jax.Array:
@@ -347,7 +349,7 @@ def _match(game: shared.Game, fake: Seen, real: Seen) -> jax.Array:
     return jnp.mean(jnp.square(mean(real[1]) - mean(fake[1])))
 
 
-GEN_TERMS: Mapping[str, Callable[[shared.Game, Seen, Seen], jax.Array]] = {
+GEN_TERMS: Mapping[str, Callable[[shared.Game[Recipe], Seen, Seen], jax.Array]] = {
     'non_saturating': _fool,
     'matching': _match,
 }
@@ -357,7 +359,7 @@ TERMS = (*DISC_TERMS, *GEN_TERMS)
 
 
 def update_gen(
-    game: shared.Game,
+    game: shared.Game[Recipe],
     gen: NetState,
     disc: NetState,
     real: jax.Array,

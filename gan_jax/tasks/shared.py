@@ -5,7 +5,7 @@ A task adds which updates a step makes and what they minimise.
 
 from collections.abc import Callable, Mapping
 import functools
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from flax import linen as nn
 import jax
@@ -15,7 +15,7 @@ import optax
 
 from gan_jax import augment, images, nets, rng
 from gan_jax.errors import UserError
-from gan_jax.states import GanState, NetState, Part, Sampler
+from gan_jax.states import Contest, GanState, NetState, Part, Sampler
 from gan_jax.tasks import latents
 from gan_jax.types import Batch, DataSpec, Pair
 
@@ -34,14 +34,26 @@ class Recipe(Protocol):
       seed, axis_name: as in the config.
     """
 
-    nets: Pair[nn.Module]
-    optimizers: Pair[optax.GradientTransformation]
-    augment: augment.Policy
-    augment_p: float
-    noise_std: Callable[[jax.Array], jax.Array | float] | None
-    ema_decay: Pair[float]
-    seed: int
-    axis_name: str | None
+    # Properties, as a NamedTuple's fields are: what is only read may be of a narrower type.
+    @property
+    def nets(self) -> Pair[nn.Module]: ...
+    @property
+    def optimizers(self) -> Pair[optax.GradientTransformation]: ...
+    @property
+    def augment(self) -> augment.Policy: ...
+    @property
+    def augment_p(self) -> float: ...
+    @property
+    def noise_std(self) -> Callable[[jax.Array], jax.Array | float] | None: ...
+    @property
+    def ema_decay(self) -> Pair[float]: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def axis_name(self) -> str | None: ...
+
+
+R = TypeVar('R', bound=Recipe)
 
 
 def common(config: ConfigDict, modules: Pair[nn.Module], axis_name: str | None) -> dict[str, Any]:
@@ -162,7 +174,7 @@ class Generated(NamedTuple):
     stats: Stats  # after this pass
 
 
-class Game(NamedTuple):
+class Game(NamedTuple, Generic[R]):
     """The recipe, the randomness and the labels that both networks share in one update.
 
     Attributes:
@@ -173,7 +185,7 @@ class Game(NamedTuple):
       augment_p: probability of the augmentation now; None: the recipe's.
     """
 
-    recipe: Recipe
+    recipe: R
     key: jax.Array
     label: jax.Array
     noise_std: jax.Array | float | None
@@ -344,8 +356,8 @@ def make_part(config: ConfigDict, latent: latents.Latent, generator: nn.Module) 
 
     def call(variables: Any, start: jax.Array, *label: jax.Array) -> jax.Array:
         z = latent(jax.vmap(jax.random.key)(start)) if mixed else start
-        label = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
-        return (generator.apply(variables, z, label, train=False) - low) / (high - low)
+        classes = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
+        return (generator.apply(variables, z, classes, train=False) - low) / (high - low)
 
     inputs = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
     if mixed:
@@ -355,7 +367,7 @@ def make_part(config: ConfigDict, latent: latents.Latent, generator: nn.Module) 
     return Part(generator_variables, call, inputs)
 
 
-def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState, Batch], jax.Array]:
+def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState, Any], jax.Array]:
     """A task's `preview` of `count` latents, always the same; classes in turn."""
 
     @jax.jit
@@ -374,7 +386,7 @@ def make_contest(
     modules: Pair[nn.Module],
     latent: latents.Latent,
     judge: Callable[[nn.Module, Any, jax.Array, jax.Array], jax.Array],
-) -> Callable[[GanState, jax.Array, Batch], tuple[jax.Array, jax.Array]]:
+) -> Contest:
     """A task's `contest`: real images against generated ones of the same classes.
 
     Args:
@@ -382,13 +394,17 @@ def make_contest(
       latent: keys [N] -> z, float32 [N, latent_dim].
       judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
-    calm = modules.disc.clone(**{n: 0.0 for n in _RANDOM if hasattr(modules.disc, n)})
+    off: dict[str, Any] = {n: 0.0 for n in _RANDOM if hasattr(modules.disc, n)}
+    calm = modules.disc.clone(**off)
 
-    def contest(state: GanState, key: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
+    def contest(
+        state: GanState, key: jax.Array, batch: Batch[jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
         gen, disc = state.nets
         z = latent(rng.example_keys(key, len(batch.label), None))
-        mode = dict(train=True, mutable=['batch_stats'])
-        fake, _ = modules.gen.apply(gen.variables, z, batch.label, **mode)
+        fake, _ = modules.gen.apply(
+            gen.variables, z, batch.label, train=True, mutable=['batch_stats']
+        )
         real = images.normalise(batch.image, modules.gen.pixel_range)
         judged = [judge(calm, disc.variables, image, batch.label) for image in (real, fake)]
         return judged[0], judged[1]
@@ -396,7 +412,7 @@ def make_contest(
     return contest
 
 
-def inspect(config: ConfigDict, batch: Batch, noise: bool = True) -> jax.Array:
+def inspect(config: ConfigDict, batch: Batch[jax.Array], noise: bool = True) -> jax.Array:
     """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8.
 
     An adaptive augmentation is shown as often as it may get.

@@ -154,7 +154,7 @@ def _taken(recipe: Recipe, maps: list[jax.Array]) -> tuple[list[jax.Array], ...]
     return (maps,) if recipe.nets.disc.takes_maps else ()
 
 
-def step(recipe: Recipe, state: GanState, batch: Batch) -> tuple[GanState, Metrics]:
+def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanState, Metrics]:
     """One training step on one device's share of the batch.
 
     Args:
@@ -214,7 +214,7 @@ def look(recipe: Recipe, photo: jax.Array, generated: jax.Array) -> Sight:
     return Sight(maps(photo), *jax.vjp(maps, generated))
 
 
-def _remember(game: shared.Game, state: GanState, sight: Sight) -> dict[str, Any]:
+def _remember(game: shared.Game[Recipe], state: GanState, sight: Sight) -> dict[str, Any]:
     """The memory after these photos."""
     return {
         name: perceptual.update(moments, sight.real, state.step, game.average)
@@ -223,7 +223,7 @@ def _remember(game: shared.Game, state: GanState, sight: Sight) -> dict[str, Any
 
 
 def _seen(
-    game: shared.Game,
+    game: shared.Game[Recipe],
     image: jax.Array,
     given: jax.Array,
     maps: list[jax.Array],
@@ -238,7 +238,7 @@ def _seen(
 
 
 def update_disc(
-    game: shared.Game,
+    game: shared.Game[Recipe],
     disc: NetState,
     given: jax.Array,
     photo: jax.Array,
@@ -314,7 +314,7 @@ TERMS: Mapping[str, Callable[[Compared], jax.Array]] = {
 
 
 def update_gen(
-    game: shared.Game,
+    game: shared.Game[Recipe],
     gen: NetState,
     disc: NetState,
     given: jax.Array,
@@ -423,7 +423,7 @@ def translate(
     return jax.vmap(one)(images.normalise(image, generator.pixel_range))
 
 
-def preview(translator: Translator, state: GanState, shown: Batch) -> np.ndarray:
+def preview(translator: Translator, state: GanState, shown: Batch[np.ndarray]) -> np.ndarray:
     """Input, output and photo side by side, uint8 [N, H, 3 W, C]; see `Task.preview`."""
     variables = jax.tree.map(lambda leaf: leaf.addressable_data(0), translator.variables(state))
     given, photo = np.split(np.asarray(shown.image), 2, axis=2)
@@ -431,7 +431,7 @@ def preview(translator: Translator, state: GanState, shown: Batch) -> np.ndarray
     return np.concatenate([given, made, photo], axis=2)
 
 
-def inspect(config: ConfigDict, batch: Batch) -> jax.Array:
+def inspect(config: ConfigDict, batch: Batch[jax.Array]) -> jax.Array:
     """Real pairs [N, H, 2 W, C] as the discriminator sees them, drawn as in step 0; uint8."""
     given, photo = split(batch.image)
     return jnp.concatenate(

@@ -41,6 +41,7 @@ class Progress:
           messages_only: leave steps to another process that shares the terminal.
         """
         stream = sys.stderr
+        self._display: _Messages | _Bar
         if messages_only:
             self._display = _Messages(stream)
         elif stream.isatty():
@@ -208,13 +209,13 @@ class _Lines(_Messages):
         self._figures = figures or self._figures
         if now - self._printed >= LINE_INTERVAL_S or step == self._total:
             self._printed = now
-            self._print(now)
+            self._print(now, *self._first)
 
     def wait(self, line: str) -> None:
         self.message(line)
 
-    def _print(self, now: float) -> None:
-        step, (first, started) = self._step, self._first
+    def _print(self, now: float, first: int, started: float) -> None:
+        step = self._step
         left = (now - started) / max(step - first, 1) * (self._total - step)
         place = f'{self._description} {step:,}/{self._total:,} ({step / self._total:.0%})'
         self.message('  '.join(filter(None, (place, self._figures, f'{clock(left)} left'))))
@@ -227,9 +228,9 @@ def rate(value: float) -> str:
 
 def clock(seconds: float) -> str:
     """Seconds as `4:05` or `1:04:05`."""
-    minutes, seconds = divmod(round(seconds), 60)
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
+    return f'{hours}:{minutes:02}:{rest:02}' if hours else f'{minutes}:{rest:02}'
 
 
 def _describe(figures: Mapping[str, Any]) -> str:

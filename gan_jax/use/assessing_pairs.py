@@ -18,7 +18,7 @@ from gan_jax.evaluation.pairs import HELD_OUT, OTHER, SHOWN, TRAIN, Pairs
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.records import workdirs
 from gan_jax.terminal.progress import Progress
-from gan_jax.use.trained import Trained
+from gan_jax.use.trained import Trained, translator_of
 
 RESULT, PICTURE = 'evaluation.json', 'translations.png'  # in a workdir
 WIDEST = 256  # pixels of an image in it
@@ -99,12 +99,13 @@ def measure(
             yield pair
             progress.update(next(counted))
 
-    splits, strips = {}, []
-    translate = pairs.translating(run.task.translator, run.state)
+    splits: dict[str, dict[str, Any]] = {}
+    strips: list[np.ndarray] = []
+    translate = pairs.translating(translator_of(run.task), run.state)
     for part in sets:
         found = pairs.score(translate, watched(part), run.config.data, mean)
         splits[part.split] = _facts(part) | {'scores': found.scores}
-        if part.count >= ENOUGH:
+        if feature_net and part.count >= ENOUGH:
             distance = figures.measure(found.made, pairs.reference(part, feature_net), only=FRECHET)
             facts = feature_net.facts(nets.looked_through(run.config))
             splits[part.split] |= distance['figures'] | {'features': facts}

@@ -1,6 +1,7 @@
 """Classes of images by a trained classifier, and how far its confidence can be trusted."""
 
 from collections.abc import Iterator, Mapping
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -59,13 +60,14 @@ class Classifier:
         Raises:
           UserError: it has no classifier.
         """
-        if run.task.classifier is None:
+        classifier = run.task.classifier
+        if classifier is None:
             raise UserError(
                 f'config.task={run.config.task} of the run trains no classifier: give the --workdir'
                 ' of a run of sgan_mnist or sgan_folder'
             )
         self._run = run
-        self._call = jax.jit(lambda state, x: jax.nn.softmax(run.task.classifier(state, x)))
+        self._call = jax.jit(lambda state, x: jax.nn.softmax(classifier(state, x)))
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Probabilities of each class, float32 [N, K], for images as stored, uint8 [N, H, W, C]."""
@@ -181,7 +183,8 @@ def labelled_split(run: Trained, split: str) -> Dataset:
         raise UserError(str(error).replace('config.data.split', '--split')) from None
 
 
-class Calibration(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Calibration:
     """Confidence against accuracy, in `BINS` equal intervals of confidence.
 
     Attributes:
@@ -268,7 +271,7 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
         'calibration_error': bins.error,
         'calibration': [
             {'count': int(n), 'confidence': float(c), 'accuracy': float(a)}
-            for n, c, a in zip(*bins, strict=True)
+            for n, c, a in zip(bins.count, bins.confidence, bins.accuracy, strict=True)
             if n
         ],
     }

@@ -22,7 +22,7 @@ from gan_jax import digests, files, schema, tasks
 from gan_jax.errors import UserError, nearest
 from gan_jax.records import workdirs
 from gan_jax.schema import Count
-from gan_jax.states import Part, Task
+from gan_jax.states import GanState, Part, Task
 from gan_jax.tasks import latents
 from gan_jax.use import trained
 
@@ -76,7 +76,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
       UserError: there is no such run or part, or the files cannot be written.
     """
 
-    def variables(task: Task) -> Callable:
+    def variables(task: Task) -> Callable[[GanState], Any]:
         return find(task, name or next(iter(task.parts))).variables
 
     run = trained.load(workdir, step, pick=variables)
@@ -85,7 +85,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     weights = digests.host_leaves(part.variables(run.state))
     stored = workdirs.read_facts(workdir)['data']
     if 'seed' in part.inputs:
-        weights[CENTRES] = np.asarray(latents.make_centres(run.config, np.arange(run.centres)))
+        weights[CENTRES] = np.asarray(latents.make_centres(run.config, jnp.arange(run.centres)))
     facts = {
         'part': name,
         'step': int(run.state.step),
@@ -197,7 +197,10 @@ def _weight(weights: Mapping[str, np.ndarray], path: tuple, like: jax.ShapeDtype
 
 
 def _difference(
-    call: Callable, network: Callable, variables: Any, inputs: Sequence[jax.ShapeDtypeStruct]
+    call: Callable[..., jax.Array],
+    network: Callable[..., jax.Array],
+    variables: Any,
+    inputs: Sequence[jax.ShapeDtypeStruct],
 ) -> float:
     """The most by which a program and a network differ, on random inputs of several sizes.
 

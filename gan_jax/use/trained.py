@@ -15,7 +15,7 @@ from gan_jax.data.looks import Look
 from gan_jax.errors import UserError
 from gan_jax.records import recorder, workdirs
 from gan_jax.records.checkpoints import Checkpoints
-from gan_jax.states import GanState, Task
+from gan_jax.states import GanState, Sampler, Task, Translator
 from gan_jax.tasks import latents
 from gan_jax.types import DataSpec
 
@@ -40,6 +40,34 @@ class Trained(NamedTuple):
     class_names: tuple[str, ...]
     centres: int = 0
     look: Look | None = None
+
+
+def sampler_of(task: Task) -> Sampler:
+    """Takes what a task samples with.
+
+    Raises:
+      UserError: its generator does not start from a latent.
+    """
+    if task.sampler is None:
+        raise UserError(
+            '--workdir: the generator of the run does not start from a latent: give it images by'
+            ' gan-jax translate'
+        )
+    return task.sampler
+
+
+def translator_of(task: Task) -> Translator:
+    """Takes what a task translates with.
+
+    Raises:
+      UserError: its generator does not start from an image.
+    """
+    if task.translator is None:
+        raise UserError(
+            '--workdir: the run translates no images, its generator starts from a latent: give'
+            ' that of a run of pix2pix_grey, pix2pix_canny, pix2pix_facades or pix2pix_one_pair'
+        )
+    return task.translator
 
 
 Pick = Callable[[Task], Callable[[GanState], Any]]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import itertools
 import math
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,7 @@ from PIL import Image
 from gan_jax import files, images, paths
 from gan_jax.data import decode, image_files, inputs, parallel
 from gan_jax.errors import UserError
-from gan_jax.states import Task, Translator
+from gan_jax.states import GanState, Task
 from gan_jax.use import trained
 
 OVERLAP = 4  # neighbouring tiles share at least one side's fourth
@@ -55,11 +55,11 @@ class Ready:
         run = trained.load(workdir, step, pick=_generator, precision=precision)
         self.step = int(run.state.step)
         self.config = run.config
-        self._translator: Translator = run.task.translator
+        self._translator = trained.translator_of(run.task)
         self._variables = self._translator.variables(run.state)
         self._options = options
         self._side = self._translator.image_shape[0]
-        self._make = None
+        self._make: inputs.Input | None = None
         if run.config.data.input in inputs.MADE and not options.as_it_is:
             self._make = inputs.make(run.config.data)
 
@@ -88,13 +88,8 @@ class Ready:
         return self._translator.translate(self._variables, image, self._options.seed)
 
 
-def _generator(task: Task) -> Callable:
-    if task.translator is None:
-        raise UserError(
-            '--workdir: the run translates no images, its generator starts from a latent: give'
-            ' that of a run of pix2pix_grey, pix2pix_canny, pix2pix_facades or pix2pix_one_pair'
-        )
-    return task.translator.variables
+def _generator(task: Task) -> Callable[[GanState], Any]:
+    return trained.translator_of(task).variables
 
 
 def _resized(image: Image.Image, side: int) -> np.ndarray:

@@ -64,7 +64,7 @@ def test_the_figure_is_that_of_the_networks_as_they_play(count):
     found, config = dataset(count)
     task = tasks.make(config, found.spec, axis_name=None)
     state = jax.jit(task.init)()
-    observe = balance.observer(task, {'auc': found, 'again': found}, config, lambda x: x)
+    observe = balance.observer(task.contest, {'auc': found, 'again': found}, config, lambda x: x)
     value = observe(state)
     assert value['auc'] == value['again']
     assert observe(state.replace(ema=jax.tree.map(lambda x: x + 1, state.ema))) == value
@@ -148,5 +148,5 @@ def test_a_discriminator_that_knows_its_images_has_an_auc_of_one():
             bright = batch.image.mean(axis=(1, 2, 3), dtype=jnp.float32)
             return bright, 0 * bright
 
-    observe = balance.observer(Task, {'auc': found}, config, lambda x: x)
+    observe = balance.observer(Task.contest, {'auc': found}, config, lambda x: x)
     assert observe(()) == {'auc': 1.0}
