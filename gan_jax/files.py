@@ -12,7 +12,7 @@ import shlex
 from typing import Any
 import zlib
 
-_SUFFIX = re.compile(r'(?<=[^/])\.[a-z][^. /]*$', re.IGNORECASE)
+_SUFFIX = re.compile(r'(?<=[^/])\.(?=[^. /]*[a-z])[^. /]+$', re.IGNORECASE)
 
 
 def suffix(name: str) -> str:
