@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-_SUFFIX = re.compile(r'(?<=[^/])\.[a-z][^. /]*$', re.IGNORECASE)
+_SUFFIX = re.compile(r'(?<=[^/])\.(?=[^. /]*[a-z])[^. /]+$', re.IGNORECASE)
 
 
 def suffix(name: str) -> str:

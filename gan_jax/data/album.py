@@ -28,16 +28,13 @@ _SUFFIXES = frozenset(
 )
 # What an album has besides, and a user may take for pictures that are used.
 _OTHERS = {
-    "a camera's raw file: save it as JPEG": (
-        '.3fr .arw .cr2 .cr3 .dng .erf .kdc .mrw .nef .nrw .orf .pef .raf .raw .rw2 .srw .x3f'
-    ),
-    'a video: save frames of it as JPEG': (
-        '.3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm .wmv'
-    ),
-    'a kind that is not read: save it as JPEG or PNG': (
-        '.eps .ico .jp2 .jxl .pbm .pgm .ppm .psd .svg .tga .xcf'
-    ),
-}  # fmt: skip
+    "a camera's raw file: save it as JPEG": '.3fr .arw .cr2 .cr3 .dng .erf .kdc .mrw .nef .nrw'
+    ' .orf .pef .raf .raw .rw2 .srw .x3f',
+    'a video: save frames of it as JPEG': '.3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm'
+    ' .wmv',
+    'a kind that is not read: save it as JPEG or PNG': '.eps .ico .jp2 .jxl .pbm .pgm .ppm .psd'
+    ' .svg .tga .xcf',
+}
 _REFUSED = {suffix: why for why, suffixes in _OTHERS.items() for suffix in suffixes.split()}
 
 

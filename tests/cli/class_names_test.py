@@ -7,7 +7,12 @@ from tests.cli.commands_test import TINY, fails
 from tests.data.photos import album
 
 SMALL = ['--config.data.name=folder', '--config.data.path=set', '--config.data.image_size=28']
-SMALL += ['--config.batch_size=4', '--config.steps=2', '--config.num_samples=4']
+SMALL += [
+    '--config.data.num_examples=0',
+    '--config.batch_size=4',
+    '--config.steps=2',
+    '--config.num_samples=4',
+]
 CONDITIONAL = '--config.conditional=True'
 
 LACKING = {
@@ -15,7 +20,7 @@ LACKING = {
     'a stray picture': (
         ['cat/a.jpg', 'dog/b.jpg', 'stray.jpg'],
         [CONDITIONAL],
-        'no classes: 1 of 9 pictures lie in no sub-folder, such as stray.jpg',
+        'no classes: 1 of 9 pictures lie in no sub-folder, such as 000.jpg',
     ),
     'a class of broken pictures': (
         ['cat/a.jpg', 'dog/b.jpg', 'fox/broken.jpg'],
@@ -52,7 +57,7 @@ def test_what_lacks_classes_is_one_line(case, command, tmp_path, monkeypatch, ca
             for file in path.parent.iterdir():
                 file.write_text('<html>404</html>')
     output = '--workdir=run' if command == 'train' else '--output=sheet.png'
-    line = fails(capsys, command, f'--config={TINY[9:]}', *SMALL, *flags, output)
+    line = fails(capsys, command, TINY, *SMALL, *flags, output)
     assert message in line
     assert [path.name for path in tmp_path.iterdir() if path.name != 'cache'] == ['set']
 

@@ -68,7 +68,7 @@ def test_an_empty_folder_says_what_is_looked_for(tmp_path):
 
 READ = ['a.jpg', 'a.JPE', 'a.jfif', 'a.tif', 'a.TIFF', 'a.avif', 'a.heic', 'a.HIF', 'DSC_0001']
 READ += ['Mr. Brown', 'photo.2024', '2024-05-01 at 10.30']  # a dot makes no suffix
-NAMED = ['a.dng', 'a.CR2', 'a.MOV', 'a.mp4', 'a.psd', 'a.jxl', 'a.jpg_large', 'a.jpg~', 'a.bak']
+NAMED = ['a.dng', 'a.CR2', 'a.MOV', 'a.3gp', 'a.psd', 'a.jxl', 'a.jpg_large', 'a.jpg~', 'a.bak']
 SILENT = ['notes.txt', 'notes', 'Thumbs.db', 'desktop.ini', '.DS_Store', '._a.jpg', '.heic']
 
 
