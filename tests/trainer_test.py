@@ -213,7 +213,7 @@ def train_measuring(drawn, monkeypatch, tmp_path):
         monkeypatch.setattr(observers, 'make', lambda *_, **__: found)
         measured = {'evaluate.every': float(bool(samples))}
         train(tiny(steps=steps, **measured, **changes), tmp_path)
-        return workdirs.read_facts(tmp_path)['evaluation']
+        return list(workdirs.read_facts(tmp_path)['evaluation'])
 
     return run
 
