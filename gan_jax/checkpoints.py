@@ -429,9 +429,8 @@ def _compare(
       UserError: the stored ones have other names, shapes or dtypes.
     """
     leaves, _ = jax.tree_util.tree_flatten_with_path(like)
-    wanted = {
-        name: leaf for path, leaf in leaves if only is None or (name := leaf_path(path)) in only
-    }
+    named = {leaf_path(path): leaf for path, leaf in leaves}
+    wanted = {path: leaf for path, leaf in named.items() if only is None or path in only}
     for path in (*wanted, *arrays):
         there, here = _describe(arrays.get(path)), _describe(wanted.get(path))
         if there != here:

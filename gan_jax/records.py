@@ -128,12 +128,13 @@ def _of_scalar(kind: Any, value: Any, field: str) -> Any:
 
 
 def _of_union(kinds: tuple, value: Any, field: str) -> Any:
-    for kind in kinds[:-1]:
+    errors = []
+    for kind in kinds:
         try:
             return of(kind, value, field)
-        except Wrong:
-            pass
-    return of(kinds[-1], value, field)
+        except Wrong as error:
+            errors.append(error)
+    raise max(errors, key=lambda error: str(error).count('.'))  # of the kind that fits the furthest
 
 
 def _of_tuple(inside: tuple, value: Any, field: str) -> tuple:

@@ -372,7 +372,7 @@ class Loop:
     def _sample(self, state: GanState, step: int) -> None:
         with (
             self._run.recorder.paused(),
-            self._run.progress.waiting('compiling what draws the samples'),
+            self._run.progress.waiting('compiling and drawing the samples'),
         ):
             images = self._run.task.preview(runners.local(state), self._run.shown)
             self._run.recorder.samples(step, jax.device_get(images))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 import errno
 import functools
+import json
 import os
 from pathlib import Path
 import shutil
@@ -24,6 +25,7 @@ import pytest
 from gan_jax import states, types
 import gan_jax.checkpoints
 from gan_jax.checkpoints import Checkpoints
+import gan_jax.digests
 from gan_jax.digests import digest
 from gan_jax.errors import UserError
 from tests import disks
@@ -315,6 +317,28 @@ class TestDamage:
             if not content[place : place + 1].isspace():
                 with pytest.raises(UserError, match='damaged'):
                     checkpoints.read_meta(7)
+
+    @pytest.mark.parametrize('kind', ['pipe', 'outside', 'list', 'text', 'meta', '_METADATA', 'd'])
+    def test_by_a_forger_who_mends_the_manifest_is_one_line(self, tmp_path, saved_step, kind):
+        step = shutil.copytree(saved_step, tmp_path / '7')
+        manifest = gan_jax.digests.folder_digests(step)
+        del manifest['manifest.json']
+        forged = {'list': [], 'text': dict.fromkeys(manifest, 1)}.get(kind)
+        if kind == 'pipe':
+            os.mkfifo(step / 'pipe')
+            forged = manifest | {'pipe': '0' * 64}
+        elif kind == 'outside':
+            (tmp_path / 'secret').write_text('x')
+            forged = manifest | {'../secret': gan_jax.digests.file_digest(tmp_path / 'secret')}
+        elif forged is None:
+            for name in [name for name in manifest if kind in Path(name).parts or kind in name[:4]]:
+                (step / name).write_text('{"tree_metadata": [], "digest": 5}')
+                manifest[name] = gan_jax.digests.file_digest(step / name)
+        (step / 'manifest.json').write_text(json.dumps(forged or manifest))
+        checkpoints = Checkpoints(tmp_path, keep=1)
+        with pytest.raises(UserError, match='7.*(damaged|cannot be read|absent)') as caught:
+            checkpoints.restore(7, make_state())
+        assert '\n' not in str(caught.value)
 
     def test_of_the_newest_steps_falls_back_with_one_warning_each(self, checkpoints, caplog):
         save_all(checkpoints, 1, 2, 3)

@@ -208,7 +208,7 @@ def test_whether_the_balance_was_lost_is_said(aucs, said, tmp_path):
 
 
 def test_distances_are_shown_with_what_they_are_of(tmp_path):
-    write_facts(tmp_path, evaluate={'best': 'frechet_digits'})
+    write_facts(tmp_path, evaluate={'best': 'frechet_digits', 'every': 1.0})
     facts = json.loads((tmp_path / 'run.json').read_text())
     facts['evaluation'] = {
         'features': {'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none'},

@@ -207,7 +207,7 @@ def train_measuring(drawn, monkeypatch, tmp_path):
         monkeypatch.setattr(observers, 'make', lambda *_, **__: found)
         measured = {'evaluate.every': float(bool(samples))}
         train(tiny(steps=steps, **measured, **changes), tmp_path)
-        return runs.read_facts(tmp_path)['evaluation']
+        return list(runs.read_facts(tmp_path)['evaluation'])
 
     return run
 
