@@ -88,6 +88,7 @@ WORDS: Mapping[str, Word] = {
     'cat_share': Word('Cats', '{:.1%}', 'samples that ImageNet would call a house cat'),
     'classes_present': Word('Classes present', '{}', 'of 10, with at least 1 % of the samples'),
     'carries_color': Word('Carry color', '{:.1%}', 'samples as the augmentation makes them', False),
+    'carries_soft_color': Word('Carry soft color', '{:.1%}', 'as augmentation makes them', False),
     'carries_translation': Word('Carry translation', '{:.1%}', 'samples with a grey border', False),
     'carries_cutout': Word('Carry cutout', '{:.1%}', 'samples with a grey hole', False),
     'carries_small_cutout': Word('Carry small cutout', '{:.1%}', 'samples with a grey hole', False),

@@ -8,7 +8,7 @@ import pytest
 
 from gan_jax import augment, images
 from gan_jax.data import mnist5k
-from gan_jax.evaluation import leaks
+from gan_jax.evaluation import leaks, text
 
 
 @pytest.fixture(scope='module')
@@ -92,3 +92,7 @@ def test_a_leak_is_a_figure_and_a_note_that_says_what_to_do(digits):
     [note] = leaks.notes(found, adapts=False)
     assert 'ada.limit' in leaks.notes(found, adapts=True)[0]
     assert note.startswith('100% of the samples carry the augmentation cutout: ')
+
+
+def test_every_augmentation_has_a_word_in_the_table():
+    assert {f'carries_{name}' for name in leaks.TRACES} <= text.WORDS.keys()
