@@ -8,6 +8,7 @@ import contextlib
 import gc
 import math
 from pathlib import Path
+import shlex
 import time
 from typing import Any, NamedTuple
 
@@ -85,7 +86,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
         )
         if cluster.decide(lambda: not overwrite and _is_finished(config, workdir, checkpoints)):
-            print(_finished(config, workdir, max(checkpoints.steps()), command))
+            print(_finished(config, workdir, max(checkpoints.steps())))
             return True
         dataset = data.load(config.data)
         tasks.check(config, dataset)
@@ -151,11 +152,13 @@ def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) ->
     return report_file.stat().st_mtime >= saved
 
 
-def _finished(config: ConfigDict, workdir: Path, steps: int, command: str) -> str:
+def _finished(config: ConfigDict, workdir: Path, steps: int) -> str:
     line = f'{workdir} is finished: {steps:,} steps; see {workdir}/report.html'
     if workdirs.has_schedule(config):
         return line
-    return f'{line}; to train longer: {command} --config.steps={2 * steps}'
+    # A study, which has a command of its own, decides its steps itself.
+    longer = f'gan-jax train --workdir={shlex.quote(str(workdir))} --config.steps={2 * steps}'
+    return f'{line}; to train longer: {longer}'
 
 
 def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
