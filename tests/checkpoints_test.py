@@ -323,7 +323,7 @@ class TestDamage:
         step = shutil.copytree(saved_step, tmp_path / '7')
         manifest = gan_jax.digests.folder_digests(step)
         del manifest['manifest.json']
-        forged = {'list': [], 'text': dict.fromkeys(manifest, 1)}.get(kind)
+        forged = {'list': [1], 'text': dict.fromkeys(manifest, 1)}.get(kind)
         if kind == 'pipe':
             os.mkfifo(step / 'pipe')
             forged = manifest | {'pipe': '0' * 64}
