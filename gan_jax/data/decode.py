@@ -4,7 +4,7 @@ import io
 import math
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = frozenset(('.jpg', '.jpeg', '.jfif', '.png', '.webp', '.bmp', '.gif'))
 FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'GIF')  # others may start programs
@@ -62,7 +62,7 @@ def _open(content: bytes) -> Image.Image:
         raise Unreadable('the file is empty')
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise Unreadable('not an image') from None
     width, height = image.size
     if width * height > MAX_PIXELS:

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.layers import Kind, Net
+from gan_jax.layers import Kind as Kind
+from gan_jax.layers import Net as Net
 from gan_jax.nets import (
     dcgan,
     dcgan_mnist,
