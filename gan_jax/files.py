@@ -93,3 +93,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
         writer.writerows(rows)
         text.flush()
         return buffer.getvalue()
+
+
+def arrays(**named: np.ndarray) -> bytes:
+    """An .npz file of the arrays, compressed."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **named)
+    return buffer.getvalue()

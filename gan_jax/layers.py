@@ -209,7 +209,7 @@ class BatchNorm(nn.BatchNorm):
     debias: bool = False
 
     @nn.compact
-    def __call__(  # type: ignore[override] - as our layers it is told `train`, not what follows
+    def __call__(  # type: ignore[override]  # as all layers here it is told `train`
         self, x: jax.Array, *, train: bool, batch_moments: bool | None = None
     ) -> jax.Array:
         """Normalises the channels of [..., C].

@@ -42,11 +42,17 @@ def normal(keys: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
     Drawn flat: XLA takes seconds to compile the same draw in four dimensions on a CPU.
     """
-    draw = jax.vmap(lambda key: jax.random.normal(key, (math.prod(shape),)))
-    return draw(keys).reshape(-1, *shape)
+
+    def draw(key: jax.Array) -> jax.Array:
+        return jax.random.normal(key, (math.prod(shape),))
+
+    return jax.vmap(draw)(keys).reshape(-1, *shape)
 
 
 def uniform(keys: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """U(0, 1) of `shape` for each key, float32 [B, *shape]; flat like `normal`."""
-    draw = jax.vmap(lambda key: jax.random.uniform(key, (math.prod(shape),)))
-    return draw(keys).reshape(-1, *shape)
+
+    def draw(key: jax.Array) -> jax.Array:
+        return jax.random.uniform(key, (math.prod(shape),))
+
+    return jax.vmap(draw)(keys).reshape(-1, *shape)

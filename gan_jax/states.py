@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from flax import struct
 from flax.training import train_state
 import jax
+from jax.typing import ArrayLike
 import numpy as np
 
 from gan_jax.types import Batch, Pair
@@ -90,7 +91,7 @@ class Translator(NamedTuple):
     """
 
     variables: Callable[[GanState], Any]
-    call: Callable[[Any, jax.Array, jax.Array], jax.Array]
+    call: Callable[[Any, jax.Array, ArrayLike], jax.Array]
     translate: Callable[..., Any]
     image_shape: tuple[int, int, int]
 

@@ -50,7 +50,7 @@ class Run(NamedTuple):
     runner: runners.Runner
     feed: feeds.Feed
     observers: tuple[observers.Observer, ...]
-    shown: Batch
+    shown: Batch[np.ndarray]
     checkpoints: Checkpoints
     recorder: Recorder | Onlooker
     progress: Progress

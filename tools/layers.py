@@ -19,8 +19,10 @@ def imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.ImportFrom) and node.module == ROOT.name:
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or '').startswith(f'{ROOT.name}.'):
-            yield node.module.split('.')[1]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            package, *inside = node.module.split('.')
+            if package == ROOT.name:
+                yield inside[0]
 
 
 def arrows() -> dict[str, set[str]]:

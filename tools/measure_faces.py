@@ -5,7 +5,7 @@
 or, with `--report=CSV`, of the faces that `gan-jax clean` kept of these photos.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import csv
 import hashlib
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from absl import app, flags
 import cv2
+from cv2 import data as opencv_data
 import numpy as np
 
 from gan_jax.errors import UserError
@@ -65,7 +66,7 @@ def read_photos(folder: Path, boxes: Path) -> list[Photo]:
     Raises:
       UserError: a file is missing, or a row is not file,cx,cy,w,h.
     """
-    faces: dict[str, list] = {}
+    faces: dict[str, list[list[float]]] = {}
     try:
         with boxes.open(encoding='utf-8', newline='') as file:
             for row in csv.DictReader(file):
@@ -137,7 +138,7 @@ def measure(photos: Sequence[Photo], detect: Detector) -> tuple[Counts, float]:
     return total(counts), len(photos) / (time.perf_counter() - start)
 
 
-def report(photos: Sequence[Photo], detectors: Mapping[str, Callable]) -> str:
+def report(photos: Sequence[Photo], detectors: Mapping[str, Detector]) -> str:
     """A table in Markdown: each detector on both halves."""
     lines = ['| detector | photos | true | reported | right | precision | recall | photos/s |']
     lines.append('|---|---|---|---|---|---|---|---|')
@@ -163,8 +164,10 @@ def kept(report_file: Path) -> dict[str, list[Face]]:
         with report_file.open(newline='', encoding='utf-8') as file:
             for row in csv.DictReader(file):
                 if row['decision'] == 'kept':
-                    box = [float(row[key]) for key in ('x', 'y', 'width', 'height', 'score')]
-                    faces.setdefault(row['file'], []).append(Face(*box, 0.0))
+                    box = (float(row[key]) for key in ('x', 'y', 'width', 'height', 'score'))
+                    x, y, width, height, score = box
+                    face = Face(x, y, width, height, score, 0.0)
+                    faces.setdefault(row['file'], []).append(face)
     except (OSError, LookupError, TypeError, ValueError) as error:
         raise UserError(f'--report={report_file}: {error}') from error
     return faces
@@ -189,7 +192,7 @@ def report_of_kept(photos: Sequence[Photo], faces: Mapping[str, list[Face]]) -> 
 def cascades() -> Detector:
     """OpenCV's two cascades of cat faces, as they come: what the net is compared with."""
     kinds = ('', '_extended')
-    files = (f'{cv2.data.haarcascades}haarcascade_frontalcatface{kind}.xml' for kind in kinds)
+    files = (f'{opencv_data.haarcascades}haarcascade_frontalcatface{kind}.xml' for kind in kinds)
     finders = [cv2.CascadeClassifier(file) for file in files]
 
     def detect(image: np.ndarray) -> list[Face]:
@@ -198,7 +201,8 @@ def cascades() -> Detector:
         for finder in finders:
             found = finder.detectMultiScale3(grey, 1.1, 3, outputRejectLevels=True)
             for box, weight in zip(found[0], found[2], strict=True):
-                faces.append(Face(*map(float, box), float(weight), 0.0))
+                x, y, width, height = map(float, box)
+                faces.append(Face(x, y, width, height, float(weight), 0.0))
         return suppress(faces)
 
     return detect

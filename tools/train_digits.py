@@ -82,7 +82,9 @@ def make_step(optimizer: optax.GradientTransformation) -> Any:
         return loss, updated['batch_stats']
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def step(learner: Learner, batch: Batch, key: jax.Array) -> tuple[Learner, jax.Array]:
+    def step(
+        learner: Learner, batch: Batch[jax.Array], key: jax.Array
+    ) -> tuple[Learner, jax.Array]:
         image = batch.image.astype(jnp.float32) / 255
         shift_keys, shuffle_keys, dropout = (jax.random.fold_in(key, use) for use in range(3))
         x = jax.vmap(shifted)(jax.random.split(shift_keys, len(image)), image)
@@ -99,7 +101,7 @@ def make_step(optimizer: optax.GradientTransformation) -> Any:
     return step
 
 
-def batches(examples: Batch) -> Iterator[Batch]:
+def batches(examples: Batch[np.ndarray]) -> Iterator[Batch[np.ndarray]]:
     """EPOCHS passes over the examples, each in an order of its own."""
     random = np.random.default_rng(SEED)
     for epoch in range(EPOCHS):
@@ -110,7 +112,7 @@ def batches(examples: Batch) -> Iterator[Batch]:
         print(f'epoch {epoch + 1} of {EPOCHS}', flush=True)
 
 
-def fit(examples: Batch) -> Learner:
+def fit(examples: Batch[np.ndarray]) -> Learner:
     """Trains on uint8 [N, 28, 28, 1] and int32 [N]."""
     key = jax.random.key(SEED)
     steps = EPOCHS * (len(examples.label) // BATCH)
@@ -135,7 +137,7 @@ def stored(learner: Learner) -> dict[str, np.ndarray]:
     }
 
 
-def accuracy(variables: Any, examples: Batch) -> float:
+def accuracy(variables: Any, examples: Batch[np.ndarray]) -> float:
     """The share of examples that are recognised."""
     logits = jax.jit(lambda x: digits.Net().apply(variables, x)[1])
     right = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import shlex
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -78,7 +78,9 @@ def main(invocation: Invocation) -> None:
     _report(summary, output, values, time.perf_counter() - started)
 
 
-def _asked(values: flags.FlagValues, keep: tuple[str, ...], reject: tuple[str, ...]) -> dict:
+def _asked(
+    values: flags.FlagValues, keep: tuple[str, ...], reject: tuple[str, ...]
+) -> dict[str, Any]:
     """The settings that decide the result, besides the photos."""
     names = ('detector', 'size', 'min_face', 'min_sharpness')
     return {name: values[name].value for name in names} | dict(keep=keep, reject=reject)

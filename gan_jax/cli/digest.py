@@ -15,11 +15,11 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Restores the state and hashes it."""
+    from gan_jax import digests
     from gan_jax.cli import startup
-    from gan_jax.records import checkpoints
     from gan_jax.use import trained
 
     startup.prepare()
     state = trained.load(invocation.flags.workdir, invocation.flags.step).state
     print(f'step {int(state.step)}')
-    print(checkpoints.digest(state))
+    print(digests.digest(state))

@@ -128,7 +128,7 @@ def define_path(
     absl_flags.DEFINE(_PathParser(f'--{name}'), name, default, text, flag_values=values)
 
 
-class _PathParser(absl_flags.ArgumentParser):
+class _PathParser(absl_flags.ArgumentParser[Path]):
     def __init__(self, flag: str):
         self._flag = flag
 

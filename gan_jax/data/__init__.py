@@ -20,7 +20,7 @@ from gan_jax.data import (
 from gan_jax.data import (
     image_files as image_files,
 )
-from gan_jax.data.datasets import Dataset
+from gan_jax.data.datasets import Dataset as Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.types import DataSpec
 

@@ -106,14 +106,14 @@ class Joined:
         indices = np.asarray(indices)
         own = indices < len(self._source)
         shape = indices.shape + self._more.image.shape[1:]
-        found = Batch(np.empty(shape, np.uint8), np.empty(indices.shape, np.int32))
+        image, label = np.empty(shape, np.uint8), np.empty(indices.shape, np.int32)
         parts = (
             (own, self._source.take(indices[own])) if own.any() else None,
             (~own, Batch(*(leaf[indices[~own] - len(self._source)] for leaf in self._more))),
         )
         for place, part in filter(None, parts):
-            found.image[place], found.label[place] = part
-        return found
+            image[place], label[place] = part
+        return Batch(image, label)
 
     def arrays(self) -> Batch[np.ndarray]:
         """All of them: uint8 [N, H, W, C] and int32 [N]."""

@@ -28,8 +28,7 @@ from gan_jax.data.datasets import INFO
 
 SHARD_BYTES = 2**28  # of pixels in a file
 
-# Numbers of examples; each a PNG file and a label.
-Numbered = Generator[tuple[int, tuple[bytes, int]], None, None]
+Numbered = Generator[tuple[int, dict[str, Any]], None, None]  # examples by number
 
 
 class Contents(NamedTuple):
@@ -49,7 +48,7 @@ class Contents(NamedTuple):
     ]
 
 
-class Images(tfds.core.GeneratorBasedBuilder):
+class Images(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]  # tfds has no types
     """Images, and labels where there are classes."""
 
     name = 'gan_jax'
@@ -109,18 +108,18 @@ class Images(tfds.core.GeneratorBasedBuilder):
             name=name, shard_lengths=lengths, num_bytes=size, filename_template=template
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Numbered]:
         splits = self._contents.splits(dl_manager)
         return {name: self._generate_examples(examples) for name, examples in splits.items()}
 
-    def _generate_examples(self, examples: Callable[[], Iterable[tuple[bytes, int]]]) -> Iterator:
+    def _generate_examples(self, examples: Callable[[], Iterable[tuple[bytes, int]]]) -> Numbered:
         labelled = bool(self._contents.class_names)
         for index, (encoded, label) in enumerate(examples()):
             features = {'image': encoded}
             yield index, features | ({'label': int(label)} if labelled else {})
 
 
-def _record(example: dict) -> bytes:
+def _record(example: Mapping[str, Any]) -> bytes:
     """The stored form of an example: what tfds would write, without its passes in Python."""
     image = tf_feature.BytesList(value=[example['image']])
     feature = {'image': tf_feature.Feature(bytes_list=image)}

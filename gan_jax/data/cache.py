@@ -221,7 +221,7 @@ class DecodedWriter:
     def _finish(self) -> None:
         if not self._resident:
             (self._draft / 'images.npy').unlink()
-        kept = dict(
+        kept: dict[str, np.ndarray] = dict(
             labels=self._labels,
             digests=self._digests,
             contents=self._contents,

@@ -280,7 +280,7 @@ class _Copy:
         self._given = folder, attribute, size, crop
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type['_Copy'], tuple[Path, str, int, int]]:
         return _Copy, self._given
 
     def __call__(self, place: tuple[str, int]) -> tuple[np.ndarray, int]:

@@ -161,7 +161,7 @@ def prefetch(
     Raises:
       whatever the iterator or `place` raises, at the item that raised it.
     """
-    ready = queue.SimpleQueue()
+    ready: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
     free = threading.Semaphore(depth)
     closed = threading.Event()
 

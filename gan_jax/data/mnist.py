@@ -1,6 +1,6 @@
 """`mnist`: 60,000 training and 10,000 test digits, from a folder or downloaded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import errno
 import functools
 import gzip
@@ -63,11 +63,17 @@ def load(config: ConfigDict) -> Dataset:
 def _prepare(folder: Path | None) -> Path:
     from gan_jax.data import builders
 
-    def splits(manager: 'tfds.download.DownloadManager') -> dict:
+    def splits(
+        manager: 'tfds.download.DownloadManager',
+    ) -> dict[str, Callable[[], Iterator[tuple[bytes, int]]]]:
         paths = {name: folder / name for name in MD5} if folder else download(manager)
-        return {split: lambda split=split: encoded(*read_split(paths, split)) for split in SPLITS}
+        return {split: functools.partial(_encoded, paths, split) for split in SPLITS}
 
     return builders.prepare('mnist-2', builders.Contents((28, 28, 1), DIGITS, splits))
+
+
+def _encoded(paths: Mapping[str, Path], split: str) -> Iterator[tuple[bytes, int]]:
+    return encoded(*read_split(paths, split))
 
 
 def encoded(images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[bytes, int]]:

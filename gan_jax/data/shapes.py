@@ -5,7 +5,9 @@ from ml_collections import ConfigDict
 from gan_jax.types import DataSpec
 
 
-def seen_shape(config: ConfigDict, stored: tuple[int, int, int], panels: int) -> tuple:
+def seen_shape(
+    config: ConfigDict, stored: tuple[int, int, int], panels: int
+) -> tuple[int, int, int]:
     """(H, W, C) of what training sees of stored images (H, W, C).
 
     Args:

@@ -51,7 +51,7 @@ def borders(real: np.ndarray) -> Trace:
     def trace(image: np.ndarray) -> np.ndarray:
         size = np.abs(image).mean(axis=-1)
         lines = size[:, 0], size[:, -1], size[:, :, 0], size[:, :, -1]
-        return -np.min([line.mean(axis=1) for line in lines], axis=0)
+        return -np.stack([line.mean(axis=1) for line in lines]).min(axis=0)
 
     return trace
 

@@ -9,6 +9,7 @@ import threading
 from typing import NamedTuple
 
 import cv2
+from cv2 import data as cascades
 import numpy as np
 
 from gan_jax.errors import UserError, nearest
@@ -137,7 +138,7 @@ class HumanFaces:
     def _cascades(self) -> list[cv2.CascadeClassifier]:
         # A cascade keeps its pyramid of the last image, so that two threads would mix theirs.
         if not hasattr(self._own, 'cascades'):
-            files = (f'{cv2.data.haarcascades}haarcascade_{name}.xml' for name in self.CASCADES)
+            files = (f'{cascades.haarcascades}haarcascade_{name}.xml' for name in self.CASCADES)
             self._own.cascades = [cv2.CascadeClassifier(file) for file in files]
         return self._own.cascades
 

@@ -147,7 +147,7 @@ def _outputs(album: Album, rows: Sequence[Row]) -> list[str]:
     return outputs
 
 
-def _report(album: Album, rows: Sequence[Row], outputs: Sequence[str]) -> list[tuple]:
+def _report(album: Album, rows: Sequence[Row], outputs: Sequence[str]) -> list[tuple[str, ...]]:
     table = []
     for row, output in zip(rows, outputs, strict=True):
         box = [f'{value:.1f}' for value in row.face[:4]] if row.face else [''] * 4
@@ -158,11 +158,11 @@ def _report(album: Album, rows: Sequence[Row], outputs: Sequence[str]) -> list[t
 
 def _details(
     album: Album, rows: Sequence[Row], outputs: Sequence[str], settings: Settings
-) -> list[tuple]:
+) -> list[tuple[str, ...]]:
     table = []
     for row, output in zip(rows, outputs, strict=True):
         why = row.why if row.like is None else f'like {shown(outputs[row.like])}'
-        figures: tuple = ('', '', '', '')
+        figures: tuple[str, ...] = ('', '', '', '')
         if row.square:
             crop = f'{row.sharpness:.3f}', f'{row.square.side:.1f}'
             enlarged = row.enlarged(settings.size)

@@ -9,7 +9,8 @@ from jax.typing import DTypeLike
 from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.layers import Kind, Net
+from gan_jax.layers import Kind as Kind
+from gan_jax.layers import Net as Net
 from gan_jax.nets import (
     dcgan,
     dcgan_mnist,

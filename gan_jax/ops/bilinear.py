@@ -30,6 +30,8 @@ import jax.numpy as jnp
 from gan_jax.ops import cpu, plain
 from gan_jax.ops.windows import Window
 
+Map = Callable[[jax.Array, jax.Array, Window], jax.Array]
+
 
 def down(big: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """[N, H, W, C_big], [kh, kw, C_big, C_small] -> [N, h, w, C_small]."""
@@ -59,7 +61,7 @@ def _kernel_shape(big: Any, small: Any, window: Window) -> tuple[int, ...]:
 
 
 def primitive(
-    name: str, shape: Callable[..., tuple[int, ...]], default: Callable, on_cpu: Callable
+    name: str, shape: Callable[..., tuple[int, ...]], default: Map, on_cpu: Map
 ) -> Primitive:
     """A bilinear map as a primitive of JAX: `shape` of its result, and its forms."""
     made = Primitive(f'conv_{name}')
@@ -70,7 +72,7 @@ def primitive(
         return left.update(shape=shape(left, right, window), weak_type=False)
 
     @lru_cache
-    def compiled(window: Window) -> Callable:
+    def compiled(window: Window) -> Callable[..., jax.Array]:
         return jax.jit(partial(made.bind, window=window))
 
     def implementation(left: jax.Array, right: jax.Array, *, window: Window) -> jax.Array:
@@ -106,7 +108,11 @@ def differentiate(down: Primitive, up: Primitive, corr: Primitive) -> None:
 
 
 def _batch(
-    primitive: Primitive, operands: tuple, axes: tuple, *, window: Window
+    primitive: Primitive,
+    operands: tuple[jax.Array, jax.Array],
+    axes: tuple[int | None, int | None],
+    *,
+    window: Window,
 ) -> tuple[jax.Array, int]:
     """Under vmap: a batch of maps with one kernel is a larger batch; else one by one."""
     left, right = operands

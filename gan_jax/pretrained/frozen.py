@@ -42,7 +42,8 @@ def _efficientnet_maps(variables: Tree, image: jax.Array) -> list[jax.Array]:
     # From level / 127.5 - 1 to (level - 127) / 128.
     x = (127.5 * image + 0.5) / 128
     net = efficientnet_lite0.Maps(parent=None)
-    return list(net.apply(variables, x).values())
+    maps: Any = net.apply(variables, x)
+    return list(maps.values())
 
 
 def _load_squeezenet(asked: str) -> Tree:

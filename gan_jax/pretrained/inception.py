@@ -7,7 +7,7 @@ file, `pt_inception-2015-12-05-6726825d.pth` or one of the same names.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import chex
 from flax import linen as nn
@@ -46,7 +46,7 @@ class Branch(NamedTuple):
     pool: str = ''
 
 
-def _chain(name: str, *given: tuple) -> tuple[Filter, ...]:
+def _chain(name: str, *given: tuple[Any, ...]) -> tuple[Filter, ...]:
     """Filters name_1, name_2, ..."""
     return tuple(Filter(f'{name}_{number}', *rest) for number, rest in enumerate(given, 1))
 

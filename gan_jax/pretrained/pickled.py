@@ -25,7 +25,7 @@ class _Dtype:
     def __init__(self, kind: str, *flags: int):
         self.kind = kind
 
-    def __setstate__(self, state: tuple):
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.kind = state[1] + self.kind
 
 
@@ -37,7 +37,7 @@ class _Array:
     def __init__(self, *empty: Any):
         pass
 
-    def __setstate__(self, state: tuple):
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, data = state
         numbers = np.frombuffer(data, np.dtype(dtype.kind))
         self.content = numbers.reshape(shape, order='F' if fortran else 'C')

@@ -184,7 +184,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
         nets=Pair(gen, disc),
         ema=shared.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
     )
-    return state, gen_metrics | metrics
+    return state, {**gen_metrics, **metrics}
 
 
 def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:

@@ -213,7 +213,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
         nets=Pair(gen, disc),
         ema=shared.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
     )
-    return state, gen_metrics | metrics
+    return state, {**gen_metrics, **metrics}
 
 
 def pseudo_labels(recipe: Recipe, state: GanState, image: jax.Array) -> jax.Array:
@@ -317,7 +317,8 @@ def _objective(
 ) -> tuple[jax.Array, tuple[shared.Stats, dict[str, jax.Array]]]:
     """The weighted terms of the batches that are seen, D's statistics after, and metrics."""
     logits, stats = game.apply_each(disc, params, seen)
-    total, metrics = jnp.zeros(()), {}
+    total = jnp.zeros(())
+    metrics: dict[str, jax.Array] = {}
     for name, weight in game.recipe.weights.items():
         for batch, term in DISC_TERMS.get(name, {}).items():
             if batch in seen:
@@ -385,7 +386,8 @@ def update_gen(
     def objective(image: jax.Array) -> jax.Array:
         # XLA drops the pass of the real images where no term looks at it.
         pair = seen(image, 'fake'), seen(real, 'unlabelled')
-        return sum(weight * GEN_TERMS[name](game, *pair) for name, weight in terms.items())
+        parts = (weight * GEN_TERMS[name](game, *pair) for name, weight in terms.items())
+        return sum(parts, start=jnp.zeros(()))
 
     loss, fake_grad = jax.value_and_grad(objective)(generated.image)
     (grads,) = generated.pullback(fake_grad)
@@ -411,7 +413,8 @@ def probabilities(modules: Pair[nn.Module], variables: Any, image: jax.Array) ->
 
 def _classes(modules: Pair[nn.Module], variables: Any, image: jax.Array) -> jax.Array:
     pixels = images.normalise(image, modules.gen.pixel_range)
-    return modules.disc.apply(variables, pixels, train=False)
+    logits: Any = modules.disc.apply(variables, pixels, train=False)
+    return logits
 
 
 def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:

@@ -128,7 +128,7 @@ def _noise_schedule(
     return lambda step: std * jnp.maximum(0.0, 1 - step.astype(jnp.float32) / decay_steps)
 
 
-def init(recipe: Recipe, inputs: Pair[tuple[jax.Array, ...]]) -> GanState:
+def init(recipe: Recipe, inputs: Pair[tuple[Any, ...]]) -> GanState:
     """A fresh state: parameters from the seed, zeroed moments, step 0.
 
     Args:
@@ -241,9 +241,12 @@ class Game(NamedTuple, Generic[R]):
         batch apart; the running ones move by the mean of all.
         """
         keys = jnp.stack([self._dropout_key(purpose) for purpose in batches])
-        each = jax.vmap(lambda inputs, key: self._pass(net, params, inputs, key, options))
+
+        def each(inputs: tuple[Any, ...], key: jax.Array) -> tuple[Any, Stats]:
+            return self._pass(net, params, inputs, key, options)
+
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *batches.values())
-        out, stats = each(stacked, keys)
+        out, stats = jax.vmap(each)(stacked, keys)
         by_purpose = {
             purpose: jax.tree.map(lambda leaf, k=k: leaf[k], out)
             for k, purpose in enumerate(batches)
@@ -336,7 +339,7 @@ def make_sampler(latent: latents.Latent, generator: nn.Module) -> Sampler:
     """
 
     def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
-        image = generator.apply(generator_variables(state), z, label, train=False)
+        image: Any = generator.apply(generator_variables(state), z, label, train=False)
         return images.to_uint8(image, generator.pixel_range)
 
     return Sampler(

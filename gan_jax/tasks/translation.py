@@ -18,6 +18,7 @@ import chex
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from ml_collections import ConfigDict
 import numpy as np
 import optax
@@ -186,7 +187,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
         nets=Pair(gen, disc),
         ema=shared.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
     )
-    return state, gen_metrics | disc_metrics
+    return state, {**gen_metrics, **disc_metrics}
 
 
 def split(pairs: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -396,7 +397,7 @@ def translate(
     generator: nn.Module,
     variables: Any,
     image: jax.Array,
-    seed: jax.Array,
+    seed: ArrayLike,
     *,
     batch_moments: bool,
     dropout: bool,
@@ -417,8 +418,15 @@ def translate(
     rngs = {'dropout': rng.purpose_key(jax.random.key(seed), 'translate')}
 
     def one(image: jax.Array) -> jax.Array:
-        mode = dict(train=False, batch_moments=batch_moments, dropout=dropout)
-        return generator.apply(variables, image[None], rngs=rngs, **mode)[0]
+        made: Any = generator.apply(
+            variables,
+            image[None],
+            rngs=rngs,
+            train=False,
+            batch_moments=batch_moments,
+            dropout=dropout,
+        )
+        return made[0]
 
     return jax.vmap(one)(images.normalise(image, generator.pixel_range))
 

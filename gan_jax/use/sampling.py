@@ -133,7 +133,7 @@ def lerp(start: jax.Array, end: jax.Array, along: float) -> jax.Array:
 def walk(draw: Draw, frames: int, latent: str) -> Iterator[np.ndarray]:
     """Latents [num, latent_dim] of each frame of a closed walk through STOPS random ones."""
     between = {'normal': slerp, 'uniform': lerp}[latent]
-    stops = [draw.latent(stop) for stop in range(STOPS)]
+    stops = [jnp.asarray(draw.latent(stop)) for stop in range(STOPS)]
     for frame in range(frames):
         stop, along = divmod(frame * STOPS / frames, 1)
         start, end = stops[int(stop)], stops[(int(stop) + 1) % STOPS]
