@@ -12,6 +12,8 @@ import shlex
 from typing import Any
 import zlib
 
+import numpy as np
+
 _SUFFIX = re.compile(r'(?<=[^/])\.(?=[^. /]*[a-z])[^. /]+$', re.IGNORECASE)
 
 
