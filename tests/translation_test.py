@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import cli, exporting, translation
+from gan_jax import cli, exporting, images, translation
 from gan_jax.data import inputs
 from gan_jax.evaluation import pairs, text
 from tests import gans, trainer_test
@@ -367,3 +367,15 @@ def test_exported_it_makes_of_any_batch_what_it_makes_of_each(run, tmp_path, cap
     levels = np.rint(255 * made.astype(np.float64))
     wanted = ready(run)(image)
     assert np.abs(levels - wanted).max() <= 1 and np.mean(levels != wanted) < 0.01
+
+
+def test_names_as_long_as_a_disk_takes_are_translated_too(tmp_path):
+    names = 'b' * 251 + '.jpg', 'c' * 250 + '.webp', '猫' * 83 + '.png'
+    (tmp_path / 'in').mkdir()
+    for name in names:
+        (tmp_path / 'in' / name).write_bytes(b'')
+    plan = translation.plan(tmp_path / 'in', tmp_path / 'out', overwrite=False)
+    (tmp_path / 'out').mkdir()
+    for job in plan.jobs:
+        images.write_png(job.output, np.zeros((4, 4, 3), np.uint8))
+    assert len(list((tmp_path / 'out').iterdir())) == len(names)
