@@ -13,7 +13,7 @@ from gan_jax.records import recorder, workdirs
 from gan_jax.use import classifying
 from tests import report_test
 
-NET = dict.fromkeys(text.Features.__annotations__, 'x')
+NET = dict.fromkeys(text.Features.__annotations__, 'x') | {'looked_through': True}
 REAL = {'name': 'mnist5k', 'role': 'held-out images', 'fingerprint': 'f', 'images': 9, 'of': 10}
 BY = {'features': NET, 'reference': REAL, 'samples': 20}
 HEAD = {'run': 'a', 'step': 2, 'seed': 0}
