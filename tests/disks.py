@@ -19,4 +19,5 @@ def tmpfs(directory: Path, options: str) -> Iterator[Path]:
     try:
         yield directory
     finally:
-        subprocess.run(['umount', str(directory)], check=True)
+        # A thread that was writing there may not have closed its file yet.
+        subprocess.run(['umount', '--lazy', str(directory)], check=True)

@@ -147,7 +147,7 @@ LAYOUTS = [
     ('sgan', 'vmap', 2),
     pytest.param('pix2pix', 'vmap', 4, marks=pytest.mark.slow),  # one pair a device
     ('pix2pix_small', 'shard_map', 2),
-    ('pix2pix_projected', 'pmap', 2),
+    pytest.param('pix2pix_projected', 'pmap', 2, marks=pytest.mark.slow),
 ]
 
 

@@ -159,6 +159,7 @@ def steps(workdir):
     return checkpoints.Checkpoints(workdir / 'checkpoints', 1).steps()
 
 
+@pytest.mark.slow
 def test_the_best_step_is_kept_besides_the_newest(figure, tmp_path):
     train(tiny(**figure), tmp_path / 'run')
     assert steps(tmp_path / 'run') == [5, 6, 8]  # 5 is no saving point
@@ -179,6 +180,7 @@ def test_the_best_step_is_kept_besides_the_newest(figure, tmp_path):
     assert int(trained.load(tmp_path / 'run', 'best').state.step) == 12
 
 
+@pytest.mark.slow
 def test_a_nan_after_the_best_step_takes_back_what_was_measured_since(
     figure, tmp_path, monkeypatch
 ):
@@ -243,6 +245,7 @@ def test_a_run_that_noted_one_way_to_measure_for_all_steps_goes_on(train_measuri
     assert [entry['samples'] for entry in train_measuring(64, 4)] == [32, 64]
 
 
+@pytest.mark.slow
 def test_a_return_to_an_earlier_step_takes_back_what_was_noted_since(
     train_measuring, tmp_path, monkeypatch
 ):
@@ -260,6 +263,7 @@ def test_a_return_to_an_earlier_step_takes_back_what_was_noted_since(
     assert [entry['after_step'] for entry in train_measuring(64, 8, on_nan='rollback')] == [0, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.newest
 def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(drawn, tmp_path):
     measured = {'evaluate.every': 1, 'evaluate.best': 'frechet_digits', 'evaluate.num_samples': 32}
@@ -331,6 +335,7 @@ def test_the_feed_does_not_change_the_run(finished, tmp_path):
     assert digest(tmp_path) == digest(finished)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_four_devices_resumes_on_one_and_two(tmp_path):
     train(tiny(steps=4, devices=4), tmp_path / '4')
     whole = digest(tmp_path / '4')
@@ -345,6 +350,7 @@ def test_a_checkpoint_of_four_devices_resumes_on_one_and_two(tmp_path):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), ends[0], other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_leaves_and_the_run_goes_on(number, finished, tmp_path, capsys):
     def interrupt_after_a_save():
@@ -475,6 +481,7 @@ def test_overwriting_with_what_cannot_run_deletes_nothing(changes, finished, tmp
     assert digest(workdir) == digest(finished)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('stride', [1, 2])
 def test_no_log_line_counts_a_call_without_its_time(stride, tmp_path, monkeypatch):
     """Every line next to a sample and a checkpoint, and a step that cannot be faster."""
@@ -578,6 +585,7 @@ def test_an_unwritable_workdir_is_refused(tmp_path):
 
 
 # Orbax leaves coroutines of its own unfinished when a write fails.
+@pytest.mark.slow
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 @pytest.mark.parametrize('megabytes', [1, 3])
 def test_a_full_disk_stops_in_one_line_and_the_run_goes_on_with_space(drawn, megabytes, tmp_path):

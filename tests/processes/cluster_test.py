@@ -18,6 +18,8 @@ from gan_jax.records import checkpoints
 from gan_jax.use import trained
 from tests import cluster_worker, fleets, trainer_test
 
+pytestmark = pytest.mark.slow  # two processes that each compile
+
 
 @pytest.fixture(scope='module')
 def fleet(tmp_path_factory):
