@@ -40,6 +40,7 @@ class Setting(NamedTuple):
         if self.smoke:
             with config.unlocked():
                 config_lib.smoke(config)
+                experiments.fill_nets(config)
         return config
 
     def path(self, *names: str) -> Path:

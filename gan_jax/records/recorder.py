@@ -34,7 +34,7 @@ class State(TypedDict):
     elapsed_s: Number
 
 
-_Cells = Mapping[str, Figure | None]  # of a line
+_Cells = Mapping[str, bool | Figure | None]  # of a line
 _STATED = {METRICS: ('step', 'epoch', 'images_seen')}  # in every line; of others the step alone
 
 NOTHING_RECORDED: State = {'window': {}, 'epoch': {}, 'timed_steps': 0, 'elapsed_s': 0.0}

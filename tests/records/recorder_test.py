@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from gan_jax.records.recorder import Recorder, read_rows, sample_paths
+from gan_jax.records.recorder import EVALUATIONS, Recorder, read_rows, sample_paths
 
 NUM_EXAMPLES, BATCH, STEPS, LOG_EVERY = 50, 8, 40, 5
 TIMES = ('images_per_s', 'input_wait_s')
@@ -286,3 +286,9 @@ def test_tensorboard_says_by_what_figures_are_measured(tmp_path):
     assert event.step == 7 and value.metadata.plugin_data.plugin_name == 'text'
     assert value.tensor.string_val[0].startswith(b'Samples: 500; Reference')
     make(tmp_path).measured_by(7, '')  # without TensorBoard it has nobody to tell
+
+
+def test_a_line_of_figures_may_have_flags_and_what_was_not_measured(tmp_path):
+    row = {'step': 3, 'collapsed': True, 'auc': None, 'epoch': 0.5, 'swd': 1.5}
+    (tmp_path / EVALUATIONS).write_text(json.dumps(row) + '\n')
+    assert read_rows(tmp_path, EVALUATIONS) == [row]
