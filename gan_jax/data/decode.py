@@ -94,10 +94,12 @@ def _open(bare: Bare) -> Image.Image:
         raise Unreadable('HEIC: `pip install pillow-heif` makes it readable, or save it as JPEG')
     if bare.kind == 'AVIF' and not features.check('avif'):
         raise Unreadable('AVIF, which this Pillow cannot read: save it as JPEG')
+    if not bare.kind:
+        raise Unreadable('not an image')
     try:
         image = Image.open(io.BytesIO(bare.content), formats=[bare.kind])
-    except (Image.UnidentifiedImageError, KeyError):
-        raise Unreadable('not an image') from None
+    except Image.UnidentifiedImageError:
+        raise Unreadable(f'a broken {bare.kind} file') from None
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise Unreadable(f'{width}x{height} pixels; at most {MAX_PIXELS:,} are decoded')

@@ -82,8 +82,9 @@ def check(config: ConfigDict, dataset: Dataset) -> None:
     count = np.bincount(labels[labels >= 0], minlength=len(dataset.class_names))
     if not count.all():
         name = shown(dataset.class_names[count.argmin()])
-        few = config.data.num_examples
-        remedy = 'raise config.data.num_examples' if few else 'mend or add some, or take it away'
+        remedy = 'mend its pictures or add some, or take its folder away'
+        if config.data.num_examples:
+            remedy = 'raise config.data.num_examples'
         raise UserError(f'{field}: class {name!r} has none of the {len(labels):,} images: {remedy}')
     if config.conditional and (labels < 0).any():
         raise UserError(
