@@ -9,7 +9,7 @@ from typing import Any, Self, TextIO, TypeVar
 
 T = TypeVar('T')
 LINE_INTERVAL_S = 10.0
-WAIT_INTERVAL_S = 5.0
+WAIT_INTERVAL_S = {True: 1.0, False: LINE_INTERVAL_S}  # on a terminal, and elsewhere
 ESTIMATE_S = 15.0  # of steps, after which it says once how long they all will take
 WORTH_SAYING_S = 120.0  # and only if they take so long
 FIGURES = {'loss_g': 'loss G', 'loss_d': 'D', 'd_real': 'D(x)', 'd_fake': 'D(G(z))'}
@@ -82,7 +82,7 @@ class Progress:
 
     def waiting(self, what: str) -> contextlib.AbstractContextManager[None]:
         """While it is entered, says what takes its time, with the seconds as they pass."""
-        return waiting(what, self._display.wait)
+        return waiting(what, self._display.wait, isinstance(self._display, _Bar))
 
     def close(self) -> None:
         """Leaves the bar as it stands."""
@@ -112,17 +112,20 @@ def _to_stderr(line: str) -> None:
 
 
 @contextlib.contextmanager
-def waiting(what: str, show: Callable[[str], None] = _to_stderr) -> Iterator[None]:
+def waiting(
+    what: str, show: Callable[[str], None] = _to_stderr, on_terminal: bool = False
+) -> Iterator[None]:
     """While it is entered, says what takes its time, with the seconds as they pass.
 
     Args:
       what: what is done.
       show: takes each line.
+      on_terminal: whether a line takes the place of the one before.
     """
     started, ended = time.monotonic(), threading.Event()
 
     def tell() -> None:
-        while not ended.wait(WAIT_INTERVAL_S):
+        while not ended.wait(WAIT_INTERVAL_S[on_terminal]):
             show(f'{what}: {time.monotonic() - started:.0f} s')
 
     thread = threading.Thread(target=tell, daemon=True)

@@ -98,7 +98,7 @@ def test_a_terminal_gets_a_bar_that_messages_do_not_break(open_stderr):
 
 @pytest.mark.parametrize('terminal', [True, False])
 def test_what_takes_its_time_is_said_with_the_seconds(open_stderr, terminal, monkeypatch):
-    monkeypatch.setattr('gan_jax.progress.WAIT_INTERVAL_S', 0.05)
+    monkeypatch.setattr('gan_jax.progress.WAIT_INTERVAL_S', {terminal: 0.05})
     stderr = open_stderr(terminal)
     with Progress(10) as progress:
         with progress.waiting('compiling'):
