@@ -110,7 +110,7 @@ class Evaluation(TypedDict):
     reference: Reference
     samples: Positive
     figures: Figures
-    real: Mapping[str, Figure]
+    real: Figures
     notes: tuple[str, ...]
 
 
