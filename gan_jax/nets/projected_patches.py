@@ -30,7 +30,9 @@ class Discriminator(layers.Net):
         sixteenth and below.
       condition_width: channels in which each head sees the condition.
       pixel_weight: of the loss of the discriminator of patches; the heads together have 1.
-      pixel_width, pixel_layers, norm: its `width`, `n_layers` and `norm`; it is `patch`'s.
+      pixel_width: its `width`; it is the discriminator of `patch`.
+      pixel_layers: its `n_layers`.
+      norm: its `norm`.
       pixel_loss: key of `losses.LOSSES`, its own.
     """
 
