@@ -77,7 +77,7 @@ ORDER = (
     ('soft', 'all', 0, HOUR),
     ('today', 'all', 0, SCREEN),
     ('soft_128', 'all', 0, HOUR),
-    ('soft', 'four_fifths', 0, HOUR),
+    ('soft', 'four_fifths', 0, SCREEN),
     *((arm, 'all', 0, SCREEN) for arm in ARMS if arm not in ('soft', 'today', 'soft_128')),
     ('soft', 'all', 1, HOUR),
     ('soft', 'all', 2, HOUR),
