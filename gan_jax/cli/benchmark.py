@@ -99,7 +99,7 @@ def _changed(invocation: Invocation) -> Any:
 
 def busy() -> str:
     """A warning where other programs take part of the machine; '' where it is idle."""
-    load, cores = os.getloadavg()[0], os.cpu_count()
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load < IDLE * cores:
         return ''
     return (

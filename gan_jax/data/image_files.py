@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import stat
 import sys
 import threading
-from typing import NamedTuple
+from typing import Any, NamedTuple
 import zipfile
 
 import numpy as np
@@ -102,7 +102,7 @@ class ZippedFiles(Files):
             local.file = zipfile.ZipFile(self.path)
         return local.file
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return ZippedFiles, (self.path, self.packed_as)  # a copy opens the .zip for itself
 
 

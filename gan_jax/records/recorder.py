@@ -290,7 +290,7 @@ class Onlooker:
     def measured_by(self, step: int, words: str) -> None:
         """Tells nobody."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Nothing: the other process saves its own."""
         return NOTHING_RECORDED
 

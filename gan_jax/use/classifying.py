@@ -117,7 +117,7 @@ def classify_files(
       UserError: there is no image there, the run has no classifier, or negatives cannot be told.
     """
     classifier = Classifier(run)
-    if turn and not _tells_negatives(run):
+    if turn and not _ground(run):
         raise UserError(
             '--invert=auto: the run did not note that its images lie on one ground, dark or light,'
             ' so that negatives cannot be told: leave it out'
@@ -146,8 +146,9 @@ def _answer(run: Trained, probability: np.ndarray, look: str) -> Answer:
     return Answer(run.class_names[best], float(probability[best]), look)
 
 
-def _tells_negatives(run: Trained) -> bool:
-    return run.look is not None and run.look.is_ground
+def _ground(run: Trained) -> looks.Look | None:
+    """How the run's images look, if negatives can be told from them."""
+    return run.look if run.look and run.look.is_ground else None
 
 
 def _picture(content: bytes, run: Trained, turn: bool) -> _Picture:
@@ -160,9 +161,9 @@ def _picture(content: bytes, run: Trained, turn: bool) -> _Picture:
     side = shape[0] + config.jitter
     image = decode.read(content, least_side=0 if config.crop else side)
     look = ''
-    if _tells_negatives(run):
+    if ground := _ground(run):
         seen = decode.square(image, side, config.crop)
-        look = looks.judge(run.look, looks.of(seen[None]))
+        look = looks.judge(ground, looks.of(seen[None]))
     if shape[2] == 1:
         image = image.convert('L').convert('RGB')
     stored = decode.square(image, side, config.crop)[..., : shape[2]]
