@@ -19,8 +19,9 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import experiments, tasks
+from gan_jax import tasks
 from gan_jax.benchmarking import arithmetic
+from gan_jax.config import experiments
 from gan_jax.data import parallel
 from gan_jax.processes import memory
 from gan_jax.types import Batch, DataSpec

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
-
 from gan_jax import data, evaluation, nets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import balance, figures, pairs, sets
+from gan_jax.fields import Config
 from gan_jax.pretrained import features
 from gan_jax.processes import memory
 from gan_jax.states import GanState, Task, Translator
@@ -41,7 +40,7 @@ class Observer(NamedTuple):
 
 
 def make(
-    config: ConfigDict,
+    config: Config,
     task: Task,
     dataset: Dataset,
     *,
@@ -80,7 +79,7 @@ def make(
 
 
 def _of_samples(
-    config: ConfigDict, task: Task, dataset: Dataset
+    config: Config, task: Task, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
     """Computes the metrics of `gan-jax evaluate` that `config.evaluate.figures` asks for."""
     own = config.evaluate
@@ -106,7 +105,7 @@ def _of_samples(
 
 
 def _of_pairs(
-    config: ConfigDict, translator: Translator, dataset: Dataset
+    config: Config, translator: Translator, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
     """Scores of training pairs and of as many held-out ones, and figures by a feature net."""
     own, sets = config.evaluate, {'': (pairs.TRAIN, dataset)}
@@ -128,7 +127,7 @@ def _of_pairs(
     return pairs.observer(translator, measured, config.data, net, own.figures), facts
 
 
-def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
+def _net(config: Config, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
     seen = nets.looked_through(config)
     name = config.evaluate.features or features.default(image_shape, seen)
     return evaluation.load_net(name, config.evaluate.weights)

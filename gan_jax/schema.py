@@ -98,6 +98,8 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
     Raises:
       Wrong: it is not of the type.
     """
+    if kind == Object:
+        return _checked(dict, 'an object', value, field)
     origin, inside = get_origin(kind), get_args(kind)
     if origin is Annotated:
         found = of(inside[0], value, field)
@@ -117,8 +119,6 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
 
 
 def _of_scalar(kind: Any, value: Any, field: str) -> Any:
-    if kind == Object:
-        return _checked(dict, 'an object', value, field)
     if kind in (None, types.NoneType):
         return _checked(types.NoneType, 'null', value, field)
     if kind is float and type(value) is int and abs(value) < 2**63:

@@ -13,14 +13,14 @@ import time
 from typing import Any, NamedTuple
 
 import jax
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import config as config_lib
-from gan_jax import data, observers, paths, report, runners, schema, tasks
+from gan_jax import data, fields, observers, paths, report, runners, schema, tasks
 from gan_jax.data import feeds, looks, summary, views
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
+from gan_jax.fields import Config
 from gan_jax.processes import cluster
 from gan_jax.processes.interrupts import Interrupts
 from gan_jax.records import recorder, workdirs
@@ -44,7 +44,7 @@ class NonFiniteError(Exception):
 class Run(NamedTuple):
     """State that the parts of the loop share."""
 
-    config: ConfigDict
+    config: Config
     workdir: Path
     task: Task
     runner: runners.Runner
@@ -58,11 +58,11 @@ class Run(NamedTuple):
     reports: 'Reports'
 
 
-def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -> bool:
+def train(config: Config, workdir: Path, *, overwrite: bool, command: str) -> bool:
     """Trains `config` in `workdir`, from the start or from its newest whole checkpoint.
 
     Args:
-      config: complete, as `gan_jax.experiments.load` returns it.
+      config: complete, as `gan_jax.config.experiments.load` returns it.
       workdir: the run's folder; see `gan_jax.records.workdirs`.
       overwrite: deletes an earlier run first.
       command: how a user would resume this run; shown when it is interrupted.
@@ -133,15 +133,15 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
         return _train(run, state, step, command, started)
 
 
-def _agree(config: ConfigDict, workdir: Path, overwrite: bool) -> None:
+def _agree(config: Config, workdir: Path, overwrite: bool) -> None:
     """Refuses processes that were started for different things."""
-    fields = config_lib.leaves(config) - set(paths.FIELDS)
-    facts = {f'config.{field}': config_lib.get(config, field) for field in sorted(fields)}
+    names = fields.leaves(config) - set(paths.FIELDS)
+    facts = {f'config.{name}': fields.get(config, name) for name in sorted(names)}
     facts |= {f'the version of {name}': version for name, version in workdirs.versions().items()}
     cluster.agree(facts | {'--workdir': str(workdir), '--overwrite': overwrite})
 
 
-def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) -> bool:
+def _is_finished(config: Config, workdir: Path, checkpoints: Checkpoints) -> bool:
     """Whether the last step is saved, whole, and the report was written after it."""
     checkpoints.latest_meta()  # sets damaged steps aside
     step = max(checkpoints.steps(), default=0)
@@ -152,7 +152,7 @@ def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) ->
     return report_file.stat().st_mtime >= saved
 
 
-def _finished(config: ConfigDict, workdir: Path, steps: int) -> str:
+def _finished(config: Config, workdir: Path, steps: int) -> str:
     line = f'{workdir} is finished: {steps:,} steps; see {workdir}/report.html'
     if workdirs.has_schedule(config):
         return line
@@ -161,7 +161,7 @@ def _finished(config: ConfigDict, workdir: Path, steps: int) -> str:
     return f'{line}; to train longer: {longer}'
 
 
-def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
+def _recorder(config: Config, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
     if not cluster.is_first():
         return Onlooker()
     return Recorder(
@@ -173,7 +173,7 @@ def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recor
     )
 
 
-def _images_per_step(config: ConfigDict) -> int:
+def _images_per_step(config: Config) -> int:
     return config.batch_size * len(tasks.draws(config))
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from absl import flags as absl_flags
 from ml_collections import ConfigDict
 
-from gan_jax import files, paths
+from gan_jax import fields, files, paths
 from gan_jax.errors import UserError, nearest
 
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
@@ -109,9 +109,7 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
 def _meant(word: str, values: absl_flags.FlagValues) -> str:
     """The flag that was meant, which may be a field of the config."""
     if 'config' in values:
-        from gan_jax import config as config_lib
-
-        for field in sorted(config_lib.leaves(values['config'].value), key=len):
+        for field in sorted(fields.leaves(values['config'].value), key=len):
             if field.rpartition('.')[2] == word:
                 return f'did you mean --config.{field}?'
     return nearest(word, [flag for flag in values if '.' not in flag])
@@ -160,7 +158,7 @@ def define_overwrite(values: absl_flags.FlagValues, text: str = 'replace what is
 
 
 def _load(source: str) -> ConfigDict:
-    from gan_jax import experiments
+    from gan_jax.config import experiments
 
     return experiments.load(source)
 
@@ -169,20 +167,19 @@ def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list
     """Defines a flag for each field of the config that `argv` sets."""
     from ml_collections import config_flags
 
-    from gan_jax import config as config_lib
-    from gan_jax import experiments
+    from gan_jax.config import experiments
 
     for word in argv:
         if match := _NET.match(word):  # another net has other fields
             with config.unlocked():
                 config[match[1]].net = ConfigDict(dict(name=match[2]))
                 experiments.fill_nets(config)
-    known = experiments.fields(config)
+    known = fields.leaves(config) | fields.GROUPS
     for word in argv:
         if (match := _FIELD.match(word)) and match[1] not in known:
             raise UserError(f'no field config.{match[1]}: {nearest(match[1], known)}')
-        if match and isinstance(config_lib.get(config, match[1]), ConfigDict):
-            inside = ', '.join(config_lib.get(config, match[1]))
+        if match and match[1] in fields.GROUPS:
+            inside = ', '.join(fields.get(config, match[1]))
             raise UserError(f'config.{match[1]} is a group of fields: set one of {inside}')
     try:
         config_flags.DEFINE_config_dict(
@@ -203,11 +200,7 @@ def _explained(error: absl_flags.Error) -> UserError:
 
 def _rule(flag: str) -> str:
     """What a field of a config may be; '' of another flag."""
-    if not flag.startswith('config.'):
-        return ''
-    from gan_jax import config as config_lib
-
-    return str(config_lib.rules().get(flag.removeprefix('config.'), ''))
+    return str(fields.FIELDS.get(flag.removeprefix('config.'), ''))
 
 
 def _take_config(argv: list[str]) -> tuple[str, list[str]]:

@@ -51,8 +51,9 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Trains."""
-    from gan_jax import experiments, trainer
+    from gan_jax import trainer
     from gan_jax.cli import startup
+    from gan_jax.config import experiments
     from gan_jax.processes import cluster
 
     startup.prepare(alone=False)

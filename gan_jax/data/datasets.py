@@ -11,11 +11,11 @@ import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import cache, parallel, png, shapes
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import Batch, DataSpec
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class Part(NamedTuple):
 
 
 def load_prepared(
-    config: ConfigDict,
+    config: Data,
     prepared: Prepared,
     parts: Mapping[str, Part] = MappingProxyType({}),
     panels: int = 1,
@@ -252,7 +252,7 @@ def load_prepared(
     )
 
 
-def subset(config: ConfigDict, count: int) -> np.ndarray:
+def subset(config: Data, count: int) -> np.ndarray:
     """Which of a set's `count` examples are used, int64, ascending.
 
     A smaller subset of the same `subset_seed` is part of every larger one, so that a study of

@@ -1,13 +1,10 @@
 """The shape of an image as it is stored, and as training sees it."""
 
-from ml_collections import ConfigDict
-
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 
-def seen_shape(
-    config: ConfigDict, stored: tuple[int, int, int], panels: int
-) -> tuple[int, int, int]:
+def seen_shape(config: Data, stored: tuple[int, int, int], panels: int) -> tuple[int, int, int]:
     """(H, W, C) of what training sees of stored images (H, W, C).
 
     Args:
@@ -19,7 +16,7 @@ def seen_shape(
     return height - config.jitter, width - panels * config.jitter, channels
 
 
-def stored_shape(config: ConfigDict, spec: DataSpec) -> tuple[int, int, int]:
+def stored_shape(config: Data, spec: DataSpec) -> tuple[int, int, int]:
     """(H, W, C) of the stored images of which training sees what `spec` says."""
     height, width, channels = spec.image_shape
     return height + config.jitter, width + spec.panels * config.jitter, channels

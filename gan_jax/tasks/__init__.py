@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import rng
@@ -13,6 +12,7 @@ from gan_jax.data import views
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import shown
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.states import GanState, Metrics, Task
 from gan_jax.tasks import adversarial, semisupervised, shared, translation
 from gan_jax.types import Batch, DataSpec
@@ -32,16 +32,16 @@ class Kind(NamedTuple):
     """
 
     make: Callable[..., Task]
-    draws: Callable[[ConfigDict], tuple[str, ...]]
-    inspect: Callable[[ConfigDict, Batch[jax.Array]], jax.Array]
-    classes: Callable[[ConfigDict], str]
+    draws: Callable[[Config], tuple[str, ...]]
+    inspect: Callable[[Config, Batch[jax.Array]], jax.Array]
+    classes: Callable[[Config], str]
     measures: tuple[str, ...] = ()
 
 
 _WITHOUT_CLASSES = 'pass --config.conditional=False to train without'
 
 
-def _if_conditional(config: ConfigDict) -> str:
+def _if_conditional(config: Config) -> str:
     return 'config.conditional=True' if config.conditional else ''
 
 
@@ -63,12 +63,12 @@ TASKS: Mapping[str, Kind] = {
 }
 
 
-def draws(config: ConfigDict) -> tuple[str, ...]:
+def draws(config: Config) -> tuple[str, ...]:
     """The pool of images of each batch in a step, for `data.order.make`."""
     return TASKS[config.task].draws(config)
 
 
-def check(config: ConfigDict, dataset: Dataset) -> None:
+def check(config: Config, dataset: Dataset) -> None:
     """Makes sure that a set has the classes that a run is to learn.
 
     Args:
@@ -100,7 +100,7 @@ def check(config: ConfigDict, dataset: Dataset) -> None:
         )
 
 
-def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
+def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task `config.task` on what training sees of data of this shape.
 
     Args:
@@ -125,7 +125,7 @@ def _with_view(task: Task, view: views.View, seed: int) -> Task:
     return task._replace(step=step)
 
 
-def inspect(config: ConfigDict, spec: DataSpec, batch: Batch[jax.Array]) -> jax.Array:
+def inspect(config: Config, spec: DataSpec, batch: Batch[jax.Array]) -> jax.Array:
     """Real images as the discriminator sees them in step 0, for a person to look at.
 
     Args:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 import jax
-from ml_collections import ConfigDict
 
 from gan_jax import rng
+from gan_jax.fields import Config
 
 Latent = Callable[[jax.Array], jax.Array]  # keys [B] -> z, float32 [B, latent_dim]
 
@@ -15,7 +15,7 @@ DISTRIBUTIONS: Mapping[str, Callable[[jax.Array, tuple[int, ...]], jax.Array]] =
 }
 
 
-def make(config: ConfigDict, num_examples: int) -> Latent:
+def make(config: Config, num_examples: int) -> Latent:
     """How a run's config draws latents: from a distribution, or from a mixture of such.
 
     A mixture adds `spread` times a draw to one of its centres (`make_centres`), each as probable.
@@ -40,13 +40,13 @@ def make(config: ConfigDict, num_examples: int) -> Latent:
     return mixture
 
 
-def num_centres(config: ConfigDict, num_examples: int) -> int:
+def num_centres(config: Config, num_examples: int) -> int:
     """Centres of the mixture for a set of so many images; 0: there is no mixture."""
     share = config.latent_mixture.centres
     return max(1, round(share * num_examples)) if share else 0
 
 
-def make_centres(config: ConfigDict, number: jax.Array) -> jax.Array:
+def make_centres(config: Config, number: jax.Array) -> jax.Array:
     """Centres by their numbers [N]: float32 [N, latent_dim], drawn from the distribution.
 
     The same for every seed, and made as they are needed: there is no table of them in the state.

@@ -10,11 +10,10 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import optax
 
 from gan_jax import augment, images, nets, rng
-from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.states import Contest, GanState, NetState, Part, Sampler
 from gan_jax.tasks import latents
 from gan_jax.types import Batch, DataSpec, Pair
@@ -56,7 +55,7 @@ class Recipe(Protocol):
 R = TypeVar('R', bound=Recipe)
 
 
-def common(config: ConfigDict, modules: Pair[nets.Net], axis_name: str | None) -> dict[str, Any]:
+def common(config: Config, modules: Pair[nets.Net], axis_name: str | None) -> dict[str, Any]:
     """The fields of a `Recipe` but the optimizers, from the config."""
     return dict(
         nets=modules,
@@ -71,7 +70,7 @@ def common(config: ConfigDict, modules: Pair[nets.Net], axis_name: str | None) -
 
 def module(
     role: str,
-    config: ConfigDict,
+    config: Config,
     spec: DataSpec,
     axis_name: str | None,
     *,
@@ -93,29 +92,6 @@ def module(
         axis_name=axis_name,
         batch_norm=config.batch_norm,
     )
-
-
-def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
-    """Refuses fields that have other values than the task knows.
-
-    Args:
-      config: the run's config.
-      fixed: fields of other tasks, and the only value of each that means something in this one.
-
-    Raises:
-      UserError: a field has another value.
-    """
-    for field, value in fixed.items():
-        group, _, name = field.rpartition('.')
-        given = (config[group] if group else config)[name]
-        if given != value:
-            raise UserError(f'config.{field}={given}: config.task={config.task} knows only {value}')
-
-
-def of_adversarial(config: ConfigDict) -> dict[str, float]:
-    """Penalties and what adapts, off: all that only the task `adversarial` knows."""
-    off = [f'penalties.{name}' for name in config.penalties] + ['ada.target', 'lecam.weight']
-    return dict.fromkeys(off, 0.0)
 
 
 def _noise_schedule(
@@ -349,7 +325,7 @@ def make_sampler(latent: latents.Latent, generator: nets.Net) -> Sampler:
     )
 
 
-def make_part(config: ConfigDict, latent: latents.Latent, generator: nets.Net) -> Part:
+def make_part(config: Config, latent: latents.Latent, generator: nets.Net) -> Part:
     """The generator of a latent, and of a class if it has some: float32 [N, H, W, C] in [0, 1].
 
     Where latents lie around centres, which a caller could not draw, it takes a seed in their place.
@@ -416,7 +392,7 @@ def make_contest(
     return contest
 
 
-def inspect(config: ConfigDict, batch: Batch[jax.Array], noise: bool = True) -> jax.Array:
+def inspect(config: Config, batch: Batch[jax.Array], noise: bool = True) -> jax.Array:
     """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8.
 
     An adaptive augmentation is shown as often as it may get.

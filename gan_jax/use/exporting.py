@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, TypedDict
 import jax
 from jax import export
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from gan_jax import digests, files, schema, tasks
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Config
 from gan_jax.records import workdirs
 from gan_jax.schema import Count
 from gan_jax.states import GanState, Part, Task
@@ -92,7 +92,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
         'name': run.config.name,
         'task': run.config.task,
         'versions': workdirs.versions(),
-        'config': json.loads(run.config.to_json()),
+        'config': run.config.to_dict(),
         'data': stored,
     }
     metadata = {key: json.dumps(value) for key, value in facts.items()}
@@ -176,7 +176,7 @@ def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _rebuilt(
-    config: ConfigDict, facts: Mapping[str, Any], weights: Mapping[str, np.ndarray]
+    config: Config, facts: Mapping[str, Any], weights: Mapping[str, np.ndarray]
 ) -> tuple[Part, Any]:
     """The part of the task that a config describes, and its variables."""
     spec = trained.spec(facts['data'])

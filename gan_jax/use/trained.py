@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
-from ml_collections import ConfigDict
 
 from gan_jax import digests, observers, tasks
 from gan_jax.data import looks
 from gan_jax.data.looks import Look
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.records import recorder, workdirs
 from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.states import GanState, Sampler, Task, Translator
@@ -33,7 +33,7 @@ class Trained(NamedTuple):
       look: of its training images, where the run noted it.
     """
 
-    config: ConfigDict
+    config: Config
     task: Task
     state: GanState
     image_shape: tuple[int, int, int]
@@ -121,7 +121,7 @@ def spec(facts: Mapping[str, Any]) -> DataSpec:
     return DataSpec(**{'num_classes': 0, **known})
 
 
-def _number(workdir: Path, config: ConfigDict, step: str) -> int:
+def _number(workdir: Path, config: Config, step: str) -> int:
     """Reads --step as a number of steps; 0: the newest."""
     if step.isdecimal():
         return int(step)

@@ -5,9 +5,10 @@ import math
 
 import pytest
 
-from gan_jax import benchmarking, cli, data, experiments
+from gan_jax import benchmarking, cli, data
 from gan_jax.benchmarking import sweep
 from gan_jax.benchmarking.plan import Plan
+from gan_jax.config import experiments
 from gan_jax.errors import UserError
 
 

@@ -5,7 +5,8 @@ import shlex
 
 import pytest
 
-from gan_jax import cli, experiments
+from gan_jax import cli
+from gan_jax.config import experiments
 from gan_jax.faces import detector
 from tests.faces import discs
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gan_jax import cli, data, experiments, tasks
+from gan_jax import cli, data, tasks
+from gan_jax.config import experiments
 from gan_jax.errors import UserError
 from gan_jax.tasks import latents
 from gan_jax.use import exporting, trained

@@ -6,7 +6,7 @@ import traceback
 
 from ml_collections import ConfigDict
 
-from gan_jax import files, paths
+from gan_jax import fields, files, paths
 from gan_jax.errors import UserError, nearest
 
 
@@ -82,16 +82,15 @@ def _execute(path: Path, source: str, preset: str) -> ConfigDict:
 
 
 def _check_fields(config: ConfigDict, source: str) -> None:
-    from gan_jax import config as config_lib
-
-    known = fields(config_lib.default())
-    for field in sorted(known - fields(config)):
+    given = fields.leaves(config)
+    for field in sorted(fields.FIELDS.keys() - given):
         raise UserError(
             f'--config={source}: no field config.{field}; start from gan_jax.config.default()'
         )
-    for field in sorted(fields(config) - known):
+    for field in sorted(given - fields.FIELDS.keys()):
         if not field.startswith(('gen.net.', 'disc.net.')):
-            raise UserError(f'--config={source}: no field config.{field}: {nearest(field, known)}')
+            known = nearest(field, fields.FIELDS)
+            raise UserError(f'--config={source}: no field config.{field}: {known}')
 
 
 def fill_nets(config: ConfigDict) -> None:
@@ -109,16 +108,3 @@ def title(source: str) -> str:
     """A folder's name for an experiment: 'configs/x.py:smoke' -> 'x-smoke'."""
     name, preset = _split(source)
     return '-'.join(filter(None, (Path(name).stem, preset)))
-
-
-def fields(config: ConfigDict) -> set[str]:
-    """Dotted paths of all fields, groups of fields included."""
-    return {
-        path
-        for key, value in config.items()
-        for path in (
-            [key, *(f'{key}.{sub}' for sub in fields(value))]
-            if isinstance(value, ConfigDict)
-            else [key]
-        )
-    }
