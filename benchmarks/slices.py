@@ -16,9 +16,9 @@ from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
 import numpy as np
 
+from benchmarks import collectives, forecast
 from gan_jax import config as config_lib
 from gan_jax import data, files, runners, tasks
-from gan_jax.compiling import collectives, forecast
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
 

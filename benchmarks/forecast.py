@@ -15,7 +15,7 @@ reaches the roofline; so the efficiency is one from below, as long as W and h ar
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gan_jax.compiling.collectives import Sent
+from benchmarks.collectives import Sent
 
 HOP_S = 1e-6  # assumed: the makers give none
 CHIPS = 1, 2, 4, 8, 16, 32, 64, 128, 256
@@ -50,7 +50,7 @@ def forecast(facts: Mapping[str, Any], found: Sequence[Sent]) -> dict[str, Any] 
     """Speed and weak-scaling efficiency of a compiled step; None for an unknown chip.
 
     Args:
-      facts: as `gan_jax.compiling.compile_step` collects them.
+      facts: as `benchmarks.compile_step` collects them.
       found: the program's collectives.
 
     Returns:

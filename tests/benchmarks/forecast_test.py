@@ -2,8 +2,8 @@
 
 import pytest
 
-from gan_jax.compiling import forecast
-from gan_jax.compiling.collectives import Sent
+from benchmarks import forecast
+from benchmarks.collectives import Sent
 
 CHIP = forecast.CHIP['TPU v5 lite']
 FACTS = {

@@ -41,7 +41,8 @@ def define(values: flags.FlagValues) -> None:
 def main(invocation: Invocation) -> None:
     """Compiles, prints, writes."""
     os.environ.update(_ALONE)
-    from gan_jax import compiling, files
+    from benchmarks import slices
+    from gan_jax import files
     from gan_jax.cli import outputs, startup
 
     values = invocation.flags
@@ -52,7 +53,7 @@ def main(invocation: Invocation) -> None:
     config = invocation.config
     if values.batch_size is not None:
         config.batch_size = values.batch_size
-    result = compiling.compile_step(compiling.validated(config), values.topology)
+    result = slices.compile_step(slices.validated(config), values.topology)
     result = {'config': invocation.source, **result}
     if output:
         files.replace(output, json.dumps(result, indent=2) + '\n')
