@@ -68,7 +68,9 @@ _COLUMNS = {'': 'products'} | {
 }
 
 
-def _operands(window: Window, batch: int, channels: tuple[int, ...]) -> dict[str, tuple[jax.Array, ...]]:
+def _operands(
+    window: Window, batch: int, channels: tuple[int, ...]
+) -> dict[str, tuple[jax.Array, ...]]:
     shapes = dict(
         big=(batch, window.rows.big, window.cols.big, channels[0]),
         small=(batch, window.rows.small, window.cols.small, channels[1]),

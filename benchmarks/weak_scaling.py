@@ -22,7 +22,9 @@ LOG_EVERY = 5  # steps
 WARM_UP = 1  # log lines that do not count
 
 
-def start(options: argparse.Namespace, workdir: Path, core: int, *flags: str) -> subprocess.Popen[str]:
+def start(
+    options: argparse.Namespace, workdir: Path, core: int, *flags: str
+) -> subprocess.Popen[str]:
     """One process on one core."""
     fields = {
         'batch_norm': options.batch_norm,
