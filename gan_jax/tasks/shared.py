@@ -382,9 +382,6 @@ def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState,
     return lambda state, shown: images_of(state)
 
 
-_RANDOM = 'dropout', 'noise', 'input_noise'  # fields of networks, the strength of what they draw
-
-
 def make_contest(
     modules: Pair[nn.Module],
     latent: latents.Latent,
@@ -397,8 +394,7 @@ def make_contest(
       latent: keys [N] -> z, float32 [N, latent_dim].
       judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
-    off: dict[str, Any] = {n: 0.0 for n in _RANDOM if hasattr(modules.disc, n)}
-    calm = modules.disc.clone(**off)
+    calm = modules.disc.calm()
 
     def contest(
         state: GanState, key: jax.Array, batch: Batch[jax.Array]
