@@ -68,7 +68,9 @@ _COLUMNS = {'': 'products'} | {
 }
 
 
-def _operands(window: Window, batch: int, channels: tuple[int, int]) -> dict[str, tuple]:
+def _operands(
+    window: Window, batch: int, channels: tuple[int, ...]
+) -> dict[str, tuple[jax.Array, ...]]:
     shapes = dict(
         big=(batch, window.rows.big, window.cols.big, channels[0]),
         small=(batch, window.rows.small, window.cols.small, channels[1]),
@@ -88,7 +90,7 @@ def _operands(window: Window, batch: int, channels: tuple[int, int]) -> dict[str
 
 def _medians(calls: dict[str, Callable[[], jax.Array]]) -> dict[str, float]:
     """Milliseconds."""
-    times = {name: [] for name in calls}
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(_TURNS.value + 1):
         for name, call in calls.items():
             start = time.perf_counter()

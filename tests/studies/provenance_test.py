@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-import studies
-from studies import outputs, provenance
+from studies import outputs, provenance, registry
 from studies.study import Stage, Study, Trial
 
 
@@ -105,9 +104,9 @@ def test_a_table_without_such_figures_says_nothing(tmp_path):
     assert 'How the figures' not in page(study(measured=BOTH), translated, tmp_path)
 
 
-@pytest.mark.parametrize('name', studies.STUDIES)
+@pytest.mark.parametrize('name', registry.STUDIES)
 def test_the_columns_with_figures_are_columns(name):
-    found = studies.find(name)
+    found = registry.find(name)
     assert found.measured.keys() <= {provenance.AFTERWARDS, provenance.WHILE_TRAINING}
     assert {column for own in found.measured.values() for column in own} <= set(found.columns)
     distances = [name for name in found.columns if name.startswith(('frechet_', 'fd_', 'kid_'))]
@@ -123,7 +122,7 @@ def test_a_picture_says_by_what_its_own_figures_were_measured(tmp_path):
     assert provenance.caption('', finished, tmp_path) == []
 
 
-@pytest.mark.parametrize('name', studies.STUDIES)
+@pytest.mark.parametrize('name', registry.STUDIES)
 def test_captions_are_of_figures_that_there_are(name):
-    made = studies.find(name)
+    made = registry.find(name)
     assert {picture.measured for picture in made.pictures.values()} <= {'', *made.measured}
