@@ -20,7 +20,6 @@ from gan_jax import config as config_lib
 from gan_jax import data, observers, paths, report, runners, schema, tasks
 from gan_jax.data import feeds, looks, summary, views
 from gan_jax.errors import UserError
-from gan_jax.evaluation import text
 from gan_jax.processes import cluster
 from gan_jax.processes.interrupts import Interrupts
 from gan_jax.records import recorder, workdirs
@@ -129,7 +128,6 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             run.progress.message(warning)
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
-        _note_evaluation(run, step)
         return _train(run, state, step, command, started)
 
 
@@ -199,14 +197,6 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
         },
         parameters={'gen': size(state.nets.gen.params), 'disc': size(state.nets.disc.params)},
     )
-
-
-def _note_evaluation(run: Run, step: int) -> None:
-    facts = observers.facts(run.observers)
-    if cluster.is_first():
-        workdirs.note_evaluation(run.workdir, step, facts)
-    if facts:
-        run.recorder.measured_by(step, text.sentence(facts))
 
 
 def _fresh(run: Run) -> GanState:
@@ -283,7 +273,6 @@ def _roll_back(run: Run, error: Exception, rollbacks: int) -> tuple[GanState, in
         raise UserError(f'{error}; {kept}; {remedy}') from None
     run.progress.message(f'{error}; going back to step {saved}')
     state, step = _restore(run) or (_fresh(run), 0)
-    _note_evaluation(run, step)
     count = np.full_like(state.rollbacks, rollbacks)
     return state.replace(rollbacks=run.runner.replicate(count)), step
 
@@ -361,7 +350,8 @@ class Loop:
 
         def measure() -> bool:
             with run.recorder.paused(), jax.transfer_guard('allow'):
-                run.recorder.evaluated(step, observers.measure(due, runners.local(state)))
+                figures = observers.measure(due, runners.local(state))
+                run.recorder.evaluated(step, figures, observers.measured_by(due))
             self._say_if_turned()
             return _best_step(run) == step
 

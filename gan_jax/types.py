@@ -1,7 +1,4 @@
-"""The records that travel between modules: networks in pairs, a batch, facts about a data set.
-
-Importing this module does not import JAX: processes that decode images need not wait for it.
-"""
+"""The records that travel between modules: networks in pairs, a batch, facts about a data set."""
 
 from __future__ import annotations
 

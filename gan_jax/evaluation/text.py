@@ -11,12 +11,12 @@ class Net(TypedDict):
     """What figures say of the feature net they are by; `FeatureNet.facts`."""
 
     name: str
-    version: str
-    fingerprint: str
-    resize: str
     suffix: NotRequired[str]
     frechet: NotRequired[str]
     kernel: NotRequired[str]
+    version: str
+    fingerprint: str
+    resize: str
     looked_through: NotRequired[bool]
 
 
@@ -44,9 +44,9 @@ class Reference(TypedDict):
 
 
 class Provenance(TypedDict):
-    """What figures of samples are of and by."""
+    """What figures of samples, or of translations, are of and by; of the latter perhaps no net."""
 
-    features: Net
+    features: NotRequired[Net]
     reference: Reference
     samples: Positive
 

@@ -45,8 +45,8 @@ def trial(folder, name, *, evaluation=None, noted=None, **row):
     if evaluation:
         (run / 'evaluation.json').write_text(json.dumps({'step': 2, 'figures': {}, **evaluation}))
     if noted:
-        (run / 'run.json').write_text(json.dumps({'evaluation': noted}))
-        (run / 'evaluations.jsonl').write_text('{"step": 2, "readable_share": 0.5}\n')
+        rows = ({'step': step, 'readable_share': 0.5, 'by': noted} for step in (2, 4))
+        (run / 'evaluations.jsonl').write_text('\n'.join(map(json.dumps, rows)) + '\n')
     made = Trial(name, 1, (Stage('run', lambda folder: None),), lambda folder: [])
     provenance.keep(made, folder / name)
     return made, [{'frechet': 1.0, 'kid': None, 'first_step': None, **row}]
@@ -74,9 +74,8 @@ def test_rows_that_were_measured_otherwise_are_named(tmp_path):
     ]
 
 
-@pytest.mark.parametrize('noted', [facts(), [{'after_step': 0, **facts()}]])
-def test_figures_of_a_run_while_it_trains_have_a_line_of_their_own(noted, tmp_path):
-    own = {'evaluation': facts(40), 'noted': noted}
+def test_figures_of_a_run_while_it_trains_have_a_line_of_their_own(tmp_path):
+    own = {'evaluation': facts(40), 'noted': facts()}
     finished = [trial(tmp_path, 'a', **own, kid=2.0, first_step=8)]
     said = provenance.lines(study(measured=BOTH), finished, tmp_path).splitlines()
     assert said == [
