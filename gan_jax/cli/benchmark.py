@@ -49,7 +49,8 @@ def main(invocation: Invocation) -> None:
     from gan_jax import config as config_lib
     from gan_jax.benchmarking import sweep
     from gan_jax.benchmarking.plan import Plan
-    from gan_jax.cli import outputs, startup
+    from gan_jax.cli import outputs
+    from gan_jax.processes import startup
 
     values = invocation.flags
     output = None

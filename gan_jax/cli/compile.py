@@ -42,7 +42,8 @@ def main(invocation: Invocation) -> None:
     """Compiles, prints, writes."""
     os.environ.update(_ALONE)
     from gan_jax import compiling, files
-    from gan_jax.cli import outputs, startup
+    from gan_jax.cli import outputs
+    from gan_jax.processes import startup
 
     values = invocation.flags
     output = None
