@@ -50,7 +50,8 @@ def main(invocation: Invocation) -> None:
     from benchmarks.peers import Plan
     from gan_jax import config as config_lib
     from gan_jax import files
-    from gan_jax.cli import outputs, startup
+    from gan_jax.cli import outputs
+    from gan_jax.processes import startup
 
     values = invocation.flags
     output = None

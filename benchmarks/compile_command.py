@@ -43,7 +43,8 @@ def main(invocation: Invocation) -> None:
     os.environ.update(_ALONE)
     from benchmarks import slices
     from gan_jax import files
-    from gan_jax.cli import outputs, startup
+    from gan_jax.cli import outputs
+    from gan_jax.processes import startup
 
     values = invocation.flags
     output = None

@@ -469,14 +469,15 @@ def _spectrally_normalized(layer: nn.Module, kernel: jax.Array, train: bool) -> 
         'u',
         lambda: _unit(jax.random.normal(layer.make_rng('params'), (matrix.shape[-1],))),
     )
+    product = partial(jnp.matmul, precision='highest')
     fixed = lax.stop_gradient(matrix)
     right = u.value
-    left = _unit(fixed @ right)
+    left = _unit(product(fixed, right))
     if train:
-        right = _unit(left @ fixed)
+        right = _unit(product(left, fixed))
         if not layer.is_initializing():
             u.value = right
-    sigma = left @ matrix @ right
+    sigma = product(product(left, matrix), right)
     return kernel / jnp.maximum(sigma, 1e-12)
 
 

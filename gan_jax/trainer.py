@@ -3,6 +3,7 @@
 Nothing here knows what kind of GAN it trains.
 """
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import gc
@@ -55,9 +56,21 @@ class Run(NamedTuple):
     progress: Progress
     interrupts: Interrupts
     reports: 'Reports'
+    watch: 'Watch | None'
 
 
-def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -> bool:
+# (step, the line of metrics.jsonl) -> True to stop.
+Watch = Callable[[int, Mapping[str, Any]], Any]
+
+
+def train(
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    overwrite: bool,
+    command: str,
+    watch: Watch | None = None,
+) -> bool:
     """Trains `config` in `workdir`, from the start or from its newest whole checkpoint.
 
     Args:
@@ -65,9 +78,10 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
       workdir: the run's folder; see `gan_jax.records.workdirs`.
       overwrite: deletes an earlier run first.
       command: how a user would resume this run; shown when it is interrupted.
+      watch: called after every `log_every` steps; if it returns True, the run is interrupted.
 
     Returns:
-      Whether the run is finished; if not, a signal interrupted it, and its last step is saved.
+      Whether the run is finished; if not, it was interrupted, and its last step is saved.
 
     Raises:
       UserError: something the user can mend; what was saved is whole.
@@ -121,6 +135,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             ),
             interrupts=stack.enter_context(Interrupts()),
             reports=stack.enter_context(Reports(workdir)),
+            watch=watch,
         )
         stack.enter_context(cluster.ending_at_once())  # before anything above is closed
         stack.enter_context(workdirs.full_disk(workdir))  # and before that has the word
@@ -416,6 +431,8 @@ class Pending:
                     raise NonFiniteError(step, name)
         line = self._run.recorder.record(before, rows, input_wait_s=wait)
         self._run.progress.update(before + len(rows), line)
+        if line and self._run.watch and self._run.watch(int(line['step'] or 0), line) is True:
+            self._run.interrupts.stop('stopped')
 
 
 def _best_step(run: Run) -> int | None:

@@ -35,7 +35,8 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Runs what is left of the study."""
-    from gan_jax.cli import outputs, startup
+    from gan_jax.cli import outputs
+    from gan_jax.processes import startup
     from studies import registry, sweep
     from studies.study import Setting
 

@@ -1,6 +1,6 @@
 """Figures in words: what a person reads on the terminal and in the report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from gan_jax.evaluation import distances, scores
@@ -288,3 +288,29 @@ def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
             rows.append([label, CANDIDATES[name], *cells])
             label = ''
     return rows
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """Lines for a terminal: what was measured and by what, the table, and the notes."""
+    of_pairs = 'splits' in found
+    facts = pair_sets(found) if of_pairs else provenance(found)
+    lines = [f'{found["run"]}, step {found["step"]:,}']
+    lines += [f'  {name:14} {value}' for name, value in facts.items()]
+    lines += _aligned(pair_rows(found)) if of_pairs else _figures(found)
+    return '\n'.join([*lines, *(f'note: {note}' for note in found['notes'])])
+
+
+def _figures(found: Mapping[str, Any]) -> list[str]:
+    table = rows(found)
+    widths = [max(len(row[column]) for row in table) for column in (0, 1)]
+    return [
+        f'{row.name:{widths[0]}}  {row.value:{min(widths[1], 16)}}  {row.meaning}' for row in table
+    ]
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]

@@ -343,7 +343,9 @@ def make_sampler(latent: latents.Latent, generator: nn.Module) -> Sampler:
         return images.to_uint8(image, generator.pixel_range)
 
     return Sampler(
-        latent=lambda key, count: latent(rng.example_keys(key, count, None)),
+        latent=lambda key, count, truncation=1.0: latent(
+            rng.example_keys(key, count, None), truncation
+        ),
         generate=generate,
         num_classes=generator.num_classes,
     )
