@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from gan_jax import data, evaluation, nets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import balance, figures, pairs, sets
+from gan_jax.evaluation import balance, figures, pairs, scores, sets
 from gan_jax.pretrained import features
 from gan_jax.processes import memory
 from gan_jax.states import GanState, Task, Translator
@@ -141,19 +141,15 @@ def _refuse_best(best: str, names: Sequence[str], net: evaluation.FeatureNet | N
         )
 
 
-_BY_NET = 'frechet', 'kid', 'distance'  # have its suffix
-
-
 def _names(made: Sequence[str], net: evaluation.FeatureNet | None) -> list[str]:
     """The figures by which a checkpoint can be chosen."""
     found = []
     for name, (group, _) in figures.RANKED.items():
-        if group not in made:
+        suffixed = {**figures.METRICS, **scores.METRICS}[name].suffixed
+        if group not in made or (suffixed and net is None):
             continue
-        if net is None:
-            found += [name] if name not in _BY_NET else []
-        elif group != 'classes' or name in features.NETS[net.name].ranked:
-            found.append(f'{name}_{net.suffix}' if name in _BY_NET else name)
+        if group != 'classes' or (net and name in features.NETS[net.name].ranked):
+            found.append(f'{name}_{net.suffix}' if net and suffixed else name)
     return found
 
 

@@ -343,12 +343,12 @@ def _photo(path: Path, side: int) -> np.ndarray:
 def summary(rows: Sequence[Row]) -> str:
     """Scores of each row, beside those of its input and of the mean photo, and shares of cats."""
     names = ('l1', 'psnr', 'ssim', 'ab_error')
-    head = ['experiment', 'input', 'split', *(scores.SCORES[name].name for name in names)]
+    head = ['experiment', 'input', 'split', *(scores.SCORES[name].metric.name for name in names)]
     lines = []
     for row in rows:
         cells = []
         for name in names:
-            form = scores.SCORES[name].form
+            form = scores.SCORES[name].metric.form
             values = (
                 row[name],
                 row[f'{name}_{pairs.INPUT}'],
