@@ -98,5 +98,5 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 def arrays(**named: np.ndarray) -> bytes:
     """An .npz file of the arrays, compressed."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **named)
+    np.savez_compressed(buffer, **named)  # type: ignore[arg-type]  # none is allow_pickle
     return buffer.getvalue()

@@ -380,8 +380,8 @@ class Net(nn.Module):
     batch_norm: str = 'global'
 
     kind: ClassVar[Kind]
-    # Of the images a generator makes; of those a discriminator takes, if it takes no others.
-    pixel_range: ClassVar[tuple[float, float] | None] = None
+    pixel_range: ClassVar[tuple[float, float]]  # of the images that a generator makes
+    takes_range: ClassVar[tuple[float, float] | None] = None  # of a discriminator; None: any
     sizes: ClassVar[str] = 'any size'  # what `supports` accepts, for messages
     weights: ClassVar[Collection[str]] = ()  # fields that may be any number from 0
     takes_maps: ClassVar[bool] = False  # whether it is called with a frozen net's maps besides

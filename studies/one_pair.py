@@ -125,15 +125,13 @@ def trials(setting: Setting) -> list[Trial]:
 
 
 def _trial(setting: Setting, case: Case) -> Trial:
-    if case.recipe == TORCH:
-        stages, measure = (), _measure_peer
-    else:
-        stages, measure = (Stage('run', lambda folder: _config(setting, case)),), _measure_run
+    ours = case.recipe != TORCH
+    stages = (Stage('run', lambda folder: _config(setting, case)),) if ours else ()
     return Trial(
         case.name,
         case.minutes,
         stages,
-        functools.partial(measure, setting, case),
+        functools.partial(_measure_run if ours else _measure_peer, setting, case),
         kept=_kept(setting, case),
     )
 

@@ -128,8 +128,8 @@ def _both(
             f'input and photo have {shapes} pixels upright: save them with the same'
             + (' size' if crop else ' shape')
         )
-    panels = (decode.square(side.image, size, crop) for side in (before, photo))
-    return _pair(*panels, _doubt(before, photo))
+    panels = [decode.square(side.image, size, crop) for side in (before, photo)]
+    return _pair(panels[0], panels[1], _doubt(before, photo))
 
 
 def _coincide(one: tuple[int, int], other: tuple[int, int], *, exactly: bool) -> bool:

@@ -71,7 +71,8 @@ class Evaluation(TypedDict):
     notes: tuple[str, ...]
 
 
-Scores = TypedDict('Scores', dict.fromkeys((*scores.SCORES, scores.EDGES), Number | None))
+_SCORES = dict.fromkeys((*scores.SCORES, scores.EDGES), Number | None)
+Scores = TypedDict('Scores', _SCORES)  # type: ignore[misc]  # the registry names the keys
 
 
 class Candidates(TypedDict, total=False):

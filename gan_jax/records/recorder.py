@@ -290,7 +290,7 @@ class Onlooker:
     ) -> None:
         """Adds nothing."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Nothing: the other process saves its own."""
         return NOTHING_RECORDED
 

@@ -153,15 +153,16 @@ def _answer(run: Trained, probability: np.ndarray, look: str) -> Answer:
 
 def check_negatives(run: Trained, flag: str) -> None:
     """Raises UserError if negatives of what the run learned cannot be told, by `flag` asked for."""
-    if not _tells_negatives(run):
+    if not _ground(run):
         raise UserError(
             f'{flag}: the run did not note that its images lie on one ground, dark or light,'
             ' so that negatives cannot be told: leave it out'
         )
 
 
-def _tells_negatives(run: Trained) -> bool:
-    return run.look is not None and run.look.is_ground
+def _ground(run: Trained) -> looks.Look | None:
+    """How the run's images look, if negatives can be told from them."""
+    return run.look if run.look and run.look.is_ground else None
 
 
 def _picture(content: bytes, run: Trained, turn: bool) -> Picture:
@@ -186,9 +187,9 @@ def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
     config, shape = run.config.data, run.image_shape
     side = shape[0] + config.jitter
     look = ''
-    if _tells_negatives(run):
+    if ground := _ground(run):
         seen = decode.square(image, side, config.crop)
-        look = looks.judge(run.look, looks.of(seen[None]))
+        look = looks.judge(ground, looks.of(seen[None]))
     if shape[2] == 1:
         image = image.convert('L').convert('RGB')
     stored = decode.square(image, side, config.crop)[..., : shape[2]]

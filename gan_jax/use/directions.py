@@ -8,6 +8,7 @@ from typing import Any
 
 from flax import linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.states import GanState, Sampler
@@ -41,7 +42,7 @@ def find(sampler: Sampler, state: GanState, count: int, seed: int = 0) -> np.nda
 
 def _first_layer(sampler: Sampler, state: GanState, z: np.ndarray) -> np.ndarray:
     """What the generator's first layer makes of latents: float32 [N, D]."""
-    label = np.zeros(len(z), np.int32)
+    label = jnp.zeros(len(z), jnp.int32)
 
     @jax.jit
     def activations(state: GanState, z: jax.Array) -> jax.Array:

@@ -1,7 +1,6 @@
 """Grids, files and walks from a trained generator."""
 
 from collections.abc import Iterator, Sequence
-import functools
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -156,12 +155,12 @@ def between(draw: Draw, start: int, end: int, along: Sequence[float], latent: st
       along: places on the way, 0 at the start and 1 at the end.
       latent: as in the config.
     """
-    pair = (jnp.asarray(draw.latent()[[number]] - draw.shift) for number in (start, end))
-    path = functools.partial(BETWEEN[latent], *pair)
+    first, last = (jnp.asarray(draw.latent()[[number]] - draw.shift) for number in (start, end))
+    path = BETWEEN[latent]
     return draw._replace(
         num=len(along),
         labels=(int(draw.label()[start]),) if draw.sampler.num_classes else (),
-        fixed=np.concatenate([path(place) for place in along]),
+        fixed=np.concatenate([path(first, last, place) for place in along]),
     )
 
 
