@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-import pickle
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from gan_jax.pretrained import (
     feature_net,
     imagenet,
     inception,
+    pickled,
     pth,
     squeezenet,
     weights,
@@ -142,9 +142,8 @@ def squeezenet_weights(asked: str) -> weights.Weights:
     Raises:
       UserError: it is not installed, or its file is another than it was.
     """
-    # A pickle calls whatever it names; this one is known by its sha256.
-    layers = pickle.loads(SQUEEZENET.path(asked).read_bytes())
-    return weights.Weights(squeezenet.converted(layers), {})
+    tensors = pickled.read(SQUEEZENET.path(asked), asked)
+    return weights.Weights(squeezenet.converted(tensors), {})
 
 
 def _inception(path: str) -> FeatureNet:
