@@ -10,6 +10,7 @@ minute, if the step had every core to itself.
 
 from collections.abc import Callable
 import itertools
+import os
 import time
 from typing import Any
 
@@ -19,10 +20,9 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import numpy as np
 
+from benchmarks import arithmetic
 from gan_jax import tasks
-from gan_jax.benchmarking import arithmetic
 from gan_jax.config import experiments
-from gan_jax.data import parallel
 from gan_jax.processes import memory
 from gan_jax.types import Batch, DataSpec
 
@@ -94,7 +94,7 @@ def line(side: int, batch: int, width: int, speed: float) -> str:
         config.translation.perceptual = 0.0
         frozen = f'{1e3 * (whole - step(config)[0]):.0f}'
     cells = [side, batch, width, *(f'{1e3 * x:.0f}' for x in (whole, norms, adam)), frozen]
-    minute = 60 * batch * parallel.cores() / whole
+    minute = 60 * batch * (os.cpu_count() or 1) / whole
     return ' | '.join(map(str, [*cells, f'{1e3 * operations / speed:.0f}', f'{minute:.0f}']))
 
 

@@ -81,6 +81,22 @@ class Trainer:
         """One training step."""
         raise NotImplementedError
 
+    def scale_rates(self, share: float) -> None:
+        """Sets both learning rates to a share of the config's."""
+        for optimizer, role in zip(self._optimizers, ('gen', 'disc'), strict=True):
+            for group in optimizer.param_groups:
+                group['lr'] = share * self._config[role]['optimizer']['learning_rate']
+
+    def state(self) -> list[dict]:
+        """What `load_state` goes on with."""
+        return [part.state_dict() for part in (self._gen, self._disc, *self._optimizers)]
+
+    def load_state(self, state: list[dict]) -> None:
+        """Goes on from a state."""
+        parts = (self._gen, self._disc, *self._optimizers)
+        for part, values in zip(parts, state, strict=True):
+            part.load_state_dict(values)
+
     def _build(self) -> None:
         """Optimizers, and whatever else the step needs of the networks."""
         config = self._config
@@ -214,6 +230,13 @@ class Translation(Trainer):
                 loss = self._losses[1](self._judge(given, fake))
             (loss + own['l1'] * F.l1_loss(fake, photo)).backward()
         gen_optimizer.step()
+
+    @torch.no_grad()
+    def translate(self, image: np.ndarray) -> np.ndarray:
+        """An image uint8 [H, W, 3] to one, in the mode of training, by the moments of its own."""
+        pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1
+        made = self._gen(pixels)[0].permute(1, 2, 0).numpy()
+        return np.rint((made + 1) * 127.5).astype(np.uint8)
 
     def _judge(self, given: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         return self._disc(torch.cat([given, image], 1)).float()

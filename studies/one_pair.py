@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 import functools
+import importlib.util
 import io
+import json
 from pathlib import Path
+import subprocess
+import sys
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
@@ -14,7 +18,6 @@ from gan_jax.data import decode, inputs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances, pairs, scores, sets
 from gan_jax.use import trained
-from gan_jax.use.trained import Trained
 from studies import outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
@@ -26,9 +29,11 @@ MEAN_OF = 2_000  # training photos in the mean one, at most
 SIDE = 128
 PAIR_STEPS = 600
 # Of an album by each recipe, an hour on two cores: 40 % of the paper's steps are of one photo.
-FAST, PAPER = 'fast', 'paper'
+FAST, PAPER, TORCH = 'fast', 'paper', 'torch'
 STEPS = {FAST: 9_000, PAPER: 26_000}
+RECIPES = (*STEPS, TORCH)
 MINUTES = 60
+PEER = 'torch_pix2pix.py'  # in benchmarks/
 NET = 'squeezenet'  # by which a translation is called a cat: no recipe trains with it
 FRECHET = {NET: 'frechet_squeezenet', 'efficientnet_lite0': 'frechet_efflite0'}
 SHOWN = {
@@ -50,7 +55,7 @@ class Case(NamedTuple):
       side: pixels of an image.
       changes: of the config.
       minutes: of the run.
-      recipe: FAST or PAPER.
+      recipe: one of RECIPES.
       shown: whether its pictures may be.
     """
 
@@ -73,9 +78,9 @@ class Case(NamedTuple):
 def cases() -> list[Case]:
     """The runs, the most telling ones first."""
     return [
-        *(_album('cats', 'canny', recipe) for recipe in STEPS),
-        *(_album('cats', 'grey', recipe) for recipe in STEPS),
-        *(_album('facades', 'labels', recipe) for recipe in STEPS),
+        *(_album('cats', 'canny', recipe) for recipe in RECIPES),
+        *(_album('cats', 'grey', recipe) for recipe in RECIPES),
+        *(_album('facades', 'labels', recipe) for recipe in RECIPES),
         _pair('one_pair', 'grey', 4),
         _pair('one_pair_augmented', 'grey', 8),
         _pair('one_pair', 'canny', 4),
@@ -95,9 +100,9 @@ def _pair(experiment: str, kind: str, minutes: float, side: int = SIDE) -> Case:
 def _album(experiment: str, kind: str, recipe: str) -> Case:
     own = {'cats': ALBUM, 'facades': 'facades/train'}[experiment]
     watched = {'features': NET, 'figures': ('classes',), 'every': 10.0, 'num_samples': 50}
-    changes = _short(STEPS[recipe]) | {'data.path': own}
+    changes = _short(STEPS.get(recipe, STEPS[PAPER])) | {'data.path': own}
     changes |= {f'evaluate.{name}': value for name, value in watched.items()}
-    preset = f'{SIDE}_paper' if recipe == PAPER else str(SIDE)
+    preset = str(SIDE) if recipe == FAST else f'{SIDE}_paper'
     name = 'facades' if kind == 'labels' else kind
     shown = experiment != 'facades'
     source = f'pix2pix_{name}:{preset}'
@@ -120,11 +125,13 @@ def trials(setting: Setting) -> list[Trial]:
 
 
 def _trial(setting: Setting, case: Case) -> Trial:
+    ours = case.recipe != TORCH
+    stages = (Stage('run', lambda folder: _config(setting, case)),) if ours else ()
     return Trial(
         case.name,
         case.minutes,
-        (Stage('run', lambda folder: _config(setting, case)),),
-        functools.partial(_measure, setting, case),
+        stages,
+        functools.partial(_measure_run if ours else _measure_peer, setting, case),
         kept=_kept(setting, case),
     )
 
@@ -161,17 +168,61 @@ def _config(setting: Setting, case: Case) -> ConfigDict:
     return config
 
 
-def _measure(setting: Setting, case: Case, folder: Path) -> list[Row]:
-    """A row for each kind of pair; the first ones of each are kept as pictures."""
+def _measure_run(setting: Setting, case: Case, folder: Path) -> list[Row]:
     run = trained.load(folder / 'run')
-    training = data.load(run.config.data)
-    count = min(MEAN_OF, training.spec.num_examples)
-    mean = pairs.mean_photo(pairs.Pairs(pairs.TRAIN, training, run.config.data, count))
     translate = pairs.translating(trained.translator_of(run.task), run.state)
+    found = {key: list(given) for key, given in _splits(setting, case, run.config.data).items()}
+    return _measure(setting, case, folder, run.config.data, found, translate, int(run.state.step))
+
+
+def _measure_peer(setting: Setting, case: Case, folder: Path) -> list[Row]:
+    """Trains by PyTorch for as long, and measures in the same way."""
+    config = _config(setting, case)
+    found = {key: list(given) for key, given in _splits(setting, case, config.data).items()}
+    inputs_of = [given for split in found.values() for given, _ in split]
+    made, steps = _by_peer(config, folder, np.stack(inputs_of), 60 * case.minutes)
+    known = {given.tobytes(): image for given, image in zip(inputs_of, made, strict=True)}
+    return _measure(
+        setting, case, folder, config.data, found, lambda given: known[given.tobytes()], steps
+    )
+
+
+def _by_peer(
+    config: ConfigDict, folder: Path, given: np.ndarray, seconds: float
+) -> tuple[np.ndarray, int]:
+    """Translations by PyTorch, uint8 [N, H, W, 3], after some seconds of training, and its steps.
+
+    Raises:
+      UserError: PyTorch is not installed.
+    """
+    if importlib.util.find_spec('torch') is None:
+        raise UserError(f'--only={folder.name}: PyTorch is not installed; {files.install("bench")}')
+    request = {'config': config.to_dict(), 'seconds': seconds}
+    files.replace(folder / 'request.json', json.dumps(request))
+    np.save(folder / 'pairs.npy', data.load(config.data).arrays().image)
+    np.save(folder / 'inputs.npy', given)
+    program = files.carried('benchmarks') / PEER
+    subprocess.run([sys.executable, program, folder], check=True)
+    steps = json.loads((folder / 'trained.json').read_bytes())['steps']
+    return np.load(folder / 'translated.npy'), steps
+
+
+def _measure(
+    setting: Setting,
+    case: Case,
+    folder: Path,
+    config: ConfigDict,
+    found: Mapping[tuple[str, str], Sequence[tuple[np.ndarray, np.ndarray]]],
+    translate: pairs.Translate,
+    steps: int,
+) -> list[Row]:
+    """A row for each kind of pair; the first ones of each are kept as pictures."""
+    training = data.load(config)
+    count = min(MEAN_OF, training.spec.num_examples)
+    mean = pairs.mean_photo(pairs.Pairs(pairs.TRAIN, training, config, count))
     rows = []
-    for (experiment, split), found in _splits(setting, case, run).items():
-        given = list(found)
-        scored = pairs.score(translate, given, run.config.data, mean)
+    for (experiment, split), given in found.items():
+        scored = pairs.score(translate, given, config, mean)
         own = experiment == case.experiment
         photos = np.stack([photo for _, photo in given])
         rows.append(
@@ -184,7 +235,7 @@ def _measure(setting: Setting, case: Case, folder: Path) -> list[Row]:
                 **_columns(scored.scores),
                 **_by_nets(scored.made, photos, measured=own and _is_enough(setting, given)),
                 'pairs': len(given),
-                'steps': int(run.state.step),
+                'steps': steps,
             }
         )
         if case.shown and experiment != 'cats_to_facades':
@@ -232,9 +283,9 @@ def _columns(found: Mapping[str, Mapping[str, float | None]]) -> Row:
     return own | others
 
 
-def _splits(setting: Setting, case: Case, run: Trained) -> dict[tuple[str, str], Pairs]:
-    """Pairs by experiment and split."""
-    config, name = run.config.data, case.experiment
+def _splits(setting: Setting, case: Case, config: ConfigDict) -> dict[tuple[str, str], Pairs]:
+    """Pairs by experiment and split, of a run's `config.data`."""
+    name = case.experiment
     training = data.load(config)
     if name.startswith('one_pair'):
         [(given, photo)] = _of(training, config, 1)
@@ -290,12 +341,12 @@ def _photo(path: Path, side: int) -> np.ndarray:
 def summary(rows: Sequence[Row]) -> str:
     """Scores of each row, beside those of its input and of the mean photo, and shares of cats."""
     names = ('l1', 'psnr', 'ssim', 'ab_error')
-    head = ['experiment', 'input', 'split', *(scores.SCORES[name].name for name in names)]
+    head = ['experiment', 'input', 'split', *(scores.SCORES[name].metric.name for name in names)]
     lines = []
     for row in rows:
         cells = []
         for name in names:
-            form = scores.SCORES[name].form
+            form = scores.SCORES[name].metric.form
             values = (
                 row[name],
                 row[f'{name}_{pairs.INPUT}'],
@@ -425,7 +476,7 @@ STUDY = Study(
         **{f'{name}.png': _strips(name) for name in EXPERIMENTS},
         **{
             f'cats_canny_{split}_{recipe}.jpg': _beside_photos(recipe, split)
-            for recipe in STEPS
+            for recipe in RECIPES
             for split in SHOWN
         },
     },

@@ -171,16 +171,10 @@ def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list
 
     for word in argv:
         if match := _NET.match(word):  # another net has other fields
-            with config.unlocked():
-                config[match[1]].net = ConfigDict(dict(name=match[2]))
-                experiments.fill_nets(config)
-    known = fields.leaves(config) | fields.GROUPS
+            experiments.take_net(config, match[1], match[2])
     for word in argv:
-        if (match := _FIELD.match(word)) and match[1] not in known:
-            raise UserError(f'no field config.{match[1]}: {nearest(match[1], known)}')
-        if match and match[1] in fields.GROUPS:
-            inside = ', '.join(fields.get(config, match[1]))
-            raise UserError(f'config.{match[1]} is a group of fields: set one of {inside}')
+        if match := _FIELD.match(word):
+            experiments.refuse_field(config, match[1])
     try:
         config_flags.DEFINE_config_dict(
             'config', config, flag_values=values, sys_argv=['', *argv], help_string=''

@@ -1,8 +1,10 @@
 """Finds and loads config files: those in `configs/`, which the wheel carries, and the user's."""
 
+from collections.abc import Mapping
 import importlib.util
 from pathlib import Path
 import traceback
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -102,6 +104,39 @@ def fill_nets(config: ConfigDict) -> None:
         for field, default in nets.fields(net.name, role).items():
             if field not in net:
                 net[field] = default
+
+
+def take_net(config: ConfigDict, role: str, name: str) -> None:
+    """Takes another network for a role, with the usual values of its fields, in place."""
+    with config.unlocked():
+        config[role].net = ConfigDict(dict(name=name))
+        fill_nets(config)
+
+
+def change(config: ConfigDict, changes: Mapping[str, Any]) -> None:
+    """Sets fields by their dotted paths, in place.
+
+    Raises:
+      UserError: there is no such field, or it takes no such value.
+    """
+    for role in ('gen', 'disc'):
+        if name := changes.get(f'{role}.net.name'):
+            take_net(config, role, name)
+    for field, value in changes.items():
+        refuse_field(config, field)
+        try:
+            config.update_from_flattened_dict({field: value})
+        except (TypeError, ValueError) as error:
+            raise UserError(f'config.{field}={value!r}: {error}') from None
+
+
+def refuse_field(config: ConfigDict, field: str) -> None:
+    """Raises UserError if a config has no such field to set."""
+    if field in fields.GROUPS:
+        inside = ', '.join(fields.get(config, field))
+        raise UserError(f'config.{field} is a group of fields: set one of {inside}')
+    if field not in (known := fields.leaves(config)):
+        raise UserError(f'no field config.{field}: {nearest(field, known)}')
 
 
 def title(source: str) -> str:

@@ -63,7 +63,7 @@ class Recipe(NamedTuple):
     augment: augment.Policy
     augment_p: float
     noise_std: Callable[[jax.Array], jax.Array | float] | None
-    latent: Callable[[jax.Array], jax.Array]
+    latent: latents.Latent
     share_latent: bool
     ema_decay: Pair[float]
     seed: int

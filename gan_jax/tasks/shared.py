@@ -319,7 +319,9 @@ def make_sampler(latent: latents.Latent, generator: nets.Net) -> Sampler:
         return images.to_uint8(image, generator.pixel_range)
 
     return Sampler(
-        latent=lambda key, count: latent(rng.example_keys(key, count, None)),
+        latent=lambda key, count, truncation=1.0: latent(
+            rng.example_keys(key, count, None), truncation
+        ),
         generate=generate,
         num_classes=generator.num_classes,
     )
@@ -359,9 +361,6 @@ def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState,
     return lambda state, shown: images_of(state)
 
 
-_RANDOM = 'dropout', 'noise', 'input_noise'  # fields of networks, the strength of what they draw
-
-
 def make_contest(
     modules: Pair[nets.Net],
     latent: latents.Latent,
@@ -374,8 +373,7 @@ def make_contest(
       latent: keys [N] -> z, float32 [N, latent_dim].
       judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
-    off: dict[str, Any] = {n: 0.0 for n in _RANDOM if hasattr(modules.disc, n)}
-    calm = modules.disc.clone(**off)
+    calm = modules.disc.calm()
 
     def contest(
         state: GanState, key: jax.Array, batch: Batch[jax.Array]

@@ -5,9 +5,9 @@ import shlex
 
 import pytest
 
+from faces import detector
 from gan_jax import cli
 from gan_jax.config import experiments
-from gan_jax.faces import detector
 from tests.faces import discs
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import jax
 
+from benchmarks.measure import measure
+from benchmarks.peers import Plan
 from gan_jax import data, runners
-from gan_jax.benchmarking import measure
-from gan_jax.benchmarking.plan import Plan
 from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Config, get
 
