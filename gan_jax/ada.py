@@ -15,19 +15,12 @@ from ml_collections import ConfigDict
 
 
 class Ada(NamedTuple):
-    """How the probability follows.
+    """How the probability follows."""
 
-    Attributes:
-      target: of r, in (0, 1).
-      every: steps between changes.
-      change: of the probability, each time.
-      limit: above which it does not rise.
-    """
-
-    target: float
-    every: int
-    change: float
-    limit: float
+    target: float  # of r, in (0, 1)
+    every: int  # steps between changes
+    change: float  # of the probability, each time
+    limit: float  # above which it does not rise
 
 
 def make(config: ConfigDict, images_per_step: int) -> Ada | None:

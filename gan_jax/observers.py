@@ -18,17 +18,13 @@ _AUCS = ('auc', 'auc_held_out')  # of training and of held-out images
 
 
 class Observer(NamedTuple):
-    """A measurement that is repeated.
+    """A measurement that is repeated."""
 
-    Attributes:
-      period: steps between two of them.
-      measure: (state) -> figures by name; a function of the state alone, so that a resumed run
-        measures what the uninterrupted one does.
-      by: with which its figures are to be shown, `text.Provenance`; {} where there is nothing.
-    """
-
-    period: Fraction
+    period: Fraction  # steps between two of them
+    # (state) -> figures by name; a function of the state alone, so that a resumed run measures what
+    # the uninterrupted one does
     measure: Callable[[GanState], Mapping[str, float]]
+    # with which its figures are to be shown, `text.Provenance`; {} where there is nothing
     by: Mapping[str, Any]
 
     def is_due(self, step: int, stride: int) -> bool:

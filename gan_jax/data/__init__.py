@@ -26,19 +26,12 @@ from gan_jax.types import DataSpec
 
 
 class Entry(NamedTuple):
-    """A data set that a config can name.
+    """A data set that a config can name."""
 
-    Attributes:
-      load: from the run's `config.data`.
-      spec: of what `load` would return, without the files.
-      sized: whether `config.data.image_size` chooses the size of its images.
-      stand_in: the set that needs no files and no network, for smoke presets.
-    """
-
-    load: Callable[[ConfigDict], Dataset]
-    spec: Callable[[ConfigDict], DataSpec]
-    sized: bool
-    stand_in: str
+    load: Callable[[ConfigDict], Dataset]  # from the run's `config.data`
+    spec: Callable[[ConfigDict], DataSpec]  # of what `load` would return, without the files
+    sized: bool  # whether `config.data.image_size` chooses the size of its images
+    stand_in: str  # the set that needs no files and no network, for smoke presets
 
 
 DATASETS: Mapping[str, Entry] = {

@@ -53,17 +53,11 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
 
 
 class Upright(NamedTuple):
-    """A decoded image.
+    """A decoded image."""
 
-    Attributes:
-      image: RGB.
-      size: width and height that it has at its full size.
-      orientation: 1 to 8, as the file said; it is undone.
-    """
-
-    image: Image.Image
-    size: tuple[int, int]
-    orientation: int
+    image: Image.Image  # RGB
+    size: tuple[int, int]  # width and height that it has at its full size
+    orientation: int  # 1 to 8, as the file said; it is undone
 
 
 def read_whole(content: bytes, least_side: int = 0) -> Upright:

@@ -31,19 +31,13 @@ U = TypeVar('U')
 
 
 class Feed(NamedTuple):
-    """The trainer's source of batches on the devices.
+    """The trainer's source of batches on the devices."""
 
-    Attributes:
-      kind: where the images are.
-      data: numpy arrays to place on every device once: the whole set as a Batch, or ().
-      gather: (data, item) -> Batch, traced inside the step.
-      items: (first_step) -> numpy pytrees, leaves [draws, share of the batch, ...], one for each
-        step from `first_step` on, without end.
-    """
-
-    kind: Literal['resident', 'stream']
-    data: Any
-    gather: Callable[[Any, Any], Batch[jax.Array]]
+    kind: Literal['resident', 'stream']  # where the images are
+    data: Any  # numpy arrays to place on every device once: the whole set as a Batch, or ()
+    gather: Callable[[Any, Any], Batch[jax.Array]]  # (data, item) -> Batch, traced inside the step
+    # (first_step) -> numpy pytrees, leaves [draws, share of the batch, ...], one for each step from
+    # `first_step` on, without end
     items: Callable[[int], Iterator[Any]]
 
 

@@ -65,16 +65,11 @@ def isolation(fake: np.ndarray, training: np.ndarray) -> np.ndarray:
 
 
 class Rows(NamedTuple):
-    """Some samples and their nearest training images.
+    """Some samples and their nearest training images."""
 
-    Attributes:
-      sample: int64 [R], which samples: the first ones, then those most like a copy.
-      by_pixels, by_features: int64 [R, BESIDE], which training images, the nearest first.
-    """
-
-    sample: np.ndarray
-    by_pixels: np.ndarray
-    by_features: np.ndarray
+    sample: np.ndarray  # int64 [R], which samples: the first ones, then those most like a copy
+    by_pixels: np.ndarray  # int64 [R, BESIDE], which training images, the nearest first
+    by_features: np.ndarray  # int64 [R, BESIDE], which training images, the nearest first
 
 
 def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:

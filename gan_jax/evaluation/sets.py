@@ -27,23 +27,14 @@ TRAINING, HELD_OUT, CHOSEN = 'training images', 'held-out images', 'images of a 
 
 
 class ImageSet(NamedTuple):
-    """Real images.
+    """Real images."""
 
-    Attributes:
-      name: of the set, and of its split.
-      role: TRAINING, HELD_OUT or CHOSEN.
-      fingerprint: 64 hex digits of the whole set.
-      total: how many it has, of which `image` may be a part.
-      image: uint8 [N, H, W, C].
-      flip: whether the run it is for was shown mirror images too.
-    """
-
-    name: str
-    role: str
-    fingerprint: str
-    total: int
-    image: np.ndarray
-    flip: bool = False
+    name: str  # of the set, and of its split
+    role: str  # TRAINING, HELD_OUT or CHOSEN
+    fingerprint: str  # 64 hex digits of the whole set
+    total: int  # how many it has, of which `image` may be a part
+    image: np.ndarray  # uint8 [N, H, W, C]
+    flip: bool = False  # whether the run it is for was shown mirror images too
 
     def facts(self) -> dict[str, str | int]:
         """Facts that every metric is shown with, fit for JSON."""

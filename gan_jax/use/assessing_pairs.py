@@ -67,14 +67,11 @@ def _elsewhere(config: ConfigDict, path: Path) -> tuple[Dataset, ConfigDict]:
 
 
 class Assessed(NamedTuple):
-    """The result of `measure`.
+    """The result of `measure`."""
 
-    Attributes:
-      splits: fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`.
-      picture: input, translation and photo of the first pairs of each split, uint8 [h, w, 3].
-    """
-
+    # fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`
     splits: dict[str, Any]
+    # input, translation and photo of the first pairs of each split, uint8 [h, w, 3]
     picture: np.ndarray
 
 

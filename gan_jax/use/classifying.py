@@ -82,29 +82,19 @@ class Classifier:
 
 
 class Answer(NamedTuple):
-    """What a classifier says of an image.
+    """What a classifier says of an image."""
 
-    Attributes:
-      name: of the most probable class.
-      confidence: its probability.
-      look: of the image, beside what the run learned: `looks.NEGATIVE`, `looks.UNLIKE` or ''.
-    """
-
-    name: str
-    confidence: float
+    name: str  # of the most probable class
+    confidence: float  # its probability
+    # of the image, beside what the run learned: `looks.NEGATIVE`, `looks.UNLIKE` or ''
     look: str = ''
 
 
 class Picture(NamedTuple):
-    """An image to classify.
+    """An image to classify."""
 
-    Attributes:
-      image: as the run's images are stored, uint8 [H, W, C].
-      look: see `Answer`.
-    """
-
-    image: np.ndarray
-    look: str
+    image: np.ndarray  # as the run's images are stored, uint8 [H, W, C]
+    look: str  # see `Answer`
 
 
 def classify_files(
@@ -237,17 +227,11 @@ def labelled_split(run: Trained, split: str) -> Dataset:
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """Confidence against accuracy, in `BINS` equal intervals of confidence.
+    """Confidence against accuracy, in `BINS` equal intervals of confidence."""
 
-    Attributes:
-      count: int64 [BINS], images in each.
-      confidence: float64 [BINS], their mean highest probability; NaN in an empty one.
-      accuracy: float64 [BINS], the share that is right; NaN in an empty one.
-    """
-
-    count: np.ndarray
-    confidence: np.ndarray
-    accuracy: np.ndarray
+    count: np.ndarray  # int64 [BINS], images in each
+    confidence: np.ndarray  # float64 [BINS], their mean highest probability; NaN in an empty one
+    accuracy: np.ndarray  # float64 [BINS], the share that is right; NaN in an empty one
 
     @property
     def error(self) -> float:

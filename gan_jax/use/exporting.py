@@ -48,18 +48,12 @@ class Meta(TypedDict):
 
 
 class Exported(NamedTuple):
-    """An exported generator, classifier or translator.
+    """An exported generator, classifier or translator."""
 
-    Attributes:
-      call: (*inputs [N, ...]) -> float32 [N, ...], by the artefact.
-      inputs: shape and dtype of one example of each, by name.
-      difference: the most by which it differs from the network.
-      facts: `part`, `step`, `task` and `name` of the run, `versions` and `class_names`.
-    """
-
-    call: Callable[..., jax.Array]
-    inputs: Mapping[str, jax.ShapeDtypeStruct]
-    difference: float
+    call: Callable[..., jax.Array]  # (*inputs [N, ...]) -> float32 [N, ...], by the artefact
+    inputs: Mapping[str, jax.ShapeDtypeStruct]  # shape and dtype of one example of each, by name
+    difference: float  # the most by which it differs from the network
+    # `part`, `step`, `task` and `name` of the run, `versions` and `class_names`
     facts: Mapping[str, Any]
 
 
