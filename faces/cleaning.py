@@ -63,7 +63,6 @@ def examine(
 
     Args:
       file: the photo's place in the album.
-      content: of the file.
       detect: finds the faces.
       settings: thresholds.
       verdict: by hand: KEPT, REJECTED or ''.

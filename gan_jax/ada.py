@@ -27,7 +27,6 @@ def make(config: ConfigDict, images_per_step: int) -> Ada | None:
     """Reads `config.ada`; None if it is off.
 
     Args:
-      config: that section.
       images_per_step: real images that a step uses, on all devices.
     """
     if not config.target:
@@ -47,8 +46,6 @@ def follow(
     """The memory after a step.
 
     Args:
-      ada: how.
-      memory: before it.
       sign: the mean sign of the step's logits of real images, over all devices.
       step: steps made before it, int32.
     """

@@ -180,7 +180,6 @@ class BatchNorm(nn.BatchNorm):
         """Normalises the channels of [..., C].
 
         Args:
-          x: the map.
           train: whether the running moments move. They can only if `batch_stats` is mutable.
           batch_moments: whether the batch's own moments are taken; None: in training.
             Taken out of training, they make an example's output depend on the others.

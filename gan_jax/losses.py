@@ -114,7 +114,6 @@ def make(name: str, smoothing: float = 0.0, judges: Sequence[Judge] = (Judge(),)
 
     Args:
       name: key of LOSSES.
-      smoothing: as above.
       judges: whose logits the L of an image are, in this order and as many of each.
     """
     of_judges = [LOSSES[judge.loss or name].make(smoothing) for judge in judges]

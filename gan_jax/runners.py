@@ -212,7 +212,6 @@ def count_devices(name: str, asked: int) -> int:
     """How many devices the runner `name` will use, those of all processes together.
 
     Args:
-      name: as in the config.
       asked: of each process; 0 takes all (one, for vmap).
 
     Raises:

@@ -76,7 +76,6 @@ def train(
     Args:
       config: complete, as `gan_jax.experiments.load` returns it.
       workdir: the run's folder; see `gan_jax.records.workdirs`.
-      overwrite: deletes an earlier run first.
       command: how a user would resume this run; shown when it is interrupted.
       watch: called after every `log_every` steps; if it returns True, the run is interrupted.
 

@@ -49,8 +49,6 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         there is to choose from), `WORDS` those that may be given as
         bare words; `saved_config(argv)`, if it has one, gives the config in place of the
         default experiment, or None.
-      name: what the user types.
-      argv: the words after it.
 
     Returns:
       None after the help was asked for and printed.

@@ -84,7 +84,6 @@ def keep_out(config: ConfigDict, output: Path, flag: str) -> None:
     Args:
       config: the run's `config.data`.
       output: a file or folder that is to be written.
-      flag: what the user gave it by.
 
     Raises:
       UserError: it lies in such a folder, however deep.
@@ -117,7 +116,6 @@ def whole(config: ConfigDict, split: str) -> Dataset:
 
     Args:
       config: the run's `config.data`; it stays as it is.
-      split: of the set.
 
     Raises:
       UserError: there is no such split.
@@ -133,7 +131,6 @@ def held_out(config: ConfigDict, dataset: Dataset) -> Dataset | None:
 
     Args:
       config: the run's `config.data`.
-      dataset: what it loads.
 
     Raises:
       UserError: the images cannot be had.

@@ -164,7 +164,6 @@ class DecodedWriter:
         """Says what will be written.
 
         Args:
-          folder: where to.
           most: images that it will have, or a few less; of too many, no pixels are kept.
           image_shape: (H, W, C).
           class_names: empty where there are no classes.

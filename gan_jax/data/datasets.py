@@ -201,7 +201,6 @@ def load_prepared(
 
     Args:
       config: the run's `config.data`.
-      prepared: the set.
       parts: the splits a config may name, by name; empty: those that are stored.
       panels: images side by side in each.
 
@@ -286,7 +285,6 @@ def find_tfds_copy(path: Path, name: str) -> Prepared | None:
 
     Args:
       path: its version's folder, or the data_dir above it.
-      name: of the set.
 
     Returns:
       the set, whose key changes with the folder's place, names, sizes and times.

@@ -42,7 +42,6 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
     at, see `gan_jax.data.containers`.
 
     Args:
-      content: of the file.
       least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its short side
         keeps twice as many pixels, which is several times faster; 0: at its full size.
 

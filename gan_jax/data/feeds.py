@@ -47,8 +47,6 @@ def make_feed(
     """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
 
     Args:
-      dataset: the images.
-      config: the run's config.
       draws: of which images each of the batches in a step is, see `order.POOLS`.
       share: the examples of each batch that this process reads.
 

@@ -136,7 +136,6 @@ def find(path: Path, field: str = 'config.data.path') -> Album:
 
     Args:
       path: the folder, the .zip or the image.
-      field: what the user gave it by, for messages.
 
     Raises:
       UserError: there is no such folder, it cannot be read, or it holds no image.

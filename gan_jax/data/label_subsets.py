@@ -72,7 +72,6 @@ def draw(labels: np.ndarray, class_names: tuple[str, ...], config: ConfigDict) -
 
     Args:
       labels: int32 [N], -1 where there is none.
-      class_names: of the set.
       config: `config.data.labels`.
 
     Raises:

@@ -64,7 +64,6 @@ def kid(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Estimate:
 
     Args:
       a, b: float [N, D] and [M, D], at least 4 each.
-      seed: of the subsets.
     """
     random = np.random.default_rng(seed)
     size = kid_subset_size(len(a), len(b))

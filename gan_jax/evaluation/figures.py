@@ -286,10 +286,6 @@ def _check(given: Comparison, only: Collection[str]) -> None:
 def check_numbers(samples: int, real: sets.Reference) -> None:
     """Refuses what cannot be compared, before any sample is made.
 
-    Args:
-      samples: how many are to be compared.
-      real: with what.
-
     Raises:
       UserError: too few of either, or real images without a difference.
     """

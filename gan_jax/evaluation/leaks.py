@@ -128,7 +128,6 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
     Args:
       fake: samples, uint8 [N, H, W, C].
       real: images that were not augmented, uint8 [M, H, W, C].
-      policy: `config.augment`.
 
     Returns:
       by the name of the augmentation.

@@ -30,7 +30,6 @@ def memorisation(
     Args:
       fake: features, float [M, D].
       training, held_out: features of each image's views, float [N, V, D].
-      seed: of the parts.
     """
     count = min(len(training), len(held_out))
     random = np.random.default_rng(seed)
@@ -76,7 +75,6 @@ def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
     """The training images nearest to the first samples, and to those most like a copy.
 
     Args:
-      fake: the samples.
       training: what they may be copies of; mirror images count if training showed them.
       isolated: `isolation` of the samples.
     """
@@ -103,7 +101,6 @@ def picture(fake: np.ndarray, training: np.ndarray, rows: Rows) -> np.ndarray:
 
     Args:
       fake, training: uint8 [N, H, W, C].
-      rows: which.
 
     Returns:
       uint8 [h, w, C].

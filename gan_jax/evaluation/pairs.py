@@ -83,7 +83,6 @@ def score(
     """Translates inputs one by one, and compares with their photos.
 
     Args:
-      translate: the translator.
       pairs: inputs and photos, uint8 [H, W, 3].
       config: the run's `config.data`.
       mean: the mean training photo; None scores the translations alone.
@@ -120,7 +119,6 @@ def observer(
     """Measures a translator while it trains.
 
     Args:
-      translator: of the run.
       sets: pairs, by what follows the names of their scores.
       config: the run's `config.data`.
       net: a feature net; None: without one.

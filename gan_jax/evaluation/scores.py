@@ -80,7 +80,6 @@ def edge_agreement(made: np.ndarray, edges: np.ndarray, thresholds: tuple[int, i
     harmonic mean. 1 if neither has edges.
 
     Args:
-      made: the translation.
       edges: of the input, bool [H, W].
       thresholds: of Canny, see `data.inputs.canny`.
     """

@@ -51,9 +51,6 @@ def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> I
     """A data set as training sees it, without chance: the middle of each stored image.
 
     Args:
-      dataset: the set.
-      config: the `config.data` it was loaded by.
-      role: of the set.
       limit: images that are taken, at random but always the same, of a larger set.
     """
     count = len(dataset.source)
@@ -69,10 +66,6 @@ def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> I
 
 def others(dataset: Dataset, config: ConfigDict) -> ImageSet:
     """The images a run's samples are measured against: images held out from it, else its own.
-
-    Args:
-      dataset: what the run trains on.
-      config: its `config.data`.
 
     Raises:
       UserError: the images held out cannot be had.
@@ -90,10 +83,8 @@ def of_folder(
     They are not resized: a filter leaves traces that a distance sees.
 
     Args:
-      path: the folder.
       shape: (H, W, C) of the generated images.
       flip: whether the run they are compared with was shown mirror images.
-      field: what the user gave it by, for messages.
 
     Raises:
       UserError: no folder, no image, or an image of another size or range.

@@ -39,7 +39,7 @@ METRICS = {
 
 
 class Net(nn.Module):
-    """Five 3x3 convolutions, three of them of stride 2, and two dense layers; 144,000 parameters."""
+    """Five 3x3 convolutions, three of stride 2, and two dense layers; 144,000 parameters."""
 
     dropout: float = 0.3  # rate before the last layer, in training
 

@@ -66,10 +66,6 @@ class Package(NamedTuple):
 def read(path: Path, field: str) -> Weights:
     """Reads a .safetensors file.
 
-    Args:
-      path: of the file.
-      field: what the user gave it by, for messages.
-
     Raises:
       UserError: it cannot be read, or is not a whole file of that kind.
     """
@@ -93,7 +89,6 @@ def kept(name: str, make: Callable[[], Mapping[str, np.ndarray]]) -> Weights:
     """Arrays that take a while to make, from the cache if they are there and whole.
 
     Args:
-      name: of the file, which says what made it.
       make: the arrays by path.
     """
     path = paths.cache() / 'weights' / f'{name}.safetensors'

@@ -163,8 +163,6 @@ def drawings(metrics: Rows, evaluations: Rows, points: int) -> list[Drawing]:
     """The panels that a run has values for.
 
     Args:
-      metrics: the lines of metrics.jsonl.
-      evaluations: those of evaluations.jsonl.
       points: at most so many to a curve.
     """
     end = max((rows[-1]['step'] for rows in (metrics, evaluations) if rows), default=0)

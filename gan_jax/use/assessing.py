@@ -52,11 +52,6 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: Path | Non
 def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], Any]:
     """Measures a run.
 
-    Args:
-      run: a state of it.
-      real: `real_images` of it.
-      num_samples: generated images.
-
     Returns:
       what `figures.measure` returns, with the run's name, step and seed; and the picture of
       nearest neighbours, uint8 [h, w, C], None without the training images.

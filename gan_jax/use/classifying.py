@@ -103,9 +103,7 @@ def classify_files(
     """Classifies each image file, in the order of their names.
 
     Args:
-      run: the trained classifier.
       path: an image, a folder of images, or a .zip of one.
-      field: what the user gave it by, for messages.
       turn: whether negatives of what the run learned become positives first.
 
     Yields:
@@ -170,7 +168,6 @@ def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
 
     Args:
       image: of any size.
-      run: the trained classifier.
       turn: whether a negative of what the run learned becomes a positive.
     """
     config, shape = run.config.data, run.image_shape
@@ -188,15 +185,7 @@ def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
 def remarks(
     run: Trained, odd: Sequence[tuple[str, str]], count: int, turned: bool, remedy: str
 ) -> Iterator[str]:
-    """What to say of pictures that look otherwise than what the run learned.
-
-    Args:
-      run: the trained classifier.
-      odd: their looks and names.
-      count: all pictures.
-      turned: whether negatives were turned.
-      remedy: what turns them.
-    """
+    """What to say of pictures that look otherwise than what the run learned."""
     for kind in (looks.NEGATIVE, looks.UNLIKE):
         names = [name for look, name in odd if look == kind]
         if not names:
@@ -263,7 +252,6 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
     """How right the classifier is on labelled images.
 
     Args:
-      run: the trained classifier.
       dataset: with labels; images without one are left out.
 
     Returns:

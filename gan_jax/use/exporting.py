@@ -61,10 +61,8 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     """Writes a part of a run as `path`, and its weights beside it.
 
     Args:
-      workdir: the run.
       step: of the checkpoint; 0: the newest.
       name: of the part; '': the one that the task is for.
-      path: of the artefact.
 
     Raises:
       UserError: there is no such run or part, or the files cannot be written.

@@ -143,7 +143,6 @@ def between(draw: Draw, start: int, end: int, along: Sequence[float], latent: st
       draw: of more samples than `start` and `end`.
       start, end: numbers of samples.
       along: places on the way, 0 at the start and 1 at the end.
-      latent: as in the config.
     """
     pair = (jnp.asarray(draw.latent()[[number]] - draw.shift) for number in (start, end))
     path = functools.partial(BETWEEN[latent], *pair)

@@ -74,8 +74,6 @@ def load(
     """The state of a run after `step` steps; 0: the newest whole one; 'best': as the run chose.
 
     Args:
-      workdir: the run's folder.
-      step: of the checkpoint.
       pick: task -> (state -> some of its leaves), which may refuse the task by a UserError. Only
         those leaves are read, and `step`; the others are left as `jax.ShapeDtypeStruct`s.
       precision: of the arithmetic, in place of the run's.
