@@ -16,23 +16,15 @@ from gan_jax.errors import UserError, nearest
 
 
 class Face(NamedTuple):
-    """A face in a photo.
+    """A face in a photo."""
 
-    Attributes:
-      x: left edge in pixels of the photo; the box does not leave the photo.
-      y: top edge.
-      width: in pixels.
-      height: in pixels.
-      score: 0..1, higher is surer.
-      angle: degrees by which the face is turned in the photo's plane, counterclockwise
-        positive; 0.0 where it is not known.
-    """
-
-    x: float
-    y: float
-    width: float
-    height: float
-    score: float
+    x: float  # left edge in pixels of the photo; the box does not leave the photo
+    y: float  # top edge
+    width: float  # in pixels
+    height: float  # in pixels
+    score: float  # 0..1, higher is surer
+    # degrees by which the face is turned in the photo's plane, counterclockwise positive; 0.0 where
+    # it is not known
     angle: float
 
 

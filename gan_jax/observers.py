@@ -18,17 +18,13 @@ _AUCS = ('auc', 'auc_held_out')  # of training and of held-out images
 
 
 class Observer(NamedTuple):
-    """A measurement that is repeated.
+    """A measurement that is repeated."""
 
-    Attributes:
-      period: steps between two of them.
-      measure: (state) -> figures by name; a function of the state alone, so that a resumed run
-        measures what the uninterrupted one does.
-      by: with which its figures are to be shown, `text.Provenance`; {} where there is nothing.
-    """
-
-    period: Fraction
+    period: Fraction  # steps between two of them
+    # (state) -> figures by name; a function of the state alone, so that a resumed run measures what
+    # the uninterrupted one does
     measure: Callable[[GanState], Mapping[str, float]]
+    # with which its figures are to be shown, `text.Provenance`; {} where there is nothing
     by: Mapping[str, Any]
 
     def is_due(self, step: int, stride: int) -> bool:
@@ -50,9 +46,6 @@ def make(
     """The observers that `config.evaluate` asks for.
 
     Args:
-      config: the run's config.
-      task: of the run.
-      dataset: what it trains on.
       images_per_step: real images that one generator step uses.
       place: puts arrays where the state is.
 
@@ -164,12 +157,7 @@ def measured_by(observers: Sequence[Observer]) -> dict[str, Any]:
 
 
 def best_step(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
-    """The first step at which a figure was at its best; None if it was never measured.
-
-    Args:
-      rows: of evaluations.jsonl.
-      figure: one that `evaluation.figures` ranks.
-    """
+    """The first step at which a figure was at its best; None if it was never measured."""
     measured = [row for row in rows if row.get(figure) is not None]
     ranked = figures.ranked(figure)
     if not measured or ranked is None:
@@ -183,10 +171,6 @@ TURN = 3  # measurements in a row that are worse than the best before them
 
 def turned(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
     """The best step of a figure of held-out images, if the last TURN measurements fell behind it.
-
-    Args:
-      rows: of evaluations.jsonl.
-      figure: one that `evaluation.figures` ranks.
 
     Returns:
       None if it has not turned, or is not of held-out images.

@@ -25,19 +25,12 @@ CURVE = 'curve.json'  # in a trial's folder: figures of every step that was save
 
 
 class Arm(NamedTuple):
-    """A way to train.
+    """A way to train."""
 
-    Attributes:
-      what: in words.
-      changes: of the config.
-      milliseconds: of a step on two idle cores, from which its steps follow.
-      preset: of `my_images`.
-    """
-
-    what: str
-    changes: Mapping[str, Any] = {}
-    milliseconds: float = 235
-    preset: str = '64'
+    what: str  # in words
+    changes: Mapping[str, Any] = {}  # of the config
+    milliseconds: float = 235  # of a step on two idle cores, from which its steps follow
+    preset: str = '64'  # of `my_images`
 
     @property
     def save_every(self) -> int:

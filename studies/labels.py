@@ -21,17 +21,12 @@ PARENT = 'mnist'  # folder of the digits in --data_dir
 
 
 class Preset(NamedTuple):
-    """A way to use the labels.
+    """A way to use the labels."""
 
-    Attributes:
-      minutes: of a run.
-      stages: (setting, labels, draw) -> its training runs; the last one is the classifier.
-      digits: the stage whose generator makes digits; '' for none.
-    """
-
-    minutes: float
+    minutes: float  # of a run
+    # (setting, labels, draw) -> its training runs; the last one is the classifier
     stages: Callable[[Setting, int, int], tuple[Stage, ...]]
-    digits: str = ''
+    digits: str = ''  # the stage whose generator makes digits; '' for none
 
 
 def _config(setting: Setting, preset: str, number: int, draw: int, **changes: object) -> ConfigDict:

@@ -35,7 +35,6 @@ def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch[np.ndarr
 
     Args:
       config: the run's `config.data`.
-      dataset: as loaded.
       count: how many; fewer if the set has fewer.
 
     Returns:

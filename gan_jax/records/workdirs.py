@@ -259,10 +259,6 @@ def to_config(stored: Mapping[str, Any], path: Path) -> ConfigDict:
 
     Fields that did not exist when it was written have their defaults, as they had no effect.
 
-    Args:
-      stored: of JSON.
-      path: of the file it is from, for messages.
-
     Raises:
       UserError: a field does not exist, or may not have its value.
     """

@@ -71,10 +71,6 @@ def draws(config: ConfigDict) -> tuple[str, ...]:
 def check(config: ConfigDict, dataset: Dataset) -> None:
     """Makes sure that a set has the classes that a run is to learn.
 
-    Args:
-      config: the run's config.
-      dataset: what it trains on.
-
     Raises:
       UserError: it has none, or one without an image, or, where all need one, images without.
     """
@@ -104,8 +100,6 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task `config.task` on what training sees of data of this shape.
 
     Args:
-      config: the run's config.
-      spec: of the data.
       axis_name: over which collectives run, None outside a runner.
 
     Raises:

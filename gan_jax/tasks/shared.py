@@ -99,7 +99,6 @@ def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
     """Refuses fields that have other values than the task knows.
 
     Args:
-      config: the run's config.
       fixed: fields of other tasks, and the only value of each that means something in this one.
 
     Raises:
@@ -132,7 +131,6 @@ def init(recipe: Recipe, inputs: Pair[tuple[Any, ...]]) -> GanState:
     """A fresh state: parameters from the seed, zeroed moments, step 0.
 
     Args:
-      recipe: the GAN.
       inputs: what each network takes, of a few examples; only shapes and types count.
     """
     # Parameters do not depend on devices, and there is no axis to average over here.

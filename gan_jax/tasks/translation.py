@@ -158,7 +158,6 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     """One training step on one device's share of the batch.
 
     Args:
-      recipe: the GAN.
       state: replicated over the devices.
       batch: image uint8 [1, B, H, 2 W, C], the input on the left; labels are not looked at.
 
@@ -356,7 +355,6 @@ def make_translator(config: ConfigDict, generator: nets.Net) -> Translator:
     """Translates as `config.translation` says, by the averaged generator if there is one.
 
     Args:
-      config: the run's config.
       generator: without collectives.
     """
     call = functools.partial(
@@ -405,7 +403,6 @@ def translate(
 
     Args:
       generator: without collectives.
-      variables: its own.
       image: uint8 [N, H, W, any].
       seed: of dropout, a scalar; the same for every image.
       batch_moments: whether batch norm takes the image's own moments, not the running ones.

@@ -30,8 +30,6 @@ def find(run: Trained, workdir: Path, count: int, other: Path | None) -> list[Pa
     """The pairs of a run, and those that its kind of input makes of the photos in a folder.
 
     Args:
-      run: the trained translator.
-      workdir: its folder.
       count: pairs of each split at most.
       other: a folder, a .zip or an image of another domain; None for none.
 
@@ -67,14 +65,11 @@ def _elsewhere(config: ConfigDict, path: Path) -> tuple[Dataset, ConfigDict]:
 
 
 class Assessed(NamedTuple):
-    """The result of `measure`.
+    """The result of `measure`."""
 
-    Attributes:
-      splits: fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`.
-      picture: input, translation and photo of the first pairs of each split, uint8 [h, w, 3].
-    """
-
+    # fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`
     splits: dict[str, Any]
+    # input, translation and photo of the first pairs of each split, uint8 [h, w, 3]
     picture: np.ndarray
 
 
@@ -84,10 +79,7 @@ def measure(
     """Scores all pairs of a run.
 
     Args:
-      run: the trained translator.
-      sets: `find` of it.
       net: makes the feature net of the Frechet distance, where there are `ENOUGH` pairs for one.
-      progress: of all pairs.
     """
     # Before the pairs are translated, which may take hours.
     feature_net = net() if any(part.count >= ENOUGH for part in sets) else None
@@ -144,12 +136,6 @@ def assess(
     net: Callable[[], FeatureNet],
 ) -> dict[str, Any]:
     """Measures a run, and writes evaluation.json and the picture into its folder.
-
-    Args:
-      run: the trained translator.
-      workdir: its folder.
-      count, other: see `find`.
-      net: see `measure`.
 
     Returns:
       fit for JSON: run, step, seed, inference {moments, dropout, precision}, splits, notes.

@@ -48,18 +48,12 @@ class Meta(TypedDict):
 
 
 class Exported(NamedTuple):
-    """An exported generator, classifier or translator.
+    """An exported generator, classifier or translator."""
 
-    Attributes:
-      call: (*inputs [N, ...]) -> float32 [N, ...], by the artefact.
-      inputs: shape and dtype of one example of each, by name.
-      difference: the most by which it differs from the network.
-      facts: `part`, `step`, `task` and `name` of the run, `versions` and `class_names`.
-    """
-
-    call: Callable[..., jax.Array]
-    inputs: Mapping[str, jax.ShapeDtypeStruct]
-    difference: float
+    call: Callable[..., jax.Array]  # (*inputs [N, ...]) -> float32 [N, ...], by the artefact
+    inputs: Mapping[str, jax.ShapeDtypeStruct]  # shape and dtype of one example of each, by name
+    difference: float  # the most by which it differs from the network
+    # `part`, `step`, `task` and `name` of the run, `versions` and `class_names`
     facts: Mapping[str, Any]
 
 
@@ -67,10 +61,8 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     """Writes a part of a run as `path`, and its weights beside it.
 
     Args:
-      workdir: the run.
       step: of the checkpoint; 0: the newest.
       name: of the part; '': the one that the task is for.
-      path: of the artefact.
 
     Raises:
       UserError: there is no such run or part, or the files cannot be written.
