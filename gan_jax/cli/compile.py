@@ -1,7 +1,7 @@
 """Compiles an experiment's step for a TPU slice that is described, and need not be there.
 
 Prints the memory, the arithmetic and the traffic of a chip, and a forecast from them: what is
-assumed is in docs/scaling.md. Needs the TPU's compiler: pip install '.[tpu]', Python 3.12.
+assumed is in docs/why/scaling.md. Needs the TPU's compiler: pip install '.[tpu]', Python 3.12.
 """
 
 import json
