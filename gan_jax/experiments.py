@@ -1,8 +1,10 @@
 """Finds and loads config files: those in `configs/`, which the wheel carries, and the user's."""
 
+from collections.abc import Mapping
 import importlib.util
 from pathlib import Path
 import traceback
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -103,6 +105,41 @@ def fill_nets(config: ConfigDict) -> None:
         for field, default in nets.fields(net.name, role).items():
             if field not in net:
                 net[field] = default
+
+
+def take_net(config: ConfigDict, role: str, name: str) -> None:
+    """Takes another network for a role, with the usual values of its fields, in place."""
+    with config.unlocked():
+        config[role].net = ConfigDict(dict(name=name))
+        fill_nets(config)
+
+
+def change(config: ConfigDict, changes: Mapping[str, Any]) -> None:
+    """Sets fields by their dotted paths, in place.
+
+    Raises:
+      UserError: there is no such field, or it takes no such value.
+    """
+    for role in ('gen', 'disc'):
+        if name := changes.get(f'{role}.net.name'):
+            take_net(config, role, name)
+    known = fields(config)
+    for field, value in changes.items():
+        refuse_field(config, field, known)
+        try:
+            config.update_from_flattened_dict({field: value})
+        except (TypeError, ValueError) as error:
+            raise UserError(f'config.{field}={value!r}: {error}') from None
+
+
+def refuse_field(config: ConfigDict, field: str, known: set[str]) -> None:
+    """Raises UserError if a config has no such field to set; `known` are its `fields`."""
+    from gan_jax import config as config_lib
+
+    if field not in known:
+        raise UserError(f'no field config.{field}: {nearest(field, known)}')
+    if isinstance(group := config_lib.get(config, field), ConfigDict):
+        raise UserError(f'config.{field} is a group of fields: set one of {", ".join(group)}')
 
 
 def title(source: str) -> str:

@@ -10,7 +10,7 @@ import enum
 from functools import partial
 import math
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import chex
 from flax import linen as nn
@@ -312,26 +312,6 @@ class Dropout(nn.Module):
         return jnp.where(jax.vmap(draw)(keys).reshape(x.shape), x / (1 - self.rate), 0)
 
 
-class GaussianNoise(nn.Module):
-    """Adds N(0, std^2), drawn for each example from its index in the global batch.
-
-    Attributes:
-      std: standard deviation.
-      axis_name: the axis over which the batch is divided, None if it is not.
-    """
-
-    std: float
-    axis_name: str | None = None
-
-    @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Needs the rng 'dropout' if `train`; the axis need not exist in `init`."""
-        if not train or self.std == 0 or self.is_initializing():
-            return x
-        keys = rng.example_keys(self.make_rng('dropout'), len(x), self.axis_name)
-        return x + (self.std * rng.normal(keys, x.shape[1:])).astype(x.dtype)
-
-
 class Projection(nn.Module):
     """<embedding(label), features>: what a class adds to a logit (arXiv:1802.05637).
 
@@ -400,8 +380,8 @@ class Net(nn.Module):
     batch_norm: str = 'global'
 
     kind: ClassVar[Kind]
-    # Of the images a generator makes; of those a discriminator takes, if it takes no others.
-    pixel_range: ClassVar[tuple[float, float] | None] = None
+    pixel_range: ClassVar[tuple[float, float]]  # of the images that a generator makes
+    takes_range: ClassVar[tuple[float, float] | None] = None  # of a discriminator; None: any
     sizes: ClassVar[str] = 'any size'  # what `supports` accepts, for messages
     weights: ClassVar[Collection[str]] = ()  # fields that may be any number from 0
     takes_maps: ClassVar[bool] = False  # whether it is called with a frozen net's maps besides
@@ -417,6 +397,10 @@ class Net(nn.Module):
     def misfit(self) -> str:
         """Why the net's own fields do not suit its images, from the field on; '' if they do."""
         return ''
+
+    def calm(self) -> Self:
+        """The same net without what it draws at random in training."""
+        return self.clone(dropout=0.0) if hasattr(self, 'dropout') else self
 
     def judges(self) -> tuple[losses.Judge, ...]:
         """Whose logits those of an image are; see `gan_jax.losses`."""
@@ -485,14 +469,15 @@ def _spectrally_normalized(layer: nn.Module, kernel: jax.Array, train: bool) -> 
         'u',
         lambda: _unit(jax.random.normal(layer.make_rng('params'), (matrix.shape[-1],))),
     )
+    product = partial(jnp.matmul, precision='highest')
     fixed = lax.stop_gradient(matrix)
     right = u.value
-    left = _unit(fixed @ right)
+    left = _unit(product(fixed, right))
     if train:
-        right = _unit(left @ fixed)
+        right = _unit(product(left, fixed))
         if not layer.is_initializing():
             u.value = right
-    sigma = left @ matrix @ right
+    sigma = product(product(left, matrix), right)
     return kernel / jnp.maximum(sigma, 1e-12)
 
 

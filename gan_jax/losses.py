@@ -33,11 +33,13 @@ class Loss(NamedTuple):
       make: (smoothing) -> Pair of the generator's and the discriminator's LossFn.
       smooths: whether its real images have a target that smoothing can move.
       centred: whether a logit above 0 says that an image is real.
+      probability: whether a logit's sigmoid is trained to be the probability that it is.
     """
 
     make: Callable[[float], Pair[LossFn]]
     smooths: bool
     centred: bool
+    probability: bool
 
 
 class Judge(NamedTuple):
@@ -109,12 +111,12 @@ def relativistic(smoothing: float = 0.0) -> Pair[LossFn]:
 
 
 LOSSES: dict[str, Loss] = {
-    'minimax': Loss(minimax, smooths=True, centred=True),
-    'non_saturating': Loss(non_saturating, smooths=True, centred=True),
-    'least_squares': Loss(least_squares, smooths=True, centred=False),
-    'hinge': Loss(hinge, smooths=False, centred=True),
-    'wasserstein': Loss(wasserstein, smooths=False, centred=False),
-    'relativistic': Loss(relativistic, smooths=True, centred=False),
+    'minimax': Loss(minimax, smooths=True, centred=True, probability=True),
+    'non_saturating': Loss(non_saturating, smooths=True, centred=True, probability=True),
+    'least_squares': Loss(least_squares, smooths=True, centred=False, probability=False),
+    'hinge': Loss(hinge, smooths=False, centred=True, probability=False),
+    'wasserstein': Loss(wasserstein, smooths=False, centred=False, probability=False),
+    'relativistic': Loss(relativistic, smooths=True, centred=False, probability=False),
 }
 
 

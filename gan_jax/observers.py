@@ -9,13 +9,12 @@ from ml_collections import ConfigDict
 from gan_jax import data, evaluation, nets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import balance, figures, pairs, sets
+from gan_jax.evaluation import balance, figures, pairs, scores, sets
 from gan_jax.pretrained import features
 from gan_jax.processes import memory
 from gan_jax.states import GanState, Task, Translator
 
 _AUCS = ('auc', 'auc_held_out')  # of training and of held-out images
-_NOT_OF_SAMPLES = frozenset(('step', 'epoch', *_AUCS))  # in a row of evaluations.jsonl
 
 
 class Observer(NamedTuple):
@@ -25,12 +24,12 @@ class Observer(NamedTuple):
       period: steps between two of them.
       measure: (state) -> figures by name; a function of the state alone, so that a resumed run
         measures what the uninterrupted one does.
-      facts: with which the figures are to be shown, fit for JSON.
+      by: with which its figures are to be shown, `text.Provenance`; {} where there is nothing.
     """
 
     period: Fraction
     measure: Callable[[GanState], Mapping[str, float]]
-    facts: Mapping[str, Any]
+    by: Mapping[str, Any]
 
     def is_due(self, step: int, stride: int) -> bool:
         """Whether a multiple of the period lies in the call of `stride` steps that ended at `step`.
@@ -97,12 +96,12 @@ def _of_samples(
         memory.give_back()  # what a feature net takes, gigabytes, before training goes on
         return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
-    facts = {
+    by = {
         'features': net.facts(nets.looked_through(config)),
         'reference': reference.images.facts(),
         'samples': own.num_samples,
     }
-    return measure, facts
+    return measure, by
 
 
 def _of_pairs(
@@ -121,11 +120,11 @@ def _of_pairs(
     names = _names((*own.figures, figures.PAIRS), net)
     _refuse_best(own.best, [f'{name}{suffix}' for name in names for suffix in sets], net)
     *_, photos = map(pairs.photos, measured.values())
-    facts = {'reference': photos.facts(), 'samples': count}
+    by: dict[str, Any] = {'reference': photos.facts(), 'samples': count}
     if net is not None:
         figures.check_numbers(count, evaluation.Reference(photos, net))
-        facts['features'] = net.facts(nets.looked_through(config))
-    return pairs.observer(translator, measured, config.data, net, own.figures), facts
+        by = {'features': net.facts(nets.looked_through(config)), **by}
+    return pairs.observer(translator, measured, config.data, net, own.figures), by
 
 
 def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
@@ -142,19 +141,15 @@ def _refuse_best(best: str, names: Sequence[str], net: evaluation.FeatureNet | N
         )
 
 
-_BY_NET = 'frechet', 'kid', 'distance'  # have its suffix
-
-
 def _names(made: Sequence[str], net: evaluation.FeatureNet | None) -> list[str]:
     """The figures by which a checkpoint can be chosen."""
     found = []
     for name, (group, _) in figures.RANKED.items():
-        if group not in made:
+        suffixed = {**figures.METRICS, **scores.METRICS}[name].suffixed
+        if group not in made or (suffixed and net is None):
             continue
-        if net is None:
-            found += [name] if name not in _BY_NET else []
-        elif group != 'classes' or name in features.NETS[net.name].ranked:
-            found.append(f'{name}_{net.suffix}' if name in _BY_NET else name)
+        if group != 'classes' or (net and name in features.NETS[net.name].ranked):
+            found.append(f'{name}_{net.suffix}' if net and suffixed else name)
     return found
 
 
@@ -163,40 +158,9 @@ def measure(observers: Sequence[Observer], state: GanState) -> dict[str, float]:
     return {name: value for o in observers for name, value in o.measure(state).items()}
 
 
-def facts(observers: Sequence[Observer]) -> dict[str, Any]:
+def measured_by(observers: Sequence[Observer]) -> dict[str, Any]:
     """All that their figures are to be shown with."""
-    return {name: value for o in observers for name, value in o.facts.items()}
-
-
-class Span(NamedTuple):
-    """Measurements of samples, one after the other, that were made alike.
-
-    Attributes:
-      first, last: the steps of the first and the last of them.
-      facts: as `facts` gave them; None: the run does not tell.
-    """
-
-    first: int
-    last: int
-    facts: Mapping[str, Any] | None
-
-
-def spans(rows: Sequence[Mapping[str, Any]], noted: Sequence[Mapping[str, Any]]) -> list[Span]:
-    """Evaluations by the settings they were made with, which metrics are to be shown with.
-
-    Args:
-      rows: of evaluations.jsonl.
-      noted: `runs.evaluated_by` of the run.
-    """
-    found: list[Span] = []
-    for step in (row['step'] for row in rows if row.keys() - _NOT_OF_SAMPLES):
-        valid = [entry for entry in noted if entry['after_step'] < step]
-        by = {k: v for k, v in valid[-1].items() if k != 'after_step'} if valid else None
-        if found and found[-1].facts == by:
-            found[-1] = found[-1]._replace(last=step)
-        else:
-            found.append(Span(step, step, by))
-    return found
+    return {name: value for o in observers for name, value in o.by.items()}
 
 
 def best_step(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:

@@ -36,6 +36,7 @@ class Range(NamedTuple):
     high: float
 
 
+Object = dict[str, Any]  # with anything in it
 Number = Annotated[float, Range(-3.5e38, 3.5e38)]  # as far as float32 goes
 Figure = Annotated[int, Range(-(10**15), 10**15)] | Number
 Share = Annotated[float, Range(0, 1)]
@@ -116,7 +117,7 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
 
 
 def _of_scalar(kind: Any, value: Any, field: str) -> Any:
-    if kind is dict:
+    if kind == Object:
         return _checked(dict, 'an object', value, field)
     if kind in (None, types.NoneType):
         return _checked(types.NoneType, 'null', value, field)
@@ -127,7 +128,7 @@ def _of_scalar(kind: Any, value: Any, field: str) -> Any:
     return printable(value) if kind is str else value
 
 
-def _of_union(kinds: tuple, value: Any, field: str) -> Any:
+def _of_union(kinds: tuple[Any, ...], value: Any, field: str) -> Any:
     errors = []
     for kind in kinds:
         try:
@@ -137,7 +138,7 @@ def _of_union(kinds: tuple, value: Any, field: str) -> Any:
     raise max(errors, key=lambda error: str(error).count('.'))  # of the kind that fits the furthest
 
 
-def _of_tuple(inside: tuple, value: Any, field: str) -> tuple:
+def _of_tuple(inside: tuple[Any, ...], value: Any, field: str) -> tuple[Any, ...]:
     entries = _checked(list, 'a list', value, field)
     kinds = inside[:1] * len(entries) if inside[-1] is Ellipsis else inside
     if len(entries) != len(kinds):

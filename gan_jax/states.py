@@ -54,12 +54,13 @@ class Sampler(NamedTuple):
     """Images from a trained generator of a latent.
 
     Attributes:
-      latent: (key, count) -> z, float32 [count, latent_dim]; z[i] does not depend on count.
+      latent: (key, count, truncation=1) -> z, float32 [count, latent_dim]; z[i] does not depend
+        on count. See `gan_jax.tasks.latents.Latent` on truncation.
       generate: (state, z, label int32 [N]) -> uint8 [N, H, W, C].
       num_classes: 0 if the generator is unconditional and labels are ignored.
     """
 
-    latent: Callable[[jax.Array, int], jax.Array]
+    latent: Callable[..., jax.Array]
     generate: Callable[[GanState, jax.Array, jax.Array], jax.Array]
     num_classes: int
 

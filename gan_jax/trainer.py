@@ -3,6 +3,7 @@
 Nothing here knows what kind of GAN it trains.
 """
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import gc
@@ -20,7 +21,6 @@ from gan_jax import config as config_lib
 from gan_jax import data, observers, paths, report, runners, schema, tasks
 from gan_jax.data import feeds, looks, summary, views
 from gan_jax.errors import UserError
-from gan_jax.evaluation import text
 from gan_jax.processes import cluster
 from gan_jax.processes.interrupts import Interrupts
 from gan_jax.records import recorder, workdirs
@@ -56,9 +56,21 @@ class Run(NamedTuple):
     progress: Progress
     interrupts: Interrupts
     reports: 'Reports'
+    watch: 'Watch | None'
 
 
-def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -> bool:
+# (step, the line of metrics.jsonl) -> True to stop.
+Watch = Callable[[int, Mapping[str, Any]], Any]
+
+
+def train(
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    overwrite: bool,
+    command: str,
+    watch: Watch | None = None,
+) -> bool:
     """Trains `config` in `workdir`, from the start or from its newest whole checkpoint.
 
     Args:
@@ -66,9 +78,10 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
       workdir: the run's folder; see `gan_jax.records.workdirs`.
       overwrite: deletes an earlier run first.
       command: how a user would resume this run; shown when it is interrupted.
+      watch: called after every `log_every` steps; if it returns True, the run is interrupted.
 
     Returns:
-      Whether the run is finished; if not, a signal interrupted it, and its last step is saved.
+      Whether the run is finished; if not, it was interrupted, and its last step is saved.
 
     Raises:
       UserError: something the user can mend; what was saved is whole.
@@ -122,6 +135,7 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             ),
             interrupts=stack.enter_context(Interrupts()),
             reports=stack.enter_context(Reports(workdir)),
+            watch=watch,
         )
         stack.enter_context(cluster.ending_at_once())  # before anything above is closed
         stack.enter_context(workdirs.full_disk(workdir))  # and before that has the word
@@ -129,7 +143,6 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
             run.progress.message(warning)
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)
-        _note_evaluation(run, step)
         return _train(run, state, step, command, started)
 
 
@@ -199,14 +212,6 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
         },
         parameters={'gen': size(state.nets.gen.params), 'disc': size(state.nets.disc.params)},
     )
-
-
-def _note_evaluation(run: Run, step: int) -> None:
-    facts = observers.facts(run.observers)
-    if cluster.is_first():
-        workdirs.note_evaluation(run.workdir, step, facts)
-    if facts:
-        run.recorder.measured_by(step, text.sentence(facts))
 
 
 def _fresh(run: Run) -> GanState:
@@ -283,7 +288,6 @@ def _roll_back(run: Run, error: Exception, rollbacks: int) -> tuple[GanState, in
         raise UserError(f'{error}; {kept}; {remedy}') from None
     run.progress.message(f'{error}; going back to step {saved}')
     state, step = _restore(run) or (_fresh(run), 0)
-    _note_evaluation(run, step)
     count = np.full_like(state.rollbacks, rollbacks)
     return state.replace(rollbacks=run.runner.replicate(count)), step
 
@@ -361,7 +365,8 @@ class Loop:
 
         def measure() -> bool:
             with run.recorder.paused(), jax.transfer_guard('allow'):
-                run.recorder.evaluated(step, observers.measure(due, runners.local(state)))
+                figures = observers.measure(due, runners.local(state))
+                run.recorder.evaluated(step, figures, observers.measured_by(due))
             self._say_if_turned()
             return _best_step(run) == step
 
@@ -426,6 +431,8 @@ class Pending:
                     raise NonFiniteError(step, name)
         line = self._run.recorder.record(before, rows, input_wait_s=wait)
         self._run.progress.update(before + len(rows), line)
+        if line and self._run.watch and self._run.watch(int(line['step'] or 0), line) is True:
+            self._run.interrupts.stop('stopped')
 
 
 def _best_step(run: Run) -> int | None:

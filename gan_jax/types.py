@@ -1,7 +1,4 @@
-"""The records that travel between modules: networks in pairs, a batch, facts about a data set.
-
-Importing this module does not import JAX: processes that decode images need not wait for it.
-"""
+"""The records that travel between modules: networks in pairs, a batch, facts about a data set."""
 
 from __future__ import annotations
 
@@ -45,3 +42,25 @@ class DataSpec(NamedTuple):
     num_classes: int
     num_examples: int
     panels: int = 1
+
+
+class Metric(NamedTuple):
+    """How a metric of images is named, shown and compared: once, beside what computes it.
+
+    Attributes:
+      name: for a person.
+      form: of its value.
+      meaning: which values are good.
+      better: 1 where more is better, -1 where less is; 0: it chooses between no states of a run.
+      by_net: whether it is of a feature net.
+      suffixed: whether its key ends in the net's suffix, as a value by one net is none by another.
+      panel: the panel of a report that shows it while a run trains; '': none.
+    """
+
+    name: str
+    form: str
+    meaning: str = ''
+    better: int = 0
+    by_net: bool = True
+    suffixed: bool = False
+    panel: str = ''

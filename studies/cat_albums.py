@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from faces import cleaning, destination, detector, pipeline
 from gan_jax import images
 from gan_jax.data import image_files
-from gan_jax.faces import cleaning, destination, detector, pipeline
 
 PARENT = 'cats'  # in --data_dir
 FOLDERS = ('personal', 'oxford_pets')  # in that

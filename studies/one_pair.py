@@ -125,15 +125,13 @@ def trials(setting: Setting) -> list[Trial]:
 
 
 def _trial(setting: Setting, case: Case) -> Trial:
-    if case.recipe == TORCH:
-        stages, measure = (), _measure_peer
-    else:
-        stages, measure = (Stage('run', lambda folder: _config(setting, case)),), _measure_run
+    ours = case.recipe != TORCH
+    stages = (Stage('run', lambda folder: _config(setting, case)),) if ours else ()
     return Trial(
         case.name,
         case.minutes,
         stages,
-        functools.partial(measure, setting, case),
+        functools.partial(_measure_run if ours else _measure_peer, setting, case),
         kept=_kept(setting, case),
     )
 
@@ -343,12 +341,12 @@ def _photo(path: Path, side: int) -> np.ndarray:
 def summary(rows: Sequence[Row]) -> str:
     """Scores of each row, beside those of its input and of the mean photo, and shares of cats."""
     names = ('l1', 'psnr', 'ssim', 'ab_error')
-    head = ['experiment', 'input', 'split', *(scores.SCORES[name].name for name in names)]
+    head = ['experiment', 'input', 'split', *(scores.SCORES[name].metric.name for name in names)]
     lines = []
     for row in rows:
         cells = []
         for name in names:
-            form = scores.SCORES[name].form
+            form = scores.SCORES[name].metric.form
             values = (
                 row[name],
                 row[f'{name}_{pairs.INPUT}'],

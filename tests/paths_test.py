@@ -1,6 +1,5 @@
 """A path means the same wherever it is given, or is one line."""
 
-import importlib
 import os
 from pathlib import Path
 import re
@@ -19,7 +18,7 @@ from tests.cli.commands_test import fails
 
 def define(command):
     values = absl_flags.FlagValues()
-    importlib.import_module(f'gan_jax.cli.{command}').define(values)
+    cli.module(command).define(values)
     return values
 
 

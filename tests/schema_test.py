@@ -33,7 +33,6 @@ FILES = {
             'command': 'go on',
             'data': {**DATA, 'class_names': ['a', 'b']},
             'parameters': {'gen': 1, 'disc': 2},
-            'evaluation': [{'after_step': 0, **BY}],
         },
     ),
     'evaluation.json': (

@@ -5,7 +5,6 @@ With --input the class of each image and how sure it is, on the terminal or as a
 be trusted: written to classification.json and the report. Read the test split once, at the end.
 """
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 import sys
 from typing import TYPE_CHECKING, Any
@@ -46,7 +45,8 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Classifies images, or evaluates."""
-    from gan_jax.cli import outputs, startup
+    from gan_jax.cli import outputs
+    from gan_jax.processes import startup
     from gan_jax.use import trained
 
     values = invocation.flags
@@ -83,28 +83,8 @@ def _classify(run: 'Trained', path: Path, output: Path | None, turn: bool) -> No
     if output:
         files.replace(output, files.table(('file', 'class', 'confidence'), rows))
         print(f'wrote {output}: {len(rows)} images')
-    for line in _on_looks(run, odd, len(rows), turn):
+    for line in classifying.remarks(run, odd, len(rows), turn, '--invert=auto'):
         print(line, file=sys.stderr)
-
-
-def _on_looks(
-    run: 'Trained', odd: Sequence[tuple[str, str]], count: int, turned: bool
-) -> Iterator[str]:
-    """What to say of pictures, by look and name, that look otherwise than what the run learned."""
-    from gan_jax.data import looks
-
-    for kind in (looks.NEGATIVE, looks.UNLIKE):
-        names = [name for look, name in odd if look == kind]
-        if not names:
-            continue
-        some = f'{len(names)} of {count} images, such as {names[0]},'
-        learned = f'what the run learned ({run.look})'
-        if kind == looks.UNLIKE:
-            yield f'warning: {some} look unlike {learned}: their classes mean nothing'
-        elif turned:
-            yield f'turned {some} which looked like negatives of {learned}'
-        else:
-            yield f'warning: {some} look like negatives of {learned}: --invert=auto turns them'
 
 
 def _evaluate(run: 'Trained', workdir: Path, split: str) -> None:

@@ -32,8 +32,9 @@ def main(invocation: Invocation) -> None:
 
     from gan_jax import config as config_lib
     from gan_jax import data, images, tasks
-    from gan_jax.cli import outputs, startup
+    from gan_jax.cli import outputs
     from gan_jax.data import feeds, summary
+    from gan_jax.processes import startup
     from gan_jax.types import Batch
 
     config, values = invocation.config, invocation.flags

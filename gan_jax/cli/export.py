@@ -24,8 +24,9 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Writes both files, and checks them."""
-    from gan_jax.cli import outputs, startup
+    from gan_jax.cli import outputs
     from gan_jax.data import classes
+    from gan_jax.processes import startup
     from gan_jax.use import exporting
 
     values = invocation.flags

@@ -169,21 +169,15 @@ def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list
     """Defines a flag for each field of the config that `argv` sets."""
     from ml_collections import config_flags
 
-    from gan_jax import config as config_lib
     from gan_jax import experiments
 
     for word in argv:
         if match := _NET.match(word):  # another net has other fields
-            with config.unlocked():
-                config[match[1]].net = ConfigDict(dict(name=match[2]))
-                experiments.fill_nets(config)
+            experiments.take_net(config, match[1], match[2])
     known = experiments.fields(config)
     for word in argv:
-        if (match := _FIELD.match(word)) and match[1] not in known:
-            raise UserError(f'no field config.{match[1]}: {nearest(match[1], known)}')
-        if match and isinstance(config_lib.get(config, match[1]), ConfigDict):
-            inside = ', '.join(config_lib.get(config, match[1]))
-            raise UserError(f'config.{match[1]} is a group of fields: set one of {inside}')
+        if match := _FIELD.match(word):
+            experiments.refuse_field(config, match[1], known)
     try:
         config_flags.DEFINE_config_dict(
             'config', config, flag_values=values, sys_argv=['', *argv], help_string=''

@@ -30,7 +30,7 @@ def main(invocation: Invocation) -> None:
 
 def _sections() -> Iterator[tuple[str, Mapping[str, str]]]:
     from gan_jax import augment, data, experiments, files, losses, nets, penalties, tasks
-    from gan_jax.evaluation import text
+    from gan_jax.evaluation import figures
     from gan_jax.pretrained import features
 
     files_of = {path.stem: path for path in experiments.folder().glob('*.py')}
@@ -47,7 +47,7 @@ def _sections() -> Iterator[tuple[str, Mapping[str, str]]]:
     sets = {name: _module(entry.load) for name, entry in data.DATASETS.items()}
     yield 'data sets, --config.data.name', sets
     yield 'feature nets, --features', _of(features.NETS)
-    yield 'figures', {name: word.meaning for name, word in text.WORDS.items()}
+    yield 'figures', {key: metric.meaning for key, metric in figures.METRICS.items()}
 
 
 def _of(registry: Mapping[str, object]) -> dict[str, str]:

@@ -47,9 +47,12 @@ class _Reader:
                 yield from self._value(path, node.value)
 
     def _value(self, path: str, value: ast.expr) -> Iterator[tuple[str, str]]:
-        called = ast.unparse(value.func) if isinstance(value, ast.Call) else ''
+        if not isinstance(value, ast.Call):
+            yield path, self._comment(value)
+            return
+        called = ast.unparse(value.func)
         if called in self._functions:
-            yield from self._value(path, self._functions[called].body[-1].value)
+            yield from self._value(path, _returned(self._functions[called]))
         elif called == 'ConfigDict':
             for argument in value.args:
                 yield from self._value(path, argument)
@@ -61,10 +64,18 @@ class _Reader:
 
     def _comment(self, value: ast.expr) -> str:
         """That on the value's line, or else on the lines above it."""
-        if beside := self._comments.get(value.end_lineno):
+        if beside := self._comments.get(value.end_lineno or 0):
             return beside
-        line, above = value.lineno - 1, []
+        line = value.lineno - 1
+        above: list[str] = []
         while line in self._comments:
             above.insert(0, self._comments[line])
             line -= 1
         return ' '.join(above)
+
+
+def _returned(function: ast.FunctionDef) -> ast.expr:
+    """What its last line gives."""
+    last = function.body[-1]
+    assert isinstance(last, ast.Return) and last.value is not None
+    return last.value

@@ -2,13 +2,19 @@
 
 A .png is a grid, a .gif a walk through the latent space, an .npz the arrays `image` and `label`
 for --config.data.added, and a folder gets single files; one that holds others is refused.
+--pick=3 takes sample 3 of the seed alone, --pick=3,17 --along=0.4 what lies between two of them,
+and --walk=60 with it the way from one to the other. --directions=1.5,-2 moves along the directions
+in the latents that change images the most, in standard deviations.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+import math
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from gan_jax.cli.flags import Invocation, define_overwrite, define_path, define_step
+from gan_jax.errors import UserError
 from gan_jax.paths import shown
 
 if TYPE_CHECKING:
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
 
 REQUIRED = ('workdir', 'output')
 DEFAULT_FRAMES = 60
+MOST = 2**20  # samples of which one can be picked
 FORMATS = ('.png', '.gif', '.npz')
 
 
@@ -34,17 +41,30 @@ def define(values: flags.FlagValues) -> None:
         'scale', 1, 'pixels a side of each pixel, in pictures', lower_bound=1, upper_bound=64,
         flag_values=values,
     )  # fmt: skip
+    flags.DEFINE_float(
+        'truncation', 1.0, 'below 1, more alike and more typical', lower_bound=0, upper_bound=1,
+        flag_values=values,
+    )  # fmt: skip
+    flags.DEFINE_list(
+        'pick', [], 'one or two samples, from 0, in place of --num', flag_values=values
+    )
+    flags.DEFINE_float(
+        'along', 0.0, 'between two of --pick', lower_bound=0, upper_bound=1, flag_values=values
+    )
+    flags.DEFINE_list('directions', [], 'a number for each direction', flag_values=values)
     define_step(values)
     define_overwrite(values)
 
 
 def main(invocation: Invocation) -> None:
     """Samples, and writes the grid, the walk or the files."""
-    from gan_jax import data, files
-    from gan_jax.cli import outputs, startup
-    from gan_jax.errors import UserError
+    import numpy as np
+
+    from gan_jax import api, data, files
+    from gan_jax.cli import outputs
+    from gan_jax.processes import startup
     from gan_jax.terminal import progress
-    from gan_jax.use import sampling, trained
+    from gan_jax.use import sampling
 
     values = invocation.flags
     suffix = values.output.suffix.lower()
@@ -52,24 +72,30 @@ def main(invocation: Invocation) -> None:
         raise UserError(
             f'--walk={values.walk} makes a .gif, and --output={shown(values.output)} is none'
         )
+    picked = _picked(values)
+    moves = _numbers(values.directions, '--directions', float, 'numbers')
     if files.names_folder(values.output):
         output = outputs.own_folder(values.output, overwrite=values.overwrite)
     else:
         output = outputs.file(values.output, *FORMATS, overwrite=values.overwrite)
     startup.prepare()
-    run = trained.load(values.workdir, values.step)
+    run = api.load(values.workdir, values.step)
     data.keep_out(run.config.data, output, '--output')
-    if run.task.sampler is None:
-        raise UserError(
-            f'--workdir={values.workdir}: its generator does not start from a latent: give it'
-            ' images by gan-jax translate'
-        )
-    sampler = run.task.sampler
-    names = run.class_names or tuple(map(str, range(sampler.num_classes)))
-    labels = sampling.parse_labels(values.labels, sampler.num_classes, names)
-    draw = sampling.Draw(sampler, run.state, values.num, values.seed, labels, names, values.scale)
+    draw = run.draw(
+        max(picked) + 1 if picked else values.num,
+        seed=values.seed,
+        labels=values.labels,
+        truncation=values.truncation,
+        scale=values.scale,
+    )
     with progress.waiting('compiling and sampling'):
-        if suffix == '.gif':
+        if moves:
+            draw = draw._replace(shift=np.asarray(moves, np.float32) @ run.directions(len(moves)))
+        if picked:
+            draw = sampling.between(draw, picked[0], picked[-1], _along(values), run.config.latent)
+        if suffix == '.gif' and picked:
+            sampling.write_frames(output, list(draw.picture(draw.latent())))
+        elif suffix == '.gif':
             sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)
         elif suffix == '.png':
             sampling.write_grid(output, draw)
@@ -77,9 +103,48 @@ def main(invocation: Invocation) -> None:
             sampling.write_arrays(output, draw)
         else:
             sampling.write_files(output, draw)
-    print(
-        f'wrote {shown(output)}: {values.num} images of step {int(run.state.step)}{_in_turn(draw)}'
-    )
+    print(f'wrote {shown(output)}: {draw.num} images of step {run.step}{_in_turn(draw)}')
+
+
+def _numbers(words: list[str], flag: str, kind: Callable[[str], float], what: str) -> list[Any]:
+    """The words of a flag as finite numbers.
+
+    Raises:
+      UserError: one is none.
+    """
+    try:
+        found = [kind(word) for word in words]
+        if all(map(math.isfinite, found)):
+            return found
+    except ValueError:
+        pass
+    raise UserError(f'{flag}={",".join(words)}: must be {what}')
+
+
+def _picked(values: flags.FlagValues) -> list[int]:
+    """The samples of --pick; none without it.
+
+    Raises:
+      UserError: it is no number of a sample, or there are more than two.
+    """
+    found = _numbers(values.pick, '--pick', int, 'one or two whole numbers, such as 3,17')
+    if len(found) > 2 or any(not 0 <= number < MOST for number in found):
+        raise UserError(
+            f'--pick={",".join(values.pick)}: one or two samples, from 0 to {MOST - 1:,}'
+        )
+    if values.along and len(found) < 2:
+        raise UserError(f'--along={values.along:g} lies between two samples: give --pick=3,17')
+    if values.output.suffix.lower() == '.gif' and len(found) == 1:
+        raise UserError('--pick: a .gif goes from one sample to another: give two, such as 3,17')
+    return found
+
+
+def _along(values: flags.FlagValues) -> list[float]:
+    """Where between two samples: a place, or, of a .gif, there and back."""
+    if values.output.suffix.lower() != '.gif':
+        return [values.along]
+    frames = values.walk or DEFAULT_FRAMES
+    return [1 - abs(1 - 2 * frame / frames) for frame in range(frames)]
 
 
 def _in_turn(draw: 'Draw') -> str:

@@ -52,8 +52,7 @@ def define(values: flags.FlagValues) -> None:
 def main(invocation: Invocation) -> None:
     """Trains."""
     from gan_jax import experiments, trainer
-    from gan_jax.cli import startup
-    from gan_jax.processes import cluster
+    from gan_jax.processes import cluster, startup
 
     startup.prepare(alone=False)
     values = invocation.flags

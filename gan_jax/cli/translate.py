@@ -41,10 +41,11 @@ def main(invocation: Invocation) -> None:
     """Translates, with one line on stderr for each file that could not be."""
     from gan_jax import config as config_lib
     from gan_jax import data
-    from gan_jax.cli import outputs, startup
+    from gan_jax.cli import outputs
     from gan_jax.data import decode
+    from gan_jax.processes import startup
     from gan_jax.terminal.progress import Progress
-    from gan_jax.use import translating
+    from gan_jax.use import trained, translating
 
     values = invocation.flags
     source, output = values.input, values.output
@@ -56,7 +57,10 @@ def main(invocation: Invocation) -> None:
     outputs.own_folder(plan.folder, overwrite=values.overwrite or not several)
     startup.prepare()
     options = translating.Options(values.seed, values.resize, values.as_is)
-    ready = translating.Ready(values.workdir, values.step, values.precision, options)
+    run = trained.load(
+        values.workdir, values.step, pick=translating.generator, precision=values.precision
+    )
+    ready = translating.Ready(run, options)
     data.keep_out(ready.config.data, output, '--output')
     total, done = len(plan.jobs) + len(plan.left_out), 0
     with Progress(len(plan.jobs), description='translate', unit='image') as progress:

@@ -20,7 +20,7 @@ from gan_jax.types import Batch
 _UNREADABLE = OSError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile, zlib.error
 
 
-def write(path: Path, batch: Batch, class_names: Sequence[str] = ()) -> None:
+def write(path: Path, batch: Batch[np.ndarray], class_names: Sequence[str] = ()) -> None:
     """Writes an .npz file that `config.data.added` may name.
 
     Args:
@@ -72,7 +72,7 @@ def join(dataset: Dataset, path: Path) -> Dataset:
     )
 
 
-def _read(path: Path) -> tuple[Batch, tuple[str, ...]]:
+def _read(path: Path) -> tuple[Batch[np.ndarray], tuple[str, ...]]:
     """The images, and the names of their classes, where the file has them."""
     try:
         # NumPy leaves a damaged archive open that it opened itself.

@@ -1,6 +1,6 @@
 """`celeb_a`: 202,599 aligned faces of celebrities with forty attributes (Liu et al. 2015)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import errno
 import functools
 import hashlib
@@ -93,7 +93,6 @@ def load(config: ConfigDict) -> Dataset:
         state=(*faces.state, crop, config.attribute),
         names=faces.names,
         class_names=(f'not {config.attribute}', config.attribute) if config.attribute else (),
-        item=faces.item,
         make=faces.make,
         splits=dict(zip(faces.names, faces.splits, strict=True)),
         left_out=faces.left_out,
@@ -105,14 +104,13 @@ class Faces(NamedTuple):
 
     Attributes:
       names, splits: of each image.
-      item, make: see `albums.load`; the class is 0 without an attribute.
+      make: see `from_files.load`; the class is 0 without an attribute.
       state: strings that differ when the files do.
       left_out: files that are not among them.
     """
 
     names: Sequence[str]
     splits: Sequence[str]
-    item: Callable[[int], Any]
     make: from_files.Make
     state: Sequence[str]
     left_out: Sequence[LeftOut]
@@ -140,13 +138,13 @@ def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:
     label_of = [labels[file] if labels else 0 for file in rows]
     place_of = list(rows.values())
 
-    def item(index: int) -> tuple[str, int]:
-        return found.names[place_of[index]], label_of[index]
+    def make(index: int) -> tuple[np.ndarray, int]:
+        content = found.read(place_of[index])
+        return decode.read_square(content, size, crop), label_of[index]
 
-    make = functools.partial(from_files.make_square, found.files, size, crop)
     listed = hashlib.sha256(repr((list(rows), label_of)).encode()).hexdigest()
     parts = [partition[file] for file in rows]
-    return Faces(list(rows), parts, item, make, (found.state, listed), left_out)
+    return Faces(list(rows), parts, make, (found.state, listed), left_out)
 
 
 def _unusable(
@@ -269,38 +267,28 @@ def _prepared(copy: datasets.Prepared, attribute: str, size: int, crop: int) -> 
     counts = {split['name']: sum(map(int, split['shardLengths'])) for split in splits}
     places = [(split, row) for split, count in counts.items() for row in range(count)]
     names = [f'{split}/{row}' for split, row in places]
-    make = _Copy(folder, attribute, size, crop)
-    return Faces(names, [split for split, _ in places], places.__getitem__, make, (copy.key,), ())
+    opened = functools.cache(functools.partial(_opened, folder, attribute))
+    lock = threading.Lock()
 
-
-class _Copy:
-    """Makes the images of such a copy; every process opens it for itself."""
-
-    def __init__(self, folder: Path, attribute: str, size: int, crop: int):
-        self._given = folder, attribute, size, crop
-        self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[type['_Copy'], tuple[Path, str, int, int]]:
-        return _Copy, self._given
-
-    def __call__(self, place: tuple[str, int]) -> tuple[np.ndarray, int]:
-        (split, row), (_, attribute, size, crop) = place, self._given
-        with self._lock:
-            source = self._opened[split]
+    def make(index: int) -> tuple[np.ndarray, int]:
+        split, row = places[index]
+        with lock:
+            source = opened()[split]
         example = source[row]
         label = int(example['attributes'][attribute]) if attribute else 0
         return decode.square(Image.fromarray(example['image']), size, crop), label
 
-    @functools.cached_property
-    def _opened(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        import tensorflow_datasets as tfds
+    return Faces(names, [split for split, _ in places], make, (copy.key,), ())
 
-        folder, attribute, *_ = self._given
-        builder = tfds.builder_from_directory(folder, file_format='array_record')
-        attributes = list(builder.info.features['attributes'])
-        if attribute and attribute not in attributes:
-            raise UserError(f'config.data.attribute={attribute}: {nearest(attribute, attributes)}')
-        return {split: builder.as_data_source(split) for split in builder.info.splits}
+
+def _opened(folder: Path, attribute: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(folder, file_format='array_record')
+    attributes = list(builder.info.features['attributes'])
+    if attribute and attribute not in attributes:
+        raise UserError(f'config.data.attribute={attribute}: {nearest(attribute, attributes)}')
+    return {split: builder.as_data_source(split) for split in builder.info.splits}
 
 
 def downloaded() -> Path:

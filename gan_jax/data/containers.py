@@ -85,7 +85,7 @@ def orientation(exif: bytes, xmp: bytes = b'') -> int:
         value = None
     if value is None and (found := _XMP.search(xmp)):
         value = int(found[1])
-    return value if value in range(1, 9) else UPRIGHT
+    return value if value and value in range(1, 9) else UPRIGHT
 
 
 def _tag(tiff: bytes) -> int | None:

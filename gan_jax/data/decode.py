@@ -3,10 +3,10 @@
 import functools
 import io
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 
 from gan_jax.data import containers
 from gan_jax.data.containers import Bare
@@ -99,7 +99,7 @@ def _open(bare: Bare) -> Image.Image:
         raise Unreadable('not an image')
     try:
         image = Image.open(io.BytesIO(bare.content), formats=[bare.kind])
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise Unreadable(f'a broken {bare.kind} file') from None
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -120,7 +120,7 @@ def _knows_heif() -> bool:
 
 def abilities() -> tuple[str, ...]:
     """The kinds of files that not every installation reads, of those that this one does."""
-    return ('HEIF',) * _knows_heif() + ('AVIF',) * features.check('avif')
+    return ('HEIF',) * _knows_heif() + ('AVIF',) * bool(features.check('avif'))
 
 
 def _orientation(bare: Bare, image: Image.Image) -> int:
@@ -149,7 +149,7 @@ def _opaque(bare: Bare) -> Image.Image:
     import cv2
 
     encoded = np.frombuffer(bare.content, np.uint8)
-    exact = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    exact: Any = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     depth = bare.content[24]  # of IHDR; smaller ones than 8 are spread over 0 to 255
     most = 2**depth - 1
     blue_first = [(level & most) * max(255 // most, 1) for level in bare.transparent[::-1]]

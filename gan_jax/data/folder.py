@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 import dataclasses
 import difflib
-import functools
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from gan_jax.data import from_files, image_files
+from gan_jax.data import decode, from_files, image_files
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
@@ -52,8 +51,7 @@ def load(config: ConfigDict) -> Dataset:
         state=(found.state, crop),
         names=found.names,
         class_names=names,
-        item=lambda index: (found.names[index], int(labels[index])),
-        make=functools.partial(from_files.make_square, found.files, size, crop),
+        make=lambda index: (decode.read_square(found.read(index), size, crop), int(labels[index])),
         left_out=found.ignored,
     )
     remedy = '' if names else image_files.to_have_classes(found.names)

@@ -52,7 +52,7 @@ class LeftOut(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """The files of a folder by name; any thread may read, and any process that gets a copy.
+    """The files of a folder by name; any thread may read.
 
     Attributes:
       path: the folder.
@@ -101,9 +101,6 @@ class ZippedFiles(Files):
         if not hasattr(local, 'file'):
             local.file = zipfile.ZipFile(self.path)
         return local.file
-
-    def __reduce__(self) -> tuple:
-        return ZippedFiles, (self.path, self.packed_as)  # a copy opens the .zip for itself
 
 
 @dataclasses.dataclass(frozen=True)

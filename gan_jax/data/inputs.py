@@ -51,8 +51,6 @@ MADE = 'grey', 'canny'
 def make(config: ConfigDict) -> Input:
     """The function of a photo, uint8 [H, W, 3] to the same, that `config.input` names.
 
-    It can be pickled.
-
     Args:
       config: the run's `config.data`; its `input` is one of `MADE`.
 

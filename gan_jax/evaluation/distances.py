@@ -39,7 +39,7 @@ def moments(features: np.ndarray) -> Moments:
     mean = x.mean(axis=0)
     x = (x - mean) / np.sqrt(len(x) - 1)
     # Of more features than dimensions the triangle of a QR says all, without squaring them.
-    return Moments(mean, np.linalg.qr(x, mode='r') if len(x) > x.shape[1] else x)
+    return Moments(mean, np.asarray(np.linalg.qr(x, mode='r')) if len(x) > x.shape[1] else x)
 
 
 def frechet(a: Moments, b: Moments) -> float:

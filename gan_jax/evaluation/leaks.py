@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from gan_jax import augment, images
+from gan_jax.types import Metric
 
 FEWEST_TOLD = 0.2  # of augmented images told apart beyond chance, below which nothing is said
 LEAKS = 0.05  # share of the samples beyond its error that is called a leak
@@ -102,13 +103,33 @@ def slants(real: np.ndarray) -> Trace:
     return lambda image: np.abs(np.angle(_direction(image) * np.conj(usual)))
 
 
-TRACES: Mapping[str, Callable[[np.ndarray], Trace]] = {
-    'color': tones,
-    'soft_color': tones,
-    'translation': borders,
-    'cutout': holes,
-    'small_cutout': functools.partial(holes, part=10),
-    'affine': slants,
+class Tell(NamedTuple):
+    """How an augmentation shows.
+
+    Attributes:
+      trace: (real images) -> the trace.
+      meaning: what samples look like that carry it.
+    """
+
+    trace: Callable[[np.ndarray], Trace]
+    meaning: str
+
+
+# By the names of `augment.AUGMENTATIONS`.
+TELLS: Mapping[str, Tell] = {
+    'color': Tell(tones, 'as the augmentation makes them'),
+    'soft_color': Tell(tones, 'as the augmentation makes them'),
+    'translation': Tell(borders, 'with a grey border'),
+    'cutout': Tell(holes, 'with a grey hole'),
+    'small_cutout': Tell(functools.partial(holes, part=10), 'with a grey hole'),
+    'affine': Tell(slants, 'that are turned'),
+}
+
+METRICS: Mapping[str, Metric] = {
+    f'carries_{name}': Metric(
+        f'Carry {name.replace("_", " ")}', '{:.1%}', f'samples {tell.meaning}', by_net=False
+    )
+    for name, tell in TELLS.items()
 }
 
 
@@ -127,7 +148,7 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
     fake, real = _pixels(fake), _pixels(real)
     found = {}
     for name in augment.parse(policy):
-        trace = TRACES[name](real)
+        trace = TELLS[name].trace(real)
         found[name] = _share(trace(fake), trace(real), trace(_augmented(name, real)))
     return found
 

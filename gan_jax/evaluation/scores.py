@@ -9,6 +9,8 @@ from typing import NamedTuple
 import chex
 import numpy as np
 
+from gan_jax.types import Metric
+
 SIGMA, RADIUS = 1.5, 5  # of the Gaussian window of SSIM, in pixels
 SSIM_K1, SSIM_K2 = 0.01, 0.03
 NEAR = 1  # pixels by which two edges may be apart and still be one
@@ -104,21 +106,26 @@ class Score(NamedTuple):
 
     Attributes:
       of: (translation, photo) -> its value for one image.
-      name: for a person.
-      form: of its value.
-      better: which values are good.
+      metric: how it is shown.
     """
 
     of: Callable[[np.ndarray, np.ndarray], float]
-    name: str
-    form: str
-    better: str
+    metric: Metric
 
 
 SCORES: Mapping[str, Score] = {
-    'l1': Score(l1, 'L1', '{:.4f}', 'lower'),
-    'psnr': Score(psnr, 'PSNR, dB', '{:.2f}', 'higher'),
-    'ssim': Score(ssim, 'SSIM', '{:.3f}', 'higher'),
-    'ab_error': Score(ab_error, 'Colour (a, b)', '{:.2f}', 'lower'),
+    'l1': Score(l1, Metric('L1', '{:.4f}', better=-1, by_net=False, panel='L1')),
+    'psnr': Score(psnr, Metric('PSNR, dB', '{:.2f}', better=1, by_net=False)),
+    'ssim': Score(ssim, Metric('SSIM', '{:.3f}', better=1, by_net=False, panel='SSIM')),
+    'ab_error': Score(ab_error, Metric('Colour (a, b)', '{:.2f}', better=-1, by_net=False)),
 }
 EDGES = 'edge_agreement'  # beside them: it compares with the input
+
+# All that is measured of pairs; `distance` is of features.
+METRICS: Mapping[str, Metric] = {
+    **{key: score.metric for key, score in SCORES.items()},
+    EDGES: Metric('Edges, F1', '{:.3f}', better=1, by_net=False, panel='edges, F1'),
+    'distance': Metric(
+        'Distance', '{:.3f}', better=-1, suffixed=True, panel='distance of features'
+    ),
+}

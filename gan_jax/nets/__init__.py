@@ -35,7 +35,6 @@ NETS: dict[str, Pair[type[Net] | None]] = {
     'projected': Pair(None, projected.Discriminator),
     'sgan': Pair(sgan.Generator, sgan.Discriminator),
     'sgan_brownlee': Pair(sgan.BrownleeGenerator, sgan.BrownleeDiscriminator),
-    'sgan_matching': Pair(sgan.MatchingGenerator, sgan.MatchingDiscriminator),
     'pix2pix': Pair(unet.Generator, patch.Discriminator),
     'projected_patches': Pair(None, projected_patches.Discriminator),
 }

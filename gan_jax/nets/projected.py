@@ -98,7 +98,7 @@ class Discriminator(layers.Net):
     pixel_loss: str = 'non_saturating'
 
     kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
-    pixel_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    takes_range: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
     sizes: ClassVar[str] = 'squares of at least 16 pixels'
     weights: ClassVar[Collection[str]] = ('pixel_weight',)
     penalties: ClassVar[bool] = False

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -41,9 +42,7 @@ def _efficientnet_maps(variables: Tree, image: jax.Array) -> list[jax.Array]:
 
     # From level / 127.5 - 1 to (level - 127) / 128.
     x = (127.5 * image + 0.5) / 128
-    net = efficientnet_lite0.Maps(parent=None)
-    maps: Any = net.apply(variables, x)
-    return list(maps.values())
+    return _applied(efficientnet_lite0.Maps(parent=None), variables, x)
 
 
 def _load_squeezenet(asked: str) -> Tree:
@@ -56,8 +55,12 @@ def _squeezenet_maps(variables: Tree, image: jax.Array) -> list[jax.Array]:
     from gan_jax.pretrained import squeezenet
 
     x = 127.5 * (image + 1) - jnp.array(squeezenet.MEAN).reshape(1, 1, 1, 3)
-    net = squeezenet.Maps(parent=None)
-    return list(net.apply(variables, x).values())
+    return _applied(squeezenet.Maps(parent=None), variables, x)
+
+
+def _applied(net: nn.Module, variables: Tree, x: jax.Array) -> list[jax.Array]:
+    maps: Any = net.apply(variables, x)
+    return list(maps.values())
 
 
 FROZEN: dict[str, Frozen] = {

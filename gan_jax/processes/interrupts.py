@@ -47,6 +47,10 @@ class Interrupts:
             self.received = signal.SIGTERM.name
         return bool(self.received)
 
+    def stop(self, why: str) -> None:
+        """Asks for the end of a step, as a signal does."""
+        self.received = why
+
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.received = signal.Signals(number).name

@@ -18,7 +18,6 @@ from ml_collections import ConfigDict
 from gan_jax import config as config_lib
 from gan_jax import data, files, nets, schema
 from gan_jax.errors import UserError
-from gan_jax.evaluation import text
 from gan_jax.schema import Count, Positive, Range, Share, Side
 
 # Everything a run writes, and all that --overwrite deletes, in this order: what says whose run
@@ -68,15 +67,6 @@ class Parameters(TypedDict):
     disc: Count
 
 
-class Noted(TypedDict):
-    """By what samples, or pairs, were measured after a step; see `note_evaluation`."""
-
-    features: NotRequired[text.Net]
-    reference: text.Reference
-    samples: Positive
-    after_step: NotRequired[Count]
-
-
 class Facts(TypedDict, total=False):
     """run.json."""
 
@@ -89,7 +79,6 @@ class Facts(TypedDict, total=False):
     command: str
     data: Data
     parameters: Parameters
-    evaluation: tuple[Noted, ...] | Noted
 
 
 @contextlib.contextmanager
@@ -330,54 +319,15 @@ def read_facts(workdir: Path) -> dict[str, Any]:
 
 
 def write_facts(workdir: Path, **facts: Any) -> None:
-    """Writes run.json: `facts`, versions, devices, and what it holds of earlier starts.
-
-    Those are the time of the first one, and what `note_evaluation` wrote.
-    """
+    """Writes run.json: `facts`, versions, devices, and the time of the first start."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
-    old = read_facts(workdir)
     content = {
-        'started': old.get('started', now),
+        'started': read_facts(workdir).get('started', now),
         'versions': versions(),
         'devices': [device.device_kind for device in jax.devices()],
         'platform': platform.platform(),
         **facts,
-        'evaluation': evaluated_by(old),
     }
-    _write_facts(workdir, content)
-
-
-def note_evaluation(workdir: Path, step: int, facts: Mapping[str, Any]) -> None:
-    """Notes in run.json by what samples will be measured in the steps after `step`.
-
-    What earlier steps were measured by stays: their figures are shown as long as the run is.
-
-    Args:
-      workdir: the run's folder, with a run.json.
-      step: from which the run goes on; what was noted for later steps is of steps that are
-        made again.
-      facts: `observers.facts`; empty where samples are not measured.
-    """
-    content = read_facts(workdir)
-    noted = [entry for entry in evaluated_by(content) if entry['after_step'] < step]
-    if facts and not (noted and noted[-1] == {**noted[-1], **facts}):
-        noted.append({'after_step': step, **facts})
-    _write_facts(workdir, content | {'evaluation': noted})
-
-
-def evaluated_by(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Evaluation settings in run.json; each entry holds for the steps after its `after_step`.
-
-    Returns:
-      features, reference, samples; each holds for the steps after its `after_step`, up to that of
-      the next one. Runs once noted a single one, for all steps.
-    """
-    found = facts.get('evaluation') or []
-    found = [found] if isinstance(found, dict) else found
-    return [{'after_step': 0, **entry} for entry in found]
-
-
-def _write_facts(workdir: Path, content: Mapping[str, Any]) -> None:
     files.replace(workdir / 'run.json', json.dumps(content, indent=2) + '\n')
 
 

@@ -1,10 +1,11 @@
 """A run's workdir, as a report reads it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+import itertools
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import observers, paths, schema
+from gan_jax import paths, schema
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.records import recorder, workdirs
@@ -73,16 +74,18 @@ class Run(NamedTuple):
     @property
     def captions(self) -> list[str]:
         """How the distances among the curves were measured, a sentence for each way."""
-        found = observers.spans(self.evaluations, workdirs.evaluated_by(self.facts))
-        return [_caption(span, alone=len(found) == 1) for span in found]
+        told = [row for row in self.evaluations if 'by' in row]
+        ways = itertools.groupby(told, key=lambda row: row['by'])
+        steps = [(by, [row['step'] for row in rows]) for by, rows in ways]
+        return [
+            f'Distances{"" if len(steps) == 1 else _of(own)}: {text.sentence(by)}.'
+            for by, own in steps
+        ]
 
 
-def _caption(span: observers.Span, *, alone: bool) -> str:
-    of = f' of step {span.first:,}' if span.first == span.last else ''
-    of = of or f' of steps {span.first:,} to {span.last:,}'
-    if span.facts is None:
-        return f'Distances{of}: the run does not tell by what they were measured.'
-    return f'Distances{"" if alone else of}: {text.sentence(span.facts)}.'
+def _of(steps: Sequence[int]) -> str:
+    first, last = steps[0], steps[-1]
+    return f' of step {first:,}' if first == last else f' of steps {first:,} to {last:,}'
 
 
 def read(workdir: Path) -> Run:

@@ -33,7 +33,7 @@ class Kind(NamedTuple):
 
     make: Callable[..., Task]
     draws: Callable[[ConfigDict], tuple[str, ...]]
-    inspect: Callable[[ConfigDict, Batch], jax.Array]
+    inspect: Callable[[ConfigDict, Batch[jax.Array]], jax.Array]
     classes: Callable[[ConfigDict], str]
     measures: tuple[str, ...] = ()
 

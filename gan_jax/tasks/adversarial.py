@@ -9,7 +9,6 @@ import functools
 from typing import Any, NamedTuple
 
 import chex
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
@@ -37,7 +36,7 @@ class Recipe(NamedTuple):
       disc_steps, share_latent: as in the config.
     """
 
-    nets: Pair[nn.Module]
+    nets: Pair[nets.Net]
     optimizers: Pair[optax.GradientTransformation]
     loss: Pair[losses.LossFn]
     penalties: tuple[tuple[penalties.Penalty, float], ...]
@@ -47,7 +46,7 @@ class Recipe(NamedTuple):
     augment: augment.Policy
     augment_p: float
     noise_std: Callable[[jax.Array], jax.Array | float] | None
-    latent: Callable[[jax.Array], jax.Array]
+    latent: latents.Latent
     disc_steps: int
     share_latent: bool
     ema_decay: Pair[float]
@@ -111,18 +110,18 @@ def _refuse_penalties(config: ConfigDict, disc: nets.Net) -> None:
             )
 
 
-def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
+def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
     num_classes = spec.num_classes if config.conditional else 0
 
-    def module(role: str, kind: nets.Kind) -> nn.Module:
+    def module(role: str, kind: nets.Kind) -> nets.Net:
         return shared.module(role, config, spec, axis_name, kind=kind, num_classes=num_classes)
 
     pair = Pair(gen=module('gen', nets.Kind.LATENT), disc=module('disc', nets.Kind.LOGIT))
-    if pair.disc.pixel_range not in (None, pair.gen.pixel_range):
+    if pair.disc.takes_range not in (None, pair.gen.pixel_range):
         raise UserError(
             f'config.gen.net.name={config.gen.net.name}: its pixels are in'
             f' {pair.gen.pixel_range}, and config.disc.net.name={config.disc.net.name} takes'
-            f' {pair.disc.pixel_range}; choose another generator'
+            f' {pair.disc.takes_range}; choose another generator'
         )
     return pair
 
@@ -187,7 +186,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     return state, {**gen_metrics, **metrics}
 
 
-def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
+def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
     """D(image), float32 [N], with the moments of these images; the mean of several logits."""
     logits, _ = module.apply(variables, image, label, train=True, mutable=['batch_stats'])
     return losses.per_image(logits)

@@ -1,13 +1,27 @@
 """Latents, as functions of one key for each example."""
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import jax
 from ml_collections import ConfigDict
 
 from gan_jax import rng
 
-Latent = Callable[[jax.Array], jax.Array]  # keys [B] -> z, float32 [B, latent_dim]
+
+class Latent(Protocol):
+    """Draws latents."""
+
+    def __call__(self, keys: jax.Array, truncation: float = 1.0) -> jax.Array:
+        """Latents of keys [B]: float32 [B, latent_dim].
+
+        Args:
+          keys: one for each.
+          truncation: what their distance from the mean, or from their centre, is multiplied by:
+            below 1 samples are more alike and more typical (Karras et al. 2019, arXiv:1812.04948,
+            appendix B, of w).
+        """
+
 
 DISTRIBUTIONS: Mapping[str, Callable[[jax.Array, tuple[int, ...]], jax.Array]] = {
     'normal': rng.normal,
@@ -30,12 +44,12 @@ def make(config: ConfigDict, num_examples: int) -> Latent:
     draw, shape = DISTRIBUTIONS[config.latent], (config.latent_dim,)
     count, spread = num_centres(config, num_examples), config.latent_mixture.spread
     if not count:
-        return lambda keys: draw(keys, shape)
+        return lambda keys, truncation=1.0: truncation * draw(keys, shape)
 
-    def mixture(keys: jax.Array) -> jax.Array:
+    def mixture(keys: jax.Array, truncation: float = 1.0) -> jax.Array:
         choose, move = (jax.vmap(jax.random.fold_in, (0, None))(keys, use) for use in range(2))
         chosen = jax.vmap(lambda key: jax.random.randint(key, (), 0, count))(choose)
-        return make_centres(config, chosen) + spread * draw(move, shape)
+        return make_centres(config, chosen) + (truncation * spread) * draw(move, shape)
 
     return mixture
 

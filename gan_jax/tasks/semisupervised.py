@@ -13,7 +13,6 @@ import functools
 from typing import Any, NamedTuple
 
 import chex
-from flax import linen as nn
 import jax
 from jax.nn import logsumexp, sigmoid, softplus
 import jax.numpy as jnp
@@ -57,7 +56,7 @@ class Recipe(NamedTuple):
       share_latent: whether the generator's update is on the images that the discriminator saw.
     """
 
-    nets: Pair[nn.Module]
+    nets: Pair[nets.Net]
     optimizers: Pair[optax.GradientTransformation]
     weights: Mapping[str, float]
     turns: tuple[Turn, ...]
@@ -65,7 +64,7 @@ class Recipe(NamedTuple):
     augment: augment.Policy
     augment_p: float
     noise_std: Callable[[jax.Array], jax.Array | float] | None
-    latent: Callable[[jax.Array], jax.Array]
+    latent: latents.Latent
     share_latent: bool
     ema_decay: Pair[float]
     seed: int
@@ -162,7 +161,7 @@ def _refuse(config: ConfigDict, spec: DataSpec) -> None:
         )
 
 
-def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
+def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
     module = functools.partial(shared.module, config=config, spec=spec, axis_name=axis_name)
     return Pair(
         gen=module('gen', kind=nets.Kind.LATENT, num_classes=0),
@@ -401,23 +400,23 @@ def classifier_variables(state: GanState) -> Any:
     return state.ema.disc or state.nets.disc.variables
 
 
-def classify(modules: Pair[nn.Module], state: GanState, image: jax.Array) -> jax.Array:
+def classify(modules: Pair[nets.Net], state: GanState, image: jax.Array) -> jax.Array:
     """Logits float32 [N, K] of images as stored, by the averaged discriminator if there is one."""
     return _classes(modules, classifier_variables(state), image)
 
 
-def probabilities(modules: Pair[nn.Module], variables: Any, image: jax.Array) -> jax.Array:
+def probabilities(modules: Pair[nets.Net], variables: Any, image: jax.Array) -> jax.Array:
     """Probabilities of each class, float32 [N, K], for images as stored."""
     return jax.nn.softmax(_classes(modules, variables, image))
 
 
-def _classes(modules: Pair[nn.Module], variables: Any, image: jax.Array) -> jax.Array:
+def _classes(modules: Pair[nets.Net], variables: Any, image: jax.Array) -> jax.Array:
     pixels = images.normalise(image, modules.gen.pixel_range)
     logits: Any = modules.disc.apply(variables, pixels, train=False)
     return logits
 
 
-def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
+def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
     """The logit of P(real), float32 [N], with the moments of these images."""
     del label
     logits, _ = module.apply(variables, image, train=True, mutable=['batch_stats'])

@@ -36,7 +36,7 @@ class Recipe(Protocol):
 
     # Properties, as a NamedTuple's fields are: what is only read may be of a narrower type.
     @property
-    def nets(self) -> Pair[nn.Module]: ...
+    def nets(self) -> Pair[nets.Net]: ...
     @property
     def optimizers(self) -> Pair[optax.GradientTransformation]: ...
     @property
@@ -56,7 +56,7 @@ class Recipe(Protocol):
 R = TypeVar('R', bound=Recipe)
 
 
-def common(config: ConfigDict, modules: Pair[nn.Module], axis_name: str | None) -> dict[str, Any]:
+def common(config: ConfigDict, modules: Pair[nets.Net], axis_name: str | None) -> dict[str, Any]:
     """The fields of a `Recipe` but the optimizers, from the config."""
     return dict(
         nets=modules,
@@ -77,7 +77,7 @@ def module(
     *,
     kind: nets.Kind,
     num_classes: int,
-) -> nn.Module:
+) -> nets.Net:
     """The config's network for a role, 'gen' or 'disc'.
 
     Raises:
@@ -143,7 +143,7 @@ def init(recipe: Recipe, inputs: Pair[tuple[Any, ...]]) -> GanState:
     )
 
     def net_state(role: str) -> NetState:
-        module: nn.Module = getattr(modules, role)
+        module: nets.Net = getattr(modules, role)
         key = rng.purpose_key(jax.random.key(recipe.seed), 'init', role)
         variables = module.init(key, *getattr(inputs, role), train=False)
         state = NetState.create(
@@ -330,7 +330,7 @@ def generator_variables(state: GanState) -> Any:
     return state.ema.gen or state.nets.gen.variables
 
 
-def make_sampler(latent: latents.Latent, generator: nn.Module) -> Sampler:
+def make_sampler(latent: latents.Latent, generator: nets.Net) -> Sampler:
     """Draws latents, and images from the averaged generator if there is one.
 
     Args:
@@ -343,13 +343,15 @@ def make_sampler(latent: latents.Latent, generator: nn.Module) -> Sampler:
         return images.to_uint8(image, generator.pixel_range)
 
     return Sampler(
-        latent=lambda key, count: latent(rng.example_keys(key, count, None)),
+        latent=lambda key, count, truncation=1.0: latent(
+            rng.example_keys(key, count, None), truncation
+        ),
         generate=generate,
         num_classes=generator.num_classes,
     )
 
 
-def make_part(config: ConfigDict, latent: latents.Latent, generator: nn.Module) -> Part:
+def make_part(config: ConfigDict, latent: latents.Latent, generator: nets.Net) -> Part:
     """The generator of a latent, and of a class if it has some: float32 [N, H, W, C] in [0, 1].
 
     Where latents lie around centres, which a caller could not draw, it takes a seed in their place.
@@ -360,7 +362,8 @@ def make_part(config: ConfigDict, latent: latents.Latent, generator: nn.Module) 
     def call(variables: Any, start: jax.Array, *label: jax.Array) -> jax.Array:
         z = latent(jax.vmap(jax.random.key)(start)) if mixed else start
         classes = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
-        return (generator.apply(variables, z, classes, train=False) - low) / (high - low)
+        image: Any = generator.apply(variables, z, classes, train=False)
+        return (image - low) / (high - low)
 
     inputs = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
     if mixed:
@@ -382,13 +385,10 @@ def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState,
     return lambda state, shown: images_of(state)
 
 
-_RANDOM = 'dropout', 'noise', 'input_noise'  # fields of networks, the strength of what they draw
-
-
 def make_contest(
-    modules: Pair[nn.Module],
+    modules: Pair[nets.Net],
     latent: latents.Latent,
-    judge: Callable[[nn.Module, Any, jax.Array, jax.Array], jax.Array],
+    judge: Callable[[nets.Net, Any, jax.Array, jax.Array], jax.Array],
 ) -> Contest:
     """A task's `contest`: real images against generated ones of the same classes.
 
@@ -397,8 +397,7 @@ def make_contest(
       latent: keys [N] -> z, float32 [N, latent_dim].
       judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
-    off: dict[str, Any] = {n: 0.0 for n in _RANDOM if hasattr(modules.disc, n)}
-    calm = modules.disc.clone(**off)
+    calm = modules.disc.calm()
 
     def contest(
         state: GanState, key: jax.Array, batch: Batch[jax.Array]

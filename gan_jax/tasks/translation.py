@@ -15,7 +15,6 @@ import functools
 from typing import Any, NamedTuple
 
 import chex
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -47,7 +46,7 @@ class Recipe(NamedTuple):
       disc_weight: of the discriminator's loss.
     """
 
-    nets: Pair[nn.Module]
+    nets: Pair[nets.Net]
     optimizers: Pair[optax.GradientTransformation]
     loss: Pair[losses.LossFn]
     weights: Mapping[str, float]
@@ -120,7 +119,7 @@ def _refuse(config: ConfigDict, spec: DataSpec) -> None:
         )
 
 
-def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
+def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
     spec = spec._replace(image_shape=panel_shape(spec))
     module = functools.partial(
         shared.module, config=config, spec=spec, axis_name=axis_name, num_classes=0
@@ -353,7 +352,7 @@ def update_gen(
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 
-def make_translator(config: ConfigDict, generator: nn.Module) -> Translator:
+def make_translator(config: ConfigDict, generator: nets.Net) -> Translator:
     """Translates as `config.translation` says, by the averaged generator if there is one.
 
     Args:
@@ -394,7 +393,7 @@ def make_part(translator: Translator) -> Part:
 
 
 def translate(
-    generator: nn.Module,
+    generator: nets.Net,
     variables: Any,
     image: jax.Array,
     seed: ArrayLike,

@@ -18,8 +18,8 @@ FIGURES = {'loss_g': 'loss G', 'loss_d': 'D', 'd_real': 'D(x)', 'd_fake': 'D(G(z
 class Progress:
     """Reports steps on stderr; a context manager.
 
-    A bar would fill a log file with carriage returns, so anything but a terminal gets at most
-    one line per ten seconds.
+    A bar would fill a log file with carriage returns, so anything but a terminal or a notebook
+    gets at most one line per ten seconds.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Progress:
         self._display: _Messages | _Bar
         if messages_only:
             self._display = _Messages(stream)
-        elif stream.isatty():
+        elif stream.isatty() or _is_notebook(stream):
             self._display = _Bar(stream, total, initial, description, unit)
         else:
             self._display = _Lines(stream, total, initial, description)
@@ -106,6 +106,11 @@ def over(items: Iterable[T], total: int, description: str) -> Iterator[T]:
         for number, item in enumerate(items, 1):
             yield item
             shown.update(number)
+
+
+def _is_notebook(stream: TextIO) -> bool:
+    """Whether a stream is shown by a notebook, where a carriage return does what it should."""
+    return type(stream).__module__.startswith('ipykernel.')
 
 
 def _to_stderr(line: str) -> None:

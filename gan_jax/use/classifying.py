@@ -1,6 +1,6 @@
 """Classes of images by a trained classifier, and how far its confidence can be trusted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import itertools
 import json
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypedDict
 import chex
 import jax
 import numpy as np
+from PIL import Image
 
 from gan_jax import data, files
 from gan_jax.data import decode, image_files, looks, parallel, views
@@ -94,7 +95,14 @@ class Answer(NamedTuple):
     look: str = ''
 
 
-class _Picture(NamedTuple):
+class Picture(NamedTuple):
+    """An image to classify.
+
+    Attributes:
+      image: as the run's images are stored, uint8 [H, W, C].
+      look: see `Answer`.
+    """
+
     image: np.ndarray
     look: str
 
@@ -117,28 +125,25 @@ def classify_files(
       UserError: there is no image there, the run has no classifier, or negatives cannot be told.
     """
     classifier = Classifier(run)
-    if turn and not _tells_negatives(run):
-        raise UserError(
-            '--invert=auto: the run did not note that its images lie on one ground, dark or light,'
-            ' so that negatives cannot be told: leave it out'
-        )
-    found = image_files.find(path, field)  # read from other threads while answers are given
+    if turn:
+        check_negatives(run, '--invert=auto')
+    album = image_files.find(path, field)  # read from other threads while answers are given
 
-    def read(index: int) -> _Picture | decode.Unreadable:
+    def read(index: int) -> Picture | decode.Unreadable:
         try:
-            return _picture(found.read(index), run, turn)
+            return _picture(album.read(index), run, turn)
         except decode.Unreadable as error:
             return error
 
-    images = zip(found.names, parallel.ordered_map(read, range(len(found))), strict=True)
+    images = zip(album.names, parallel.ordered_map(read, range(len(album))), strict=True)
     while chunk := list(itertools.islice(images, CHUNK)):
-        whole = [picture.image for _, picture in chunk if isinstance(picture, _Picture)]
+        whole = [found.image for _, found in chunk if isinstance(found, Picture)]
         answers = iter(classifier(np.stack(whole)) if whole else ())
-        for name, picture in chunk:
-            if isinstance(picture, _Picture):
-                yield image_files.shown(name), _answer(run, next(answers), picture.look)
+        for name, found in chunk:
+            if isinstance(found, Picture):
+                yield image_files.shown(name), _answer(run, next(answers), found.look)
             else:
-                yield image_files.shown(name), picture
+                yield image_files.shown(name), found
 
 
 def _answer(run: Trained, probability: np.ndarray, look: str) -> Answer:
@@ -146,27 +151,75 @@ def _answer(run: Trained, probability: np.ndarray, look: str) -> Answer:
     return Answer(run.class_names[best], float(probability[best]), look)
 
 
-def _tells_negatives(run: Trained) -> bool:
-    return run.look is not None and run.look.is_ground
+def check_negatives(run: Trained, flag: str) -> None:
+    """Raises UserError if negatives of what the run learned cannot be told, by `flag` asked for."""
+    if not _ground(run):
+        raise UserError(
+            f'{flag}: the run did not note that its images lie on one ground, dark or light,'
+            ' so that negatives cannot be told: leave it out'
+        )
 
 
-def _picture(content: bytes, run: Trained, turn: bool) -> _Picture:
-    """An image file as the run's images are stored, uint8 [H, W, C], and how it looks.
+def _ground(run: Trained) -> looks.Look | None:
+    """How the run's images look, if negatives can be told from them."""
+    return run.look if run.look and run.look.is_ground else None
+
+
+def _picture(content: bytes, run: Trained, turn: bool) -> Picture:
+    """`picture` of an image file.
 
     Raises:
       Unreadable: it cannot be decoded.
     """
+    config = run.config.data
+    least = 0 if config.crop else run.image_shape[0] + config.jitter
+    return picture(decode.read(content, least_side=least), run, turn)
+
+
+def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
+    """An RGB image as the run's images are stored, and how it looks.
+
+    Args:
+      image: of any size.
+      run: the trained classifier.
+      turn: whether a negative of what the run learned becomes a positive.
+    """
     config, shape = run.config.data, run.image_shape
     side = shape[0] + config.jitter
-    image = decode.read(content, least_side=0 if config.crop else side)
     look = ''
-    if _tells_negatives(run):
+    if ground := _ground(run):
         seen = decode.square(image, side, config.crop)
-        look = looks.judge(run.look, looks.of(seen[None]))
+        look = looks.judge(ground, looks.of(seen[None]))
     if shape[2] == 1:
         image = image.convert('L').convert('RGB')
     stored = decode.square(image, side, config.crop)[..., : shape[2]]
-    return _Picture(255 - stored if turn and look == looks.NEGATIVE else stored, look)
+    return Picture(255 - stored if turn and look == looks.NEGATIVE else stored, look)
+
+
+def remarks(
+    run: Trained, odd: Sequence[tuple[str, str]], count: int, turned: bool, remedy: str
+) -> Iterator[str]:
+    """What to say of pictures that look otherwise than what the run learned.
+
+    Args:
+      run: the trained classifier.
+      odd: their looks and names.
+      count: all pictures.
+      turned: whether negatives were turned.
+      remedy: what turns them.
+    """
+    for kind in (looks.NEGATIVE, looks.UNLIKE):
+        names = [name for look, name in odd if look == kind]
+        if not names:
+            continue
+        some = f'{len(names)} of {count} images, such as {names[0]},'
+        learned = f'what the run learned ({run.look})'
+        if kind == looks.UNLIKE:
+            yield f'warning: {some} look unlike {learned}: their classes mean nothing'
+        elif turned:
+            yield f'turned {some} which looked like negatives of {learned}'
+        else:
+            yield f'warning: {some} look like negatives of {learned}: {remedy} turns them'
 
 
 def labelled_split(run: Trained, split: str) -> Dataset:

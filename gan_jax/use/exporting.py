@@ -43,7 +43,7 @@ class Meta(TypedDict):
     name: str
     task: str
     versions: Mapping[str, str]
-    config: dict
+    config: schema.Object
     data: workdirs.Data
 
 
@@ -184,10 +184,12 @@ def _rebuilt(
     part = find(task, facts['part'])
     like = part.variables(jax.eval_shape(task.init))
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    return part, structure.unflatten(_weight(weights, *leaf) for leaf in leaves)
+    return part, jax.tree.unflatten(structure, [_weight(weights, *leaf) for leaf in leaves])
 
 
-def _weight(weights: Mapping[str, np.ndarray], path: tuple, like: jax.ShapeDtypeStruct) -> Any:
+def _weight(
+    weights: Mapping[str, np.ndarray], path: tuple[Any, ...], like: jax.ShapeDtypeStruct
+) -> Any:
     found = weights.get(name := digests.leaf_path(path))
     if found is None or (found.shape, found.dtype) != (like.shape, like.dtype):
         raise UserError(

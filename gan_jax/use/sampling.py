@@ -30,6 +30,9 @@ class Draw(NamedTuple):
       labels: classes in turn; all of them if empty.
       class_names: of the set; empty where they are not known.
       scale: pixels a side of each pixel in a picture.
+      truncation: see `gan_jax.tasks.latents.Latent`.
+      shift: what is added to each latent, float32 [latent_dim].
+      fixed: latents in place of those of the seed, float32 [num, latent_dim].
     """
 
     sampler: Sampler
@@ -39,6 +42,9 @@ class Draw(NamedTuple):
     labels: tuple[int, ...]
     class_names: tuple[str, ...] = ()
     scale: int = 1
+    truncation: float = 1.0
+    shift: np.ndarray | float = 0.0
+    fixed: np.ndarray | None = None
 
     def classes(self) -> tuple[int, ...]:
         """Those that come in turn; empty for an unconditional generator."""
@@ -51,7 +57,10 @@ class Draw(NamedTuple):
     def latent(self, stop: int = 0) -> np.ndarray:
         """float32 [num, latent_dim], others for each `stop` of a walk."""
         key = jax.random.fold_in(jax.random.key(self.seed), stop)
-        return np.asarray(self.sampler.latent(key, self.num))
+        z = self.fixed
+        if z is None:
+            z = np.asarray(self.sampler.latent(key, self.num, self.truncation))
+        return z + self.shift
 
     def columns(self) -> int:
         """Near to a square, with the classes one below the other if some were asked for."""
@@ -82,8 +91,12 @@ def parse_labels(
 
 def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
     """Images uint8 [num, H, W, C] of latents [num, latent_dim]."""
-    call = jax.jit(draw.sampler.generate)
-    return np.concatenate(list(samples.in_chunks(call, draw.state, z, draw.label())))
+    return generated(draw.sampler, draw.state, z, draw.label())
+
+
+def generated(sampler: Sampler, state: GanState, z: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Images uint8 [N, H, W, C] of latents [N, latent_dim] and classes int32 [N]."""
+    return np.concatenate(list(samples.in_chunks(jax.jit(sampler.generate), state, z, label)))
 
 
 def write_grid(path: Path, draw: Draw) -> None:
@@ -130,9 +143,30 @@ def lerp(start: jax.Array, end: jax.Array, along: float) -> jax.Array:
     return (1 - along) * start + along * end
 
 
+BETWEEN = {'normal': slerp, 'uniform': lerp}  # by config.latent
+
+
+def between(draw: Draw, start: int, end: int, along: Sequence[float], latent: str) -> Draw:
+    """A draw of what lies between two samples of another one, all of the first one's class.
+
+    Args:
+      draw: of more samples than `start` and `end`.
+      start, end: numbers of samples.
+      along: places on the way, 0 at the start and 1 at the end.
+      latent: as in the config.
+    """
+    first, last = (jnp.asarray(draw.latent()[[number]] - draw.shift) for number in (start, end))
+    path = BETWEEN[latent]
+    return draw._replace(
+        num=len(along),
+        labels=(int(draw.label()[start]),) if draw.sampler.num_classes else (),
+        fixed=np.concatenate([path(first, last, place) for place in along]),
+    )
+
+
 def walk(draw: Draw, frames: int, latent: str) -> Iterator[np.ndarray]:
     """Latents [num, latent_dim] of each frame of a closed walk through STOPS random ones."""
-    between = {'normal': slerp, 'uniform': lerp}[latent]
+    between = BETWEEN[latent]
     stops = [jnp.asarray(draw.latent(stop)) for stop in range(STOPS)]
     for frame in range(frames):
         stop, along = divmod(frame * STOPS / frames, 1)
@@ -141,13 +175,19 @@ def walk(draw: Draw, frames: int, latent: str) -> Iterator[np.ndarray]:
 
 
 def write_walk(path: Path, draw: Draw, frames: int, latent: str) -> None:
-    """An animated GIF that loops without a jump."""
+    """An animated GIF of a walk that loops without a jump."""
+    write_frames(
+        path, [images.tile(draw.picture(z), draw.columns()) for z in walk(draw, frames, latent)]
+    )
+
+
+def write_frames(path: Path, frames: Sequence[np.ndarray]) -> None:
+    """An animated GIF of pictures uint8 [H, W, C], without an end."""
     import io
 
     from PIL import Image
 
-    grids = [images.tile(draw.picture(z), draw.columns()) for z in walk(draw, frames, latent)]
-    pictures = [Image.fromarray(np.squeeze(grid)) for grid in grids]
+    pictures = [Image.fromarray(np.squeeze(frame)) for frame in frames]
     buffer = io.BytesIO()
     pictures[0].save(
         buffer, 'GIF', save_all=True, append_images=pictures[1:], duration=FRAME_MS, loop=0

@@ -19,6 +19,7 @@ from gan_jax.data import decode, image_files, inputs, parallel
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, Task
 from gan_jax.use import trained
+from gan_jax.use.trained import Trained
 
 OVERLAP = 4  # neighbouring tiles share at least one side's fourth
 LEAST = 8  # images under one side's eighth are refused: most of what the net saw would be padding
@@ -46,13 +47,12 @@ class Ready:
       config: of the run.
     """
 
-    def __init__(self, workdir: Path, step: int, precision: str, options: Options):
-        """Loads the generator and nothing else.
+    def __init__(self, run: Trained, options: Options):
+        """Takes a run, of which it needs the generator alone (`generator`).
 
         Raises:
-          UserError: there is no such run, or it is of another task.
+          UserError: it is of another task.
         """
-        run = trained.load(workdir, step, pick=_generator, precision=precision)
         self.step = int(run.state.step)
         self.config = run.config
         self._translator = trained.translator_of(run.task)
@@ -69,8 +69,15 @@ class Ready:
         Raises:
           Unreadable: it cannot be decoded, or is too small.
         """
+        return self.prepare(decode.read(content, self._side if self._options.resize else 0))
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """The input for an RGB image; see `read`.
+
+        Raises:
+          Unreadable: it is too small.
+        """
         side = self._side
-        image = decode.read(content, least_side=side if self._options.resize else 0)
         if min(image.size) < side // LEAST and not self._options.resize:
             width, height = image.size
             raise decode.Unreadable(
@@ -88,7 +95,8 @@ class Ready:
         return self._translator.translate(self._variables, image, self._options.seed)
 
 
-def _generator(task: Task) -> Callable[[GanState], Any]:
+def generator(task: Task) -> Callable[[GanState], Any]:
+    """The part of a state that translating needs, for `trained.load`."""
     return trained.translator_of(task).variables
 
 

@@ -13,8 +13,7 @@ import pytest
 from gan_jax.errors import UserError
 from gan_jax.records import workdirs
 from gan_jax.use import trained
-import studies
-from studies import kept, outputs, provenance, sweep
+from studies import kept, outputs, provenance, registry, sweep
 from studies.study import Picture, Setting, Stage, Study, Trial
 from tests import trainer_test
 
@@ -343,19 +342,19 @@ def test_cells(value, text):
     assert outputs.cell(value) == text
 
 
-@pytest.mark.parametrize('name', studies.STUDIES)
+@pytest.mark.parametrize('name', registry.STUDIES)
 def test_a_study_without_its_data_is_refused_before_it_starts(name, tmp_path):
-    study = studies.find(name)
+    study = registry.find(name)
     with pytest.raises(UserError, match='study needs --data_dir=DIR, with '):
         Setting(None, smoke=False).check(study.folders)
     with pytest.raises(UserError, match=f'there is no folder {study.folders[0]}/ in it'):
         Setting(tmp_path, smoke=False).check(study.folders)
 
 
-@pytest.mark.parametrize('name', studies.STUDIES)
+@pytest.mark.parametrize('name', registry.STUDIES)
 @pytest.mark.parametrize('smoke', [True, False])
 def test_the_rows_of_a_study_have_names_of_their_own(name, smoke, tmp_path):
-    trials = studies.find(name).trials(Setting(None if smoke else tmp_path, smoke))
+    trials = registry.find(name).trials(Setting(None if smoke else tmp_path, smoke))
     assert len({trial.name for trial in trials}) == len(trials)
 
 

@@ -19,11 +19,13 @@ SPEC = gans.MNIST_SPEC
 SUPERVISED = {f'semisupervised.{name}': 0.0 for name in ('adversarial', 'non_saturating')}
 
 
-def setting(net='sgan_matching', **changes):
+SMALL = {'gen.net.hidden': (8,), 'disc.net.levels': 1}
+
+
+def setting(net='', **changes):
     """A recipe, its first state and a batch."""
-    if net == 'sgan_matching':
-        changes = {'gen.net.hidden': (8,), 'disc.net.hidden': (8,)} | changes
-    config = gans.config(net, task='semisupervised', **changes)
+    pair, small = ((net,), {}) if net else (('mlp', 'sgan_brownlee'), SMALL)
+    config = gans.config(*pair, task='semisupervised', **small | changes)
     recipe = semisupervised.make_recipe(config, SPEC, None)
     state = jax.jit(lambda: semisupervised.init(recipe, SPEC))()
     return recipe, state, gans.batch(SPEC, 2, config.batch_size)
@@ -155,9 +157,8 @@ def test_pseudo_labels_are_of_sure_images_only_and_by_the_average():
 
 
 def test_classes_come_from_the_average():
-    config = gans.config(
-        'sgan_matching', task='semisupervised', **{'disc.ema_decay': 0.9, 'disc.net.hidden': (8,)}
-    )
+    own = SMALL | {'disc.ema_decay': 0.9}
+    config = gans.config('mlp', 'sgan_brownlee', task='semisupervised', **own)
     task = semisupervised.make(config, SPEC, axis_name=None)
     state, image = jax.jit(task.init)(), gans.batch(SPEC, 1, 3).image[0]
     logits = task.classifier(state, image)

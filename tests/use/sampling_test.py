@@ -28,7 +28,7 @@ def test_interpolation_meets_its_ends(between):
 
 def test_a_walk_is_closed_and_has_no_jump():
     sampler = Sampler(
-        latent=lambda key, count: jax.random.normal(key, (count, 50)),
+        latent=lambda key, count, truncation: jax.random.normal(key, (count, 50)),
         generate=None,
         num_classes=0,
     )

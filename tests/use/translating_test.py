@@ -117,11 +117,12 @@ def size(path):
 
 
 def ready(run, **options):
-    return translating.Ready(run, 0, '', translating.Options(**options))
+    loaded = translating.trained.load(run, pick=translating.generator)
+    return translating.Ready(loaded, translating.Options(**options))
 
 
 def test_only_the_generator_is_read(run):
-    loaded = translating.trained.load(run, pick=translating._generator)
+    loaded = translating.trained.load(run, pick=translating.generator)
     unread = loaded.state.nets.disc, loaded.state.nets.gen.opt_state
     leaves = jax.tree.leaves(unread)
     assert leaves and all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)

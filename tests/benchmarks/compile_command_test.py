@@ -55,5 +55,4 @@ def test_the_step_compiles_for_eight_chips(tmp_path, capsys):
     assert found['memory_per_chip']['total'] > 1e6 and found['flops_per_chip'] > 0
     (sent,) = found['collectives']
     assert sent['kind'] == 'all-reduce' and sent['count'] <= 2 * 3
-    assert [point['chips'] for point in found['forecast']['scaling']][-1] == 256
-    assert 'efficiency' in capsys.readouterr().out
+    assert 'all-reduce' in capsys.readouterr().out

@@ -45,11 +45,13 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Measures, prints, writes."""
-    from gan_jax import benchmarking, files
+    from benchmarks import sweep
+    from benchmarks.measure import measure
+    from benchmarks.peers import Plan
     from gan_jax import config as config_lib
-    from gan_jax.benchmarking import sweep
-    from gan_jax.benchmarking.plan import Plan
-    from gan_jax.cli import outputs, startup
+    from gan_jax import files
+    from gan_jax.cli import outputs
+    from gan_jax.processes import startup
 
     values = invocation.flags
     output = None
@@ -78,7 +80,7 @@ def main(invocation: Invocation) -> None:
                 files.replace(output.with_suffix('.png'), sweep.plot(results['sweep']))
             print(f'{result["field"]}={result["value"]}\n{table(result)}', flush=True)
         return
-    results |= benchmarking.measure(plan)
+    results |= measure(plan)
     if output:
         files.replace(output, _text(results))
     print(table(results))
@@ -99,7 +101,7 @@ def _changed(invocation: Invocation) -> Any:
 
 def busy() -> str:
     """A warning where other programs take part of the machine; '' where it is idle."""
-    load, cores = os.getloadavg()[0], os.cpu_count()
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if load < IDLE * cores:
         return ''
     return (

@@ -1,6 +1,6 @@
 """The process that steps gan_jax's own side of a benchmark.
 
-It reads orders, one JSON object a line, and answers each with one line; see `processes`.
+It reads orders, one JSON object a line, and answers each with one line; see `workers`.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from benchmarks import arithmetic
 from gan_jax import data, runners, tasks
-from gan_jax.benchmarking import arithmetic
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
 from gan_jax.processes import memory

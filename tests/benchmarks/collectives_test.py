@@ -5,9 +5,9 @@ import functools
 import jax
 import pytest
 
+from benchmarks import collectives
+from benchmarks.collectives import Sent
 from gan_jax import runners
-from gan_jax.compiling import collectives
-from gan_jax.compiling.collectives import Sent
 from gan_jax.tasks import adversarial
 from tests import gans
 

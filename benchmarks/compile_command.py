@@ -1,7 +1,7 @@
 """Compiles an experiment's step for a TPU slice that is described, and need not be there.
 
-Prints the memory, the arithmetic and the traffic of a chip, and a forecast from them: what is
-assumed is in docs/why/scaling.md. Needs the TPU's compiler: pip install '.[tpu]', Python 3.12.
+Prints the memory, the arithmetic and the traffic of a chip (docs/why/scaling.md).
+Needs the TPU's compiler: pip install '.[tpu]', Python 3.12.
 """
 
 import json
@@ -41,8 +41,10 @@ def define(values: flags.FlagValues) -> None:
 def main(invocation: Invocation) -> None:
     """Compiles, prints, writes."""
     os.environ.update(_ALONE)
-    from gan_jax import compiling, files
-    from gan_jax.cli import outputs, startup
+    from benchmarks import slices
+    from gan_jax import files
+    from gan_jax.cli import outputs
+    from gan_jax.processes import startup
 
     values = invocation.flags
     output = None
@@ -52,7 +54,7 @@ def main(invocation: Invocation) -> None:
     config = invocation.config
     if values.batch_size is not None:
         config.batch_size = values.batch_size
-    result = compiling.compile_step(compiling.validated(config), values.topology)
+    result = slices.compile_step(slices.validated(config), values.topology)
     result = {'config': invocation.source, **result}
     if output:
         files.replace(output, json.dumps(result, indent=2) + '\n')
@@ -80,25 +82,9 @@ def table(result: dict[str, Any]) -> str:
         ('CUDA', f'lowers: {cuda["all_reduces"]} arrays to all-reduce, combined by its compiler'),
     ]
     lines = [f'  {name:11} {text}' for name, text in rows]
-    return '\n'.join(lines + _forecast(result['forecast']))
+    return '\n'.join(lines)
 
 
 def _parts(memory: dict[str, int]) -> str:
     names = ('arguments', 'temporaries', 'code')
     return ', '.join(f'{name} {memory[name] / 1e6:,.1f}' for name in names)
-
-
-def _forecast(found: dict[str, Any] | None) -> list[str]:
-    if found is None:
-        return ['  no forecast: the figures of this chip are not known']
-    lines = [
-        f'  forecast    {found["batch_per_chip"]} a chip: arithmetic {found["compute_ms"]:.3f} ms,'
-        f' memory {found["memory_ms"]:.3f} ms; {found["hbm_share"]:.1%} of the memory',
-        '       chips      ms a step     images/s     efficiency',
-    ]
-    for point in found['scaling']:
-        lines.append(
-            f'  {point["chips"]:10,} {point["step_ms"]:14.3f} {point["images_per_s"]:12,.0f}'
-            f' {point["efficiency"]:14.1%}'
-        )
-    return lines

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from benchmarks.measure import measure
+from benchmarks.peers import Plan
 from gan_jax import config as config_lib
 from gan_jax import data, runners
-from gan_jax.benchmarking import measure
-from gan_jax.benchmarking.plan import Plan
 from gan_jax.errors import UserError, nearest
 
 _PATHS = {'image_size': 'data.image_size'}  # of fields that are not at the top of a config

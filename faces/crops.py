@@ -6,7 +6,7 @@ from typing import NamedTuple
 import chex
 import numpy as np
 
-from gan_jax.faces.detector import Face
+from faces.detector import Face
 
 MARGIN = 0.15  # on each side, of the face's longer side
 SLACK = 4  # pixels around a cut that the cubic interpolation reaches

@@ -22,6 +22,7 @@ import sys
 import tempfile
 from typing import Any, Self
 
+from gan_jax import files
 from gan_jax.errors import UserError
 from gan_jax.processes import memory
 
@@ -108,19 +109,21 @@ class WorkerError(UserError):
 
 
 def environment() -> dict[str, str]:
-    """The same for everyone: a thread for each core, and a malloc that keeps what it has.
+    """The same for everyone: a thread for each core, a malloc that keeps what it has, this package.
 
     As `gan_jax.processes.memory` does for our side, unless it is told to leave malloc alone;
     PyTorch gains from it too.
     """
     cores = str(len(os.sched_getaffinity(0)))
-    threads = {'OMP_NUM_THREADS': cores, 'MKL_NUM_THREADS': cores}
+    found = [str(files.carried('')), os.environ.get('PYTHONPATH', '')]
+    shared = {'OMP_NUM_THREADS': cores, 'MKL_NUM_THREADS': cores}
+    shared['PYTHONPATH'] = os.pathsep.join(filter(None, found))
     if not memory.wanted():
-        return threads
-    return threads | {'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': str(2**31 - 1)}
+        return shared
+    return shared | {'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': str(2**31 - 1)}
 
 
 def ours(config: Mapping[str, Any], generated: bool, env: Mapping[str, str]) -> Worker:
     """A process that steps `config`; with generated images where `generated`."""
-    command = [sys.executable, '-m', 'gan_jax.benchmarking.worker']
+    command = [sys.executable, '-m', 'benchmarks.own']
     return Worker(command, {'config': config, 'generated': generated}, env)

@@ -5,9 +5,10 @@ import math
 
 import pytest
 
-from gan_jax import benchmarking, cli, data, experiments
-from gan_jax.benchmarking import sweep
-from gan_jax.benchmarking.plan import Plan
+from benchmarks import sweep
+from benchmarks.measure import measure
+from benchmarks.peers import Plan
+from gan_jax import cli, data, experiments
 from gan_jax.errors import UserError
 
 
@@ -40,7 +41,7 @@ def test_the_figures_of_the_contract(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_peer_is_measured_beside_us():
-    found = benchmarking.measure(plan('dcgan64:smoke')._replace(peer='plain'))
+    found = measure(plan('dcgan64:smoke')._replace(peer='plain'))
     peer = found['peer']
     assert peer['flops_per_step'] == found['flops_per_step'] and len(found['ratios']) == 2
     assert min(found['ratios']) <= found['ratio'] <= max(found['ratios'])
@@ -54,21 +55,21 @@ def test_random_pixels_stand_in_for_data_that_are_not_there(tmp_path, monkeypatc
     entry = data.DATASETS['mnist']._replace(load=absent)
     monkeypatch.setattr(data, 'DATASETS', {**data.DATASETS, 'mnist': entry})
     without = plan('fc_gan_mnist:smoke', **{'data.name': 'mnist'})
-    assert benchmarking.measure(without)['data'] == 'synthetic'
+    assert measure(without)['data'] == 'synthetic'
     with pytest.raises(UserError, match='no network'):
-        benchmarking.measure(plan('fc_gan_mnist:smoke', **{'data.name': 'mnist', 'data.path': 'x'}))
+        measure(plan('fc_gan_mnist:smoke', **{'data.name': 'mnist', 'data.path': 'x'}))
 
 
 def test_what_cannot_run_is_refused_before_anything_is_measured():
     with pytest.raises(UserError, match='squares of 32, 64, 128 or 256 pixels'):
-        benchmarking.measure(plan('dcgan64', **{'data.image_size': 48})._replace(peer='plain'))
+        measure(plan('dcgan64', **{'data.image_size': 48})._replace(peer='plain'))
     with pytest.raises(UserError, match='256'):
-        benchmarking.measure(plan('dcgan64:smoke', batch_size=256))
+        measure(plan('dcgan64:smoke', batch_size=256))
 
 
 def test_what_generated_images_would_not_mend_is_refused():
     with pytest.raises(UserError, match='image_size'):
-        benchmarking.measure(plan('quickstart:smoke', **{'data.image_size': 64}))
+        measure(plan('quickstart:smoke', **{'data.image_size': 64}))
 
 
 def test_sweeps_change_one_field_at_a_time():

@@ -10,14 +10,32 @@ import tempfile
 from typing import Any, NamedTuple
 
 import jax
+from ml_collections import ConfigDict
 import numpy as np
 
+from benchmarks.workers import Worker, WorkerError
 from gan_jax import data, files
-from gan_jax.benchmarking.plan import Plan
-from gan_jax.benchmarking.processes import Worker, WorkerError
 from gan_jax.errors import UserError, nearest
 
 PROBES = 3  # turns that choose among a peer's variants
+
+
+class Plan(NamedTuple):
+    """Which steps are timed, and how often.
+
+    Attributes:
+      config: complete and valid.
+      turns: of each side.
+      calls: of the step in a turn.
+      peer: a key of `PEERS`, '' for none.
+      generated: random pixels in place of the config's images, also where those are at hand.
+    """
+
+    config: ConfigDict
+    turns: int
+    calls: int
+    peer: str = ''
+    generated: bool = False
 
 
 class Peer(NamedTuple):

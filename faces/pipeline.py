@@ -7,15 +7,15 @@ import functools
 from pathlib import Path
 import shutil
 
+from faces import cleaning, contact, destination
+from faces.cleaning import KEPT, UNREADABLE, Row, Settings
+from faces.detector import Detector
+from faces.names import Names
 from gan_jax import files, images
 from gan_jax.data import parallel
 from gan_jax.data.decode import Unreadable
 from gan_jax.data.image_files import Album, shown
 from gan_jax.errors import UserError
-from gan_jax.faces import cleaning, contact, destination
-from gan_jax.faces.cleaning import KEPT, UNREADABLE, Row, Settings
-from gan_jax.faces.detector import Detector
-from gan_jax.faces.names import Names
 
 COLUMNS = ('file', 'decision', 'x', 'y', 'width', 'height', 'score', 'output')
 DETAILS = ('file', 'decision', 'output', 'why', 'angle', 'sharpness', 'crop_side', 'enlarged')

@@ -11,11 +11,11 @@ import math
 import numpy as np
 from PIL import Image
 
+from faces import crops
+from faces.crops import Square
+from faces.detector import Detector, Face
+from faces.sharpness import sharpness
 from gan_jax.data import decode, duplicates
-from gan_jax.faces import crops
-from gan_jax.faces.crops import Square
-from gan_jax.faces.detector import Detector, Face
-from gan_jax.faces.sharpness import sharpness
 
 KEPT, NO_FACE, BLURRED, TOO_SMALL = 'kept', 'no_face', 'blurred', 'too_small'
 DUPLICATE, REJECTED, UNREADABLE = 'duplicate', 'rejected', 'unreadable'

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gan_jax.benchmarking.processes import Worker, WorkerError
+from benchmarks.workers import Worker, WorkerError
 from gan_jax.errors import UserError
 
 ECHO = """

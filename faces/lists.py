@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from faces.cleaning import KEPT, REJECTED
 from gan_jax import paths
 from gan_jax.data.image_files import shown
 from gan_jax.errors import UserError, nearest
-from gan_jax.faces.cleaning import KEPT, REJECTED
 
 
 def read(path: Path, flag: str) -> tuple[str, ...]:

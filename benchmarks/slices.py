@@ -1,8 +1,4 @@
-"""Compiles a training step for a TPU slice that is not there, by the TPU's own compiler.
-
-`compile_step` gives facts of the compiled program; what follows from them by arithmetic is
-`forecast`.
-"""
+"""Compiles a training step for a TPU slice that is not there, by the TPU's own compiler."""
 
 import dataclasses
 import re
@@ -16,9 +12,9 @@ from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
 import numpy as np
 
+from benchmarks import collectives
 from gan_jax import config as config_lib
 from gan_jax import data, files, runners, tasks
-from gan_jax.compiling import collectives, forecast
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
 
@@ -78,8 +74,7 @@ def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
       fit for JSON: topology, device, chips, batch_size, precision, batch_norm, compile_s,
       memory_per_chip {arguments, outputs, aliased, temporaries, code, total}, in bytes,
       hbm_per_chip, flops_per_chip and bytes_per_chip (of a step, by XLA's own count), collectives
-      [{kind, count, bytes}], cuda {all_reduces, bytes} of the program lowered for CUDA, and
-      forecast {see `forecast.forecast`}, None where the chip's figures are not known.
+      [{kind, count, bytes}], and cuda {all_reduces, bytes} of the program lowered for CUDA.
 
     Raises:
       UserError: the batch does not divide among the chips, or the step does not fit into them.
@@ -93,8 +88,9 @@ def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
     except jax.errors.JaxRuntimeError as error:
         raise _too_large(error, topology) from error
     seconds = time.perf_counter() - started
-    cost, found = program.cost_analysis(), collectives.find(program.as_text())
-    facts = {
+    cost = program.cost_analysis()
+    sent = collectives.count(collectives.find(program.as_text()))
+    return {
         'topology': topology,
         'device': devices[0].device_kind,
         'chips': len(devices),
@@ -106,10 +102,9 @@ def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
         'memory_per_chip': _memory(program.memory_analysis()),
         'flops_per_chip': cost['flops'],
         'bytes_per_chip': cost['bytes accessed'],
-        'collectives': [dataclasses.asdict(c) for c in collectives.count(found)],
+        'collectives': [dataclasses.asdict(kind) for kind in sent],
         'cuda': _for_cuda(call, arguments),
     }
-    return facts | {'forecast': forecast.forecast(facts, found)}
 
 
 def _refuse_uneven(config: ConfigDict, chips: int) -> None:

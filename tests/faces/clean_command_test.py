@@ -5,8 +5,8 @@ import shlex
 
 import pytest
 
+from faces import detector
 from gan_jax import cli, experiments
-from gan_jax.faces import detector
 from tests.faces import discs
 
 

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks import peers
 from gan_jax import augment, data, experiments, tasks
-from gan_jax.benchmarking import peers
 from gan_jax.errors import UserError
 from tests import gans
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_jax import images
-from gan_jax.faces.cleaning import (
+from faces.cleaning import (
     BLURRED,
     DUPLICATE,
     KEPT,
@@ -17,6 +16,7 @@ from gan_jax.faces.cleaning import (
     REJECTED,
     TOO_SMALL,
 )
+from gan_jax import images
 
 SHOWN = 200  # of each side, at most, evenly from the whole album
 COLUMNS = 10

@@ -12,10 +12,10 @@ import jax
 from ml_collections import ConfigDict
 import numpy as np
 
+from benchmarks import peers, workers
+from benchmarks.peers import Plan
+from benchmarks.workers import Worker
 from gan_jax import data, runners, tasks
-from gan_jax.benchmarking import peers, processes
-from gan_jax.benchmarking.plan import Plan
-from gan_jax.benchmarking.processes import Worker
 from gan_jax.data import order
 from gan_jax.errors import UserError
 
@@ -38,12 +38,12 @@ def measure(plan: Plan) -> dict[str, Any]:
     peer = peers.find(plan.peer) if plan.peer else None
     _refuse_what_cannot_run(config)
     images = None if plan.generated else _images(config)
-    env = processes.environment()
+    env = workers.environment()
     if config.devices and jax.default_backend() == 'cpu':
         env['JAX_NUM_CPU_DEVICES'] = str(config.devices)
     with contextlib.ExitStack() as stack:
         rival = peers.fastest(peer, plan, images, env, stack) if peer else None
-        own = stack.enter_context(processes.ours(config.to_dict(), images is None, env))
+        own = stack.enter_context(workers.ours(config.to_dict(), images is None, env))
         turns = _take_turns([own] + ([rival.worker] if rival else []), plan)
         result = {
             'runner': runners.resolve(config.runner),

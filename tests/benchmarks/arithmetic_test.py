@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from benchmarks import arithmetic
 from gan_jax import ops
-from gan_jax.benchmarking import arithmetic
 from gan_jax.nets import dcgan
 
 

@@ -16,7 +16,7 @@ from absl import flags
 from gan_jax.cli.flags import Invocation, define_path
 
 if TYPE_CHECKING:  # a command's libraries are loaded when it runs
-    from gan_jax.faces.pipeline import Summary
+    from faces.pipeline import Summary
 
 REQUIRED = ('input', 'output')
 NAMED = 3  # unreadable files that the summary names
@@ -43,11 +43,11 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Cleans, and prints what became of the photos."""
+    from faces import cleaning, destination, detector, lists, pipeline
     from gan_jax import files
     from gan_jax.cli import outputs
     from gan_jax.data import image_files
     from gan_jax.errors import UserError
-    from gan_jax.faces import cleaning, destination, detector, lists, pipeline
     from gan_jax.terminal.progress import Progress
 
     values = invocation.flags

@@ -4,15 +4,11 @@ The same command again goes on where it was stopped;
 Ctrl-C and SIGTERM stop it at any moment. docs/howto/study.md says what there is and how long it takes.
 """
 
-import importlib.util
 from pathlib import Path
 import shlex
-import sys
-from types import ModuleType
 
 from absl import flags
 
-from gan_jax import files
 from gan_jax.cli.flags import Invocation, define_path
 
 WORDS = ('name',)
@@ -39,14 +35,13 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Runs what is left of the study."""
-    from gan_jax.cli import outputs, startup
-
-    studies = _package()
-    from studies import sweep
+    from gan_jax.cli import outputs
+    from gan_jax.processes import startup
+    from studies import registry, sweep
     from studies.study import Setting
 
     values = invocation.flags
-    study = studies.find(values.name)
+    study = registry.find(values.name)
     results = values.results
     if results and not (values.data_dir or values.smoke or values.workdir or values.only):
         outputs.folder(results, flag='--results')
@@ -75,15 +70,6 @@ def main(invocation: Invocation) -> None:
 
 def choices() -> str:
     """The names that there are, for an error."""
-    return f': {", ".join(_package().STUDIES)}'
+    from studies import registry
 
-
-def _package() -> ModuleType:
-    """The package `studies`: beside this one in a checkout, inside it in a wheel."""
-    if 'studies' not in sys.modules:
-        folder = files.carried('studies')
-        spec = importlib.util.spec_from_file_location('studies', folder / '__init__.py')
-        assert spec and spec.loader  # a file that ends in .py has both
-        module = sys.modules['studies'] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules['studies']
+    return f': {", ".join(registry.STUDIES)}'
