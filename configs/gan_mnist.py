@@ -7,7 +7,7 @@
 Expect of the preset small_data, for some hundred digits, after half an hour on one core and from
 200 of them: digits of all ten classes, 92 to 94 % of them readable, at the edge of what counts as
 collapsed: each half as far from its nearest other as real ones are (docs/results/data_size:
-memorisation 0.72; docs/studies.md: spacing). It bends the images anew in every step, has latents
+memorisation 0.72; docs/why/tried.md: spacing). It bends the images anew in every step, has latents
 around centres, half as many as images (`gan_jax.tasks.latents`), and takes samples from a moving
 average of the generator. Without the preset, of 1,000 digits: 86 % readable after 3,500 steps, and
 a black picture from 5,500 on; of 500: 84 % after 2,500; of 200: never a digit.

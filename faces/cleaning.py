@@ -22,7 +22,7 @@ DUPLICATE, REJECTED, UNREADABLE = 'duplicate', 'rejected', 'unreadable'
 DECISIONS = (KEPT, NO_FACE, BLURRED, TOO_SMALL, DUPLICATE, REJECTED, UNREADABLE)
 
 SEARCHED = 512  # pixels that the short side of a photo keeps, at least, where faces are looked for
-SHARP = 0.15  # `sharpness` of a crop, see docs/cleaning.md
+SHARP = 0.15  # `sharpness` of a crop, see docs/why/cleaning.md
 THUMBNAIL = 96  # pixels a side of a photo that has no face
 
 

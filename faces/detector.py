@@ -1,6 +1,6 @@
 """Finds faces in photos, offline.
 
-The net that finds cats is trained by `tools/train_cat_faces.py`; docs/cleaning.md tells how well.
+The net that finds cats is trained by `tools/train_cat_faces.py`; docs/why/cleaning.md tells how well.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ Detector = Callable[[np.ndarray], list[Face]]
 STRIDE = 8  # pixels of the net's input a cell of its output
 SIDE = 256  # the net's input; the photo is reduced or enlarged to fit, and padded with grey
 MEAN, SPREAD = 127.0, 128.0  # of the pixels, as EfficientNet-Lite has them
-THRESHOLD = 0.55  # by cross-validation and by eye, see docs/cleaning.md
+THRESHOLD = 0.55  # by cross-validation and by eye, see docs/why/cleaning.md
 OVERLAP = 0.45  # of two faces with a higher IoU, the surer one stays
 WEIGHTS = Path(__file__).with_name('cat_face.onnx')
 

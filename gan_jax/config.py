@@ -174,7 +174,7 @@ def _translation() -> ConfigDict:
 
 
 def _evaluate() -> ConfigDict:
-    """Measurements while training; see docs/balance.md and docs/evaluation.md."""
+    """Measurements while training; see docs/reference/metrics.md."""
     return ConfigDict(
         dict(
             balance=1,  # epochs between measurements of the balance of G and D; 0: none

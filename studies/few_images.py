@@ -236,7 +236,7 @@ start of the process and its compilation included; `minutes` are of the whole ro
 samples at the end of the budget, by a net that no arm looks through, against the crops held out
 or, where none are, all crops. `frechet_half` is the distance of one half of the training crops from
 the other, by the same net, and `over_half` the distance over it. `kinds` is the birthday test
-(`docs/evaluation.md`). Each picture has the first samples that are measured, none left out.
+(`docs/reference/metrics.md`). Each picture has the first samples that are measured, none left out.
 
 Photos: gpriamo/Cat-Faces-Identification (MIT) and the Oxford-IIIT Pet set (CC BY-SA 4.0).
 """

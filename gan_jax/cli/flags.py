@@ -228,7 +228,7 @@ def _help(command: ModuleType, name: str, values: absl_flags.FlagValues) -> str:
 def _with_documents(text: str) -> str:
     """A text whose mention of documents leads to them, also away from a checkout."""
     folder = paths.shown(files.carried('docs'))
-    return re.sub(r'\bdocs/(?=\w+\.md)', f'{folder}/', text)
+    return re.sub(r'\bdocs/(?=\w+/\w+\.md)', f'{folder}/', text)
 
 
 def _entry(flag: str, text: str) -> list[str]:
