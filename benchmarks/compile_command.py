@@ -1,6 +1,6 @@
 """Compiles an experiment's step for a TPU slice that is described, and need not be there.
 
-Prints the memory, the arithmetic and the traffic of a chip (docs/scaling.md).
+Prints the memory, the arithmetic and the traffic of a chip (docs/why/scaling.md).
 Needs the TPU's compiler: pip install '.[tpu]', Python 3.12.
 """
 

@@ -23,19 +23,12 @@ DETAILS = ('file', 'decision', 'output', 'why', 'angle', 'sharpness', 'crop_side
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """Counts of what a cleaning did.
+    """Counts of what a cleaning did."""
 
-    Attributes:
-      photos: files looked at.
-      decisions: rows of the report by decision.
-      enlarged: kept crops of fewer pixels than they were given.
-      unreadable: 'NAME: why'.
-    """
-
-    photos: int
-    decisions: Mapping[str, int]
-    enlarged: int
-    unreadable: Sequence[str]
+    photos: int  # files looked at
+    decisions: Mapping[str, int]  # rows of the report by decision
+    enlarged: int  # kept crops of fewer pixels than they were given
+    unreadable: Sequence[str]  # 'NAME: why'
 
 
 def run(

@@ -5,7 +5,7 @@ these classes, so that the type checker knows every field. `configs/*.py` change
 and `gan-jax config` and errors and saved runs go by `FIELDS`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 import itertools
 import math
@@ -28,29 +28,21 @@ _WITH_LOSS = 'task=adversarial,translation'
 class Field(NamedTuple):
     """What there is to know of a field.
 
-    Attributes:
-      default: its value in `Config`, of its type.
-      meaning: with the unit of a number.
-      options: all it may be, or 'module:NAME' of a registry or constant of the package that has
-        it; empty: any text, or number in the bounds. Of a tuple: what its entries may be.
-      low: least value of a number, or 'module:NAME' of it.
-      most: greatest value of a number.
-      below: in place of `most`, the least value that is too great; None: by the type.
-      needs: what it does nothing without: fields that are not 0 or empty, or 'field=A,B', that have
-        one of these values. A dot before the name: of the same group.
-      path: whether it is a path of the user's.
-      may_change: whether a resumed run may have another value, as no step computes with it.
+    An option, or `low`, may be 'module:NAME' of a registry or a constant of the package.
     """
 
-    default: Any
-    meaning: str
-    options: tuple[str, ...] = ()
-    low: float | str = 0
-    most: float | None = None
-    below: float | None = None
+    default: Any  # of the field's type
+    meaning: str  # with the unit of a number
+    options: tuple[str, ...] = ()  # all that it, or an entry of a tuple, may be; empty: anything
+    low: float | str = 0  # least value of a number
+    most: float | None = None  # greatest value
+    below: float | None = None  # in place of `most`, what is too great; None: by the type
+    # Fields that are not 0 or empty, or 'field=A,B', that have one of these values: without any of
+    # them it does nothing. A dot before the name: of the same group.
     needs: tuple[str, ...] = ()
-    path: bool = False
-    may_change: bool = False
+    path: bool = False  # whether it is a path of the user's
+    may_change: bool = False  # in a run that goes on: no step computes with it
+    was: str = ''  # its earlier name, which saved runs have
 
     def __str__(self) -> str:
         match self.default:
@@ -236,10 +228,10 @@ class Discriminator(Group):
 
 @dataclasses.dataclass(frozen=True)
 class LatentMixture(Group):
-    """Latents around fixed centres; see `gan_jax.tasks.latents`."""
+    """A mixture as the prior of latents; see `gan_jax.tasks.latents`."""
 
-    centres: float = field(0.0, 'for each image of the set, e.g. 0.5; 0: off')
-    spread: float = field(0.3, "deviation, as a share of the prior's own", needs='.centres')
+    components: float = field(0.0, 'for each image of the set, e.g. 0.5; 0: off', was='centres')
+    std: float = field(0.3, "as a share of the prior's own", needs='.components', was='spread')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -312,19 +304,24 @@ class Translation(Group):
         options='pretrained.frozen:FROZEN',
     )
     disc_weight: float = field(0.5, "of the discriminator's loss: pix2pix halves it")
-    moments: str = field(
-        'image', 'statistics of batch norm out of training', options='tasks.translation:MOMENTS'
+    batch_statistics: str = field(
+        'image',
+        'of batch norm out of training',
+        options='tasks.translation:BATCH_STATISTICS',
+        was='moments',
     )
     dropout: bool = field(False, 'out of training too, as in the paper')
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluate(Group):
-    """Measurements while training; see docs/balance.md and docs/evaluation.md."""
+    """Measurements while training; see docs/reference/metrics.md."""
 
     balance: int = field(1, 'epochs between balances of G and D; 0: none', may_change=True)
     every: float = field(0.0, 'epochs between evaluations, e.g. 0.5; 0: none', may_change=True)
-    figures: tuple[str, ...] = field(('frechet',), 'what is measured', options='evaluation:FIGURES')
+    metrics: tuple[str, ...] = field(
+        ('frechet',), 'what is measured', options='evaluation:FIGURES', was='figures'
+    )
     num_samples: int = field(5_000, 'samples', low='evaluation.distances:FEWEST', most=2**20)
     features: str = field(
         '',
@@ -418,6 +415,7 @@ def _walk(kind: Any, path: str, needs: tuple[str, ...]) -> Iterator[tuple[str, F
 
 
 FIELDS: Mapping[str, Field] = dict(_walk(Config, '', ()))  # by dotted path
+RENAMED = {f'{path.rpartition(".")[0]}.{own.was}': path for path, own in FIELDS.items() if own.was}
 GROUPS = frozenset(
     '.'.join(path.split('.')[:depth]) for path in FIELDS for depth in range(1, path.count('.') + 1)
 )
@@ -426,6 +424,11 @@ GROUPS = frozenset(
 def default() -> ConfigDict:
     """Every field with its default."""
     return ConfigDict(Config().to_dict())
+
+
+def hint(path: str, known: Iterable[str]) -> str:
+    """Ends an error about a field that does not exist: its new name, or else the nearest."""
+    return f'it is config.{RENAMED[path]} now' if path in RENAMED else nearest(path, known)
 
 
 def leaves(config: ConfigDict) -> set[str]:
@@ -439,14 +442,14 @@ def leaves(config: ConfigDict) -> set[str]:
     }
 
 
-def get(config: ConfigDict, field: str) -> Any:
+def get(config: Any, field: str) -> Any:
     """The value at a dotted path."""
     for key in field.split('.'):
         config = config[key]
     return config
 
 
-def idle(config: ConfigDict) -> Iterator[tuple[str, str]]:
+def idle(config: Config) -> Iterator[tuple[str, str]]:
     """The fields that do nothing, and have another value than their default; what each lacks.
 
     That is one of its `needs`.
@@ -457,7 +460,7 @@ def idle(config: ConfigDict) -> Iterator[tuple[str, str]]:
             yield from ((path, need) for need in itertools.islice(lacking, 1))
 
 
-def _met(config: ConfigDict, need: str) -> bool:
+def _met(config: Config, need: str) -> bool:
     other, _, wanted = need.partition('=')
     value = get(config, other)
     if isinstance(value, ConfigDict):

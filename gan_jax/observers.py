@@ -17,17 +17,13 @@ _AUCS = ('auc', 'auc_held_out')  # of training and of held-out images
 
 
 class Observer(NamedTuple):
-    """A measurement that is repeated.
+    """A measurement that is repeated."""
 
-    Attributes:
-      period: steps between two of them.
-      measure: (state) -> figures by name; a function of the state alone, so that a resumed run
-        measures what the uninterrupted one does.
-      by: with which its figures are to be shown, `text.Provenance`; {} where there is nothing.
-    """
-
-    period: Fraction
+    period: Fraction  # steps between two of them
+    # (state) -> figures by name; a function of the state alone, so that a resumed run measures what
+    # the uninterrupted one does
     measure: Callable[[GanState], Mapping[str, float]]
+    # with which its figures are to be shown, `text.Provenance`; {} where there is nothing
     by: Mapping[str, Any]
 
     def is_due(self, step: int, stride: int) -> bool:
@@ -49,9 +45,6 @@ def make(
     """The observers that `config.evaluate` asks for.
 
     Args:
-      config: the run's config.
-      task: of the run.
-      dataset: what it trains on.
       images_per_step: real images that one generator step uses.
       place: puts arrays where the state is.
 
@@ -80,10 +73,10 @@ def make(
 def _of_samples(
     config: Config, task: Task, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
-    """Computes the metrics of `gan-jax evaluate` that `config.evaluate.figures` asks for."""
+    """Computes the metrics of `gan-jax evaluate` that `config.evaluate.metrics` asks for."""
     own = config.evaluate
     net = _net(config, dataset.spec.image_shape)
-    _refuse_best(own.best, _names(own.figures, net), net)
+    _refuse_best(own.best, _names(own.metrics, net), net)
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
     figures.check_numbers(own.num_samples, reference)
@@ -91,7 +84,7 @@ def _of_samples(
     training = evaluation.Reference(own_images, net)
 
     def measure(state: GanState) -> dict[str, float]:
-        found = evaluation.measure(samples(state), reference, training, own.figures)['figures']
+        found = evaluation.measure(samples(state), reference, training, own.metrics)['figures']
         memory.give_back()  # what a feature net takes, gigabytes, before training goes on
         return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
@@ -115,15 +108,15 @@ def _of_pairs(
         suffix: pairs.Pairs(split, part, config.data, count)
         for suffix, (split, part) in sets.items()
     }
-    net = _net(config, translator.image_shape) if own.figures else None
-    names = _names((*own.figures, figures.PAIRS), net)
+    net = _net(config, translator.image_shape) if own.metrics else None
+    names = _names((*own.metrics, figures.PAIRS), net)
     _refuse_best(own.best, [f'{name}{suffix}' for name in names for suffix in sets], net)
     *_, photos = map(pairs.photos, measured.values())
     by: dict[str, Any] = {'reference': photos.facts(), 'samples': count}
     if net is not None:
         figures.check_numbers(count, evaluation.Reference(photos, net))
         by = {'features': net.facts(nets.looked_through(config)), **by}
-    return pairs.observer(translator, measured, config.data, net, own.figures), by
+    return pairs.observer(translator, measured, config.data, net, own.metrics), by
 
 
 def _net(config: Config, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
@@ -134,7 +127,7 @@ def _net(config: Config, image_shape: tuple[int, int, int]) -> evaluation.Featur
 
 def _refuse_best(best: str, names: Sequence[str], net: evaluation.FeatureNet | None) -> None:
     if best and best not in names:
-        means = f'with the features of {net.name}' if net else 'without config.evaluate.figures'
+        means = f'with the features of {net.name}' if net else 'without config.evaluate.metrics'
         raise UserError(
             f'config.evaluate.best={best} is not measured {means}: {nearest(best, names)}'
         )
@@ -163,12 +156,7 @@ def measured_by(observers: Sequence[Observer]) -> dict[str, Any]:
 
 
 def best_step(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
-    """The first step at which a figure was at its best; None if it was never measured.
-
-    Args:
-      rows: of evaluations.jsonl.
-      figure: one that `evaluation.figures` ranks.
-    """
+    """The first step at which a figure was at its best; None if it was never measured."""
     measured = [row for row in rows if row.get(figure) is not None]
     ranked = figures.ranked(figure)
     if not measured or ranked is None:
@@ -182,10 +170,6 @@ TURN = 3  # measurements in a row that are worse than the best before them
 
 def turned(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
     """The best step of a figure of held-out images, if the last TURN measurements fell behind it.
-
-    Args:
-      rows: of evaluations.jsonl.
-      figure: one that `evaluation.figures` ranks.
 
     Returns:
       None if it has not turned, or is not of held-out images.

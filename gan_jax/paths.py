@@ -24,10 +24,6 @@ def absolute(given: str | os.PathLike[str], field: str) -> Path:
 
     There need be nothing at it.
 
-    Args:
-      given: as the user gave it.
-      field: what the user gave it by, for messages.
-
     Raises:
       UserError: there is no such home, the system takes no such path, or its bytes are no UTF-8,
         which others' libraries ask for.

@@ -55,7 +55,6 @@ def load(path: Path, kind: Any) -> Any:
     """The content of a JSON file, as a value of a type.
 
     Args:
-      path: of the file.
       kind: a `TypedDict` or any type that `of` takes.
 
     Raises:
@@ -92,7 +91,6 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
       kind: bool, int, float, str, None, dict (of anything), a tuple, a `Mapping` of names, a
         `TypedDict`, a union of such, or one `Annotated` by a `Range`. Names that a `TypedDict`
         lacks are left out.
-      value: of `json.loads`.
       field: where it is, for messages.
 
     Raises:

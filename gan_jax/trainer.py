@@ -3,7 +3,7 @@
 Nothing here knows what kind of GAN it trains.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import gc
@@ -76,7 +76,6 @@ def train(
     Args:
       config: complete, as `gan_jax.config.experiments.load` returns it.
       workdir: the run's folder; see `gan_jax.records.workdirs`.
-      overwrite: deletes an earlier run first.
       command: how a user would resume this run; shown when it is interrupted.
       watch: called after every `log_every` steps; if it returns True, the run is interrupted.
 
@@ -89,47 +88,87 @@ def train(
     started = time.perf_counter()
     _agree(config, workdir, overwrite)
     config_lib.validate(config)
+    with _claimed(config, workdir, overwrite) as checkpoints:
+        if cluster.decide(lambda: not overwrite and _is_finished(config, workdir, checkpoints)):
+            print(_finished(config, workdir, max(checkpoints.steps())))
+            return True
+        parts = _prepare(config)
+        if overwrite:
+            cluster.decide(lambda: workdirs.clear(workdir))
+        workdirs.refuse_other_data(workdir, config, parts.dataset.fingerprint)
+        workdirs.refuse_other_devices(workdir, config, parts.runner.num_devices)
+        with _opened(config, workdir, parts, checkpoints, watch) as run:
+            for warning in summary.warnings(parts.dataset, config.data):
+                run.progress.message(warning)
+            state, step = _restore(run) or (_fresh(run), 0)
+            _write_facts(run, parts.dataset, state, command)
+            return _train(run, state, step, command, started)
+
+
+@contextlib.contextmanager
+def _claimed(config: Config, workdir: Path, overwrite: bool) -> Iterator[Checkpoints]:
+    """The run's folder: it is this run's, all processes see it, and no other run writes to it.
+
+    What is opened last is closed first: checkpoints, with a save that is under way, before the lock
+    on the folder, and last of all a folder goes that was made for a run that is refused.
+    """
     with contextlib.ExitStack() as stack:
         ready = workdirs.prepared(workdir, config, overwrite=overwrite)
         cluster.decide(lambda: stack.enter_context(ready))
         cluster.share(workdir)
         stack.enter_context(workdirs.full_disk(workdir))
         cluster.decide(lambda: stack.enter_context(workdirs.exclusive(workdir)))
-        checkpoints = stack.enter_context(
-            contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
-        )
-        if cluster.decide(lambda: not overwrite and _is_finished(config, workdir, checkpoints)):
-            print(_finished(config, workdir, max(checkpoints.steps())))
-            return True
-        dataset = data.load(config.data)
-        tasks.check(config, dataset)
-        task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
-        share = runners.share(config.batch_size)
-        feed = feeds.make_feed(dataset, config, tasks.draws(config), share)
-        jax.eval_shape(task.init)  # all that can be wrong with the config is known by now
-        runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
-        cluster.agree({'the fingerprint of the data': dataset.fingerprint})
-        watching = observers.make(  # may refuse, and must before an old run is deleted
-            config,
-            task,
-            dataset,
-            images_per_step=_images_per_step(config),
-            place=jax.device_put,
-        )
-        if overwrite:
-            cluster.decide(lambda: workdirs.clear(workdir))
-        workdirs.refuse_other_data(workdir, config, dataset.fingerprint)
-        workdirs.refuse_other_devices(workdir, config, runner.num_devices)
+        checkpoints = Checkpoints(workdir / 'checkpoints', config.keep)
+        yield stack.enter_context(contextlib.closing(checkpoints))
+
+
+class Parts(NamedTuple):
+    """What a run computes with; nothing of it has to be closed."""
+
+    dataset: data.Dataset
+    task: Task
+    runner: runners.Runner
+    feed: feeds.Feed
+    observers: tuple[observers.Observer, ...]
+
+
+def _prepare(config: Config) -> Parts:
+    """Makes the parts: what is wrong with a config is known before an old run is deleted."""
+    dataset = data.load(config.data)
+    tasks.check(config, dataset)
+    task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
+    share = runners.share(config.batch_size)
+    feed = feeds.make_feed(dataset, config, tasks.draws(config), share)
+    jax.eval_shape(task.init)
+    runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
+    cluster.agree({'the fingerprint of the data': dataset.fingerprint})
+    count = _images_per_step(config)
+    watching = observers.make(config, task, dataset, images_per_step=count, place=jax.device_put)
+    return Parts(dataset, task, runner, feed, watching)
+
+
+@contextlib.contextmanager
+def _opened(
+    config: Config, workdir: Path, parts: Parts, checkpoints: Checkpoints, watch: Watch | None
+) -> Iterator[Run]:
+    """The run with its records, its place on the terminal, and the signals that interrupt it.
+
+    On an error a full disk is explained first. Then one of several processes ends at once, before
+    anything is closed that the others take part in.
+    """
+    with contextlib.ExitStack() as stack:
         run = Run(
             config=config,
             workdir=workdir,
-            task=task,
-            runner=runner,
-            feed=feed,
-            observers=watching,
-            shown=views.examples(config.data, dataset, task.shown),
+            task=parts.task,
+            runner=parts.runner,
+            feed=parts.feed,
+            observers=parts.observers,
+            shown=views.examples(config.data, parts.dataset, parts.task.shown),
             checkpoints=checkpoints,
-            recorder=stack.enter_context(contextlib.closing(_recorder(config, workdir, dataset))),
+            recorder=stack.enter_context(
+                contextlib.closing(_recorder(config, workdir, parts.dataset))
+            ),
             progress=stack.enter_context(
                 Progress(config.steps, messages_only=not cluster.is_first())
             ),
@@ -137,13 +176,9 @@ def train(
             reports=stack.enter_context(Reports(workdir)),
             watch=watch,
         )
-        stack.enter_context(cluster.ending_at_once())  # before anything above is closed
-        stack.enter_context(workdirs.full_disk(workdir))  # and before that has the word
-        for warning in summary.warnings(dataset, config.data):
-            run.progress.message(warning)
-        state, step = _restore(run) or (_fresh(run), 0)
-        _write_facts(run, dataset, state, command)
-        return _train(run, state, step, command, started)
+        stack.enter_context(cluster.ending_at_once())
+        stack.enter_context(workdirs.full_disk(workdir))
+        yield run
 
 
 def _agree(config: Config, workdir: Path, overwrite: bool) -> None:

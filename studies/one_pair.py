@@ -46,27 +46,16 @@ Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
 
 
 class Case(NamedTuple):
-    """A run and what it is measured on.
+    """A run and what it is measured on."""
 
-    Attributes:
-      experiment: the table's.
-      preset: of which config.
-      input: grey, canny or labels.
-      side: pixels of an image.
-      changes: of the config.
-      minutes: of the run.
-      recipe: one of RECIPES.
-      shown: whether its pictures may be.
-    """
-
-    experiment: str
-    preset: str
-    input: str
-    side: int
-    changes: Mapping[str, Any]
-    minutes: float
-    recipe: str = PAPER
-    shown: bool = True
+    experiment: str  # the table's
+    preset: str  # of which config
+    input: str  # grey, canny or labels
+    side: int  # pixels of an image
+    changes: Mapping[str, Any]  # of the config
+    minutes: float  # of the run
+    recipe: str = PAPER  # one of RECIPES
+    shown: bool = True  # whether its pictures may be
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ from gan_jax import fields, nets
 from gan_jax.cli import flags, train
 from gan_jax.config import experiments
 from gan_jax.errors import UserError
+from gan_jax.records import workdirs
 
 NOWHERE = [
     'many',
@@ -76,7 +77,9 @@ def another(rule):
     """A value of a field that is not its default, and that is not 0 or empty."""
     match rule.default:
         case _ if rule.options:
-            return next(name for name in rule.choices() if name not in ('', rule.default))
+            known = ('', rule.default, *rule.default)
+            found = next(name for name in rule.choices() if name not in known)
+            return (found,) if isinstance(rule.default, tuple) else found
         case bool() | tuple():
             return not rule.default if isinstance(rule.default, bool) else rule.default[:1]
         case str():
@@ -120,6 +123,20 @@ def test_what_does_nothing_is_one_line_that_names_it_and_what_it_needs(field, va
     config.update_from_flattened_dict({'task': 'semisupervised', field: value})
     with pytest.raises(UserError, match=f'^config.{field}={value} does nothing .*config.{other} '):
         config_lib.validate(config)
+
+
+@pytest.mark.parametrize('old, new', fields.RENAMED.items())
+def test_an_earlier_name_is_refused_with_the_new_one_and_read_from_saved_runs(old, new, tmp_path):
+    rule, config = fields.FIELDS[new], config_lib.default()
+    with pytest.raises(UserError, match=f'config.{old}: .*config.{new} '):
+        experiments.refuse_field(config, old)
+    for need in rule.needs:
+        decide(config, need, met=True)
+    stored, value = config.to_dict(), another(rule)
+    group, _, name = old.rpartition('.')
+    del stored[group][new.rpartition('.')[2]]
+    stored[group][name] = value
+    assert fields.get(workdirs.to_config(stored, tmp_path), new) == value
 
 
 @pytest.mark.parametrize('value', [0, -1, 2**40, 'many', None, (0,), (), 1.5, float('nan')])

@@ -29,20 +29,14 @@ _WORDS = {
 
 
 class Invocation(NamedTuple):
-    """A parsed command line.
+    """A parsed command line."""
 
-    Attributes:
-      flags: the command's own.
-      config: with the fields given on the command line; empty for a command without one.
-      source: the experiment, NAME[:PRESET] or FILE.py[:PRESET]; '' without one, and where a run
-        goes on by its own config.
-      argv: the words after the command's name.
-    """
-
-    flags: absl_flags.FlagValues
-    config: ConfigDict
+    flags: absl_flags.FlagValues  # the command's own
+    config: ConfigDict  # with the fields given on the command line; empty for a command without one
+    # the experiment, NAME[:PRESET] or FILE.py[:PRESET]; '' without one, and where a run goes on by
+    # its own config
     source: str
-    argv: tuple[str, ...]
+    argv: tuple[str, ...]  # the words after the command's name
 
 
 def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
@@ -55,8 +49,6 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         there is to choose from), `WORDS` those that may be given as
         bare words; `saved_config(argv)`, if it has one, gives the config in place of the
         default experiment, or None.
-      name: what the user types.
-      argv: the words after it.
 
     Returns:
       None after the help was asked for and printed.
@@ -229,7 +221,7 @@ def _help(command: ModuleType, name: str, values: absl_flags.FlagValues) -> str:
 def _with_documents(text: str) -> str:
     """A text whose mention of documents leads to them, also away from a checkout."""
     folder = paths.shown(files.carried('docs'))
-    return re.sub(r'\bdocs/(?=\w+\.md)', f'{folder}/', text)
+    return re.sub(r'\bdocs/(?=\w+/\w+\.md)', f'{folder}/', text)
 
 
 def _entry(flag: str, text: str) -> list[str]:

@@ -91,7 +91,7 @@ def _check_fields(config: ConfigDict, source: str) -> None:
         )
     for field in sorted(given - fields.FIELDS.keys()):
         if not field.startswith(('gen.net.', 'disc.net.')):
-            known = nearest(field, fields.FIELDS)
+            known = fields.hint(field, fields.FIELDS)
             raise UserError(f'--config={source}: no field config.{field}: {known}')
 
 
@@ -136,7 +136,7 @@ def refuse_field(config: ConfigDict, field: str) -> None:
         inside = ', '.join(fields.get(config, field))
         raise UserError(f'config.{field} is a group of fields: set one of {inside}')
     if field not in (known := fields.leaves(config)):
-        raise UserError(f'no field config.{field}: {nearest(field, known)}')
+        raise UserError(f'no field config.{field}: {fields.hint(field, known)}')
 
 
 def title(source: str) -> str:

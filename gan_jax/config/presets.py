@@ -74,7 +74,7 @@ def small_album(config: ConfigDict) -> None:
     config.evaluate.every = 10.0
     config.evaluate.num_samples = 50
     config.evaluate.features = 'squeezenet'  # which training does not see
-    config.evaluate.figures = ('classes',)
+    config.evaluate.metrics = ('classes',)
     config.evaluate.best = 'distance_squeezenet_held_out'
 
 
@@ -115,7 +115,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
         )
         config.translation.perceptual = 0.0
         config.evaluate.features = config.evaluate.best = ''
-        config.evaluate.figures = ()
+        config.evaluate.metrics = ()
     config.data.held_out = 0.0
     config.data.unlabelled = ''
     config.data.labels.number = min(config.data.labels.number, 20)

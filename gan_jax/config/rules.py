@@ -2,15 +2,14 @@
 
 import math
 
-from ml_collections import ConfigDict
-
 from gan_jax import augment, fields, losses, nets, runners, tasks
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import figures
+from gan_jax.fields import Config, Evaluate
 from gan_jax.pretrained import features
 
 
-def validate(config: ConfigDict) -> None:
+def validate(config: Config) -> None:
     """Stops what cannot run before anything is loaded or compiled.
 
     Raises:
@@ -26,13 +25,13 @@ def validate(config: ConfigDict) -> None:
     _validate_combinations(config)
 
 
-def validate_names(config: ConfigDict) -> None:
+def validate_names(config: Config) -> None:
     """Raises UserError if a field names augmentations or figures that do not exist."""
     _validate_augmentation(config)
     _validate_evaluation(config.evaluate, tasks.TASKS[config.task].measures)
 
 
-def _idle(config: ConfigDict, path: str, need: str) -> str:
+def _idle(config: Config, path: str, need: str) -> str:
     other, _, wanted = need.partition('=')
     now, given = fields.get(config, other), fields.get(config, path)
     cause = f'config.{other} is {"empty" if now == "" else now}: set that'
@@ -44,7 +43,7 @@ def _idle(config: ConfigDict, path: str, need: str) -> str:
     return f'config.{path}={given} does nothing while {cause}, or leave it {usual!r}'
 
 
-def _validate_augmentation(config: ConfigDict) -> None:
+def _validate_augmentation(config: Config) -> None:
     for name in augment.parse(config.augment):
         if name not in augment.AUGMENTATIONS:
             known = nearest(name, augment.AUGMENTATIONS)
@@ -64,11 +63,11 @@ def _validate_augmentation(config: ConfigDict) -> None:
         )
 
 
-def _validate_evaluation(config: ConfigDict, always: tuple[str, ...]) -> None:
+def _validate_evaluation(config: Evaluate, always: tuple[str, ...]) -> None:
     """Checks config.evaluate; `always`: what the task measures besides its figures."""
-    if config.every and not (config.figures or always):
+    if config.every and not (config.metrics or always):
         raise UserError(
-            f'config.evaluate.figures=() names nothing to measure every {config.every:g} epochs:'
+            f'config.evaluate.metrics=() names nothing to measure every {config.every:g} epochs:'
             " give some, e.g. ('frechet',), or set config.evaluate.every=0"
         )
     if not config.best:
@@ -77,10 +76,10 @@ def _validate_evaluation(config: ConfigDict, always: tuple[str, ...]) -> None:
     if ranked is None:
         known = nearest(config.best, figures.RANKED)
         raise UserError(f'config.evaluate.best={config.best}: no figure that ranks; {known}')
-    if ranked[0] not in (*config.figures, *always):
+    if ranked[0] not in (*config.metrics, *always):
         raise UserError(
             f'config.evaluate.best={config.best} is not measured: add {ranked[0]!r} to'
-            ' config.evaluate.figures'
+            ' config.evaluate.metrics'
         )
     if ranked[0] == 'classes' and config.features:
         able = [name for name, net in features.NETS.items() if config.best in net.ranked]
@@ -91,7 +90,7 @@ def _validate_evaluation(config: ConfigDict, always: tuple[str, ...]) -> None:
             )
 
 
-def _validate_combinations(config: ConfigDict) -> None:
+def _validate_combinations(config: Config) -> None:
     if config.lecam.weight and config.lecam.start >= config.steps:
         raise UserError(
             f'config.lecam.start={config.lecam.start}: config.steps={config.steps} end before'

@@ -27,19 +27,12 @@ from gan_jax.types import DataSpec
 
 
 class Entry(NamedTuple):
-    """A data set that a config can name.
+    """A data set that a config can name."""
 
-    Attributes:
-      load: from the run's `config.data`.
-      spec: of what `load` would return, without the files.
-      sized: whether `config.data.image_size` chooses the size of its images.
-      stand_in: the set that needs no files and no network, for smoke presets.
-    """
-
-    load: Callable[[Data], Dataset]
-    spec: Callable[[Data], DataSpec]
-    sized: bool
-    stand_in: str
+    load: Callable[[Data], Dataset]  # from the run's `config.data`
+    spec: Callable[[Data], DataSpec]  # of what `load` would return, without the files
+    sized: bool  # whether `config.data.image_size` chooses the size of its images
+    stand_in: str  # the set that needs no files and no network, for smoke presets
 
 
 DATASETS: Mapping[str, Entry] = {
@@ -79,7 +72,6 @@ def keep_out(config: Data, output: Path, flag: str) -> None:
     Args:
       config: the run's `config.data`.
       output: a file or folder that is to be written.
-      flag: what the user gave it by.
 
     Raises:
       UserError: it lies in such a folder, however deep.
@@ -112,7 +104,6 @@ def whole(config: Data, split: str) -> Dataset:
 
     Args:
       config: the run's `config.data`; it stays as it is.
-      split: of the set.
 
     Raises:
       UserError: there is no such split.
@@ -127,7 +118,6 @@ def held_out(config: Data, dataset: Dataset) -> Dataset | None:
 
     Args:
       config: the run's `config.data`.
-      dataset: what it loads.
 
     Raises:
       UserError: the images cannot be had.

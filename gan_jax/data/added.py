@@ -24,7 +24,6 @@ def write(path: Path, batch: Batch[np.ndarray], class_names: Sequence[str] = ())
     """Writes an .npz file that `config.data.added` may name.
 
     Args:
-      path: of the file.
       batch: uint8 [N, H, W, C] and int32 [N].
       class_names: what the labels mean; empty where there are none.
     """
@@ -36,7 +35,6 @@ def join(dataset: Dataset, path: Path) -> Dataset:
     """The set with the images of an .npz file behind its own.
 
     Args:
-      dataset: any.
       path: `image`, uint8 [N, H, W, C] of the set's shape, and `label`, int [N], of its classes
         or -1; `class_names`, if it has them, those of the set.
 

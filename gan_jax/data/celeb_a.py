@@ -100,20 +100,13 @@ def load(config: Data) -> Dataset:
 
 
 class Faces(NamedTuple):
-    """The images of a copy of CelebA.
+    """The images of a copy of CelebA."""
 
-    Attributes:
-      names, splits: of each image.
-      make: see `from_files.load`; the class is 0 without an attribute.
-      state: strings that differ when the files do.
-      left_out: files that are not among them.
-    """
-
-    names: Sequence[str]
-    splits: Sequence[str]
-    make: from_files.Make
-    state: Sequence[str]
-    left_out: Sequence[LeftOut]
+    names: Sequence[str]  # of each image
+    splits: Sequence[str]  # of each image
+    make: from_files.Make  # see `from_files.load`; the class is 0 without an attribute
+    state: Sequence[str]  # strings that differ when the files do
+    left_out: Sequence[LeftOut]  # files that are not among them
 
 
 def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:

@@ -155,30 +155,19 @@ class Examples:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """The images of a run.
+    """The images of a run."""
 
-    Attributes:
-      name: key of `gan_jax.data.DATASETS`.
-      split: of the set, e.g. 'train'.
-      spec: shapes and counts.
-      class_names: empty where the set has no classes.
-      fingerprint: 64 hex digits, of count, shape, pixels and labels.
-      source: the examples by index.
-      facts: for a person, of how the set came about: `left_out`, how many files, `account`, the
-        table that names them, and `splits`, name -> images; {} where there is no more to know.
-      splits: those that a config may name, of which none is known to be empty.
-      to_have_classes: what to do about a set that has none, where something can be done.
-    """
-
-    name: str
-    split: str
-    spec: DataSpec
-    class_names: tuple[str, ...]
-    fingerprint: str
-    source: Source
+    name: str  # key of `gan_jax.data.DATASETS`
+    split: str  # of the set, e.g. 'train'.
+    spec: DataSpec  # shapes and counts
+    class_names: tuple[str, ...]  # empty where the set has no classes
+    fingerprint: str  # 64 hex digits, of count, shape, pixels and labels
+    source: Source  # the examples by index
+    # for a person, of how the set came about: `left_out`, how many files, `account`, the table that
+    # names them, and `splits`, name -> images; {} where there is no more to know
     facts: Callable[[], Mapping[str, Any]] = dict
-    splits: tuple[str, ...] = ()
-    to_have_classes: str = ''
+    splits: tuple[str, ...] = ()  # those that a config may name, of which none is known to be empty
+    to_have_classes: str = ''  # what to do about a set that has none, where something can be done
 
     def arrays(self) -> Batch[np.ndarray]:
         """The whole set: uint8 [N, H, W, C] and int32 [N]."""
@@ -186,28 +175,19 @@ class Dataset:
 
 
 class Prepared(NamedTuple):
-    """A set as it is stored.
+    """A set as it is stored."""
 
-    Attributes:
-      key: names the set's content, in letters fit for a file name.
-      splits: what the stored set has.
-      prepare: prepares the set if need be; returns the folder with its dataset_info.json.
-    """
-
-    key: str
-    splits: Sequence[str]
+    key: str  # names the set's content, in letters fit for a file name
+    splits: Sequence[str]  # what the stored set has
+    # prepares the set if need be; returns the folder with its dataset_info.json
     prepare: Callable[[], Path]
 
 
 class Part(NamedTuple):
-    """A split that is not stored as one, but chosen from a stored one.
+    """A split that is not stored as one, but chosen from a stored one."""
 
-    Attributes:
-      stored: the split it is chosen from.
-      choose: (what is known of that) -> int64 [n], ascending; None: all of it.
-    """
-
-    stored: str
+    stored: str  # the split it is chosen from
+    # (what is known of that) -> int64 [n], ascending; None: all of it
     choose: Callable[[cache.Decoded], np.ndarray] | None
 
 
@@ -221,7 +201,6 @@ def load_prepared(
 
     Args:
       config: the run's `config.data`.
-      prepared: the set.
       parts: the splits a config may name, by name; empty: those that are stored.
       panels: images side by side in each.
 
@@ -306,7 +285,6 @@ def find_tfds_copy(path: Path, name: str) -> Prepared | None:
 
     Args:
       path: its version's folder, or the data_dir above it.
-      name: of the set.
 
     Returns:
       the set, whose key changes with the folder's place, names, sizes and times.

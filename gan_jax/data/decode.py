@@ -42,7 +42,6 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
     at, see `gan_jax.data.containers`.
 
     Args:
-      content: of the file.
       least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its short side
         keeps twice as many pixels, which is several times faster; 0: at its full size.
 
@@ -53,17 +52,11 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
 
 
 class Upright(NamedTuple):
-    """A decoded image.
+    """A decoded image."""
 
-    Attributes:
-      image: RGB.
-      size: width and height that it has at its full size.
-      orientation: 1 to 8, as the file said; it is undone.
-    """
-
-    image: Image.Image
-    size: tuple[int, int]
-    orientation: int
+    image: Image.Image  # RGB
+    size: tuple[int, int]  # width and height that it has at its full size
+    orientation: int  # 1 to 8, as the file said; it is undone
 
 
 def read_whole(content: bytes, least_side: int = 0) -> Upright:

@@ -31,19 +31,13 @@ U = TypeVar('U')
 
 
 class Feed(NamedTuple):
-    """The trainer's source of batches on the devices.
+    """The trainer's source of batches on the devices."""
 
-    Attributes:
-      kind: where the images are.
-      data: numpy arrays to place on every device once: the whole set as a Batch, or ().
-      gather: (data, item) -> Batch, traced inside the step.
-      items: (first_step) -> numpy pytrees, leaves [draws, share of the batch, ...], one for each
-        step from `first_step` on, without end.
-    """
-
-    kind: Literal['resident', 'stream']
-    data: Any
-    gather: Callable[[Any, Any], Batch[jax.Array]]
+    kind: Literal['resident', 'stream']  # where the images are
+    data: Any  # numpy arrays to place on every device once: the whole set as a Batch, or ()
+    gather: Callable[[Any, Any], Batch[jax.Array]]  # (data, item) -> Batch, traced inside the step
+    # (first_step) -> numpy pytrees, leaves [draws, share of the batch, ...], one for each step from
+    # `first_step` on, without end
     items: Callable[[int], Iterator[Any]]
 
 
@@ -53,8 +47,6 @@ def make_feed(
     """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
 
     Args:
-      dataset: the images.
-      config: the run's config.
       draws: of which images each of the batches in a step is, see `order.POOLS`.
       share: the examples of each batch that this process reads.
 

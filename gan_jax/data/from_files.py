@@ -217,19 +217,12 @@ def _prepare(
 
 
 class _Made(NamedTuple):
-    """The result of decoding a chunk of files.
+    """The result of decoding a chunk of files."""
 
-    Attributes:
-      part: the images that could be made; None if there are none.
-      pngs: the PNG file of each.
-      failed: place in the run -> why there is no image.
-      doubts: place in the run -> why the image may be wrong.
-    """
-
-    part: cache.Accounted | None
-    pngs: Sequence[bytes]
-    failed: Mapping[int, str]
-    doubts: Mapping[int, str]
+    part: cache.Accounted | None  # the images that could be made; None if there are none
+    pngs: Sequence[bytes]  # the PNG file of each
+    failed: Mapping[int, str]  # place in the run -> why there is no image
+    doubts: Mapping[int, str]  # place in the run -> why the image may be wrong
 
 
 def _make_all(make: Make, chunk: range) -> _Made:

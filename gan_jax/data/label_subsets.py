@@ -21,15 +21,10 @@ NONE = -1  # the label of an image without one
 
 
 class Budget(NamedTuple):
-    """Indices of the images whose labels may be seen, int64, ascending.
+    """Indices of the images whose labels may be seen, int64, ascending."""
 
-    Attributes:
-      training: [n - v], what the run trains on.
-      validation: [v], kept from it to choose settings, or when to stop.
-    """
-
-    training: np.ndarray
-    validation: np.ndarray
+    training: np.ndarray  # [n - v], what the run trains on
+    validation: np.ndarray  # [v], kept from it to choose settings, or when to stop
 
 
 def restrict(dataset: Dataset, config: Labels) -> Dataset:
@@ -77,7 +72,6 @@ def draw(labels: np.ndarray, class_names: tuple[str, ...], config: Labels) -> Bu
 
     Args:
       labels: int32 [N], -1 where there is none.
-      class_names: of the set.
       config: `config.data.labels`.
 
     Raises:

@@ -16,9 +16,6 @@ from gan_jax.types import Batch
 def summarise(dataset: Dataset) -> dict[str, Any]:
     """Facts about a data set, fit for JSON; a chunk of it at a time is in memory.
 
-    Args:
-      dataset: any.
-
     Returns:
       name, split, images (how many), shape [H, W, C] and panels as training sees them, classes
       (name -> images, {} without labels), unlabelled (images that have no class where others
@@ -61,12 +58,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
 
 
 def warnings(dataset: Dataset, config: Data) -> Iterator[str]:
-    """What a user should know before training on a set: few images, none held out.
-
-    Args:
-      dataset: as loaded.
-      config: the `config.data` it was loaded by.
-    """
+    """What a user should know before training on a set: few images, none held out."""
     count = dataset.spec.num_examples
     if count < config.enough:
         yield (

@@ -35,7 +35,6 @@ def examples(config: Data, dataset: Dataset, count: int) -> Batch[np.ndarray]:
 
     Args:
       config: the run's `config.data`.
-      dataset: as loaded.
       count: how many; fewer if the set has fewer.
 
     Returns:

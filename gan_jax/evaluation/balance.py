@@ -51,9 +51,7 @@ def observer(
     training uses, may rank the other way round.
 
     Args:
-      contest: of the task.
       datasets: by the name of the figure; `NUM_IMAGES` of each are taken, or all there are.
-      config: the run's config.
       place: puts arrays where the state is.
     """
 
@@ -117,7 +115,6 @@ def epoch_lost(rows: Sequence[Mapping[str, Any]], name: str = 'auc') -> int | No
 
     Args:
       rows: of evaluations.jsonl, ascending: `epoch`, and the figure where it was measured.
-      name: of the figure.
     """
     first = None
     for row in rows:

@@ -28,19 +28,12 @@ TWINS = 1e-6  # of the mean distance: what rounding leaves between equal images,
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The images that metrics are functions of.
+    """The images that metrics are functions of."""
 
-    Attributes:
-      fake: generated images.
-      real: the reference.
-      training: the images trained on, None if they are not to be had.
-      missing: why they are not, where that is known.
-    """
-
-    fake: sets.Measured
-    real: sets.Reference
-    training: sets.Reference | None
-    missing: str = ''
+    fake: sets.Measured  # generated images
+    real: sets.Reference  # the reference
+    training: sets.Reference | None  # the images trained on, None if they are not to be had
+    missing: str = ''  # why they are not, where that is known
 
     @functools.cached_property
     def isolation(self) -> np.ndarray:
@@ -148,16 +141,12 @@ def classes(given: Comparison) -> dict[str, Any]:
 
 
 class Figure(NamedTuple):
-    """A measurement, and the metrics that come of it.
+    """A measurement, and the metrics that come of it."""
 
-    Attributes:
-      compute: (what is compared) -> values by their keys, fit for JSON. Beside a metric's own key
-        there may be KEY_std, its spread, KEY_real, its value of real images, and KEY_pairs.
-      metrics: by their keys, without a net's suffix.
-    """
-
+    # (what is compared) -> values by their keys, fit for JSON. Beside a metric's own key there may
+    # be KEY_std, its spread, KEY_real, its value of real images, and KEY_pairs.
     compute: Callable[[Comparison], dict[str, Any]]
-    metrics: Mapping[str, Metric]
+    metrics: Mapping[str, Metric]  # by their keys, without a net's suffix
 
 
 def _distance(name: str, form: str) -> Metric:
@@ -192,7 +181,7 @@ _GRAIN = {
 }
 _CLASSES = {key: metric for net in features.NETS.values() for key, metric in net.metrics.items()}
 
-# By what `config.evaluate.figures` calls them.
+# By what `config.evaluate.metrics` calls them.
 FIGURES: Mapping[str, Figure] = {
     'frechet': Figure(frechet, {'frechet': _distance('Frechet distance', '{:.4g}')}),
     'kid': Figure(kid, {'kid': _distance('Kernel distance', '{:.3g}')}),
@@ -296,10 +285,6 @@ def _check(given: Comparison, only: Collection[str]) -> None:
 
 def check_numbers(samples: int, real: sets.Reference) -> None:
     """Refuses what cannot be compared, before any sample is made.
-
-    Args:
-      samples: how many are to be compared.
-      real: with what.
 
     Raises:
       UserError: too few of either, or real images without a difference.

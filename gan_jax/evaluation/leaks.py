@@ -27,17 +27,11 @@ Trace = Callable[[np.ndarray], np.ndarray]  # float32 [N, H, W, C] in [-1, 1] ->
 
 
 class Leak(NamedTuple):
-    """The share of samples that carry one augmentation.
+    """The share of samples that carry one augmentation."""
 
-    Attributes:
-      share: of the samples that carry it, in [0, 1]; NaN where it cannot be told.
-      error: its standard error.
-      told: share of augmented real images that the trace tells beyond chance.
-    """
-
-    share: float
-    error: float
-    told: float
+    share: float  # of the samples that carry it, in [0, 1]; NaN where it cannot be told
+    error: float  # its standard error
+    told: float  # share of augmented real images that the trace tells beyond chance
 
     @property
     def leaks(self) -> bool:
@@ -104,15 +98,10 @@ def slants(real: np.ndarray) -> Trace:
 
 
 class Tell(NamedTuple):
-    """How an augmentation shows.
+    """How an augmentation shows."""
 
-    Attributes:
-      trace: (real images) -> the trace.
-      meaning: what samples look like that carry it.
-    """
-
-    trace: Callable[[np.ndarray], Trace]
-    meaning: str
+    trace: Callable[[np.ndarray], Trace]  # (real images) -> the trace
+    meaning: str  # what samples look like that carry it
 
 
 # By the names of `augment.AUGMENTATIONS`.
@@ -139,7 +128,6 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
     Args:
       fake: samples, uint8 [N, H, W, C].
       real: images that were not augmented, uint8 [M, H, W, C].
-      policy: `config.augment`.
 
     Returns:
       by the name of the augmentation.

@@ -37,19 +37,12 @@ Translate = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3] -> uint8 [H, W
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """Pairs to measure on.
+    """Pairs to measure on."""
 
-    Attributes:
-      split: TRAIN, HELD_OUT or OTHER.
-      dataset: of both panels side by side.
-      config: the `config.data` it was loaded by.
-      count: how many of them, from the first on.
-    """
-
-    split: str
-    dataset: Dataset
-    config: Data
-    count: int
+    split: str  # TRAIN, HELD_OUT or OTHER
+    dataset: Dataset  # of both panels side by side
+    config: Data  # the `config.data` it was loaded by
+    count: int  # how many of them, from the first on
 
     def name(self) -> str:
         """The set's display name; for photos of --reference, their path."""
@@ -68,17 +61,12 @@ class Pairs:
 
 
 class Scored(NamedTuple):
-    """The result of `score`.
+    """The result of `score`."""
 
-    Attributes:
-      scores: name -> mean score, of each of MADE, INPUT and MEAN, fit for JSON.
-      made: the translations, uint8 [N, H, W, 3].
-      strips: input, translation and photo of the first `SHOWN`, uint8 [n, H, 3 W, 3].
-    """
-
+    # name -> mean score, of each of MADE, INPUT and MEAN, fit for JSON
     scores: dict[str, dict[str, float | None]]
-    made: np.ndarray
-    strips: np.ndarray
+    made: np.ndarray  # the translations, uint8 [N, H, W, 3]
+    strips: np.ndarray  # input, translation and photo of the first `SHOWN`, uint8 [n, H, 3 W, 3]
 
 
 def translating(translator: Translator, state: GanState) -> Translate:
@@ -95,7 +83,6 @@ def score(
     """Translates inputs one by one, and compares with their photos.
 
     Args:
-      translate: the translator.
       pairs: inputs and photos, uint8 [H, W, 3].
       config: the run's `config.data`.
       mean: the mean training photo; None scores the translations alone.
@@ -132,7 +119,6 @@ def observer(
     """Measures a translator while it trains.
 
     Args:
-      translator: of the run.
       sets: pairs, by what follows the names of their scores.
       config: the run's `config.data`.
       net: a feature net; None: without one.

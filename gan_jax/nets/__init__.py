@@ -81,9 +81,6 @@ def looked_through(config: Config) -> set[str]:
     """The trained nets whose maps a run is trained by, by their names in `pretrained`.
 
     What they say of its samples is no judgement: these were made to please them.
-
-    Args:
-      config: of the run.
     """
     own = config.disc.net
     found = {getattr(own, 'frozen', '')} - {''}

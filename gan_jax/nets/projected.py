@@ -39,7 +39,6 @@ def mixing(channels: tuple[int, ...], width: int, seed: int) -> Mixing:
     Args:
       channels: of the frozen net's maps, the largest map first.
       width: channels of the largest mixed map.
-      seed: of the draw.
     """
 
     def project(level: int, number: int, inner: int, outer: int) -> tuple[jax.Array, jax.Array]:

@@ -39,13 +39,9 @@ METRICS = {
 
 
 class Net(nn.Module):
-    """Five 3x3 convolutions, three of them of stride 2, and two dense layers; 144,000 parameters.
+    """Five 3x3 convolutions, three of stride 2, and two dense layers; 144,000 parameters."""
 
-    Attributes:
-      dropout: rate before the last layer, in training.
-    """
-
-    dropout: float = 0.3
+    dropout: float = 0.3  # rate before the last layer, in training
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> tuple[jax.Array, jax.Array]:

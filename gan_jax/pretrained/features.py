@@ -197,22 +197,14 @@ def _converted(net: ModuleType, path: Path, field: str, expected: str) -> dict[s
 
 
 class Kind(NamedTuple):
-    """A feature net before its weights are read.
+    """A feature net before its weights are read."""
 
-    Attributes:
-      load: of the path of its weights, as `load`.
-      suffix: what follows the key of a metric: 'digits' in 'frechet_digits'.
-      title: of its curve, where others may stand beside it.
-      frechet, kernel: what a reader knows the two distances of its features by.
-      metrics: of its classes, by their keys.
-    """
-
-    load: Callable[[str], FeatureNet]
-    suffix: str
-    title: str
-    frechet: str
-    kernel: str
-    metrics: Mapping[str, Metric]
+    load: Callable[[str], FeatureNet]  # of the path of its weights, as `load`
+    suffix: str  # what follows the key of a metric: 'digits' in 'frechet_digits'
+    title: str  # of its curve, where others may stand beside it
+    frechet: str  # what a reader knows the two distances of its features by
+    kernel: str  # what a reader knows the two distances of its features by
+    metrics: Mapping[str, Metric]  # of its classes, by their keys
 
     @property
     def ranked(self) -> tuple[str, ...]:

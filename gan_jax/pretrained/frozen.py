@@ -16,15 +16,12 @@ Tree = Mapping[str, Any]
 
 
 class Frozen(NamedTuple):
-    """A net without its weights.
+    """A net without its weights."""
 
-    Attributes:
-      load: (what needs it, a field with its value) -> its variables, as arrays on the host.
-      maps: (variables, images float32 [N, S, S, 3] in [-1, 1]) -> maps of strides 4, 8, 16 and 32,
-        float32 [N, S / stride, S / stride, C].
-    """
-
+    # (what needs it, a field with its value) -> its variables, as arrays on the host
     load: Callable[[str], Tree]
+    # (variables, images float32 [N, S, S, 3] in [-1, 1]) -> maps of strides 4, 8, 16 and 32,
+    # float32 [N, S / stride, S / stride, C]
     maps: Callable[[Tree, jax.Array], list[jax.Array]]
 
 

@@ -118,7 +118,6 @@ class Recorder:
         """Writes samples/STEP.png, a grid as square as it gets.
 
         Args:
-          step: generator steps finished.
           batch: uint8 [N, H, W, C], C 1 or 3, from the same latents each time.
 
         Raises:
@@ -137,8 +136,6 @@ class Recorder:
         """Adds a line to evaluations.jsonl, and says to TensorBoard by what it is measured.
 
         Args:
-          step: generator steps finished.
-          figures: what was measured of their state.
           by: `text.Provenance` of the figures; {} where there is nothing to say.
 
         Raises:

@@ -255,16 +255,13 @@ def to_config(stored: Mapping[str, Any], path: Path) -> ConfigDict:
     Fields that did not exist when it was written have their defaults, as they had no effect, and
     so have those that do nothing.
 
-    Args:
-      stored: of JSON.
-      path: of the file it is from, for messages.
-
     Raises:
       UserError: a field does not exist, or may not have its value.
     """
     from gan_jax.config import experiments
 
-    config, given = fields.default(), dict(_leaves(stored, fields.GROUPS))
+    config = fields.default()
+    given = {fields.RENAMED.get(k, k): v for k, v in _leaves(stored, fields.GROUPS)}
     try:
         for role in ('gen', 'disc'):
             start = f'{role}.net.'

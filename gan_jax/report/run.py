@@ -17,31 +17,18 @@ GRIDS = 60  # that are looked at
 
 
 class Run(NamedTuple):
-    """A workdir as read: {} and [] where a file is not there yet.
+    """A workdir as read: {} and [] where a file is not there yet."""
 
-    Attributes:
-      workdir: as the user named it.
-      config: config.json.
-      facts: run.json.
-      rows: metrics.jsonl.
-      evaluations: evaluations.jsonl.
-      grids: of samples/*.png, evenly chosen and oldest first, those that are pictures.
-      classification: classification.json.
-      evaluation: evaluation.json.
-      left_out: what is no part of the report, and why.
-      goes_on: whether a process is training in it.
-    """
-
-    workdir: Path
-    config: dict[str, Any]
-    facts: dict[str, Any]
-    rows: list[dict[str, Any]]
-    evaluations: list[dict[str, Any]]
-    grids: list[Path]
-    classification: dict[str, Any]
-    evaluation: dict[str, Any]
-    left_out: list[str]
-    goes_on: bool
+    workdir: Path  # as the user named it
+    config: dict[str, Any]  # config.json
+    facts: dict[str, Any]  # run.json
+    rows: list[dict[str, Any]]  # metrics.jsonl
+    evaluations: list[dict[str, Any]]  # evaluations.jsonl
+    grids: list[Path]  # of samples/*.png, evenly chosen and oldest first, those that are pictures
+    classification: dict[str, Any]  # classification.json
+    evaluation: dict[str, Any]  # evaluation.json
+    left_out: list[str]  # what is no part of the report, and why
+    goes_on: bool  # whether a process is training in it
 
     @property
     def place(self) -> str:

@@ -27,7 +27,7 @@ class Kind(NamedTuple):
       inspect: (config, batch of [N, ...]) -> uint8 [M, H, W, C], real images as the
         discriminator sees them, drawn as in step 0; it needs no networks.
       classes: config -> the field, with its value, that asks for images with classes; '': none.
-      measures: what is measured of it whatever `config.evaluate.figures` asks for, as
+      measures: what is measured of it whatever `config.evaluate.metrics` asks for, as
         `evaluation.figures.RANKED` has it.
     """
 
@@ -71,10 +71,6 @@ def draws(config: Config) -> tuple[str, ...]:
 def check(config: Config, dataset: Dataset) -> None:
     """Makes sure that a set has the classes that a run is to learn.
 
-    Args:
-      config: the run's config.
-      dataset: what it trains on.
-
     Raises:
       UserError: it has none, or one without an image, or, where all need one, images without.
     """
@@ -104,8 +100,6 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task `config.task` on what training sees of data of this shape.
 
     Args:
-      config: the run's config.
-      spec: of the data.
       axis_name: over which collectives run, None outside a runner.
 
     Raises:

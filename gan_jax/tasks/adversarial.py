@@ -142,7 +142,6 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     """One training step on one device's share of the batch.
 
     Args:
-      recipe: the GAN.
       state: replicated over the devices.
       batch: image uint8 [disc_steps, B, H, W, C] and label int32 [disc_steps, B].
 
@@ -210,12 +209,8 @@ def update_disc(
     """One update of the discriminator, on real and on generated images.
 
     Args:
-      game: of this update.
-      disc: the discriminator.
-      memory: that of the state.
       step: steps made before this one.
       real: float32 [B, H, W, C].
-      fake: as many.
 
     Returns:
       The discriminator and the memory after it, and metrics.

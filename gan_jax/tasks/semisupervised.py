@@ -177,7 +177,6 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     """One training step on one device's share of the batch.
 
     Args:
-      recipe: the GAN.
       state: replicated over the devices.
       batch: image uint8 [2, B, H, W, C] and label int32 [2, B]: a labelled batch, and one whose
         labels nothing looks at.
@@ -281,8 +280,6 @@ def update_disc(
     """The discriminator's updates in a step, one for each of the recipe's turns.
 
     Args:
-      game: of this step.
-      disc: the discriminator.
       batches: images as they are, and labels, of which -1 is none.
     """
     recipe = game.recipe
@@ -366,11 +363,8 @@ def update_gen(
     """One update of the generator through the discriminator, if the recipe has a term for it.
 
     Args:
-      game: of this update.
-      gen: the generator.
       disc: the discriminator, whose statistics stay as they are.
       real: unlabelled images, float32 [B, H, W, C].
-      generated: from `gen`.
     """
     terms = {name: w for name, w in game.recipe.weights.items() if name in GEN_TERMS}
     if not terms:

@@ -108,7 +108,6 @@ def init(recipe: Recipe, inputs: Pair[tuple[Any, ...]]) -> GanState:
     """A fresh state: parameters from the seed, zeroed moments, step 0.
 
     Args:
-      recipe: the GAN.
       inputs: what each network takes, of a few examples; only shapes and types count.
     """
     # Parameters do not depend on devices, and there is no axis to average over here.
@@ -330,10 +329,11 @@ def make_sampler(latent: latents.Latent, generator: nets.Net) -> Sampler:
 def make_part(config: Config, latent: latents.Latent, generator: nets.Net) -> Part:
     """The generator of a latent, and of a class if it has some: float32 [N, H, W, C] in [0, 1].
 
-    Where latents lie around centres, which a caller could not draw, it takes a seed in their place.
+    Where the prior is a mixture, whose latents a caller could not draw, it takes a seed in their
+    place.
     """
     low, high = generator.pixel_range
-    mixed = bool(config.latent_mixture.centres)
+    mixed = bool(config.latent_mixture.components)
 
     def call(variables: Any, start: jax.Array, *label: jax.Array) -> jax.Array:
         z = latent(jax.vmap(jax.random.key)(start)) if mixed else start

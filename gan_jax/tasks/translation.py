@@ -29,7 +29,7 @@ from gan_jax.states import GanState, Metrics, NetState, Part, Task, Translator
 from gan_jax.tasks import shared
 from gan_jax.types import Batch, DataSpec, Pair
 
-MOMENTS = 'image', 'running'
+BATCH_STATISTICS = 'image', 'running'
 
 # Fields that other tasks have, and the only value that means something here.
 
@@ -156,7 +156,6 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     """One training step on one device's share of the batch.
 
     Args:
-      recipe: the GAN.
       state: replicated over the devices.
       batch: image uint8 [1, B, H, 2 W, C], the input on the left; labels are not looked at.
 
@@ -354,13 +353,12 @@ def make_translator(config: Config, generator: nets.Net) -> Translator:
     """Translates as `config.translation` says, by the averaged generator if there is one.
 
     Args:
-      config: the run's config.
       generator: without collectives.
     """
     call = functools.partial(
         translate,
         generator,
-        batch_moments=config.translation.moments == 'image',
+        batch_moments=config.translation.batch_statistics == 'image',
         dropout=config.translation.dropout,
     )
 
@@ -403,7 +401,6 @@ def translate(
 
     Args:
       generator: without collectives.
-      variables: its own.
       image: uint8 [N, H, W, any].
       seed: of dropout, a scalar; the same for every image.
       batch_moments: whether batch norm takes the image's own moments, not the running ones.

@@ -31,8 +31,6 @@ def find(run: Trained, workdir: Path, count: int, other: Path | None) -> list[Pa
     """The pairs of a run, and those that its kind of input makes of the photos in a folder.
 
     Args:
-      run: the trained translator.
-      workdir: its folder.
       count: pairs of each split at most.
       other: a folder, a .zip or an image of another domain; None for none.
 
@@ -68,14 +66,11 @@ def _elsewhere(config: Data, path: Path) -> tuple[Dataset, Data]:
 
 
 class Assessed(NamedTuple):
-    """The result of `measure`.
+    """The result of `measure`."""
 
-    Attributes:
-      splits: fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`.
-      picture: input, translation and photo of the first pairs of each split, uint8 [h, w, 3].
-    """
-
+    # fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`
     splits: dict[str, Any]
+    # input, translation and photo of the first pairs of each split, uint8 [h, w, 3]
     picture: np.ndarray
 
 
@@ -85,10 +80,7 @@ def measure(
     """Scores all pairs of a run.
 
     Args:
-      run: the trained translator.
-      sets: `find` of it.
       net: makes the feature net of the Frechet distance, where there are `ENOUGH` pairs for one.
-      progress: of all pairs.
     """
     # Before the pairs are translated, which may take hours.
     feature_net = net() if any(part.count >= ENOUGH for part in sets) else None
@@ -146,12 +138,6 @@ def assess(
 ) -> dict[str, Any]:
     """Measures a run, and writes evaluation.json and the picture into its folder.
 
-    Args:
-      run: the trained translator.
-      workdir: its folder.
-      count, other: see `find`.
-      net: see `measure`.
-
     Returns:
       fit for JSON: run, step, seed, inference {moments, dropout, precision}, splits, notes.
     """
@@ -164,7 +150,7 @@ def assess(
         'step': int(run.state.step),
         'seed': int(run.config.seed),
         'inference': {
-            'moments': own.moments,
+            'moments': own.batch_statistics,
             'dropout': own.dropout,
             'precision': run.config.precision,
         },

@@ -26,7 +26,6 @@ def find(sampler: Sampler, state: GanState, count: int, seed: int = 0) -> np.nda
     Args:
       sampler, state: the generator; one with classes is looked at in the first.
       count: directions, at most as many as a latent has entries.
-      seed: of the latents.
     """
     z = np.asarray(sampler.latent(jax.random.key(seed), SAMPLES))
     first = _first_layer(sampler, state, z)

@@ -28,7 +28,7 @@ from gan_jax.use import trained
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'
 WEIGHTS = '.safetensors'  # after the name of the artefact
-CENTRES = 'latent_centres'  # beside the weights, for programs that draw latents around them
+MEANS = 'latent_centres'  # of a mixture's components, for programs that draw latents
 BATCHES = 1, 3  # of the comparison
 # What the program may differ by from the network: rounding, of sums in another order. Images and
 # probabilities lie in [0, 1].
@@ -48,18 +48,12 @@ class Meta(TypedDict):
 
 
 class Exported(NamedTuple):
-    """An exported generator, classifier or translator.
+    """An exported generator, classifier or translator."""
 
-    Attributes:
-      call: (*inputs [N, ...]) -> float32 [N, ...], by the artefact.
-      inputs: shape and dtype of one example of each, by name.
-      difference: the most by which it differs from the network.
-      facts: `part`, `step`, `task` and `name` of the run, `versions` and `class_names`.
-    """
-
-    call: Callable[..., jax.Array]
-    inputs: Mapping[str, jax.ShapeDtypeStruct]
-    difference: float
+    call: Callable[..., jax.Array]  # (*inputs [N, ...]) -> float32 [N, ...], by the artefact
+    inputs: Mapping[str, jax.ShapeDtypeStruct]  # shape and dtype of one example of each, by name
+    difference: float  # the most by which it differs from the network
+    # `part`, `step`, `task` and `name` of the run, `versions` and `class_names`
     facts: Mapping[str, Any]
 
 
@@ -67,10 +61,8 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     """Writes a part of a run as `path`, and its weights beside it.
 
     Args:
-      workdir: the run.
       step: of the checkpoint; 0: the newest.
       name: of the part; '': the one that the task is for.
-      path: of the artefact.
 
     Raises:
       UserError: there is no such run or part, or the files cannot be written.
@@ -85,7 +77,7 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     weights = digests.host_leaves(part.variables(run.state))
     stored = workdirs.read_facts(workdir)['data']
     if 'seed' in part.inputs:
-        weights[CENTRES] = np.asarray(latents.make_centres(run.config, jnp.arange(run.centres)))
+        weights[MEANS] = np.asarray(latents.component_means(run.config, jnp.arange(run.components)))
     facts = {
         'part': name,
         'step': int(run.state.step),

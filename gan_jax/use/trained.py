@@ -21,25 +21,15 @@ from gan_jax.types import DataSpec
 
 
 class Trained(NamedTuple):
-    """A trained run, ready to be used.
+    """A trained run, ready to be used."""
 
-    Attributes:
-      config: of the run.
-      task: built without collectives.
-      state: the saved one.
-      image_shape: (H, W, C) of the images in training.
-      class_names: of their set; empty where it has none.
-      centres: that latents lie around; 0: they are of one distribution.
-      look: of its training images, where the run noted it.
-    """
-
-    config: Config
-    task: Task
-    state: GanState
-    image_shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
-    centres: int = 0
-    look: Look | None = None
+    config: Config  # of the run
+    task: Task  # built without collectives
+    state: GanState  # the saved one
+    image_shape: tuple[int, int, int]  # (H, W, C) of the images in training
+    class_names: tuple[str, ...]  # of their set; empty where it has none
+    components: int = 0  # of the mixture that latents are of; 0: the prior is none
+    look: Look | None = None  # of its training images, where the run noted it
 
 
 def sampler_of(task: Task) -> Sampler:
@@ -84,8 +74,6 @@ def load(
     """The state of a run after `step` steps; 0: the newest whole one; 'best': as the run chose.
 
     Args:
-      workdir: the run's folder.
-      step: of the checkpoint.
       pick: task -> (state -> some of its leaves), which may refuse the task by a UserError. Only
         those leaves are read, and `step`; the others are left as `jax.ShapeDtypeStruct`s.
       precision: of the arithmetic, in place of the run's.
@@ -110,9 +98,9 @@ def load(
         found = saved.restore(number, like, only) if number else saved.restore_latest(like, only)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
-    centres = latents.num_centres(config, data.num_examples)
+    components = latents.num_components(config, data.num_examples)
     names, look = facts.get('class_names', ()), looks.read(facts.get('look'))
-    return Trained(config, task, found[0], data.image_shape, names, centres, look)
+    return Trained(config, task, found[0], data.image_shape, names, components, look)
 
 
 def spec(facts: Mapping[str, Any]) -> DataSpec:

@@ -117,16 +117,16 @@ MISTAKES = {
         "config.ada.target=0.6: no logit of the loss 'wasserstein' says",
     ),
     'figure': (
-        ['train', "--config.evaluate.figures=('frechett',)"],
-        "config.evaluate.figures=('frechett',): did you mean 'frechet'?",
+        ['train', "--config.evaluate.metrics=('frechett',)"],
+        "config.evaluate.metrics=('frechett',): did you mean 'frechet'?",
     ),
     'no figures': (
-        ['train', '--config.evaluate.figures=()', '--config.evaluate.every=1'],
-        "config.evaluate.figures=() names nothing to measure every 1 epochs: give some, e.g. ('fre",
+        ['train', '--config.evaluate.metrics=()', '--config.evaluate.every=1'],
+        "config.evaluate.metrics=() names nothing to measure every 1 epochs: give some, e.g. ('fre",
     ),
     'best of another figure': (
         ['train', '--config.evaluate.best=kid_digits', '--config.evaluate.every=1'],
-        "add 'kid' to config.evaluate.figures",
+        "add 'kid' to config.evaluate.metrics",
     ),
     'best of nothing': (
         ['train', '--config.evaluate.best=loss_g', '--config.evaluate.every=1'],
@@ -134,7 +134,7 @@ MISTAKES = {
     ),
     'best of another net': (
         ['train', '--config.evaluate.best=readable_share', '--config.evaluate.every=1']
-        + ["--config.evaluate.figures=('classes',)", '--config.evaluate.features=inception'],
+        + ["--config.evaluate.metrics=('classes',)", '--config.evaluate.features=inception'],
         'best=readable_share is not measured with the features of inception: choose another, or',
     ),
     'feature net': (

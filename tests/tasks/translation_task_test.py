@@ -157,7 +157,7 @@ def test_ways_to_translate_are_the_configs(small):
 
     own = made()
     np.testing.assert_array_equal(own, made(seed=1))
-    assert not np.array_equal(own, made(**{'translation.moments': 'running'}))
+    assert not np.array_equal(own, made(**{'translation.batch_statistics': 'running'}))
     dropped = {'translation.dropout': True}
     assert not np.array_equal(own, made(**dropped))
     np.testing.assert_array_equal(made(**dropped), made(**dropped))
