@@ -74,7 +74,7 @@ class Images(np.ndarray):
 
 
 class Evaluation(dict[str, Any]):
-    """The figures of a run with all they were measured by, fit for JSON; printed as a table."""
+    """The metrics of a run with all they were measured by, fit for JSON; printed as a table."""
 
     def __str__(self) -> str:
         return text.summary(self)

@@ -320,7 +320,7 @@ class Evaluate(Group):
     balance: int = field(1, 'epochs between balances of G and D; 0: none', may_change=True)
     every: float = field(0.0, 'epochs between evaluations, e.g. 0.5; 0: none', may_change=True)
     metrics: tuple[str, ...] = field(
-        ('frechet',), 'what is measured', options='evaluation:FIGURES', was='figures'
+        ('frechet',), 'what is measured', options='evaluation:MEASUREMENTS', was='figures'
     )
     num_samples: int = field(5_000, 'samples', low='evaluation.distances:FEWEST', most=2**20)
     features: str = field(

@@ -38,7 +38,7 @@ class Range(NamedTuple):
 
 Object = dict[str, Any]  # with anything in it
 Number = Annotated[float, Range(-3.5e38, 3.5e38)]  # as far as float32 goes
-Figure = Annotated[int, Range(-(10**15), 10**15)] | Number
+Value = Annotated[int, Range(-(10**15), 10**15)] | Number
 Share = Annotated[float, Range(0, 1)]
 Count = Annotated[int, Range(0, 10**12)]
 Positive = Annotated[int, Range(1, 10**12)]

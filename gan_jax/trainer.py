@@ -400,20 +400,20 @@ class Loop:
 
         def measure() -> bool:
             with run.recorder.paused(), jax.transfer_guard('allow'):
-                figures = observers.measure(due, runners.local(state))
-                run.recorder.evaluated(step, figures, observers.measured_by(due))
+                metrics = observers.measure(due, runners.local(state))
+                run.recorder.evaluated(step, metrics, observers.measured_by(due))
             self._say_if_turned()
             return _best_step(run) == step
 
         return cluster.decide(measure)
 
     def _say_if_turned(self) -> None:
-        figure = self._run.config.evaluate.best
+        metric = self._run.config.evaluate.best
         rows = recorder.read_rows(self._run.workdir, recorder.EVALUATIONS)
-        best = observers.turned(rows, figure)
+        best = observers.turned(rows, metric)
         if best is not None and best != self._turned:
             self._run.progress.message(
-                f'{figure} has been worse since step {best}: training images are being memorised;'
+                f'{metric} has been worse since step {best}: training images are being memorised;'
                 ' --step=best is that step'
             )
         self._turned = best

@@ -141,7 +141,7 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
     return found
 
 
-def figures(found: Mapping[str, Leak]) -> dict[str, float]:
+def metrics(found: Mapping[str, Leak]) -> dict[str, float]:
     """Metrics of the leaks, fit for JSON: `carries_NAME`, and `carries_NAME_std`, its error.
 
     What cannot be told is left out.

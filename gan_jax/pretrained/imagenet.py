@@ -14,6 +14,6 @@ METRICS = {
 }
 
 
-def figures(outputs: Outputs[np.ndarray]) -> dict[str, Any]:
+def measure(outputs: Outputs[np.ndarray]) -> dict[str, Any]:
     """`cat_share`: the share of images whose most probable class is a house cat."""
     return {'cat_share': float(np.isin(outputs.best, CATS).mean())}

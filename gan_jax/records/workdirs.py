@@ -355,6 +355,6 @@ def refuse_other_devices(workdir: Path, config: ConfigDict, num_devices: int) ->
     if config.batch_norm == 'per_device' and saved != num_devices:
         raise UserError(
             f'--workdir={workdir} holds a run on {saved} devices, not {num_devices}, and with'
-            ' config.batch_norm=per_device each has its own moments: use as many, choose another'
+            ' config.batch_norm=per_device each has its own statistics: use as many, choose another'
             ' folder, or pass --overwrite to delete the run'
         )

@@ -12,7 +12,7 @@ PICTURE_BYTES = 600_000
 
 
 def section(run: Run) -> str:
-    """The figures with all they are to be shown with, and samples beside their neighbours."""
+    """The metrics with all they are to be shown with, and samples beside their neighbours."""
     found = run.evaluation
     if not found:
         return ''
@@ -57,7 +57,7 @@ def _translations(run: Run) -> str:
 
 
 def _notes(found: Mapping[str, Any]) -> str:
-    """The notes on the figures; runs on pairs once had none."""
+    """The notes on the metrics; runs on pairs once had none."""
     return ''.join(f'<p class="note">Note: {escape(note)}.</p>' for note in found.get('notes', ()))
 
 

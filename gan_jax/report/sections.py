@@ -25,7 +25,7 @@ NAMED = 20  # things left out that are named
 
 
 def header(run: Run) -> str:
-    """The run's name, what it learned from, how far it is, and what its figures say."""
+    """The run's name, what it learned from, how far it is, and what its metrics say."""
     total = run.config.get('steps', 0)
     done = total and run.step >= total
     where = f'step {run.step:,}' + (f' of {total:,}' if total else '')
@@ -41,10 +41,10 @@ def header(run: Run) -> str:
 
 
 def hero(run: Run) -> str:
-    """The samples, with a slider through training; beside them key figures, D(x) and D(G(z))."""
+    """The samples, with a slider through training; beside them key metrics, D(x) and D(G(z))."""
     beside = [charts.chart(d) for d in run.drawings if d.panel.title == BESIDE_SAMPLES]
-    figures = _figure_list(_figures(run))
-    return f'<section class="hero">{_stage(run)}<div>{figures}{"".join(beside)}</div></section>'
+    metrics = _definitions(_metrics(run))
+    return f'<section class="hero">{_stage(run)}<div>{metrics}{"".join(beside)}</div></section>'
 
 
 def history(run: Run) -> str:
@@ -86,7 +86,7 @@ def classifier(run: Run) -> str:
     if not found:
         return ''
     data = found['data']
-    figures = {
+    metrics = {
         'Accuracy': f'{found["accuracy"]:.2%}',
         'Calibration error': f'{found["calibration_error"]:.2%}',
         'Labelled images': f'{data["images"]:,} ({data["name"]}, {data["split"]})',
@@ -99,7 +99,7 @@ def classifier(run: Run) -> str:
         ' two are equal; below it the classifier is too sure. A larger dot stands for more'
         ' images.</p>'
         f'<div class="reliability">{reliability.diagram(found["calibration"])}'
-        f'{_figure_list(figures)}</div></section>'
+        f'{_definitions(metrics)}</div></section>'
     )
 
 
@@ -242,16 +242,16 @@ def _moment(run: Run, step: int) -> str:
     return f'Step {step:,}{epoch}'
 
 
-def _figure_list(figures: Mapping[str, str]) -> str:
+def _definitions(metrics: Mapping[str, str]) -> str:
     entries = ''.join(
         f'<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>'
-        for name, value in figures.items()
+        for name, value in metrics.items()
         if value
     )
     return f'<dl class="figures">{entries}</dl>'
 
 
-def _figures(run: Run) -> dict[str, str]:
+def _metrics(run: Run) -> dict[str, str]:
     data, parameters = run.facts.get('data', {}), run.facts.get('parameters', {})
     rates = sorted(row['images_per_s'] for row in run.rows if row.get('images_per_s'))
     return {
@@ -280,11 +280,11 @@ def _balance(run: Run) -> str:
 
 
 def _best(run: Run) -> str:
-    figure = run.config.get('evaluate', {}).get('best', '')
-    step = observers.best_step(run.evaluations, figure) if figure else None
+    metric = run.config.get('evaluate', {}).get('best', '')
+    step = observers.best_step(run.evaluations, metric) if metric else None
     if step is None:
         return ''
-    return f'{step:,} (by {figure.replace("_", " ")})'  # the figure itself is with its caption
+    return f'{step:,} (by {metric.replace("_", " ")})'  # the metric itself is with its caption
 
 
 def _training_seconds(rows: list[dict[str, Any]]) -> float:

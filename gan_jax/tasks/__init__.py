@@ -28,7 +28,7 @@ class Kind(NamedTuple):
         discriminator sees them, drawn as in step 0; it needs no networks.
       classes: config -> the field, with its value, that asks for images with classes; '': none.
       measures: what is measured of it whatever `config.evaluate.metrics` asks for, as
-        `evaluation.figures.RANKED` has it.
+        `evaluation.metrics.RANKED` has it.
     """
 
     make: Callable[..., Task]

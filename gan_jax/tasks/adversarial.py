@@ -62,7 +62,7 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
         step=functools.partial(step, recipe),
         preview=shared.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
-        contest=shared.make_contest(alone, recipe.latent, judge),
+        logits=shared.make_logits(alone, recipe.latent, judge),
         parts={'generator': shared.make_part(config, recipe.latent, alone.gen)},
     )
 
@@ -186,7 +186,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
 
 
 def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
-    """D(image), float32 [N], with the moments of these images; the mean of several logits."""
+    """D(image), float32 [N], with the statistics of these images; the mean of several logits."""
     logits, _ = module.apply(variables, image, label, train=True, mutable=['batch_stats'])
     return losses.per_image(logits)
 
@@ -216,7 +216,7 @@ def update_disc(
       The discriminator and the memory after it, and metrics.
     """
     recipe = game.recipe
-    real, fake = game.view(real, 'real'), game.view(fake, 'fake')
+    real, fake = game.augment(real, 'real'), game.augment(fake, 'fake')
 
     def objective(params: Any) -> tuple[jax.Array, tuple[shared.Stats, dict[str, jax.Array]]]:
         both = {'real': (real, game.label), 'fake': (fake, game.label)}
@@ -291,10 +291,10 @@ def update_gen(
     The gradient goes to the images first and to the parameters by the pullback kept from
     their generation, so that shared fakes are not generated twice.
     """
-    real = game.view(real, 'real')
+    real = game.augment(real, 'real')
 
     def objective(fake: jax.Array) -> jax.Array:
-        fake = game.view(fake, 'fake')
+        fake = game.augment(fake, 'fake')
         fake_logits = _logits(game, disc, disc.params, fake, 'gen')
         # Only a relativistic loss looks at these; for the others XLA drops the pass.
         real_logits = _logits(game, disc, disc.params, real, 'gen')

@@ -230,7 +230,7 @@ def _seen(
 
     Both are augmented in the same way, and only the image has noise. The maps are the image's.
     """
-    views = game.view(image, purpose), game.view(given, purpose, noise=False)
+    views = game.augment(image, purpose), game.augment(given, purpose, noise=False)
     return *views, *_taken(game.recipe, maps)
 
 
@@ -358,7 +358,7 @@ def make_translator(config: Config, generator: nets.Net) -> Translator:
     call = functools.partial(
         translate,
         generator,
-        batch_moments=config.translation.batch_statistics == 'image',
+        batch_statistics=config.translation.batch_statistics == 'image',
         dropout=config.translation.dropout,
     )
 
@@ -394,7 +394,7 @@ def translate(
     image: jax.Array,
     seed: ArrayLike,
     *,
-    batch_moments: bool,
+    batch_statistics: bool,
     dropout: bool,
 ) -> jax.Array:
     """Each image as if it were alone.
@@ -403,7 +403,7 @@ def translate(
       generator: without collectives.
       image: uint8 [N, H, W, any].
       seed: of dropout, a scalar; the same for every image.
-      batch_moments: whether batch norm takes the image's own moments, not the running ones.
+      batch_statistics: whether batch norm takes the image's own statistics, not the running ones.
       dropout: whether there is any.
 
     Returns:
@@ -417,7 +417,7 @@ def translate(
             image[None],
             rngs=rngs,
             train=False,
-            batch_moments=batch_moments,
+            batch_statistics=batch_statistics,
             dropout=dropout,
         )
         return made[0]

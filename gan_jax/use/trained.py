@@ -115,16 +115,16 @@ def _number(workdir: Path, config: Config, step: str) -> int:
         return int(step)
     if step != 'best':
         raise UserError(f'--step={step}: must be a number of steps, or best')
-    figure = config.evaluate.best
-    if not figure:
+    metric = config.evaluate.best
+    if not metric:
         raise UserError(
             f'--step=best: the run in {workdir} kept no best step (config.evaluate.best was empty);'
             ' give a number of steps'
         )
-    best = observers.best_step(recorder.read_rows(Path(workdir), recorder.EVALUATIONS), figure)
+    best = observers.best_step(recorder.read_rows(Path(workdir), recorder.EVALUATIONS), metric)
     if best is None:
         raise UserError(
-            f'--step=best: the run in {workdir} has not measured {figure} yet; train longer'
+            f'--step=best: the run in {workdir} has not measured {metric} yet; train longer'
         )
     return best
 

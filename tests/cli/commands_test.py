@@ -116,21 +116,21 @@ MISTAKES = {
         ['train', '--config.ada.target=0.6', '--config.augment=color', '--config.loss=wasserstein'],
         "config.ada.target=0.6: no logit of the loss 'wasserstein' says",
     ),
-    'figure': (
+    'metric': (
         ['train', "--config.evaluate.metrics=('frechett',)"],
         "config.evaluate.metrics=('frechett',): did you mean 'frechet'?",
     ),
-    'no figures': (
+    'no metrics': (
         ['train', '--config.evaluate.metrics=()', '--config.evaluate.every=1'],
         "config.evaluate.metrics=() names nothing to measure every 1 epochs: give some, e.g. ('fre",
     ),
-    'best of another figure': (
+    'best of another metric': (
         ['train', '--config.evaluate.best=kid_digits', '--config.evaluate.every=1'],
         "add 'kid' to config.evaluate.metrics",
     ),
     'best of nothing': (
         ['train', '--config.evaluate.best=loss_g', '--config.evaluate.every=1'],
-        'config.evaluate.best=loss_g: no figure that ranks; ',
+        'config.evaluate.best=loss_g: no metric that ranks; ',
     ),
     'best of another net': (
         ['train', '--config.evaluate.best=readable_share', '--config.evaluate.every=1']

@@ -90,7 +90,7 @@ def test_cats_are_told_from_a_pattern(net, frechet, suffix, request):
     net = request.getfixturevalue(net)
     best = np.array([281, 285, 280, 286, 506], np.int32)
     outputs = feature_net.Outputs(np.zeros((5, 1)), best, np.ones(5))
-    assert net.figures(outputs) == {'cat_share': 0.4}
+    assert net.measure(outputs) == {'cat_share': 0.4}
     facts = net.facts()
     assert facts['frechet'] == frechet and facts['suffix'] == suffix
 
