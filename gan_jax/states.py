@@ -87,7 +87,7 @@ class Task(NamedTuple):
     """A kind of GAN, as pure functions."""
 
     init: Callable[[], GanState]  # () -> GanState, from the config's seed
-    # (state, batch) -> (state, metrics). Leaves of `batch` are [draws, B / devices, ...]; per
+    # (state, batch) -> (state, metrics). Leaves of `batch` are [batches, B / devices, ...]; per
     # device, collectives over the task's axis.
     step: Callable[[GanState, Batch[jax.Array]], tuple[GanState, Metrics]]
     # (state, shown) -> uint8 [N, H, W, C], from the same latents at every call or, if it starts

@@ -138,7 +138,7 @@ def _prepare(config: Config) -> Parts:
     tasks.check(config, dataset)
     task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
     share = runners.share(config.batch_size)
-    feed = feeds.make_feed(dataset, config, tasks.draws(config), share)
+    feed = feeds.make_feed(dataset, config, tasks.pools(config), share)
     jax.eval_shape(task.init)
     runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
     cluster.agree({'the fingerprint of the data': dataset.fingerprint})
@@ -222,7 +222,7 @@ def _recorder(config: Config, workdir: Path, dataset: data.Dataset) -> Recorder 
 
 
 def _images_per_step(config: Config) -> int:
-    return config.batch_size * len(tasks.draws(config))
+    return config.batch_size * len(tasks.pools(config))
 
 
 def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str) -> None:

@@ -146,7 +146,7 @@ frozen.FROZEN['tiny'] = frozen.Frozen(_tiny_variables, _tiny_maps)
 
 
 def batch(spec: DataSpec, draws: int, size: int, seed: int = 0) -> Batch:
-    """Random uint8 images [draws, size, H, W, C] with labels in range."""
+    """Random uint8 images [batches, size, H, W, C] with labels in range."""
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (draws, size, *spec.image_shape), np.uint8)
     label = rng.integers(0, max(spec.num_classes, 1), (draws, size), np.int32)

@@ -67,7 +67,7 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     )
 
 
-def draws(config: Config) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """A batch for each update of the discriminator."""
     return ('in_turn',) * config.disc_steps
 

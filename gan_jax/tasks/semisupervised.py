@@ -93,7 +93,7 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     )
 
 
-def draws(config: Config) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """A labelled and an unlabelled batch."""
     return 'labelled', POOLS[config.semisupervised.unlabelled]
 

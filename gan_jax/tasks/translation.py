@@ -74,7 +74,7 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     )
 
 
-def draws(config: Config) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """One batch of pairs."""
     return ('in_turn',)
 
