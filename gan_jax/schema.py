@@ -88,7 +88,7 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
     """A value of JSON as one of a type.
 
     Args:
-      kind: bool, int, float, str, None, dict (of anything), a tuple, a `Mapping` of names, a
+      kind: bool, int, float, str, None, `Object`, a tuple, a `Mapping` of names, a
         `TypedDict`, a union of such, or one `Annotated` by a `Range`. Names that a `TypedDict`
         lacks are left out.
       field: where it is, for messages.

@@ -80,7 +80,7 @@ def test_a_generator_says_its_pixel_range(name):
 
 
 @pytest.mark.parametrize('name', nets.of_role('disc'))
-def test_a_calm_discriminator_draws_nothing(name):
+def test_a_discriminator_in_eval_mode_draws_nothing(name):
     kind = nets.of_role('disc')[name]
     if kind.takes_maps or hasattr(kind, 'frozen'):
         pytest.skip('it looks through a trained net, and draws nothing')
@@ -96,5 +96,5 @@ def test_a_calm_discriminator_draws_nothing(name):
     variables = jax.eval_shape(
         functools.partial(module.init, train=False), jax.random.key(0), *inputs
     )
-    calm = functools.partial(module.eval_mode().apply, train=True, mutable=['batch_stats'])
-    jax.eval_shape(calm, variables, *inputs)  # raises where it needs a key that there is not
+    net = functools.partial(module.eval_mode().apply, train=True, mutable=['batch_stats'])
+    jax.eval_shape(net, variables, *inputs)  # raises where it needs a key that there is not
