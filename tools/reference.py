@@ -36,8 +36,8 @@ def commands() -> str:
     parts = [
         '# Commands\n',
         '`gan-jax COMMAND --help` says the same. `python train.py` is `gan-jax train`.\n',
-        'A command with `--config=NAME[:PRESET]` takes any [field](config.md) as `--config.FIELD=VALUE`.'
-        ' NAME is an [experiment](choices.md), or a file of yours.\n',
+        'A command with `--config=NAME[:PRESET]` takes any [field](config.md) as'
+        ' `--config.FIELD=VALUE`. NAME is an [experiment](choices.md), or a file of yours.\n',
     ]
     for name in cli.COMMANDS:
         command = cli.module(name)
