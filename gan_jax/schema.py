@@ -88,7 +88,7 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
     """A value of JSON as one of a type.
 
     Args:
-      kind: bool, int, float, str, None, dict (of anything), a tuple, a `Mapping` of names, a
+      kind: bool, int, float, str, None, `Object`, a tuple, a `Mapping` of names, a
         `TypedDict`, a union of such, or one `Annotated` by a `Range`. Names that a `TypedDict`
         lacks are left out.
       field: where it is, for messages.
@@ -96,6 +96,8 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
     Raises:
       Wrong: it is not of the type.
     """
+    if kind == Object:
+        return _checked(dict, 'an object', value, field)
     origin, inside = get_origin(kind), get_args(kind)
     if origin is Annotated:
         found = of(inside[0], value, field)
@@ -115,8 +117,6 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
 
 
 def _of_scalar(kind: Any, value: Any, field: str) -> Any:
-    if kind == Object:
-        return _checked(dict, 'an object', value, field)
     if kind in (None, types.NoneType):
         return _checked(types.NoneType, 'null', value, field)
     if kind is float and type(value) is int and abs(value) < 2**63:

@@ -84,7 +84,7 @@ def _read(path: Path) -> tuple[Batch[np.ndarray], tuple[str, ...]]:
         ) from error
 
 
-class Joined:
+class Joined(Source):
     """A source's examples, then those of a batch."""
 
     def __init__(self, source: Source, more: Batch[np.ndarray]):
@@ -95,12 +95,7 @@ class Joined:
     def __len__(self) -> int:
         return len(self._source) + len(self._more.label)
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
-        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         indices = np.asarray(indices)
         own = indices < len(self._source)
         shape = indices.shape + self._more.image.shape[1:]
@@ -114,9 +109,7 @@ class Joined:
         return Batch(image, label)
 
     def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
         return Batch(*map(np.concatenate, zip(self._source.arrays(), self._more, strict=True)))
 
     def labels(self) -> np.ndarray:
-        """int32 [N]."""
         return np.concatenate([self._source.labels(), self._more.label])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import cache, parallel, png, shapes
+from gan_jax.data import cache, parallel, png
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, DataSpec
 
@@ -72,10 +72,6 @@ class Records:
     def __len__(self) -> int:
         return len(self._examples())
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
         """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         try:
@@ -103,20 +99,22 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
         """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
-
-    def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
 
     def labels(self) -> np.ndarray:
         """int32 [N], without reading an image; -1 where an example has none."""
 
+    def __getitem__(self, index: int) -> Batch[np.ndarray]:
+        """One example: uint8 [H, W, C] and an int32 scalar."""
+        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
 
-class Examples:
+    def arrays(self) -> Batch[np.ndarray]:
+        """All of them: uint8 [N, H, W, C] and int32 [N]."""
+        return self.take(np.arange(len(self)))
+
+
+class Examples(Source):
     """The examples of a prepared set.
 
     Single ones are read from the ArrayRecord files, all of them from the decoded copy.
@@ -131,16 +129,10 @@ class Examples:
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-        return self._records[self._indices[index]]
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
-        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         return self._records.take(self._indices[indices])
 
     def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
         images = self._decoded.images()
         if images is not None:
             return Batch(images[self._indices], self._decoded.labels[self._indices])
@@ -149,7 +141,6 @@ class Examples:
         return Batch(*map(np.concatenate, zip(*batches, strict=True)))
 
     def labels(self) -> np.ndarray:
-        """int32 [N]."""
         return self._decoded.labels[self._indices]
 
 
@@ -219,7 +210,7 @@ def load_prepared(
     decoded = _decode_once(records, prepared.key, part.stored)
     members = part.choose(decoded) if part.choose else np.arange(len(decoded.labels))
     indices = members[subset(config, len(members))]
-    shape = shapes.seen_shape(config, decoded.image_shape, panels)
+    shape = seen_shape(config, decoded.image_shape, panels)
     return Dataset(
         name=config.name,
         split=config.split,
@@ -229,6 +220,20 @@ def load_prepared(
         source=Examples(records, decoded, indices),
         splits=tuple(names),
     )
+
+
+def seen_shape(
+    config: ConfigDict, stored: tuple[int, int, int], panels: int
+) -> tuple[int, int, int]:
+    """(H, W, C) of what training sees of stored images, which are `config.jitter` pixels larger."""
+    height, width, channels = stored
+    return height - config.jitter, width - panels * config.jitter, channels
+
+
+def stored_shape(config: ConfigDict, spec: DataSpec) -> tuple[int, int, int]:
+    """(H, W, C) of the stored images of which training sees what `spec` says."""
+    height, width, channels = spec.image_shape
+    return height + config.jitter, width + spec.panels * config.jitter, channels
 
 
 def subset(config: ConfigDict, count: int) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from gan_jax.data import cache
 from gan_jax.data import order as order_lib
-from gan_jax.data.datasets import Dataset
+from gan_jax.data.datasets import Dataset, stored_shape
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, DataSpec
 
@@ -68,9 +68,7 @@ def describe(
     spec: DataSpec, config: ConfigDict, draws: Sequence[str]
 ) -> tuple[Any, Callable[[Any, Any], Batch[jax.Array]], Any]:
     """`data`, `gather` and an item of the feed for such data, as shapes: without an image."""
-    height, width, channels = spec.image_shape
-    more = config.data.jitter  # pixels by which each panel is stored larger
-    stored = (height + more, width + spec.panels * more, channels)
+    stored = stored_shape(config.data, spec)
 
     def batch(*lead: int) -> Batch[jax.ShapeDtypeStruct]:
         image = jax.ShapeDtypeStruct((*lead, *stored), np.uint8)

@@ -149,7 +149,7 @@ def _balanced(
     return training, np.concatenate([members[kept:share] for members in of_class])
 
 
-class Shown:
+class Shown(Source):
     """Some of a source's examples, with labels of their own."""
 
     def __init__(self, source: Source, labels: np.ndarray, indices: np.ndarray):
@@ -161,22 +161,15 @@ class Shown:
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
-        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         return Batch(self._source.take(self._indices[indices]).image, self._labels[indices])
 
     def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
         images = self._source.arrays().image
         whole = len(self) == len(images)
         return Batch(images if whole else images[self._indices], self._labels)
 
     def labels(self) -> np.ndarray:
-        """int32 [N]."""
         return self._labels
 
 

@@ -5,8 +5,7 @@ import hashlib
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import shapes
-from gan_jax.data.datasets import Dataset
+from gan_jax.data.datasets import Dataset, Source, stored_shape
 from gan_jax.errors import UserError
 from gan_jax.types import Batch, DataSpec
 
@@ -44,11 +43,11 @@ def make(like: DataSpec, config: ConfigDict) -> Dataset:
         spec=like,
         class_names=tuple(str(number) for number in range(like.num_classes)),
         fingerprint=hashlib.sha256(repr(('synthetic', *like)).encode()).hexdigest(),
-        source=Generated(like, shapes.stored_shape(config, like)),
+        source=Generated(like, stored_shape(config, like)),
     )
 
 
-class Generated:
+class Generated(Source):
     """The examples of a synthetic set by index."""
 
     def __init__(self, like: DataSpec, shape: tuple[int, int, int]):
@@ -60,20 +59,10 @@ class Generated:
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
-        """The examples of int [n]: uint8 [n, H, W, C] and int32 [n]."""
         return Batch(self._pool[indices % len(self._pool)], self._labels_of(indices))
 
-    def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
-        return self.take(np.arange(self._count))
-
     def labels(self) -> np.ndarray:
-        """int32 [N]."""
         return self._labels_of(np.arange(self._count))
 
     def _labels_of(self, indices: np.ndarray) -> np.ndarray:

@@ -140,7 +140,7 @@ def classes(given: Comparison) -> dict[str, Any]:
     return dict(given.real.net.figures(given.fake.outputs))
 
 
-class Figure(NamedTuple):
+class Measurement(NamedTuple):
     """A measurement, and the metrics that come of it."""
 
     # (what is compared) -> values by their keys, fit for JSON. Beside a metric's own key there may
@@ -182,16 +182,16 @@ _GRAIN = {
 _CLASSES = {key: metric for net in features.NETS.values() for key, metric in net.metrics.items()}
 
 # By what `config.evaluate.figures` calls them.
-FIGURES: Mapping[str, Figure] = {
-    'frechet': Figure(frechet, {'frechet': _distance('Frechet distance', '{:.4g}')}),
-    'kid': Figure(kid, {'kid': _distance('Kernel distance', '{:.3g}')}),
-    'manifold': Figure(manifold, _MANIFOLD),
-    'diversity': Figure(diversity, _DIVERSITY),
-    'kinds': Figure(kinds, {'kinds': _KINDS}),
-    'memorisation': Figure(memorisation, _MEMORISATION),
-    'swd': Figure(swd, {'swd': _PATCHES}),
-    'noise': Figure(noise, _GRAIN),
-    'classes': Figure(classes, _CLASSES),
+FIGURES: Mapping[str, Measurement] = {
+    'frechet': Measurement(frechet, {'frechet': _distance('Frechet distance', '{:.4g}')}),
+    'kid': Measurement(kid, {'kid': _distance('Kernel distance', '{:.3g}')}),
+    'manifold': Measurement(manifold, _MANIFOLD),
+    'diversity': Measurement(diversity, _DIVERSITY),
+    'kinds': Measurement(kinds, {'kinds': _KINDS}),
+    'memorisation': Measurement(memorisation, _MEMORISATION),
+    'swd': Measurement(swd, {'swd': _PATCHES}),
+    'noise': Measurement(noise, _GRAIN),
+    'classes': Measurement(classes, _CLASSES),
 }
 
 # All metrics of samples, by their keys without a net's suffix.

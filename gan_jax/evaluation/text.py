@@ -8,29 +8,16 @@ from gan_jax.schema import Count, Figure, Number, Positive
 from gan_jax.types import Metric
 
 
-class Net(TypedDict):
+class Features(TypedDict):
     """What figures say of the feature net they are by; `FeatureNet.facts`."""
 
     name: str
-    suffix: NotRequired[str]
-    frechet: NotRequired[str]
-    kernel: NotRequired[str]
-    version: str
-    fingerprint: str
-    resize: str
-    looked_through: NotRequired[bool]
-
-
-class Features(TypedDict):
-    """The same where the net's own figures are shown."""
-
-    name: str
-    version: str
-    fingerprint: str
-    resize: str
     suffix: str
     frechet: str
     kernel: str
+    version: str
+    fingerprint: str
+    resize: str
     looked_through: NotRequired[bool]
 
 
@@ -47,7 +34,7 @@ class Reference(TypedDict):
 class Provenance(TypedDict):
     """What figures of samples, or of translations, are of and by; of the latter perhaps no net."""
 
-    features: NotRequired[Net]
+    features: NotRequired[Features]
     reference: Reference
     samples: Positive
 

@@ -331,7 +331,7 @@ def read_lines(workdir: Path, file: str) -> tuple[list[dict[str, Any]], list[str
 
 
 def _row(line: bytes, file: str) -> dict[str, Any]:
-    found = schema.of(dict, json.loads(line))
+    found = schema.of(schema.Object, json.loads(line))
     by = {'by': schema.of(text.Provenance, found.pop('by'), 'by')} if 'by' in found else {}
     row = schema.of(_Cells, found)
     for name in _STATED.get(file, ('step', 'epoch') if 'auc' in row else ('step',)):

@@ -251,7 +251,7 @@ def load_config(workdir: Path) -> ConfigDict:
     path = Path(workdir) / 'config.json'
     if not path.exists():
         raise UserError(f'--workdir={workdir}: no run there (no {path}); give the folder of one')
-    return to_config(schema.load(path, dict), path)
+    return to_config(schema.load(path, schema.Object), path)
 
 
 def to_config(stored: Mapping[str, Any], path: Path) -> ConfigDict:

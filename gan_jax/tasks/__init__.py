@@ -19,22 +19,18 @@ from gan_jax.types import Batch, DataSpec
 
 
 class Kind(NamedTuple):
-    """A kind of GAN.
+    """A kind of GAN."""
 
-    Attributes:
-      make: (config, spec, axis_name=) -> Task.
-      draws: config -> of which images each of the batches in a step is: a `data.order.POOLS`.
-      inspect: (config, batch of [N, ...]) -> uint8 [M, H, W, C], real images as the
-        discriminator sees them, drawn as in step 0; it needs no networks.
-      classes: config -> the field, with its value, that asks for images with classes; '': none.
-      measures: what is measured of it whatever `config.evaluate.figures` asks for, as
-        `evaluation.figures.RANKED` has it.
-    """
-
-    make: Callable[..., Task]
+    make: Callable[..., Task]  # (config, spec, axis_name=) -> Task
+    # config -> of which images each of the batches in a step is: a `data.order.POOLS`
     draws: Callable[[ConfigDict], tuple[str, ...]]
+    # (config, batch of [N, ...]) -> uint8 [M, H, W, C], real images as the discriminator sees them,
+    # drawn as in step 0; it needs no networks
     inspect: Callable[[ConfigDict, Batch[jax.Array]], jax.Array]
+    # config -> the field, with its value, that asks for images with classes; '': none
     classes: Callable[[ConfigDict], str]
+    # what is measured of it whatever `config.evaluate.figures` asks for, as
+    # `evaluation.figures.RANKED` has it
     measures: tuple[str, ...] = ()
 
 

@@ -4,17 +4,17 @@ One step makes `disc_steps` updates of the discriminator, each on new real image
 one of the generator. Which networks, loss, penalties and augmentation is data (`Recipe`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
-import optax
 
-from gan_jax import ada, augment, images, losses, nets, optimizers, penalties, rng
+from gan_jax import ada, images, losses, nets, optimizers, penalties, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, Metrics, NetState, Task
 from gan_jax.tasks import latents, shared
@@ -23,35 +23,19 @@ from gan_jax.types import Batch, DataSpec, Pair
 _FIXED = {'disc.ema_decay': 0.0}  # no images and no classes are made by the discriminator
 
 
-class Recipe(NamedTuple):
-    """Everything about a GAN that does not change while it trains: a `shared.Recipe`.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe(shared.Recipe):
+    """The constants of a training run."""
 
-    Attributes:
-      loss: functions of (real_logits, fake_logits) for each network.
-      latent: (keys [B]) -> z, float32 [B, latent_dim].
-      penalties: (function, weight) of each gradient penalty on the discriminator.
-      penalty_every: steps between them; their weights are multiplied by it.
-      lecam: the penalty on its logits; None without it.
-      ada: how the probability of augmentation adapts; None: it does not.
-      disc_steps, share_latent: as in the config.
-    """
-
-    nets: Pair[nets.Net]
-    optimizers: Pair[optax.GradientTransformation]
-    loss: Pair[losses.LossFn]
+    loss: Pair[losses.LossFn]  # functions of (real_logits, fake_logits) for each network
+    lecam: penalties.Lecam | None  # the penalty on the discriminator's logits; None without it
+    # (function, weight) of each gradient penalty on the discriminator
     penalties: tuple[tuple[penalties.Penalty, float], ...]
-    penalty_every: int
-    lecam: penalties.Lecam | None
-    ada: ada.Ada | None
-    augment: augment.Policy
-    augment_p: float
-    noise_std: Callable[[jax.Array], jax.Array | float] | None
-    latent: latents.Latent
-    disc_steps: int
-    share_latent: bool
-    ema_decay: Pair[float]
-    seed: int
-    axis_name: str | None
+    penalty_every: int  # steps between them; their weights are multiplied by it
+    ada: ada.Ada | None  # how the probability of augmentation adapts; None: it does not
+    latent: latents.Latent  # (keys [B]) -> z, float32 [B, latent_dim]
+    disc_steps: int  # as in the config
+    share_latent: bool  # as in the config
 
 
 def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:

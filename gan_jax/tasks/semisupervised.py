@@ -9,6 +9,7 @@ data (`Recipe.weights`): without those of the GAN it is supervised training of t
 """
 
 from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import optax
 
-from gan_jax import augment, images, nets, optimizers, rng
+from gan_jax import images, nets, optimizers, rng
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, Metrics, NetState, Part, Task
 from gan_jax.tasks import latents, shared
@@ -32,43 +33,23 @@ _FIXED = {'loss': 'non_saturating', 'label_smoothing': 0.0, 'disc_steps': 1, 'co
 
 
 class Turn(NamedTuple):
-    """One of the discriminator's updates in a step.
+    """One of the discriminator's updates in a step."""
 
-    Attributes:
-      batches: the names of those it sees.
-      optimizer: the name of the state it uses; turns may share one.
-      moments: whether the running moments that a classifier uses move.
-    """
-
-    batches: tuple[str, ...]
-    optimizer: str
-    moments: bool
+    batches: tuple[str, ...]  # the names of those it sees
+    optimizer: str  # the name of the state it uses; turns may share one
+    moments: bool  # whether the running moments that a classifier uses move
 
 
-class Recipe(NamedTuple):
-    """Everything about a GAN that does not change while it trains: a `shared.Recipe`.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe(shared.Recipe):
+    """The constants of a training run."""
 
-    Attributes:
-      weights: of the terms in `DISC_TERMS` and `GEN_TERMS`, without those that are 0.
-      turns: the discriminator's updates in a step.
-      confidence: from which the class that the averaged network sees counts as a label.
-      latent: (keys [B]) -> z, float32 [B, latent_dim].
-      share_latent: whether the generator's update is on the images that the discriminator saw.
-    """
-
-    nets: Pair[nets.Net]
-    optimizers: Pair[optax.GradientTransformation]
+    # of the terms in `DISC_TERMS` and `GEN_TERMS`, without those that are 0
     weights: Mapping[str, float]
-    turns: tuple[Turn, ...]
-    confidence: float
-    augment: augment.Policy
-    augment_p: float
-    noise_std: Callable[[jax.Array], jax.Array | float] | None
-    latent: latents.Latent
-    share_latent: bool
-    ema_decay: Pair[float]
-    seed: int
-    axis_name: str | None
+    turns: tuple[Turn, ...]  # the discriminator's updates in a step
+    confidence: float  # from which the class that the averaged network sees counts as a label
+    latent: latents.Latent  # (keys [B]) -> z, float32 [B, latent_dim]
+    share_latent: bool  # whether the generator's update is on the images that the discriminator saw
 
 
 def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:

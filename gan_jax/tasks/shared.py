@@ -4,8 +4,9 @@ A task adds which updates a step makes and what they minimise.
 """
 
 from collections.abc import Callable, Mapping
+import dataclasses
 import functools
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from flax import linen as nn
 import jax
@@ -22,35 +23,19 @@ from gan_jax.types import Batch, DataSpec, Pair
 Stats = Any  # a network's batch_stats
 
 
-class Recipe(Protocol):
-    """Fields that every task's Recipe has: the constants of a training run.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe:
+    """All of a GAN that does not change while it trains; a task adds fields of its own."""
 
-    Attributes:
-      nets: the two Linen modules, with collectives over `axis_name`.
-      optimizers: one for each.
-      augment: applied to all that the discriminator sees, with the probability `augment_p`.
-      noise_std: step -> standard deviation of the instance noise; None without any.
-      ema_decay: of each network's moving average; 0: none.
-      seed, axis_name: as in the config.
-    """
-
-    # Properties, as a NamedTuple's fields are: what is only read may be of a narrower type.
-    @property
-    def nets(self) -> Pair[nets.Net]: ...
-    @property
-    def optimizers(self) -> Pair[optax.GradientTransformation]: ...
-    @property
-    def augment(self) -> augment.Policy: ...
-    @property
-    def augment_p(self) -> float: ...
-    @property
-    def noise_std(self) -> Callable[[jax.Array], jax.Array | float] | None: ...
-    @property
-    def ema_decay(self) -> Pair[float]: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def axis_name(self) -> str | None: ...
+    nets: Pair[nets.Net]  # with collectives over `axis_name`
+    optimizers: Pair[optax.GradientTransformation]
+    augment: augment.Policy  # of all that the discriminator sees
+    augment_p: float  # with this probability
+    # step -> standard deviation of the instance noise; None without any
+    noise_std: Callable[[jax.Array], jax.Array | float] | None
+    ema_decay: Pair[float]  # of each network's moving average; 0: none
+    seed: int
+    axis_name: str | None
 
 
 R = TypeVar('R', bound=Recipe)
@@ -173,21 +158,13 @@ class Generated(NamedTuple):
 
 
 class Game(NamedTuple, Generic[R]):
-    """The recipe, the randomness and the labels that both networks share in one update.
+    """The recipe, the randomness and the labels that both networks share in one update."""
 
-    Attributes:
-      recipe: the GAN.
-      key: of this update; each use derives its own.
-      label: int32 [B], of the real images.
-      noise_std: of the instance noise now; None without any.
-      augment_p: probability of the augmentation now; None: the recipe's.
-    """
-
-    recipe: R
-    key: jax.Array
-    label: jax.Array
-    noise_std: jax.Array | float | None
-    augment_p: jax.Array | None = None
+    recipe: R  # the GAN
+    key: jax.Array  # of this update; each use derives its own
+    label: jax.Array  # int32 [B], of the real images
+    noise_std: jax.Array | float | None  # of the instance noise now; None without any
+    augment_p: jax.Array | None = None  # probability of the augmentation now; None: the recipe's
 
     def keys(self, *purpose: str) -> jax.Array:
         """One key an example for this purpose, [B]."""

@@ -11,6 +11,7 @@ run's previews, its evaluation and the command `translate` (`gan_jax.types.Trans
 """
 
 from collections.abc import Callable, Mapping
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
@@ -20,9 +21,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from ml_collections import ConfigDict
 import numpy as np
-import optax
 
-from gan_jax import augment, images, losses, nets, optimizers, rng
+from gan_jax import images, losses, nets, optimizers, rng
 from gan_jax.errors import UserError
 from gan_jax.pretrained import perceptual
 from gan_jax.states import GanState, Metrics, NetState, Part, Task, Translator
@@ -35,29 +35,17 @@ MOMENTS = 'image', 'running'
 _FIXED = {'disc_steps': 1, 'conditional': False, 'share_latent': True, 'disc.ema_decay': 0.0}
 
 
-class Recipe(NamedTuple):
-    """Everything about a GAN that does not change while it trains: a `shared.Recipe`.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe(shared.Recipe):
+    """The constants of a training run."""
 
-    Attributes:
-      loss: functions of (real_logits, fake_logits) for each network.
-      weights: of the distances to the photo in `TERMS`, without those that are 0.
-      maps: of a frozen net, for the term 'perceptual' and a discriminator that takes them; None
-        where nothing does.
-      disc_weight: of the discriminator's loss.
-    """
-
-    nets: Pair[nets.Net]
-    optimizers: Pair[optax.GradientTransformation]
-    loss: Pair[losses.LossFn]
+    loss: Pair[losses.LossFn]  # functions of (real_logits, fake_logits) for each network
+    # of the distances to the photo in `TERMS`, without those that are 0
     weights: Mapping[str, float]
+    # of a frozen net, for the term 'perceptual' and a discriminator that takes them; None where
+    # nothing does
     maps: perceptual.Maps | None
-    disc_weight: float
-    augment: augment.Policy
-    augment_p: float
-    noise_std: Callable[[jax.Array], jax.Array | float] | None
-    ema_decay: Pair[float]
-    seed: int
-    axis_name: str | None
+    disc_weight: float  # of the discriminator's loss
 
 
 def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
@@ -195,15 +183,11 @@ def split(pairs: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 class Sight(NamedTuple):
-    """A frozen net's maps of a step's images, computed once; empty without such a net.
+    """A frozen net's maps of a step's images, computed once; empty without such a net."""
 
-    Attributes:
-      real, fake: of the photos and of what was generated, float32 [B, h, w, C].
-      pullback: d loss / d fake -> (d loss / d generated image,).
-    """
-
-    real: list[jax.Array]
-    fake: list[jax.Array]
+    real: list[jax.Array]  # of the photos and of what was generated, float32 [B, h, w, C]
+    fake: list[jax.Array]  # of the photos and of what was generated, float32 [B, h, w, C]
+    # d loss / d fake -> (d loss / d generated image,)
     pullback: Callable[[list[jax.Array]], tuple[jax.Array]]
 
 
@@ -268,22 +252,15 @@ def update_disc(
 
 
 class Compared(NamedTuple):
-    """An image of the generator's and what it should be.
+    """An image of the generator's and what it should be."""
 
-    Attributes:
-      fake, photo: float32 [B, H, W, C].
-      fake_hidden, photo_hidden: the discriminator's hidden maps of both, augmented alike.
-      fake_maps, photo_maps: a frozen net's, of both as they are.
-      moments: of the latter's channels.
-    """
-
-    fake: jax.Array
-    photo: jax.Array
-    fake_hidden: list[jax.Array]
-    photo_hidden: list[jax.Array]
-    fake_maps: list[jax.Array]
-    photo_maps: list[jax.Array]
-    moments: perceptual.Moments
+    fake: jax.Array  # float32 [B, H, W, C]
+    photo: jax.Array  # float32 [B, H, W, C]
+    fake_hidden: list[jax.Array]  # the discriminator's hidden maps of both, augmented alike
+    photo_hidden: list[jax.Array]  # the discriminator's hidden maps of both, augmented alike
+    fake_maps: list[jax.Array]  # a frozen net's, of both as they are
+    photo_maps: list[jax.Array]  # a frozen net's, of both as they are
+    moments: perceptual.Moments  # of the latter's channels
 
 
 def _l1(of: Compared) -> jax.Array:

@@ -50,7 +50,7 @@ def test_the_first_update_is_the_papers(small, others):
         changes = {f'translation.{name}': weight for name, weight in others.items()}
         frozen = {'translation.frozen': 'tiny', 'gen.net.dropout': 0.0}
         recipe, state, batch = setting(**changes, **frozen)
-    recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
+    recipe = gans.remembering(recipe)
     gen, disc = (
         net.replace(tx=tx, opt_state=tx.init(net.params))
         for net, tx in zip((scaled(n, 3.0) for n in state.nets), recipe.optimizers, strict=True)
