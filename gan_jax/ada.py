@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
+
+from gan_jax import fields
 
 
 class Ada(NamedTuple):
@@ -23,7 +24,7 @@ class Ada(NamedTuple):
     limit: float  # above which it does not rise
 
 
-def make(config: ConfigDict, images_per_step: int) -> Ada | None:
+def make(config: fields.Ada, images_per_step: int) -> Ada | None:
     """Reads `config.ada`; None if it is off.
 
     Args:

@@ -6,8 +6,8 @@ import re
 import jax
 import pytest
 
-from gan_jax import config as config_lib
-from gan_jax import experiments, tasks
+from gan_jax import tasks
+from gan_jax.config import experiments
 from gan_jax.evaluation import figures, scores
 from gan_jax.pretrained import frozen
 from gan_jax.records import workdirs
@@ -37,7 +37,6 @@ def test_what_counts_as_a_sentence():
 @pytest.mark.parametrize('name', reference.PAGES)
 def test_a_page_of_the_reference_is_that_of_the_code(name, monkeypatch):
     monkeypatch.delitem(frozen.FROZEN, 'tiny', raising=False)  # of tests alone
-    config_lib.rules.cache_clear()
     made = reference.PAGES[name]().rstrip() + '\n'
     assert read(f'reference/{name}') == made, 'run python tools/reference.py'
 
