@@ -17,7 +17,7 @@ from tools import reference, sentences
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / 'docs'
-CODE = [*ROOT.glob('*/**/*.py'), *ROOT.glob('*.toml')]
+CODE = 'benchmarks', 'configs', 'faces', 'gan_jax', 'studies', 'tools'
 
 
 def read(name):
@@ -36,7 +36,7 @@ def test_what_counts_as_a_sentence():
 
 @pytest.mark.parametrize('name', reference.PAGES)
 def test_a_page_of_the_reference_is_that_of_the_code(name, monkeypatch):
-    monkeypatch.delitem(frozen.FROZEN, 'tiny')  # of the tests
+    monkeypatch.delitem(frozen.FROZEN, 'tiny', raising=False)  # of tests alone
     made = reference.PAGES[name]().rstrip() + '\n'
     assert read(f'reference/{name}') == made, 'run python tools/reference.py'
 
@@ -80,7 +80,7 @@ def test_links_out_of_the_pages_lead_to_files(name):
 
 
 def test_pages_that_code_names_are_there():
-    for path in CODE:
+    for path in (path for folder in CODE for path in (ROOT / folder).rglob('*.py')):
         for name in re.findall(r'\bdocs/[\w/]+\.md\b', path.read_text(encoding='utf-8')):
             assert (ROOT / name).exists(), f'{path} names {name}'
 
