@@ -33,8 +33,8 @@ def define(values: flags.FlagValues) -> None:
                          flag_values=values)  # fmt: skip
     flags.DEFINE_float('min_face', 24, "pixels of the photo that a face's box has, at least",
                        lower_bound=0, flag_values=values)  # fmt: skip
-    flags.DEFINE_float('min_sharpness', 0.15, 'of a crop (docs/why/cleaning.md); 0: keep blurred ones',
-                       lower_bound=0, flag_values=values)  # fmt: skip
+    flags.DEFINE_float('min_sharpness', 0.15, 'of a crop (docs/why/cleaning.md); 0: keep'
+                       ' blurred ones', lower_bound=0, flag_values=values)  # fmt: skip
     define_path(values, 'keep', 'FILE.txt of photos to keep in any case, a name a line')
     define_path(values, 'reject', 'FILE.txt of photos to drop')
     flags.DEFINE_boolean('overwrite', False, 'replace an album that this command made',

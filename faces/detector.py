@@ -1,6 +1,6 @@
 """Finds faces in photos, offline.
 
-The net that finds cats is trained by `tools/train_cat_faces.py`; docs/why/cleaning.md tells how well.
+`tools/train_cat_faces.py` trains the net that finds cats; docs/why/cleaning.md tells how well.
 """
 
 from collections.abc import Callable, Sequence

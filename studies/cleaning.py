@@ -157,8 +157,8 @@ ABOUT = f"""
 square of each photo, 64x64. `cleaned`: what `gan-jax clean` makes of the same photos.
 
 A fifth of the photos, by the hash of their content, is in neither album. The crops of their faces
-are the reference of all figures, and no crop of an album is nearly one of them. {MEASURED:,} samples
-of the same latents; features of EfficientNet-Lite0 (`docs/reference/metrics.md`).
+are the reference of all figures, and no crop of an album is nearly one of them. {MEASURED:,}
+samples of the same latents; features of EfficientNet-Lite0 (`docs/reference/metrics.md`).
 
 `cat_share` is the share of samples that ImageNet's classes call a house cat, `cat_share_real` that
 of the held-out crops. `frechet_album` and `cat_share_album`, dotted in the chart, are of the

@@ -1,7 +1,7 @@
 """Trains and measures the rows of a study, and writes its table and picture as they finish.
 
-The same command again goes on where it was stopped;
-Ctrl-C and SIGTERM stop it at any moment. docs/howto/study.md says what there is and how long it takes.
+The same command again goes on where it was stopped; Ctrl-C and SIGTERM stop it at any moment.
+docs/howto/study.md says what there is and how long it takes.
 """
 
 from pathlib import Path

@@ -233,8 +233,8 @@ def _over_time(recipe: str) -> Picture:
 
 ABOUT = f"""
 The network of study 1 on parts of the 60,000 training digits. A smaller part lies inside the larger
-ones of its seed. All rows make {STEPS:,} steps of 64 images. `plain`: the settings of study 1
-(`gan_mnist`). `small_data`: the same networks with a recipe for small sets (`gan_mnist:small_data`).
+ones of its seed. All rows make {STEPS:,} steps of 64 images. `plain`: the settings of study 1,
+`gan_mnist`. `small_data`: the same networks with a recipe for small sets, `gan_mnist:small_data`.
 
 The reference is always the 10,000 test digits: {MEASURED:,} samples, features of the net `digits`
 (`docs/reference/metrics.md`). A sample is readable if the net reads it with a confidence above 0.9.

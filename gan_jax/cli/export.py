@@ -1,8 +1,8 @@
 """A trained network for programs without gan_jax.
 
 Writes FILE, a jax.export artefact for CPU, CUDA and TPU and any batch size, and FILE.safetensors,
-its weights; then loads both and compares what they make of the same inputs. docs/howto/export.md says
-how to use them.
+its weights; then loads both and compares what they make of the same inputs. How to use them:
+docs/howto/export.md.
 """
 
 from absl import flags

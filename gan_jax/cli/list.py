@@ -20,7 +20,7 @@ def define(values: flags.FlagValues) -> None:
 def main(invocation: Invocation) -> None:
     """Prints the names, with a line each."""
     del invocation
-    for title, entries in _sections():
+    for title, entries in sections():
         print(f'{title}:')
         width = max(map(len, entries))
         for name, text in entries.items():
@@ -28,7 +28,7 @@ def main(invocation: Invocation) -> None:
         print()
 
 
-def _sections() -> Iterator[tuple[str, Mapping[str, str]]]:
+def sections() -> Iterator[tuple[str, Mapping[str, str]]]:
     from gan_jax import augment, data, experiments, files, losses, nets, penalties, tasks
     from gan_jax.evaluation import figures
     from gan_jax.pretrained import features
