@@ -22,6 +22,7 @@ from benchmarks import arithmetic
 from gan_jax import data, runners, tasks
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.processes import memory
 from gan_jax.states import Metrics
 from gan_jax.types import Batch, DataSpec
@@ -33,7 +34,7 @@ _PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that comes when the parent ends
 class Stepper:
     """A compiled training step that can be called for a while, as the trainer calls it."""
 
-    def __init__(self, config: ConfigDict, dataset: data.Dataset):
+    def __init__(self, config: Config, dataset: data.Dataset):
         """Compiles the step, in `compile_s` with tracing, and makes the first one.
 
         Args:
@@ -102,7 +103,7 @@ def _end(metrics: Metrics) -> float:
     return time.perf_counter()
 
 
-def flops_per_step(config: ConfigDict, spec: DataSpec) -> int:
+def flops_per_step(config: Config, spec: DataSpec) -> int:
     """Operations of one step on the global batch."""
     task = tasks.make(config, spec, axis_name=None)
     lead = (len(tasks.draws(config)), config.batch_size)
@@ -143,7 +144,7 @@ def peak_rss_mb() -> float:
     return int(peak) / 1024
 
 
-def load(config: ConfigDict, generated: bool) -> data.Dataset:
+def load(config: Config, generated: bool) -> data.Dataset:
     """The config's data, or random pixels in their place."""
     return data.generated(config.data) if generated else data.load(config.data)
 

@@ -17,6 +17,7 @@ from gan_jax import config as config_lib
 from gan_jax import data, files, runners, tasks
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 
 _FLAT_SIDE = 16  # of v5e and v6e, which have no third side: beyond it the compiler aborts
 _REMEDY = f'{files.install("tpu")}, which needs Python 3.12 or newer'
@@ -63,7 +64,7 @@ def describe(name: str) -> list[jax.Device]:
     return sorted(devices, key=lambda device: device.id)
 
 
-def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
+def compile_step(config: Config, topology: str) -> dict[str, Any]:
     """Compiles one step of `config` for a slice, its batch divided among all chips.
 
     Args:
@@ -107,7 +108,7 @@ def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
     }
 
 
-def _refuse_uneven(config: ConfigDict, chips: int) -> None:
+def _refuse_uneven(config: Config, chips: int) -> None:
     if config.batch_size % chips:
         fits = max(chips, config.batch_size // chips * chips)
         raise UserError(
@@ -115,7 +116,7 @@ def _refuse_uneven(config: ConfigDict, chips: int) -> None:
         )
 
 
-def _step(config: ConfigDict, devices: list[jax.Device]) -> tuple[Any, tuple[Any, ...]]:
+def _step(config: Config, devices: list[jax.Device]) -> tuple[Any, tuple[Any, ...]]:
     """The call of one step as the trainer compiles it, and its arguments as shapes."""
     mesh = Mesh(np.array(devices), (runners.AXIS,))
     runner = runners.RUNNERS['shard_map'](mesh, len(devices))
@@ -159,7 +160,7 @@ def _for_cuda(call: Any, arguments: tuple[Any, ...]) -> dict[str, int]:
     return {'all_reduces': text.count('stablehlo.all_reduce'), 'bytes': len(text)}
 
 
-def validated(config: ConfigDict) -> ConfigDict:
+def validated(config: ConfigDict) -> Config:
     """The config with what a slice decides set aside, checked.
 
     Raises:

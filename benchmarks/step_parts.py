@@ -21,7 +21,8 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from benchmarks import arithmetic
-from gan_jax import experiments, tasks
+from gan_jax import tasks
+from gan_jax.config import experiments
 from gan_jax.processes import memory
 from gan_jax.types import Batch, DataSpec
 

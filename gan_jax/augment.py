@@ -14,9 +14,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import jax.scipy.ndimage
-from ml_collections import ConfigDict
 
-from gan_jax import rng
+from gan_jax import fields, rng
 
 Augmentation = Callable[[jax.Array, jax.Array], jax.Array]
 Policy = Callable[[jax.Array, jax.Array, jax.Array | float], jax.Array]
@@ -184,7 +183,7 @@ def start_ada() -> dict[str, jax.Array]:
     return {'p': jnp.zeros(()), 'signs': jnp.zeros(())}
 
 
-def make_ada(config: ConfigDict, images_per_step: int) -> Ada | None:
+def make_ada(config: fields.Ada, images_per_step: int) -> Ada | None:
     """Reads `config.ada`; None if it is off. A step uses so many real images, on all devices."""
     if not config.target:
         return None

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
-
 from gan_jax import data, evaluation, nets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import balance, figures, pairs, scores, sets
+from gan_jax.fields import Config
 from gan_jax.pretrained import features
 from gan_jax.processes import memory
 from gan_jax.states import GanState, Task, Translator
@@ -36,7 +35,7 @@ class Observer(NamedTuple):
 
 
 def make(
-    config: ConfigDict,
+    config: Config,
     task: Task,
     dataset: Dataset,
     *,
@@ -72,12 +71,12 @@ def make(
 
 
 def _of_samples(
-    config: ConfigDict, task: Task, dataset: Dataset
+    config: Config, task: Task, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
-    """Computes the metrics of `gan-jax evaluate` that `config.evaluate.figures` asks for."""
+    """Computes the metrics of `gan-jax evaluate` that `config.evaluate.metrics` asks for."""
     own = config.evaluate
     net = _net(config, dataset.spec.image_shape)
-    _refuse_best(own.best, _names(own.figures, net), net)
+    _refuse_best(own.best, _names(own.metrics, net), net)
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
     figures.check_numbers(own.num_samples, reference)
@@ -85,7 +84,7 @@ def _of_samples(
     training = evaluation.Reference(own_images, net)
 
     def measure(state: GanState) -> dict[str, float]:
-        found = evaluation.measure(samples(state), reference, training, own.figures)['figures']
+        found = evaluation.measure(samples(state), reference, training, own.metrics)['figures']
         memory.give_back()  # what a feature net takes, gigabytes, before training goes on
         return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
@@ -98,7 +97,7 @@ def _of_samples(
 
 
 def _of_pairs(
-    config: ConfigDict, translator: Translator, dataset: Dataset
+    config: Config, translator: Translator, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
     """Scores of training pairs and of as many held-out ones, and figures by a feature net."""
     own, sets = config.evaluate, {'': (pairs.TRAIN, dataset)}
@@ -109,18 +108,18 @@ def _of_pairs(
         suffix: pairs.Pairs(split, part, config.data, count)
         for suffix, (split, part) in sets.items()
     }
-    net = _net(config, translator.image_shape) if own.figures else None
-    names = _names((*own.figures, figures.PAIRS), net)
+    net = _net(config, translator.image_shape) if own.metrics else None
+    names = _names((*own.metrics, figures.PAIRS), net)
     _refuse_best(own.best, [f'{name}{suffix}' for name in names for suffix in sets], net)
     *_, photos = map(pairs.photos, measured.values())
     by: dict[str, Any] = {'reference': photos.facts(), 'samples': count}
     if net is not None:
         figures.check_numbers(count, evaluation.Reference(photos, net))
         by = {'features': net.facts(nets.looked_through(config)), **by}
-    return pairs.observer(translator, measured, config.data, net, own.figures), by
+    return pairs.observer(translator, measured, config.data, net, own.metrics), by
 
 
-def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
+def _net(config: Config, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
     seen = nets.looked_through(config)
     name = config.evaluate.features or features.default(image_shape, seen)
     return evaluation.load_net(name, config.evaluate.weights)
@@ -128,7 +127,7 @@ def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.Fe
 
 def _refuse_best(best: str, names: Sequence[str], net: evaluation.FeatureNet | None) -> None:
     if best and best not in names:
-        means = f'with the features of {net.name}' if net else 'without config.evaluate.figures'
+        means = f'with the features of {net.name}' if net else 'without config.evaluate.metrics'
         raise UserError(
             f'config.evaluate.best={best} is not measured {means}: {nearest(best, names)}'
         )

@@ -6,13 +6,14 @@ from pathlib import Path
 import re
 from typing import TYPE_CHECKING, Any
 
+from gan_jax import fields
 from gan_jax.errors import UserError
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
-OF_DATA = 'data.path', 'data.input_path', 'data.added'  # fields that say where images are
-FIELDS = (*OF_DATA, 'evaluate.weights')  # all fields of a config that are paths
+FIELDS = tuple(name for name, field in fields.FIELDS.items() if field.path)  # that are paths
+OF_DATA = tuple(name for name in FIELDS if name.startswith('data.'))  # that say where images are
 
 LONGEST_NAME = 255  # bytes, on the file systems in use
 _ABSENT = errno.ENOENT, errno.ENOTDIR

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 
-from gan_jax import rng
+from gan_jax import fields, rng
 
 Disc = Callable[[jax.Array], jax.Array]
 Penalty = Callable[[Disc, jax.Array, jax.Array, jax.Array, str | None], jax.Array]
@@ -124,6 +123,6 @@ class Lecam(NamedTuple):
         return {name: decay * averages[name] + (1 - decay) * means[name] for name in averages}
 
 
-def make_lecam(config: ConfigDict) -> Lecam | None:
+def make_lecam(config: fields.Lecam) -> Lecam | None:
     """Reads `config.lecam`; None if it is off."""
     return Lecam(config.weight, config.decay, config.start) if config.weight else None

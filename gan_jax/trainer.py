@@ -14,13 +14,13 @@ import time
 from typing import Any, NamedTuple
 
 import jax
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import config as config_lib
-from gan_jax import data, observers, paths, report, runners, schema, tasks
+from gan_jax import data, fields, observers, paths, report, runners, schema, tasks
 from gan_jax.data import feeds, looks, summary, views
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.processes import cluster
 from gan_jax.processes.interrupts import Interrupts
 from gan_jax.records import recorder, workdirs
@@ -44,7 +44,7 @@ class NonFiniteError(Exception):
 class Run(NamedTuple):
     """State that the parts of the loop share."""
 
-    config: ConfigDict
+    config: Config
     workdir: Path
     task: Task
     runner: runners.Runner
@@ -64,7 +64,7 @@ Watch = Callable[[int, Mapping[str, Any]], Any]
 
 
 def train(
-    config: ConfigDict,
+    config: Config,
     workdir: Path,
     *,
     overwrite: bool,
@@ -74,7 +74,7 @@ def train(
     """Trains `config` in `workdir`, from the start or from its newest whole checkpoint.
 
     Args:
-      config: complete, as `gan_jax.experiments.load` returns it.
+      config: complete, as `gan_jax.config.experiments.load` returns it.
       workdir: the run's folder; see `gan_jax.records.workdirs`.
       command: how a user would resume this run; shown when it is interrupted.
       watch: called after every `log_every` steps; if it returns True, the run is interrupted.
@@ -106,7 +106,7 @@ def train(
 
 
 @contextlib.contextmanager
-def _claimed(config: ConfigDict, workdir: Path, overwrite: bool) -> Iterator[Checkpoints]:
+def _claimed(config: Config, workdir: Path, overwrite: bool) -> Iterator[Checkpoints]:
     """The run's folder: it is this run's, all processes see it, and no other run writes to it.
 
     What is opened last is closed first: checkpoints, with a save that is under way, before the lock
@@ -132,7 +132,7 @@ class Parts(NamedTuple):
     observers: tuple[observers.Observer, ...]
 
 
-def _prepare(config: ConfigDict) -> Parts:
+def _prepare(config: Config) -> Parts:
     """Makes the parts: what is wrong with a config is known before an old run is deleted."""
     dataset = data.load(config.data)
     tasks.check(config, dataset)
@@ -149,7 +149,7 @@ def _prepare(config: ConfigDict) -> Parts:
 
 @contextlib.contextmanager
 def _opened(
-    config: ConfigDict, workdir: Path, parts: Parts, checkpoints: Checkpoints, watch: Watch | None
+    config: Config, workdir: Path, parts: Parts, checkpoints: Checkpoints, watch: Watch | None
 ) -> Iterator[Run]:
     """The run with its records, its place on the terminal, and the signals that interrupt it.
 
@@ -181,15 +181,15 @@ def _opened(
         yield run
 
 
-def _agree(config: ConfigDict, workdir: Path, overwrite: bool) -> None:
+def _agree(config: Config, workdir: Path, overwrite: bool) -> None:
     """Refuses processes that were started for different things."""
-    fields = config_lib.leaves(config) - set(paths.FIELDS)
-    facts = {f'config.{field}': config_lib.get(config, field) for field in sorted(fields)}
+    names = fields.leaves(config) - set(paths.FIELDS)
+    facts = {f'config.{name}': fields.get(config, name) for name in sorted(names)}
     facts |= {f'the version of {name}': version for name, version in workdirs.versions().items()}
     cluster.agree(facts | {'--workdir': str(workdir), '--overwrite': overwrite})
 
 
-def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) -> bool:
+def _is_finished(config: Config, workdir: Path, checkpoints: Checkpoints) -> bool:
     """Whether the last step is saved, whole, and the report was written after it."""
     checkpoints.latest_meta()  # sets damaged steps aside
     step = max(checkpoints.steps(), default=0)
@@ -200,7 +200,7 @@ def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) ->
     return report_file.stat().st_mtime >= saved
 
 
-def _finished(config: ConfigDict, workdir: Path, steps: int) -> str:
+def _finished(config: Config, workdir: Path, steps: int) -> str:
     line = f'{workdir} is finished: {steps:,} steps; see {workdir}/report.html'
     if workdirs.has_schedule(config):
         return line
@@ -209,7 +209,7 @@ def _finished(config: ConfigDict, workdir: Path, steps: int) -> str:
     return f'{line}; to train longer: {longer}'
 
 
-def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
+def _recorder(config: Config, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
     if not cluster.is_first():
         return Onlooker()
     return Recorder(
@@ -221,7 +221,7 @@ def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recor
     )
 
 
-def _images_per_step(config: ConfigDict) -> int:
+def _images_per_step(config: Config) -> int:
     return config.batch_size * len(tasks.draws(config))
 
 

@@ -87,7 +87,7 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
             'seed': seed,
             'evaluate.balance': 1,
             'evaluate.every': EVERY,
-            'evaluate.figures': FIGURES,
+            'evaluate.metrics': FIGURES,
             'evaluate.num_samples': MEASURED,
             'evaluate.best': DISTANCE,
             'keep': 1,

@@ -68,7 +68,7 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
             'sample_every': EVERY,
             'evaluate.balance': 0,
             'evaluate.every': EVERY * 64 / number,
-            'evaluate.figures': ('frechet', 'classes'),
+            'evaluate.metrics': ('frechet', 'classes'),
             'evaluate.best': CHOSEN_BY,
             'evaluate.num_samples': 1_000,
         },

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from gan_jax import config as config_lib
-from gan_jax import experiments
+from gan_jax.config import experiments
 from gan_jax.errors import UserError
 
 Row = dict[str, Any]  # a line of the table, by column; None is an empty cell

@@ -12,7 +12,8 @@ import numpy as np
 import optax
 
 from gan_jax import config as base
-from gan_jax import experiments, ops
+from gan_jax import ops
+from gan_jax.config import experiments
 from gan_jax.pretrained import frozen
 from gan_jax.tasks import shared
 from gan_jax.types import Batch, DataSpec, Pair

@@ -10,8 +10,9 @@ import zipfile
 from absl import flags as absl_flags
 import pytest
 
-from gan_jax import cli, experiments, paths
+from gan_jax import cli, paths
 from gan_jax.cli import flags
+from gan_jax.config import experiments
 from gan_jax.errors import UserError
 from tests.cli.commands_test import fails
 

@@ -127,7 +127,7 @@ CONFIG = {
     'gen.net': {'name': 'dcgan', 'width': 'x'},
     'gen.net.name': ['mlp'],
     'data.path': 'a\nb',
-    'evaluate.figures': [1],
+    'evaluate.metrics': [1],
     'evaluate.best': 'nothing',
     'augment': 'nothing',
     'no_such_field': 1,

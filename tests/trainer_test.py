@@ -433,7 +433,7 @@ def test_another_config_is_refused_by_field_unless_overwritten(case, finished, t
 
 _OTHER_NET = {
     'evaluate.every': 1.0,
-    'evaluate.figures': ('classes',),
+    'evaluate.metrics': ('classes',),
     'evaluate.best': 'cat_share',  # of another net than these images have
 }
 

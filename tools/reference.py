@@ -13,10 +13,9 @@ import re
 from absl import flags as absl_flags
 
 import gan_jax
-from gan_jax import cli, nets
-from gan_jax import config as config_lib
+from gan_jax import cli, fields, nets
+from gan_jax.cli import config as config_command
 from gan_jax.cli import list as list_command
-from gan_jax.cli import meanings
 
 FOLDER = Path(__file__).parents[1] / 'docs' / 'reference'
 ELSEWHERE = 'studies', 'data sets', 'feature nets', 'figures'  # these have pages of their own
@@ -36,8 +35,8 @@ def commands() -> str:
     parts = [
         '# Commands\n',
         '`gan-jax COMMAND --help` says the same. `python train.py` is `gan-jax train`.\n',
-        'A command with `--config=NAME[:PRESET]` takes any [field](config.md) as `--config.FIELD=VALUE`.'
-        ' NAME is an [experiment](choices.md), or a file of yours.\n',
+        'A command with `--config=NAME[:PRESET]` takes any [field](config.md) as'
+        ' `--config.FIELD=VALUE`. NAME is an [experiment](choices.md), or a file of yours.\n',
     ]
     for name in cli.COMMANDS:
         command = cli.module(name)
@@ -66,14 +65,15 @@ def _flags(command: object) -> str:
 def config() -> str:
     """Every field of a config."""
     groups: dict[str, list[Sequence[str]]] = {}
-    for path, meaning in meanings.of_fields().items():
-        rule = config_lib.rules()[path]
-        cells = [f'`{path}`', _kind(rule.like), _value(rule.like), _range(rule), meaning]
+    for path, field in fields.FIELDS.items():
+        only = ', '.join(f'`{need}`' for need in field.needs)
+        meaning = f'{field.meaning}; only with {only}' if only else field.meaning
+        cells = [f'`{path}`', _kind(field.default), _value(field.default), _range(field), meaning]
         groups.setdefault(path.rpartition('.')[0], []).append(cells)
     head = ['field', 'type', 'default', 'may be', 'meaning']
     parts = [
         '# Fields of a config\n',
-        'Set any of them with `--config.FIELD=VALUE`. The defaults are those of `gan_jax.config`;'
+        'Set any of them with `--config.FIELD=VALUE`. The defaults are those of `gan_jax.fields`;'
         ' `gan-jax config --config=NAME` shows what an experiment changes.\n',
     ]
     for group, rows in groups.items():
@@ -89,12 +89,12 @@ def _value(value: object) -> str:
     return f'`{value!r}`'
 
 
-def _range(rule: config_lib.Rule) -> str:
-    if rule.options:
-        return ', '.join(f'`{choice}`' for choice in rule.options)
-    if isinstance(rule.like, bool | tuple | str):
+def _range(field: fields.Field) -> str:
+    if field.options:
+        return ', '.join(f'`{choice}`' for choice in field.choices() if choice)
+    if isinstance(field.default, bool | tuple | str):
         return ''
-    found = re.search(r'at least (.*) and (below|at most) (.*)', str(rule))
+    found = re.search(r'at least (.*) and (below|at most) (.*)', str(field))
     assert found  # as of every number
     return f'{found[1]} to {"below " * (found[2] == "below")}{found[3]}'
 
@@ -106,7 +106,7 @@ def _nets() -> Iterator[str]:
         yield f'Fields of the {words}, `--config.{role}.net.FIELD=VALUE`.\n'
         rows = []
         for name in nets.of_role(role):
-            said = meanings.of_net(name, role)
+            said = config_command.meanings(name, role)
             for field, usual in nets.fields(name, role).items():
                 cells = [f'`{name}`', f'`{field}`', _kind(usual), _value(usual), said[field]]
                 rows.append(cells)

@@ -26,13 +26,13 @@ class Length(NamedTuple):
     """Lengths of sentences.
 
     Attributes:
-      count: the sentences.
+      sentences: how many there are.
       words: all words in them.
       median: words in a sentence.
       long: share of the sentences with more than `LONG` words.
     """
 
-    count: int
+    sentences: int
     words: int
     median: float
     long: float
@@ -69,7 +69,7 @@ def main(argv: list[str]) -> None:
     for name, group in [*((str(path), [path]) for path in paths), ('all', paths)]:
         found = measure(group)
         print(
-            f'{name}: {found.count} sentences, {found.words:,} words, median {found.median:g},'
+            f'{name}: {found.sentences} sentences, {found.words:,} words, median {found.median:g},'
             f' {found.long:.1%} over {LONG}'
         )
 

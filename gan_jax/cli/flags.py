@@ -15,7 +15,7 @@ from typing import NamedTuple
 from absl import flags as absl_flags
 from ml_collections import ConfigDict
 
-from gan_jax import files, paths
+from gan_jax import fields, files, paths
 from gan_jax.errors import UserError, nearest
 
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
@@ -67,7 +67,7 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         source, argv = _take_config(argv)
         saved = None if source else getattr(command, 'saved_config', lambda argv: None)(argv)
         if saved is None:
-            from gan_jax import experiments
+            from gan_jax.config import experiments
 
             source = source or command.DEFAULT_CONFIG
             saved = experiments.load(source)
@@ -103,9 +103,7 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
 def _meant(word: str, values: absl_flags.FlagValues) -> str:
     """The flag that was meant, which may be a field of the config."""
     if 'config' in values:
-        from gan_jax import config as config_lib
-
-        for field in sorted(config_lib.leaves(values['config'].value), key=len):
+        for field in sorted(fields.leaves(values['config'].value), key=len):
             if field.rpartition('.')[2] == word:
                 return f'did you mean --config.{field}?'
     return nearest(word, [flag for flag in values if '.' not in flag])
@@ -153,15 +151,14 @@ def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list
     """Defines a flag for each field of the config that `argv` sets."""
     from ml_collections import config_flags
 
-    from gan_jax import experiments
+    from gan_jax.config import experiments
 
     for word in argv:
         if match := _NET.match(word):  # another net has other fields
             experiments.take_net(config, match[1], match[2])
-    known = experiments.fields(config)
     for word in argv:
         if match := _FIELD.match(word):
-            experiments.refuse_field(config, match[1], known)
+            experiments.refuse_field(config, match[1])
     try:
         config_flags.DEFINE_config_dict(
             'config', config, flag_values=values, sys_argv=['', *argv], help_string=''
@@ -181,11 +178,7 @@ def _explained(error: absl_flags.Error) -> UserError:
 
 def _rule(flag: str) -> str:
     """What a field of a config may be; '' of another flag."""
-    if not flag.startswith('config.'):
-        return ''
-    from gan_jax import config as config_lib
-
-    return str(config_lib.rules().get(flag.removeprefix('config.'), ''))
+    return str(fields.FIELDS.get(flag.removeprefix('config.'), ''))
 
 
 def _take_config(argv: list[str]) -> tuple[str, list[str]]:

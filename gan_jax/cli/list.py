@@ -29,7 +29,8 @@ def main(invocation: Invocation) -> None:
 
 
 def sections() -> Iterator[tuple[str, Mapping[str, str]]]:
-    from gan_jax import augment, data, experiments, files, losses, nets, penalties, tasks
+    from gan_jax import augment, data, files, losses, nets, penalties, tasks
+    from gan_jax.config import experiments
     from gan_jax.evaluation import figures
     from gan_jax.pretrained import features
 

@@ -51,7 +51,8 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Trains."""
-    from gan_jax import experiments, trainer
+    from gan_jax import trainer
+    from gan_jax.config import experiments
     from gan_jax.processes import cluster, startup
 
     startup.prepare(alone=False)

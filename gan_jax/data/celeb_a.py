@@ -10,7 +10,6 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 import zipfile
 
-from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
@@ -18,6 +17,7 @@ from gan_jax.data import cache, datasets, decode, downloads, from_files, image_f
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import LeftOut
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ FILES = {  # name -> place in Google Drive and sha256, as tensorflow-datasets ha
 }
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """Shapes and counts of the set, known without its files."""
     from_files.side(config)
     whole = COUNTS.get(config.split, COUNTS['all'])
@@ -56,7 +56,7 @@ def spec(config: ConfigDict) -> DataSpec:
     return DataSpec(shape, 2 if config.attribute else 0, config.num_examples or whole)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """CelebA, [size, size, 3]; splits train, validation and test as published, and all.
 
     Of each image, 178x218, the centred square of `config.crop` pixels is kept. 0, the default,

@@ -11,11 +11,11 @@ import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import cache, parallel, png
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import Batch, DataSpec
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Part(NamedTuple):
 
 
 def load_prepared(
-    config: ConfigDict,
+    config: Data,
     prepared: Prepared,
     parts: Mapping[str, Part] = MappingProxyType({}),
     panels: int = 1,
@@ -222,21 +222,19 @@ def load_prepared(
     )
 
 
-def seen_shape(
-    config: ConfigDict, stored: tuple[int, int, int], panels: int
-) -> tuple[int, int, int]:
+def seen_shape(config: Data, stored: tuple[int, int, int], panels: int) -> tuple[int, int, int]:
     """(H, W, C) of what training sees of stored images, which are `config.jitter` pixels larger."""
     height, width, channels = stored
     return height - config.jitter, width - panels * config.jitter, channels
 
 
-def stored_shape(config: ConfigDict, spec: DataSpec) -> tuple[int, int, int]:
+def stored_shape(config: Data, spec: DataSpec) -> tuple[int, int, int]:
     """(H, W, C) of the stored images of which training sees what `spec` says."""
     height, width, channels = spec.image_shape
     return height + config.jitter, width + spec.panels * config.jitter, channels
 
 
-def subset(config: ConfigDict, count: int) -> np.ndarray:
+def subset(config: Data, count: int) -> np.ndarray:
     """Which of a set's `count` examples are used, int64, ascending.
 
     A smaller subset of the same `subset_seed` is part of every larger one, so that a study of

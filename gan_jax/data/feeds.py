@@ -13,13 +13,13 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import cache
 from gan_jax.data import order as order_lib
 from gan_jax.data.datasets import Dataset, stored_shape
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.types import Batch, DataSpec
 
 FEEDS = 'auto', 'resident', 'stream'
@@ -42,7 +42,7 @@ class Feed(NamedTuple):
 
 
 def make_feed(
-    dataset: Dataset, config: ConfigDict, draws: Sequence[str], share: slice = slice(None)
+    dataset: Dataset, config: Config, draws: Sequence[str], share: slice = slice(None)
 ) -> Feed:
     """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
 
@@ -65,7 +65,7 @@ def make_feed(
 
 
 def describe(
-    spec: DataSpec, config: ConfigDict, draws: Sequence[str]
+    spec: DataSpec, config: Config, draws: Sequence[str]
 ) -> tuple[Any, Callable[[Any, Any], Batch[jax.Array]], Any]:
     """`data`, `gather` and an item of the feed for such data, as shapes: without an image."""
     stored = stored_shape(config.data, spec)
@@ -80,7 +80,7 @@ def describe(
     return batch(spec.num_examples), _take, jax.ShapeDtypeStruct(lead, np.int32)
 
 
-def _kind(config: ConfigDict, spec: DataSpec) -> str:
+def _kind(config: Config, spec: DataSpec) -> str:
     kind = config.data.feed
     if kind not in FEEDS:
         raise UserError(f'config.data.feed={kind!r} must be one of {", ".join(FEEDS)}.')

@@ -8,12 +8,12 @@ import dataclasses
 import math
 from typing import NamedTuple
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import cache, parallel
 from gan_jax.data.datasets import CHUNK, Dataset, Source
 from gan_jax.errors import UserError
+from gan_jax.fields import Labels
 from gan_jax.types import Batch
 
 MODES = 'balanced', 'uniform', 'first'
@@ -27,7 +27,7 @@ class Budget(NamedTuple):
     validation: np.ndarray  # [v], kept from it to choose settings, or when to stop
 
 
-def restrict(dataset: Dataset, config: ConfigDict) -> Dataset:
+def restrict(dataset: Dataset, config: Labels) -> Dataset:
     """The set with the labels that training may see, as its fingerprint says.
 
     Args:
@@ -48,7 +48,7 @@ def restrict(dataset: Dataset, config: ConfigDict) -> Dataset:
     return _with_labels(dataset, shown, chosen if config.alone else np.arange(len(labels)))
 
 
-def validation(dataset: Dataset, config: ConfigDict) -> Dataset:
+def validation(dataset: Dataset, config: Labels) -> Dataset:
     """The labelled images of the budget that training does not get the labels of.
 
     Raises:
@@ -62,7 +62,7 @@ def validation(dataset: Dataset, config: ConfigDict) -> Dataset:
     return _with_labels(dataset, labels, draw(labels, dataset.class_names, config).validation)
 
 
-def draw(labels: np.ndarray, class_names: tuple[str, ...], config: ConfigDict) -> Budget:
+def draw(labels: np.ndarray, class_names: tuple[str, ...], config: Labels) -> Budget:
     """Chooses the budget.
 
     In an order that does not depend on the labels: that of the set for the mode 'first', else a
@@ -125,7 +125,7 @@ def _check_labels(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
 
 
 def _balanced(
-    labels: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], config: ConfigDict
+    labels: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], config: Labels
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first ones of each class in the order, for training and then for validation."""
     num_classes = len(class_names)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import hashlib
 from typing import Any
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import duplicates, from_files
 from gan_jax.data.datasets import CHUNK, Dataset
+from gan_jax.fields import Data
 from gan_jax.types import Batch
 
 
@@ -57,7 +57,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     )
 
 
-def warnings(dataset: Dataset, config: ConfigDict) -> Iterator[str]:
+def warnings(dataset: Dataset, config: Data) -> Iterator[str]:
     """What a user should know before training on a set: few images, none held out."""
     count = dataset.spec.num_examples
     if count < config.enough:

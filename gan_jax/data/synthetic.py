@@ -2,11 +2,11 @@
 
 import hashlib
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data.datasets import Dataset, Source, stored_shape
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import Batch, DataSpec
 
 NUM_EXAMPLES = 10_000
@@ -14,7 +14,7 @@ POOL = 512  # different images; the set repeats them
 NUM_CLASSES = 10
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """Colour images of `image_size` pixels a side, two side by side for pairs; ten classes in turn.
 
     Raises:
@@ -28,14 +28,14 @@ def spec(config: ConfigDict) -> DataSpec:
     return DataSpec((side, panels * side, 3), NUM_CLASSES, count, panels)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """The set of `config.data`."""
     if config.path:
         raise UserError(f'config.data.path={config.path!r} must be empty for the synthetic set')
     return make(spec(config), config)
 
 
-def make(like: DataSpec, config: ConfigDict) -> Dataset:
+def make(like: DataSpec, config: Data) -> Dataset:
     """Random pixels of the shape and number of the set that `config.data` names, as it."""
     return Dataset(
         name=config.name,

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import rng
 from gan_jax.data import views
 from gan_jax.data.datasets import Dataset
+from gan_jax.fields import Config, Data
 from gan_jax.states import Contest, GanState
 from gan_jax.types import Batch
 
@@ -40,7 +40,7 @@ def auc(real_logits: np.ndarray, fake_logits: np.ndarray) -> float:
 def observer(
     contest: Contest,
     datasets: Mapping[str, Dataset],
-    config: ConfigDict,
+    config: Config,
     place: Callable[[Any], Any],
 ) -> Callable[[GanState], dict[str, float]]:
     """A function of the state: the AUC on each of the sets, by name.
@@ -83,7 +83,7 @@ def observer(
     return measure
 
 
-def _sample(dataset: Dataset, config: ConfigDict) -> Batch[np.ndarray]:
+def _sample(dataset: Dataset, config: Data) -> Batch[np.ndarray]:
     """The same images whatever the run's seed is, so that runs can be compared."""
     count = len(dataset.source)
     order = np.random.Generator(np.random.PCG64(0)).permutation(count)

@@ -181,7 +181,7 @@ _GRAIN = {
 }
 _CLASSES = {key: metric for net in features.NETS.values() for key, metric in net.metrics.items()}
 
-# By what `config.evaluate.figures` calls them.
+# By what `config.evaluate.metrics` calls them.
 FIGURES: Mapping[str, Measurement] = {
     'frechet': Measurement(frechet, {'frechet': _distance('Frechet distance', '{:.4g}')}),
     'kid': Measurement(kid, {'kid': _distance('Kernel distance', '{:.3g}')}),

@@ -11,7 +11,6 @@ import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import paths
@@ -20,6 +19,7 @@ from gan_jax.data.datasets import Dataset
 from gan_jax.evaluation import distances, figures, scores
 from gan_jax.evaluation import sets as image_sets
 from gan_jax.evaluation.sets import ImageSet, Measured, Reference
+from gan_jax.fields import Data
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.states import GanState, Translator
 
@@ -41,7 +41,7 @@ class Pairs:
 
     split: str  # TRAIN, HELD_OUT or OTHER
     dataset: Dataset  # of both panels side by side
-    config: ConfigDict  # the `config.data` it was loaded by
+    config: Data  # the `config.data` it was loaded by
     count: int  # how many of them, from the first on
 
     def name(self) -> str:
@@ -77,7 +77,7 @@ def translating(translator: Translator, state: GanState) -> Translate:
 def score(
     translate: Translate,
     pairs: Iterable[tuple[np.ndarray, np.ndarray]],
-    config: ConfigDict,
+    config: Data,
     mean: np.ndarray | None = None,
 ) -> Scored:
     """Translates inputs one by one, and compares with their photos.
@@ -112,7 +112,7 @@ def reference(pairs: Pairs, net: FeatureNet) -> Reference:
 def observer(
     translator: Translator,
     sets: Mapping[str, Pairs],
-    config: ConfigDict,
+    config: Data,
     net: FeatureNet | None,
     only: Sequence[str],
 ) -> Callable[[GanState], dict[str, float]]:
@@ -163,7 +163,7 @@ def distance(made: np.ndarray, photo: np.ndarray) -> float:
     return float(own / distances.within(photo).mean)
 
 
-def edges_of(given: np.ndarray, config: ConfigDict) -> np.ndarray:
+def edges_of(given: np.ndarray, config: Data) -> np.ndarray:
     """The edges of an input, bool [H, W]: of edges themselves, else Canny's."""
     if config.input == 'canny':
         return given[..., 0] > 127
@@ -171,7 +171,7 @@ def edges_of(given: np.ndarray, config: ConfigDict) -> np.ndarray:
 
 
 def _scores(
-    candidates: Mapping[str, np.ndarray], given: np.ndarray, photo: np.ndarray, config: ConfigDict
+    candidates: Mapping[str, np.ndarray], given: np.ndarray, photo: np.ndarray, config: Data
 ) -> dict[str, dict[str, float]]:
     """The scores of each candidate for a pair."""
     edges, thresholds = edges_of(given, config), inputs.thresholds(config.canny)

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from ml_collections import ConfigDict
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -17,6 +16,7 @@ from gan_jax.data import cache, decode, image_files, parallel, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import birthday, distances, spectrum
+from gan_jax.fields import Data
 from gan_jax.pretrained.feature_net import FeatureNet, Outputs
 from gan_jax.types import Batch
 
@@ -47,7 +47,7 @@ class ImageSet(NamedTuple):
         }
 
 
-def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> ImageSet:
+def of_dataset(dataset: Dataset, config: Data, role: str, limit: int) -> ImageSet:
     """A data set as training sees it, without chance: the middle of each stored image.
 
     Args:
@@ -64,7 +64,7 @@ def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> I
     return ImageSet(name, role, dataset.fingerprint, count, image, config.flip)
 
 
-def others(dataset: Dataset, config: ConfigDict) -> ImageSet:
+def others(dataset: Dataset, config: Data) -> ImageSet:
     """The images a run's samples are measured against: images held out from it, else its own.
 
     Raises:

@@ -6,9 +6,9 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Config
 from gan_jax.layers import Kind as Kind
 from gan_jax.layers import Net as Net
 from gan_jax.nets import (
@@ -77,13 +77,13 @@ def check_fields(role: str, net: Mapping[str, Any]) -> None:
     _own_fields(f'config.{role}.net', role, net)
 
 
-def looked_through(config: ConfigDict) -> set[str]:
+def looked_through(config: Config) -> set[str]:
     """The trained nets whose maps a run is trained by, by their names in `pretrained`.
 
     What they say of its samples is no judgement: these were made to please them.
     """
     own = config.disc.net
-    found = {own.frozen} if 'frozen' in own else set()
+    found = {getattr(own, 'frozen', '')} - {''}
     if of_role('disc')[own.name].takes_maps or config.translation.perceptual:
         found.add(config.translation.frozen)
     return found

@@ -16,7 +16,7 @@ import jax
 from ml_collections import ConfigDict
 
 from gan_jax import config as config_lib
-from gan_jax import data, files, nets, schema
+from gan_jax import data, fields, files, nets, schema
 from gan_jax.errors import UserError
 from gan_jax.schema import Count, Positive, Range, Share, Side
 
@@ -29,11 +29,7 @@ CONTENT = (
 )  # fmt: skip
 
 # None of these changes what a step computes, so a resumed run may have others.
-MAY_CHANGE = frozenset(
-    ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
-    + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.input_path', 'data.feed')
-    + ('data.added', 'data.enough', 'evaluate.balance', 'evaluate.every', 'evaluate.weights')
-)
+MAY_CHANGE = frozenset(name for name, field in fields.FIELDS.items() if field.may_change)
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 
 
@@ -212,8 +208,7 @@ def changed_field(
     """
     saved = load_config(workdir)
 
-    fields = config_lib.leaves(config) | config_lib.leaves(saved)
-    fixed = {field for field in fields if field not in may_change}
+    fixed = (fields.leaves(config) | fields.leaves(saved)).difference(may_change)
     if has_schedule(saved):
         fixed.add('steps')
     for field in sorted(fixed):
@@ -225,12 +220,12 @@ def changed_field(
 
 def has_schedule(config: ConfigDict) -> bool:
     """Whether what a step computes depends on how many there will be."""
-    return any(config_lib.get(config, field) != 'constant' for field in _SCHEDULES)
+    return any(fields.get(config, field) != 'constant' for field in _SCHEDULES)
 
 
 def _value(config: ConfigDict, field: str) -> Any:
     try:
-        value = config_lib.get(config, field)
+        value = fields.get(config, field)
     except (KeyError, AttributeError):
         return None
     return list(value) if isinstance(value, tuple) else value  # JSON has no tuples
@@ -251,30 +246,32 @@ def load_config(workdir: Path) -> ConfigDict:
 def to_config(stored: Mapping[str, Any], path: Path) -> ConfigDict:
     """A config as it was before it became JSON, each field with a value that it may have.
 
-    Fields that did not exist when it was written have their defaults, as they had no effect.
+    Fields that did not exist when it was written have their defaults, as they had no effect, and
+    so have those that do nothing.
 
     Raises:
       UserError: a field does not exist, or may not have its value.
     """
-    from gan_jax import experiments
+    from gan_jax.config import experiments
 
-    config, given = config_lib.default(), dict(_leaves(stored, config_lib.groups()))
-    rules = config_lib.rules()
+    config = fields.default()
+    given = {fields.RENAMED.get(k, k): v for k, v in _leaves(stored, fields.GROUPS)}
     try:
         for role in ('gen', 'disc'):
             start = f'{role}.net.'
             own = {f[len(start) :]: v for f, v in given.items() if f.startswith(start)}
             net = {'name': config[role].net.name, **own}
-            config_lib.check(f'{start}name', net['name'], rules[f'{start}name'])
+            fields.FIELDS[f'{start}name'].check(f'{start}name', net['name'])
             nets.check_fields(role, net)
             config[role].net = ConfigDict(net)
-        for field, value in given.items():
-            if field not in rules and '.net.' not in field:
-                raise UserError(f'config.{field}: there is no such field')
-            if field in rules:
-                config_lib.check(field, value, rules[field])
-                value = type(rules[field].like)(value)
-                config.update_from_flattened_dict({field: value})
+        for name, value in given.items():
+            if field := fields.FIELDS.get(name):
+                field.check(name, value)
+                config.update_from_flattened_dict({name: type(field.default)(value)})
+            elif '.net.' not in name:
+                raise UserError(f'config.{name}: there is no such field')
+        for name, _ in fields.idle(config):
+            config.update_from_flattened_dict({name: fields.FIELDS[name].default})
         config_lib.validate_names(config)
     except UserError as error:
         raise UserError(f'{path}: {error}; restore it, or train anew') from None

@@ -12,15 +12,13 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 
 from gan_jax import augment, images, losses, nets, optimizers, penalties, rng
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.states import GanState, Metrics, NetState, Task
 from gan_jax.tasks import latents, shared
 from gan_jax.types import Batch, DataSpec, Pair
-
-_FIXED = {'disc.ema_decay': 0.0}  # no images and no classes are made by the discriminator
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,7 +36,7 @@ class Recipe(shared.Recipe):
     share_latent: bool  # as in the config
 
 
-def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
+def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
@@ -53,19 +51,17 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     )
 
 
-def draws(config: ConfigDict) -> tuple[str, ...]:
+def draws(config: Config) -> tuple[str, ...]:
     """A batch for each update of the discriminator."""
     return ('in_turn',) * config.disc_steps
 
 
-def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Recipe:
+def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe:
     """Reads the config into a Recipe.
 
     Raises:
       UserError: a field has a value that this task does nothing with.
     """
-    shared.refuse(config, _FIXED)
-    weights = config.penalties.to_dict()
     modules = _modules(config, spec, axis_name)
     _refuse_penalties(config, modules.disc)
     return Recipe(
@@ -76,7 +72,11 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
             disc=optimizers.make(config.disc.optimizer, config.steps * config.disc_steps),
         ),
         loss=losses.make(config.loss, config.label_smoothing, modules.disc.judges()),
-        penalties=tuple((penalties.PENALTIES[n], w) for n, w in weights.items() if w),
+        penalties=tuple(
+            (penalty, weight)
+            for name, penalty in penalties.PENALTIES.items()
+            if (weight := config.penalties[name])
+        ),
         penalty_every=config.penalty_every,
         lecam=penalties.make_lecam(config.lecam),
         ada=augment.make_ada(config.ada, config.batch_size * config.disc_steps),
@@ -85,16 +85,16 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     )
 
 
-def _refuse_penalties(config: ConfigDict, disc: nets.Net) -> None:
-    for name, weight in config.penalties.items():
-        if weight and not disc.penalties:
+def _refuse_penalties(config: Config, disc: nets.Net) -> None:
+    for name in penalties.PENALTIES:
+        if (weight := config.penalties[name]) and not disc.penalties:
             raise UserError(
                 f'config.penalties.{name}={weight}: the net {config.disc.net.name} of'
                 ' config.disc.net takes no gradient penalty; set it to 0'
             )
 
 
-def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
+def _modules(config: Config, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
     num_classes = spec.num_classes if config.conditional else 0
 
     def module(role: str, kind: nets.Kind) -> nets.Net:

@@ -17,11 +17,11 @@ import chex
 import jax
 from jax.nn import logsumexp, sigmoid, softplus
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import optax
 
 from gan_jax import images, nets, optimizers, rng
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.states import GanState, Metrics, NetState, Part, Task
 from gan_jax.tasks import latents, shared
 from gan_jax.types import Batch, DataSpec, Pair
@@ -29,7 +29,6 @@ from gan_jax.types import Batch, DataSpec, Pair
 POOLS = {'all': 'in_turn', 'rest': 'unlabelled'}  # by config.semisupervised.unlabelled
 
 # Fields that other tasks have, and the only value that means something here.
-_FIXED = {'loss': 'non_saturating', 'label_smoothing': 0.0, 'disc_steps': 1, 'conditional': False}
 
 
 class Turn(NamedTuple):
@@ -52,7 +51,7 @@ class Recipe(shared.Recipe):
     share_latent: bool  # whether the generator's update is on the images that the discriminator saw
 
 
-def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
+def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
@@ -75,12 +74,12 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     )
 
 
-def draws(config: ConfigDict) -> tuple[str, ...]:
+def draws(config: Config) -> tuple[str, ...]:
     """A labelled and an unlabelled batch."""
     return 'labelled', POOLS[config.semisupervised.unlabelled]
 
 
-def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Recipe:
+def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe:
     """Reads the config into a Recipe.
 
     Raises:
@@ -122,8 +121,7 @@ def _separate(batches: Sequence[str]) -> tuple[Turn, ...]:
     )
 
 
-def _refuse(config: ConfigDict, spec: DataSpec) -> None:
-    shared.refuse(config, _FIXED | shared.of_adversarial(config))
+def _refuse(config: Config, spec: DataSpec) -> None:
     own = config.semisupervised
     if not any(own[name] for name in DISC_TERMS):
         names = ', '.join(DISC_TERMS)
@@ -142,7 +140,7 @@ def _refuse(config: ConfigDict, spec: DataSpec) -> None:
         )
 
 
-def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
+def _modules(config: Config, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
     module = functools.partial(shared.module, config=config, spec=spec, axis_name=axis_name)
     return Pair(
         gen=module('gen', kind=nets.Kind.LATENT, num_classes=0),

@@ -11,11 +11,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import optax
 
 from gan_jax import augment, images, nets, rng
-from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.states import Contest, GanState, NetState, Part, Sampler
 from gan_jax.tasks import latents
 from gan_jax.types import Batch, DataSpec, Pair
@@ -41,7 +40,7 @@ class Recipe:
 R = TypeVar('R', bound=Recipe)
 
 
-def common(config: ConfigDict, modules: Pair[nets.Net], axis_name: str | None) -> dict[str, Any]:
+def common(config: Config, modules: Pair[nets.Net], axis_name: str | None) -> dict[str, Any]:
     """The fields of a `Recipe` but the optimizers, from the config."""
     return dict(
         nets=modules,
@@ -56,7 +55,7 @@ def common(config: ConfigDict, modules: Pair[nets.Net], axis_name: str | None) -
 
 def module(
     role: str,
-    config: ConfigDict,
+    config: Config,
     spec: DataSpec,
     axis_name: str | None,
     *,
@@ -78,28 +77,6 @@ def module(
         axis_name=axis_name,
         batch_norm=config.batch_norm,
     )
-
-
-def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
-    """Refuses fields that have other values than the task knows.
-
-    Args:
-      fixed: fields of other tasks, and the only value of each that means something in this one.
-
-    Raises:
-      UserError: a field has another value.
-    """
-    for field, value in fixed.items():
-        group, _, name = field.rpartition('.')
-        given = (config[group] if group else config)[name]
-        if given != value:
-            raise UserError(f'config.{field}={given}: config.task={config.task} knows only {value}')
-
-
-def of_adversarial(config: ConfigDict) -> dict[str, float]:
-    """Penalties and what adapts, off: all that only the task `adversarial` knows."""
-    off = [f'penalties.{name}' for name in config.penalties] + ['ada.target', 'lecam.weight']
-    return dict.fromkeys(off, 0.0)
 
 
 def _noise_schedule(
@@ -326,13 +303,14 @@ def make_sampler(latent: latents.Latent, generator: nets.Net) -> Sampler:
     )
 
 
-def make_part(config: ConfigDict, latent: latents.Latent, generator: nets.Net) -> Part:
+def make_part(config: Config, latent: latents.Latent, generator: nets.Net) -> Part:
     """The generator of a latent, and of a class if it has some: float32 [N, H, W, C] in [0, 1].
 
-    Where latents lie around centres, which a caller could not draw, it takes a seed in their place.
+    Where the prior is a mixture, whose latents a caller could not draw, it takes a seed in their
+    place.
     """
     low, high = generator.pixel_range
-    mixed = bool(config.latent_mixture.centres)
+    mixed = bool(config.latent_mixture.components)
 
     def call(variables: Any, start: jax.Array, *label: jax.Array) -> jax.Array:
         z = latent(jax.vmap(jax.random.key)(start)) if mixed else start
@@ -389,7 +367,7 @@ def make_contest(
     return contest
 
 
-def inspect(config: ConfigDict, batch: Batch[jax.Array], noise: bool = True) -> jax.Array:
+def inspect(config: Config, batch: Batch[jax.Array], noise: bool = True) -> jax.Array:
     """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8.
 
     An adaptive augmentation is shown as often as it may get.

@@ -19,20 +19,19 @@ import chex
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import images, losses, nets, optimizers, rng
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.pretrained import perceptual
 from gan_jax.states import GanState, Metrics, NetState, Part, Task, Translator
 from gan_jax.tasks import shared
 from gan_jax.types import Batch, DataSpec, Pair
 
-MOMENTS = 'image', 'running'
+BATCH_STATISTICS = 'image', 'running'
 
 # Fields that other tasks have, and the only value that means something here.
-_FIXED = {'disc_steps': 1, 'conditional': False, 'share_latent': True, 'disc.ema_decay': 0.0}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,7 +47,7 @@ class Recipe(shared.Recipe):
     disc_weight: float  # of the discriminator's loss
 
 
-def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
+def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on pairs of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     translator = make_translator(config, _modules(config, spec, None).gen)
@@ -63,12 +62,12 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     )
 
 
-def draws(config: ConfigDict) -> tuple[str, ...]:
+def draws(config: Config) -> tuple[str, ...]:
     """One batch of pairs."""
     return ('in_turn',)
 
 
-def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Recipe:
+def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe:
     """Reads the config into a Recipe.
 
     Raises:
@@ -89,7 +88,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     )
 
 
-def _maps(config: ConfigDict, disc: nets.Net) -> perceptual.Maps | None:
+def _maps(config: Config, disc: nets.Net) -> perceptual.Maps | None:
     own = config.translation
     if disc.takes_maps:
         return perceptual.make(own.frozen, f'config.disc.net.name={config.disc.net.name}')
@@ -98,8 +97,7 @@ def _maps(config: ConfigDict, disc: nets.Net) -> perceptual.Maps | None:
     return None
 
 
-def _refuse(config: ConfigDict, spec: DataSpec) -> None:
-    shared.refuse(config, _FIXED | shared.of_adversarial(config))
+def _refuse(config: Config, spec: DataSpec) -> None:
     if spec.panels != 2:
         raise UserError(
             f'config.task=translation needs pairs, and config.data.name={config.data.name} has'
@@ -107,7 +105,7 @@ def _refuse(config: ConfigDict, spec: DataSpec) -> None:
         )
 
 
-def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
+def _modules(config: Config, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
     spec = spec._replace(image_shape=panel_shape(spec))
     module = functools.partial(
         shared.module, config=config, spec=spec, axis_name=axis_name, num_classes=0
@@ -328,7 +326,7 @@ def update_gen(
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 
-def make_translator(config: ConfigDict, generator: nets.Net) -> Translator:
+def make_translator(config: Config, generator: nets.Net) -> Translator:
     """Translates as `config.translation` says, by the averaged generator if there is one.
 
     Args:
@@ -337,7 +335,7 @@ def make_translator(config: ConfigDict, generator: nets.Net) -> Translator:
     call = functools.partial(
         translate,
         generator,
-        batch_moments=config.translation.moments == 'image',
+        batch_moments=config.translation.batch_statistics == 'image',
         dropout=config.translation.dropout,
     )
 
@@ -412,7 +410,7 @@ def preview(translator: Translator, state: GanState, shown: Batch[np.ndarray]) -
     return np.concatenate([given, made, photo], axis=2)
 
 
-def inspect(config: ConfigDict, batch: Batch[jax.Array]) -> jax.Array:
+def inspect(config: Config, batch: Batch[jax.Array]) -> jax.Array:
     """Real pairs [N, H, 2 W, C] as the discriminator sees them, drawn as in step 0; uint8."""
     given, photo = split(batch.image)
     return jnp.concatenate(

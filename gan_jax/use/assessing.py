@@ -103,10 +103,10 @@ def _on_net(facts: Mapping[str, Any], run: Trained) -> list[str]:
 
 
 def _on_latents(run: Trained) -> list[str]:
-    if not run.centres:
+    if not run.components:
         return []
     return [
-        f'latents lie around {run.centres:,} centres (config.latent_mixture), and samples of one'
+        f'the prior is a mixture of {run.components:,} (config.latent_mixture), and samples of one'
         ' may be nearly the same, which diversity and spacing hardly show'
     ]
 

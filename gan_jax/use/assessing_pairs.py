@@ -15,6 +15,7 @@ from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import figures, pairs
 from gan_jax.evaluation.pairs import HELD_OUT, OTHER, SHOWN, TRAIN, Pairs
+from gan_jax.fields import Data
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.records import workdirs
 from gan_jax.terminal.progress import Progress
@@ -50,16 +51,16 @@ def find(run: Trained, workdir: Path, count: int, other: Path | None) -> list[Pa
     ]
 
 
-def _elsewhere(config: ConfigDict, path: Path) -> tuple[Dataset, ConfigDict]:
+def _elsewhere(config: Data, path: Path) -> tuple[Dataset, Data]:
     if config.input == 'folder':
         raise UserError(
             '--reference: the inputs of the run are in a folder of their own, so that those of'
             ' other photos are not known; leave it out'
         )
-    config = ConfigDict(config.to_dict())
-    config.update(name='pairs', path=str(path), split='train', held_out=0.0, num_examples=0)
+    other = ConfigDict(config.to_dict())
+    other.update(name='pairs', path=str(path), split='train', held_out=0.0, num_examples=0)
     try:
-        return data.load(config), config
+        return data.load(other), other
     except UserError as error:  # of a field that the user did not set
         raise UserError(str(error).replace('config.data.path', '--reference')) from None
 
@@ -149,7 +150,7 @@ def assess(
         'step': int(run.state.step),
         'seed': int(run.config.seed),
         'inference': {
-            'moments': own.moments,
+            'moments': own.batch_statistics,
             'dropout': own.dropout,
             'precision': run.config.precision,
         },
@@ -161,7 +162,7 @@ def assess(
     return found
 
 
-def _notes(config: ConfigDict, sets: Sequence[Pairs]) -> list[str]:
+def _notes(config: Data, sets: Sequence[Pairs]) -> list[str]:
     if not config.held_out or any(part.split == HELD_OUT for part in sets):
         return []
     count = sets[0].dataset.spec.num_examples

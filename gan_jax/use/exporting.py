@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, TypedDict
 import jax
 from jax import export
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from gan_jax import digests, files, schema, tasks
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Config
 from gan_jax.records import workdirs
 from gan_jax.schema import Count
 from gan_jax.states import GanState, Part, Task
@@ -28,7 +28,7 @@ from gan_jax.use import trained
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'
 WEIGHTS = '.safetensors'  # after the name of the artefact
-CENTRES = 'latent_centres'  # beside the weights, for programs that draw latents around them
+MEANS = 'latent_centres'  # of a mixture's components, for programs that draw latents
 BATCHES = 1, 3  # of the comparison
 # What the program may differ by from the network: rounding, of sums in another order. Images and
 # probabilities lie in [0, 1].
@@ -77,14 +77,14 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     weights = digests.host_leaves(part.variables(run.state))
     stored = workdirs.read_facts(workdir)['data']
     if 'seed' in part.inputs:
-        weights[CENTRES] = np.asarray(latents.make_centres(run.config, jnp.arange(run.centres)))
+        weights[MEANS] = np.asarray(latents.component_means(run.config, jnp.arange(run.components)))
     facts = {
         'part': name,
         'step': int(run.state.step),
         'name': run.config.name,
         'task': run.config.task,
         'versions': workdirs.versions(),
-        'config': json.loads(run.config.to_json()),
+        'config': run.config.to_dict(),
         'data': stored,
     }
     metadata = {key: json.dumps(value) for key, value in facts.items()}
@@ -168,7 +168,7 @@ def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _rebuilt(
-    config: ConfigDict, facts: Mapping[str, Any], weights: Mapping[str, np.ndarray]
+    config: Config, facts: Mapping[str, Any], weights: Mapping[str, np.ndarray]
 ) -> tuple[Part, Any]:
     """The part of the task that a config describes, and its variables."""
     spec = trained.spec(facts['data'])

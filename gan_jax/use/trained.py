@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
-from ml_collections import ConfigDict
 
 from gan_jax import digests, observers, tasks
 from gan_jax.data import looks
 from gan_jax.data.looks import Look
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.records import recorder, workdirs
 from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.states import GanState, Sampler, Task, Translator
@@ -23,12 +23,12 @@ from gan_jax.types import DataSpec
 class Trained(NamedTuple):
     """A trained run, ready to be used."""
 
-    config: ConfigDict  # of the run
+    config: Config  # of the run
     task: Task  # built without collectives
     state: GanState  # the saved one
     image_shape: tuple[int, int, int]  # (H, W, C) of the images in training
     class_names: tuple[str, ...]  # of their set; empty where it has none
-    centres: int = 0  # that latents lie around; 0: they are of one distribution
+    components: int = 0  # of the mixture that latents are of; 0: the prior is none
     look: Look | None = None  # of its training images, where the run noted it
 
 
@@ -98,9 +98,9 @@ def load(
         found = saved.restore(number, like, only) if number else saved.restore_latest(like, only)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
-    centres = latents.num_centres(config, data.num_examples)
+    components = latents.num_components(config, data.num_examples)
     names, look = facts.get('class_names', ()), looks.read(facts.get('look'))
-    return Trained(config, task, found[0], data.image_shape, names, centres, look)
+    return Trained(config, task, found[0], data.image_shape, names, components, look)
 
 
 def spec(facts: Mapping[str, Any]) -> DataSpec:
@@ -109,7 +109,7 @@ def spec(facts: Mapping[str, Any]) -> DataSpec:
     return DataSpec(**{'num_classes': 0, **known})
 
 
-def _number(workdir: Path, config: ConfigDict, step: str) -> int:
+def _number(workdir: Path, config: Config, step: str) -> int:
     """Reads --step as a number of steps; 0: the newest."""
     if step.isdecimal():
         return int(step)

@@ -6,9 +6,10 @@ import shlex
 
 import pytest
 
-from gan_jax import cli, experiments
+from gan_jax import cli
 from gan_jax import config as config_lib
 from gan_jax.cli import flags
+from gan_jax.config import experiments
 from studies import registry
 from studies.study import Setting
 from tests.data import photos

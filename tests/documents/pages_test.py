@@ -6,7 +6,8 @@ import re
 import jax
 import pytest
 
-from gan_jax import experiments, tasks
+from gan_jax import tasks
+from gan_jax.config import experiments
 from gan_jax.evaluation import figures, scores
 from gan_jax.records import workdirs
 from gan_jax.types import DataSpec

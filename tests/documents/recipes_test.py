@@ -8,7 +8,8 @@ from ml_collections import ConfigDict
 import numpy as np
 import pytest
 
-from gan_jax import cli, data, experiments, losses, nets
+from gan_jax import cli, data, losses, nets
+from gan_jax.config import experiments
 from gan_jax.evaluation import figures
 from studies import registry
 from studies.study import Setting

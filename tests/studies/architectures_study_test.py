@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gan_jax import config as config_lib
-from gan_jax import experiments
+from gan_jax.config import experiments
 from studies import architectures
 from studies.study import Setting
 from tests import trainer_test

@@ -171,9 +171,6 @@ def test_classes_come_from_the_average():
 
 
 REFUSED = {
-    'a loss': ({'loss': 'hinge'}, 'config.loss=hinge: config.task=semisupervised knows only'),
-    'a penalty': ({'penalties.r1': 1.0}, 'config.penalties.r1=1.0: '),
-    'a condition': ({'conditional': True}, 'config.conditional=True: '),
     'nothing to do': (
         SUPERVISED | {'semisupervised.supervised': 0.0},
         'one of supervised, adversarial, pseudo must be above 0',

@@ -4,7 +4,8 @@ import jax
 import pytest
 
 from gan_jax import config as config_lib
-from gan_jax import data, experiments, tasks
+from gan_jax import data, tasks
+from gan_jax.config import experiments
 from gan_jax.errors import UserError
 
 
@@ -50,16 +51,6 @@ def test_smoke_reaches_what_starts_later():
     config.lecam.weight = 0.1
     config_lib.validate(config_lib.smoke(config))
     assert config.lecam.start < config.steps
-
-
-@pytest.mark.parametrize('field, other', config_lib._IDLE_WITHOUT.items())
-def test_a_field_is_refused_where_it_does_nothing_and_only_there(field, other):
-    config = config_lib.default()
-    config.update_from_flattened_dict({field: 2 * config_lib.get(config, field) / 3 or 100})
-    with pytest.raises(UserError, match=f'config.{field}=.* does nothing while config.{other} is'):
-        config_lib.validate(config)
-    config.update_from_flattened_dict({other: 0.5, 'augment': 'color'})
-    config_lib.validate(config)
 
 
 def test_fields_are_locked():

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax import files, paths
+from gan_jax import fields, files, paths
 from gan_jax.errors import UserError, nearest
 
 
@@ -84,16 +84,15 @@ def _execute(path: Path, source: str, preset: str) -> ConfigDict:
 
 
 def _check_fields(config: ConfigDict, source: str) -> None:
-    from gan_jax import config as config_lib
-
-    known = fields(config_lib.default())
-    for field in sorted(known - fields(config)):
+    given = fields.leaves(config)
+    for field in sorted(fields.FIELDS.keys() - given):
         raise UserError(
             f'--config={source}: no field config.{field}; start from gan_jax.config.default()'
         )
-    for field in sorted(fields(config) - known):
+    for field in sorted(given - fields.FIELDS.keys()):
         if not field.startswith(('gen.net.', 'disc.net.')):
-            raise UserError(f'--config={source}: no field config.{field}: {nearest(field, known)}')
+            known = fields.hint(field, fields.FIELDS)
+            raise UserError(f'--config={source}: no field config.{field}: {known}')
 
 
 def fill_nets(config: ConfigDict) -> None:
@@ -123,39 +122,24 @@ def change(config: ConfigDict, changes: Mapping[str, Any]) -> None:
     for role in ('gen', 'disc'):
         if name := changes.get(f'{role}.net.name'):
             take_net(config, role, name)
-    known = fields(config)
     for field, value in changes.items():
-        refuse_field(config, field, known)
+        refuse_field(config, field)
         try:
             config.update_from_flattened_dict({field: value})
         except (TypeError, ValueError) as error:
             raise UserError(f'config.{field}={value!r}: {error}') from None
 
 
-def refuse_field(config: ConfigDict, field: str, known: set[str]) -> None:
-    """Raises UserError if a config has no such field to set; `known` are its `fields`."""
-    from gan_jax import config as config_lib
-
-    if field not in known:
-        raise UserError(f'no field config.{field}: {nearest(field, known)}')
-    if isinstance(group := config_lib.get(config, field), ConfigDict):
-        raise UserError(f'config.{field} is a group of fields: set one of {", ".join(group)}')
+def refuse_field(config: ConfigDict, field: str) -> None:
+    """Raises UserError if a config has no such field to set."""
+    if field in fields.GROUPS:
+        inside = ', '.join(fields.get(config, field))
+        raise UserError(f'config.{field} is a group of fields: set one of {inside}')
+    if field not in (known := fields.leaves(config)):
+        raise UserError(f'no field config.{field}: {fields.hint(field, known)}')
 
 
 def title(source: str) -> str:
     """A folder's name for an experiment: 'configs/x.py:smoke' -> 'x-smoke'."""
     name, preset = _split(source)
     return '-'.join(filter(None, (Path(name).stem, preset)))
-
-
-def fields(config: ConfigDict) -> set[str]:
-    """Dotted paths of all fields, groups of fields included."""
-    return {
-        path
-        for key, value in config.items()
-        for path in (
-            [key, *(f'{key}.{sub}' for sub in fields(value))]
-            if isinstance(value, ConfigDict)
-            else [key]
-        )
-    }
