@@ -4,6 +4,7 @@ from collections.abc import Mapping
 import errno
 import hashlib
 from pathlib import Path
+import shutil
 import threading
 from typing import TYPE_CHECKING
 import urllib.request
@@ -42,7 +43,7 @@ def fetch(
             with path.open('rb') as file:
                 digest = hashlib.file_digest(file, algorithm).hexdigest()
             if digest != digests[name]:
-                path.unlink()  # the manager would offer it again
+                shutil.rmtree(path.parent)  # the manager would offer it again
                 raise ValueError(f'{name} has {algorithm} {digest} instead of {digests[name]}')
     except Exception as error:  # whatever requests, urllib3 and tfds raise
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
