@@ -144,18 +144,12 @@ def exclusive(workdir: Path) -> Iterator[None]:
 def is_training(workdir: Path) -> bool:
     """Whether a process, perhaps this one, holds the folder by `exclusive`."""
     try:
-        descriptor = os.open(workdir, os.O_RDONLY)
+        with exclusive(workdir):
+            return False
+    except UserError:
+        return True
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    except OSError:  # some network file systems lock no folders
-        return False
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
