@@ -125,7 +125,8 @@ def train(config: ConfigDict, workdir: Path, *, overwrite: bool, command: str) -
         )
         stack.enter_context(cluster.ending_at_once())  # before anything above is closed
         stack.enter_context(workdirs.full_disk(workdir))  # and before that has the word
-        for warning in summary.warnings(dataset, config.data):
+        on_data = summary.warnings(dataset, config.data)
+        for warning in (*on_data, *observers.warnings(config, dataset)):
             run.progress.message(warning)
         state, step = _restore(run) or (_fresh(run), 0)
         _write_facts(run, dataset, state, command)

@@ -1,10 +1,10 @@
 """Figures in words: what a person reads on the terminal and in the report."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
 from gan_jax.evaluation import distances, scores
-from gan_jax.schema import Count, Figure, Number, Positive
+from gan_jax.schema import Count, Figure, Number, Own, Positive, Share
 
 
 class Net(TypedDict):
@@ -96,9 +96,7 @@ WORDS: Mapping[str, Word] = {
 }
 
 
-Figures = Mapping[
-    str, bool | Figure | Mapping[str, Figure]
-]  # by name; that of a histogram by class
+Figures = Annotated[Mapping[str, bool | Figure], Own('class_histogram', Mapping[str, Share])]
 
 
 class Evaluation(TypedDict):

@@ -99,7 +99,12 @@ def load(
     facts = workdirs.read_facts(workdir).get('data')
     if facts is None:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
-    data = spec(facts)
+    data, names = spec(facts), facts.get('class_names', ())
+    if names and len(names) != data.num_classes:
+        raise UserError(
+            f'{workdir}/run.json: damaged (data.class_names has {len(names)} names of'
+            f' {data.num_classes} classes); restore it, or train anew'
+        )
     config.precision = precision or config.precision
     config.update_from_flattened_dict({field: str(path) for field, path in moved.items()})
     task = tasks.make(config, data, axis_name=None)
@@ -111,7 +116,7 @@ def load(
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
     centres = latents.num_centres(config, data.num_examples)
-    names, look = facts.get('class_names', ()), looks.read(facts.get('look'))
+    look = looks.read(facts.get('look'))
     return Trained(config, task, found[0], data.image_shape, names, centres, look)
 
 
@@ -136,7 +141,8 @@ def _number(workdir: Path, config: ConfigDict, step: str) -> int:
     best = observers.best_step(recorder.read_rows(Path(workdir), recorder.EVALUATIONS), figure)
     if best is None:
         raise UserError(
-            f'--step=best: the run in {workdir} has not measured {figure} yet; train longer'
+            f'--step=best: the run in {workdir} has not measured {figure}; train longer, or give a'
+            ' number of steps'
         )
     return best
 
