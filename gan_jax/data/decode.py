@@ -2,6 +2,7 @@
 
 import functools
 import io
+import logging
 import math
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ _TURNS = {
 
 # The check in `_open` replaces Pillow's, which only warns up to twice its own limit.
 Image.MAX_IMAGE_PIXELS = None
+logging.getLogger('PIL').addHandler(logging.NullHandler())  # what it logs it raises too
 
 
 class Unreadable(Exception):

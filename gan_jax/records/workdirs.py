@@ -25,8 +25,9 @@ from gan_jax.schema import Count, Positive, Range, Share, Side
 CONTENT = (
     'checkpoints', 'metrics.jsonl', 'epochs.csv', 'evaluations.jsonl', 'samples', 'progress.gif',
     'curves.png', 'report.html', 'tensorboard', 'evaluation.json', 'neighbours.png',
-    'translations.png',     'classification.json', 'run.json', 'config.json',
+    'translations.png', 'classification.json', 'run.json', 'config.json',
 )  # fmt: skip
+FOLDERS = 'checkpoints', 'samples', 'tensorboard'  # of it
 
 # None of these changes what a step computes, so a resumed run may have others.
 MAY_CHANGE = frozenset(name for name, field in fields.FIELDS.items() if field.may_change)
@@ -100,13 +101,22 @@ def prepared(workdir: Path, config: ConfigDict, *, overwrite: bool) -> Iterator[
             raise UserError(
                 f'--workdir={workdir}: cannot write there ({error.strerror}); choose another folder'
             ) from None
-        _refuse_other_run(workdir, config, overwrite)
+        if not overwrite:
+            _refuse_other_run(workdir, config)
+            _refuse_other_kinds(workdir)
         yield
 
 
-def _refuse_other_run(workdir: Path, config: ConfigDict, overwrite: bool) -> None:
-    if overwrite:
-        return
+def _refuse_other_kinds(workdir: Path) -> None:
+    """Refuses pipes, links that lead nowhere, and folders and files one in place of the other."""
+    for path in map(workdir.joinpath, CONTENT):
+        right = path.is_dir() if path.name in FOLDERS else path.is_file()
+        if os.path.lexists(path) and not right:
+            kind = 'folder' if path.name in FOLDERS else 'file'
+            raise UserError(f'{path}: no {kind} of a run: take it away')
+
+
+def _refuse_other_run(workdir: Path, config: ConfigDict) -> None:
     if (workdir / 'config.json').exists():
         _refuse_other_config(workdir, config)
     elif foreign := [name for name in CONTENT if (workdir / name).exists()]:
@@ -170,7 +180,7 @@ def clear(workdir: Path) -> None:
     """Deletes what a run left in the folder, and nothing else."""
     for name in CONTENT:
         path = workdir / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

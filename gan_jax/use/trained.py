@@ -87,7 +87,12 @@ def load(
     facts = workdirs.read_facts(workdir).get('data')
     if facts is None:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
-    data = spec(facts)
+    data, names = spec(facts), facts.get('class_names', ())
+    if names and len(names) != data.num_classes:
+        raise UserError(
+            f'{workdir}/run.json: damaged (data.class_names has {len(names)} names of'
+            f' {data.num_classes} classes); restore it, or train anew'
+        )
     config.precision = precision or config.precision
     config.update_from_flattened_dict({field: str(path) for field, path in moved.items()})
     task = tasks.make(config, data, axis_name=None)
@@ -99,7 +104,7 @@ def load(
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
     components = latents.num_components(config, data.num_examples)
-    names, look = facts.get('class_names', ()), looks.read(facts.get('look'))
+    look = looks.read(facts.get('look'))
     return Trained(config, task, found[0], data.image_shape, names, components, look)
 
 
@@ -124,7 +129,8 @@ def _number(workdir: Path, config: Config, step: str) -> int:
     best = observers.best_step(recorder.read_rows(Path(workdir), recorder.EVALUATIONS), metric)
     if best is None:
         raise UserError(
-            f'--step=best: the run in {workdir} has not measured {metric} yet; train longer'
+            f'--step=best: the run in {workdir} has not measured {metric}; train longer, or give a'
+            ' number of steps'
         )
     return best
 
