@@ -144,5 +144,5 @@ def test_without_held_out_pairs_no_step_is_the_best_and_a_line_says_so():
 
 @pytest.mark.parametrize('best', ['distance_efflite0', 'cat_share'])
 def test_what_is_not_measured_of_a_translator_chooses_no_step(best):
-    with pytest.raises(UserError, match=f'best={best} is not measured without config.evaluate.fig'):
+    with pytest.raises(UserError, match=f'best={best} is not measured without config.evaluate.met'):
         translating(**{'evaluate.best': best})
