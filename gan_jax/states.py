@@ -73,11 +73,13 @@ class Part(NamedTuple):
       call: (variables, *inputs) -> float32 [N, ...]; pure, and what it makes of an example does
         not depend on the others. Images it takes are uint8, those it makes in [0, 1].
       inputs: shape and dtype of one example of each input, by name.
+      of_latent: the same of a latent `z`, where `call` draws it by itself.
     """
 
     variables: Callable[[GanState], Any]
     call: Callable[..., jax.Array]
     inputs: Mapping[str, jax.ShapeDtypeStruct]
+    of_latent: 'Part | None' = None
 
 
 class Translator(NamedTuple):

@@ -19,6 +19,7 @@ from gan_jax import config as config_lib
 from gan_jax import data, files, nets, schema
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
+from gan_jax.records import shared
 from gan_jax.schema import Count, Positive, Range, Share, Side
 
 # Everything a run writes, and all that --overwrite deletes, in this order: what says whose run
@@ -120,6 +121,11 @@ def prepared(workdir: Path, config: ConfigDict, *, overwrite: bool) -> Iterator[
 
 
 def _refuse_other_run(workdir: Path, config: ConfigDict, overwrite: bool) -> None:
+    if shared.is_one(workdir):
+        raise UserError(
+            f'--workdir={workdir} is a shared folder, whose run cannot go on: it has the weights in'
+            ' use alone; choose another folder'
+        )
     if overwrite:
         return
     if (workdir / 'config.json').exists():
