@@ -3,9 +3,9 @@
 What plain Flax layers would give: everything is the same but the forms of `gan_jax.ops`.
 """
 
-from gan_jax.benchmarking import worker
+from benchmarks import own
 from gan_jax.ops import cpu, plain
 
 if __name__ == '__main__':
     cpu.form = lambda *_: plain
-    worker.main()
+    own.main()

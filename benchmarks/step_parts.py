@@ -20,8 +20,9 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import experiments, tasks
-from gan_jax.benchmarking import arithmetic
+from benchmarks import arithmetic
+from gan_jax import tasks
+from gan_jax.config import experiments
 from gan_jax.processes import memory
 from gan_jax.types import Batch, DataSpec
 
@@ -34,7 +35,7 @@ _CALLS = flags.DEFINE_integer('calls', 3, 'of each program, of which the fastest
 SQUARE = 2_048  # side of the one large product
 
 
-def seconds(function: Callable, *args: Any) -> float:
+def seconds(function: Callable[..., Any], *args: Any) -> float:
     """CPU time of a call, compiled before."""
     call = jax.jit(function).lower(*args).compile()
     jax.block_until_ready(call(*args))
@@ -93,7 +94,7 @@ def line(side: int, batch: int, width: int, speed: float) -> str:
         config.translation.perceptual = 0.0
         frozen = f'{1e3 * (whole - step(config)[0]):.0f}'
     cells = [side, batch, width, *(f'{1e3 * x:.0f}' for x in (whole, norms, adam)), frozen]
-    minute = 60 * batch * os.cpu_count() / whole
+    minute = 60 * batch * (os.cpu_count() or 1) / whole
     return ' | '.join(map(str, [*cells, f'{1e3 * operations / speed:.0f}', f'{minute:.0f}']))
 
 
@@ -105,8 +106,8 @@ def main(_: list[str]) -> None:
     print('side | batch | width | step | norms | Adam | frozen net | products | pictures a minute')
     print(' | '.join(['---'] * 9))
     sizes = [map(int, values.value) for values in (_SIDES, _BATCHES, _WIDTHS)]
-    for size in itertools.product(*sizes):
-        print(line(*size, speed), flush=True)
+    for side, batch, width in itertools.product(*sizes):
+        print(line(side, batch, width, speed), flush=True)
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@
 It takes a gan_jax config and does the work of its step: the same layers on the same batch, D
 updates with Adam on real and fake batches passed separately, one G update on the fakes of the
 last one, and real uint8 batches copied in, cropped, flipped and normalised each step. D's weights
-are frozen while G trains. Reads and writes as `gan_jax.benchmarking.processes` describes.
+are frozen while G trains. Reads and writes as `benchmarks.workers` describes.
 
 Needs PyTorch and NumPy only. What a config asks for and this program cannot do is an error, so
 that unequal work is never compared.
@@ -44,7 +44,8 @@ def answers(trainer: Trainer, orders: Iterator[str]) -> Iterator[dict[str, Any]]
             yield turn(trainer, order['calls'])
         else:
             status = Path('/proc/self/status').read_text(encoding='utf-8')
-            yield {'peak_rss_mb': int(re.search(r'VmHWM:\s+(\d+)', status)[1]) / 1024}
+            peaks = re.findall(r'VmHWM:\s+(\d+)', status)
+            yield {'peak_rss_mb': int(peaks[0]) / 1024}
 
 
 def main() -> None:

@@ -22,7 +22,9 @@ LOG_EVERY = 5  # steps
 WARM_UP = 1  # log lines that do not count
 
 
-def start(options: argparse.Namespace, workdir: Path, core: int, *flags: str) -> subprocess.Popen:
+def start(
+    options: argparse.Namespace, workdir: Path, core: int, *flags: str
+) -> subprocess.Popen[str]:
     """One process on one core."""
     fields = {
         'batch_norm': options.batch_norm,
@@ -74,7 +76,7 @@ def together(options: argparse.Namespace, cores: list[int]) -> float:
         return rate(workdir)
 
 
-def finish(processes: list[subprocess.Popen]) -> None:
+def finish(processes: list[subprocess.Popen[str]]) -> None:
     """Waits for all; ends this program with what went wrong, if anything did."""
     for process in processes:
         _, errors = process.communicate()

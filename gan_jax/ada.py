@@ -11,30 +11,23 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
+
+from gan_jax import fields
 
 
 class Ada(NamedTuple):
-    """How the probability follows.
+    """How the probability follows."""
 
-    Attributes:
-      target: of r, in (0, 1).
-      every: steps between changes.
-      change: of the probability, each time.
-      limit: above which it does not rise.
-    """
-
-    target: float
-    every: int
-    change: float
-    limit: float
+    target: float  # of r, in (0, 1)
+    every: int  # steps between changes
+    change: float  # of the probability, each time
+    limit: float  # above which it does not rise
 
 
-def make(config: ConfigDict, images_per_step: int) -> Ada | None:
+def make(config: fields.Ada, images_per_step: int) -> Ada | None:
     """Reads `config.ada`; None if it is off.
 
     Args:
-      config: that section.
       images_per_step: real images that a step uses, on all devices.
     """
     if not config.target:
@@ -54,8 +47,6 @@ def follow(
     """The memory after a step.
 
     Args:
-      ada: how.
-      memory: before it.
       sign: the mean sign of the step's logits of real images, over all devices.
       step: steps made before it, int32.
     """

@@ -27,7 +27,8 @@ from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
-from gan_jax import evaluation, experiments, images, nets, paths, report, trainer
+from gan_jax import evaluation, images, nets, paths, report, trainer
+from gan_jax.config import experiments
 from gan_jax.data import decode
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text

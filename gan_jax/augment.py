@@ -93,7 +93,8 @@ def affine(images: jax.Array, keys: jax.Array) -> jax.Array:
         rotation = jnp.array([[cosine, -sine], [sine, cosine]])
         stretch = jnp.array([[1 + _STRETCH * high, _STRETCH * shear], [0, 1 + _STRETCH * wide]])
         shift = _DRIFT * jnp.stack([down * height, right * width])[:, None]
-        source = jnp.matmul(rotation @ stretch, places, precision='highest') + middle + shift
+        bend = jnp.matmul(rotation, stretch, precision='highest')
+        source = jnp.matmul(bend, places, precision='highest') + middle + shift
         planes = jnp.moveaxis(image, -1, 0)
         sample = functools.partial(
             jax.scipy.ndimage.map_coordinates, coordinates=list(source), order=1, mode='nearest'

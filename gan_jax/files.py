@@ -35,10 +35,8 @@ def names_folder(path: Path) -> bool:
 def carried(name: str) -> Path:
     """A folder that the wheel carries: in an installed package, else beside it in a checkout."""
     package = Path(__file__).parent
-    installed = package / name
-    # A checkout may have what Python left of a folder that was there once.
-    whole = any(path.suffix in ('.py', '.md') for path in installed.glob('*'))
-    return installed if whole else package.parent / name
+    installed = package / 'carried'
+    return (installed if installed.is_dir() else package.parent) / name
 
 
 def install(extra: str) -> str:
@@ -100,5 +98,5 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 def arrays(**named: np.ndarray) -> bytes:
     """An .npz file of the arrays, compressed."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **named)
+    np.savez_compressed(buffer, **named)  # type: ignore[arg-type]  # none is allow_pickle
     return buffer.getvalue()

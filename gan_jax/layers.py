@@ -10,7 +10,7 @@ import enum
 from functools import partial
 import math
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import chex
 from flax import linen as nn
@@ -63,21 +63,14 @@ def leaky_relu(slope: float) -> Callable[[jax.Array], jax.Array]:
 
 
 class Dense(nn.Module):
-    """Fully connected layer: [N, in] -> [N, features].
+    """Fully connected layer: [N, in] -> [N, features]."""
 
-    Attributes:
-      features: size of the output.
-      use_bias: whether to add a bias, initially zero.
-      kernel_init: initialiser of the kernel [in, features].
-      dtype: of the arithmetic and the result; products are summed in float32.
-      spectral_norm: divide the kernel by its largest singular value.
-    """
-
-    features: int
-    use_bias: bool = True
-    kernel_init: Initializer = glorot_uniform
+    features: int  # size of the output
+    use_bias: bool = True  # whether to add a bias, initially zero
+    kernel_init: Initializer = glorot_uniform  # initialiser of the kernel [in, features]
+    # of the arithmetic and the result; products are summed in float32
     dtype: DTypeLike = jnp.float32
-    spectral_norm: bool = False
+    spectral_norm: bool = False  # divide the kernel by its largest singular value
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
@@ -92,27 +85,16 @@ class Dense(nn.Module):
 
 
 class Conv(nn.Module):
-    """Convolution: [N, H, W, in] -> [N, h, w, features]; sizes as of `ops.conv`.
+    """Convolution: [N, H, W, in] -> [N, h, w, features]; sizes as of `ops.conv`."""
 
-    Attributes:
-      features: channels of the output.
-      kernel_size: height and width of the kernel.
-      stride: the same for both axes.
-      padding: 'SAME' as TensorFlow's, or zeros on each side as PyTorch's.
-      use_bias: whether to add a bias, initially zero.
-      kernel_init: initialiser of the kernel [kh, kw, in, features].
-      dtype: of the arithmetic and the result.
-      spectral_norm: divide the kernel, as a matrix [kh * kw * in, features], by its
-        largest singular value.
-    """
-
-    features: int
-    kernel_size: int
-    stride: int = 1
-    padding: Padding = 'SAME'
-    use_bias: bool = True
-    kernel_init: Initializer = glorot_uniform
-    dtype: DTypeLike = jnp.float32
+    features: int  # channels of the output
+    kernel_size: int  # height and width of the kernel
+    stride: int = 1  # the same for both axes
+    padding: Padding = 'SAME'  # 'SAME' as TensorFlow's, or zeros on each side as PyTorch's
+    use_bias: bool = True  # whether to add a bias, initially zero
+    kernel_init: Initializer = glorot_uniform  # initialiser of the kernel [kh, kw, in, features]
+    dtype: DTypeLike = jnp.float32  # of the arithmetic and the result
+    # divide the kernel, as a matrix [kh * kw * in, features], by its largest singular value
     spectral_norm: bool = False
 
     @nn.compact
@@ -131,26 +113,16 @@ class ConvTranspose(nn.Module):
 
     TensorFlow's for padding 'SAME' and PyTorch's for an integer; see `ops.conv_transpose`
     for the sizes and for how their kernels map to this one.
-
-    Attributes:
-      features: channels of the output.
-      kernel_size: height and width of the kernel.
-      stride: the same for both axes.
-      padding: 'SAME', or what PyTorch calls padding.
-      output_padding: rows and columns more at the bottom and the right (integer padding).
-      use_bias: whether to add a bias, initially zero.
-      kernel_init: initialiser of the kernel [kh, kw, features, in].
-      dtype: of the arithmetic and the result.
     """
 
-    features: int
-    kernel_size: int
-    stride: int = 1
-    padding: Padding = 'SAME'
-    output_padding: int = 0
-    use_bias: bool = True
-    kernel_init: Initializer = glorot_uniform
-    dtype: DTypeLike = jnp.float32
+    features: int  # channels of the output
+    kernel_size: int  # height and width of the kernel
+    stride: int = 1  # the same for both axes
+    padding: Padding = 'SAME'  # 'SAME', or what PyTorch calls padding
+    output_padding: int = 0  # rows and columns more at the bottom and the right (integer padding)
+    use_bias: bool = True  # whether to add a bias, initially zero
+    kernel_init: Initializer = glorot_uniform  # initialiser of the kernel [kh, kw, features, in]
+    dtype: DTypeLike = jnp.float32  # of the arithmetic and the result
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -166,20 +138,13 @@ class UpsampleConv(nn.Module):
 
     One layer, because the two together are one linear map with far fewer products than
     the convolution of the enlarged map.
-
-    Attributes:
-      features: channels of the output.
-      kernel_size: height and width of the kernel.
-      use_bias: whether to add a bias, initially zero.
-      kernel_init: initialiser of the kernel [kh, kw, in, features].
-      dtype: of the arithmetic and the result.
     """
 
-    features: int
-    kernel_size: int
-    use_bias: bool = True
-    kernel_init: Initializer = glorot_uniform
-    dtype: DTypeLike = jnp.float32
+    features: int  # channels of the output
+    kernel_size: int  # height and width of the kernel
+    use_bias: bool = True  # whether to add a bias, initially zero
+    kernel_init: Initializer = glorot_uniform  # initialiser of the kernel [kh, kw, in, features]
+    dtype: DTypeLike = jnp.float32  # of the arithmetic and the result
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -215,7 +180,6 @@ class BatchNorm(nn.BatchNorm):
         """Normalises the channels of [..., C].
 
         Args:
-          x: the map.
           train: whether the running moments move. They can only if `batch_stats` is mutable.
           batch_moments: whether the batch's own moments are taken; None: in training.
             Taken out of training, they make an example's output depend on the others.
@@ -251,16 +215,11 @@ class InstanceNorm(nn.Module):
     """Each channel of each example to mean 0 and variance 1 (arXiv:1607.08022).
 
     As PyTorch's InstanceNorm2d: without running moments.
-
-    Attributes:
-      epsilon: added to the variance.
-      affine: whether a scale and a bias of each channel follow, which are trained.
-      dtype: of the result; moments are float32.
     """
 
-    epsilon: float = 1e-5
-    affine: bool = False
-    dtype: DTypeLike = jnp.float32
+    epsilon: float = 1e-5  # added to the variance
+    affine: bool = False  # whether a scale and a bias of each channel follow, which are trained
+    dtype: DTypeLike = jnp.float32  # of the result; moments are float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -293,14 +252,10 @@ class Dropout(nn.Module):
 
     `nn.Dropout` draws one mask a call, which makes the result depend on the number of
     devices that share the batch.
-
-    Attributes:
-      rate: probability of a zero, in [0, 1).
-      axis_name: the axis over which the batch is divided, None if it is not.
     """
 
-    rate: float
-    axis_name: str | None = None
+    rate: float  # probability of a zero, in [0, 1)
+    axis_name: str | None = None  # the axis over which the batch is divided, None if it is not
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -312,38 +267,13 @@ class Dropout(nn.Module):
         return jnp.where(jax.vmap(draw)(keys).reshape(x.shape), x / (1 - self.rate), 0)
 
 
-class GaussianNoise(nn.Module):
-    """Adds N(0, std^2), drawn for each example from its index in the global batch.
-
-    Attributes:
-      std: standard deviation.
-      axis_name: the axis over which the batch is divided, None if it is not.
-    """
-
-    std: float
-    axis_name: str | None = None
-
-    @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Needs the rng 'dropout' if `train`; the axis need not exist in `init`."""
-        if not train or self.std == 0 or self.is_initializing():
-            return x
-        keys = rng.example_keys(self.make_rng('dropout'), len(x), self.axis_name)
-        return x + (self.std * rng.normal(keys, x.shape[1:])).astype(x.dtype)
-
-
 class Projection(nn.Module):
-    """<embedding(label), features>: what a class adds to a logit (arXiv:1802.05637).
+    """<embedding(label), features>: what a class adds to a logit (arXiv:1802.05637)."""
 
-    Attributes:
-      num_classes: rows of the embedding; 0 makes the term 0, without parameters.
-      embedding_init: initialiser of the embedding [num_classes, features].
-      spectral_norm: divide the embedding by its largest singular value.
-    """
-
-    num_classes: int
+    num_classes: int  # rows of the embedding; 0 makes the term 0, without parameters
+    # initialiser of the embedding [num_classes, features]
     embedding_init: Initializer = glorot_uniform
-    spectral_norm: bool = False
+    spectral_norm: bool = False  # divide the embedding by its largest singular value
 
     @nn.compact
     def __call__(
@@ -382,26 +312,20 @@ class Kind(enum.Enum):
 
 
 class Net(nn.Module):
-    """Base class of generators and discriminators. `kind` gives the call signature.
+    """Base class of generators and discriminators. `kind` gives the call signature."""
 
-    Attributes:
-      image_shape: (H, W, C).
-      num_classes: 0 for an unconditional net.
-      dtype: of the arithmetic: float32 or bfloat16.
-      axis_name: the axis over which runners divide the batch; None outside a runner.
-      batch_norm: whether batch norm takes its moments over all devices of the axis
-        ('global') or over each device's own examples ('per_device').
-    """
-
-    image_shape: tuple[int, int, int]
-    num_classes: int = 0
-    dtype: DTypeLike = jnp.float32
+    image_shape: tuple[int, int, int]  # (H, W, C)
+    num_classes: int = 0  # 0 for an unconditional net
+    dtype: DTypeLike = jnp.float32  # of the arithmetic: float32 or bfloat16
+    # the axis over which runners divide the batch; None outside a runner
     axis_name: str | None = None
+    # whether batch norm takes its moments over all devices of the axis ('global') or over each
+    # device's own examples ('per_device')
     batch_norm: str = 'global'
 
     kind: ClassVar[Kind]
-    # Of the images a generator makes; of those a discriminator takes, if it takes no others.
-    pixel_range: ClassVar[tuple[float, float] | None] = None
+    pixel_range: ClassVar[tuple[float, float]]  # of the images that a generator makes
+    takes_range: ClassVar[tuple[float, float] | None] = None  # of a discriminator; None: any
     sizes: ClassVar[str] = 'any size'  # what `supports` accepts, for messages
     weights: ClassVar[Collection[str]] = ()  # fields that may be any number from 0
     takes_maps: ClassVar[bool] = False  # whether it is called with a frozen net's maps besides
@@ -417,6 +341,10 @@ class Net(nn.Module):
     def misfit(self) -> str:
         """Why the net's own fields do not suit its images, from the field on; '' if they do."""
         return ''
+
+    def calm(self) -> Self:
+        """The same net without what it draws at random in training."""
+        return self.clone(dropout=0.0) if hasattr(self, 'dropout') else self
 
     def judges(self) -> tuple[losses.Judge, ...]:
         """Whose logits those of an image are; see `gan_jax.losses`."""
@@ -485,14 +413,15 @@ def _spectrally_normalized(layer: nn.Module, kernel: jax.Array, train: bool) -> 
         'u',
         lambda: _unit(jax.random.normal(layer.make_rng('params'), (matrix.shape[-1],))),
     )
+    product = partial(jnp.matmul, precision='highest')
     fixed = lax.stop_gradient(matrix)
     right = u.value
-    left = _unit(fixed @ right)
+    left = _unit(product(fixed, right))
     if train:
-        right = _unit(left @ fixed)
+        right = _unit(product(left, fixed))
         if not layer.is_initializing():
             u.value = right
-    sigma = left @ matrix @ right
+    sigma = product(product(left, matrix), right)
     return kernel / jnp.maximum(sigma, 1e-12)
 
 

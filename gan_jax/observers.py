@@ -4,33 +4,27 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
-
 from gan_jax import data, evaluation, nets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import balance, figures, pairs, sets
+from gan_jax.evaluation import balance, figures, pairs, scores, sets
+from gan_jax.fields import Config
 from gan_jax.pretrained import features
 from gan_jax.processes import memory
 from gan_jax.states import GanState, Task, Translator
 
 _AUCS = ('auc', 'auc_held_out')  # of training and of held-out images
-_NOT_OF_SAMPLES = frozenset(('step', 'epoch', *_AUCS))  # in a row of evaluations.jsonl
 
 
 class Observer(NamedTuple):
-    """A measurement that is repeated.
+    """A measurement that is repeated."""
 
-    Attributes:
-      period: steps between two of them.
-      measure: (state) -> figures by name; a function of the state alone, so that a resumed run
-        measures what the uninterrupted one does.
-      facts: with which the figures are to be shown, fit for JSON.
-    """
-
-    period: Fraction
+    period: Fraction  # steps between two of them
+    # (state) -> figures by name; a function of the state alone, so that a resumed run measures what
+    # the uninterrupted one does
     measure: Callable[[GanState], Mapping[str, float]]
-    facts: Mapping[str, Any]
+    # with which its figures are to be shown, `text.Provenance`; {} where there is nothing
+    by: Mapping[str, Any]
 
     def is_due(self, step: int, stride: int) -> bool:
         """Whether a multiple of the period lies in the call of `stride` steps that ended at `step`.
@@ -41,7 +35,7 @@ class Observer(NamedTuple):
 
 
 def make(
-    config: ConfigDict,
+    config: Config,
     task: Task,
     dataset: Dataset,
     *,
@@ -51,9 +45,6 @@ def make(
     """The observers that `config.evaluate` asks for.
 
     Args:
-      config: the run's config.
-      task: of the run.
-      dataset: what it trains on.
       images_per_step: real images that one generator step uses.
       place: puts arrays where the state is.
 
@@ -80,12 +71,12 @@ def make(
 
 
 def _of_samples(
-    config: ConfigDict, task: Task, dataset: Dataset
+    config: Config, task: Task, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
-    """Computes the metrics of `gan-jax evaluate` that `config.evaluate.figures` asks for."""
+    """Computes the metrics of `gan-jax evaluate` that `config.evaluate.metrics` asks for."""
     own = config.evaluate
     net = _net(config, dataset.spec.image_shape)
-    _refuse_best(own.best, _names(own.figures, net), net)
+    _refuse_best(own.best, _names(own.metrics, net), net)
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
     figures.check_numbers(own.num_samples, reference)
@@ -93,20 +84,20 @@ def _of_samples(
     training = evaluation.Reference(own_images, net)
 
     def measure(state: GanState) -> dict[str, float]:
-        found = evaluation.measure(samples(state), reference, training, own.figures)['figures']
+        found = evaluation.measure(samples(state), reference, training, own.metrics)['figures']
         memory.give_back()  # what a feature net takes, gigabytes, before training goes on
         return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
-    facts = {
+    by = {
         'features': net.facts(nets.looked_through(config)),
         'reference': reference.images.facts(),
         'samples': own.num_samples,
     }
-    return measure, facts
+    return measure, by
 
 
 def _of_pairs(
-    config: ConfigDict, translator: Translator, dataset: Dataset
+    config: Config, translator: Translator, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
     """Scores of training pairs and of as many held-out ones, and figures by a feature net."""
     own, sets = config.evaluate, {'': (pairs.TRAIN, dataset)}
@@ -117,18 +108,18 @@ def _of_pairs(
         suffix: pairs.Pairs(split, part, config.data, count)
         for suffix, (split, part) in sets.items()
     }
-    net = _net(config, translator.image_shape) if own.figures else None
-    names = _names((*own.figures, figures.PAIRS), net)
+    net = _net(config, translator.image_shape) if own.metrics else None
+    names = _names((*own.metrics, figures.PAIRS), net)
     _refuse_best(own.best, [f'{name}{suffix}' for name in names for suffix in sets], net)
     *_, photos = map(pairs.photos, measured.values())
-    facts = {'reference': photos.facts(), 'samples': count}
+    by: dict[str, Any] = {'reference': photos.facts(), 'samples': count}
     if net is not None:
         figures.check_numbers(count, evaluation.Reference(photos, net))
-        facts['features'] = net.facts(nets.looked_through(config))
-    return pairs.observer(translator, measured, config.data, net, own.figures), facts
+        by = {'features': net.facts(nets.looked_through(config)), **by}
+    return pairs.observer(translator, measured, config.data, net, own.metrics), by
 
 
-def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
+def _net(config: Config, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
     seen = nets.looked_through(config)
     name = config.evaluate.features or features.default(image_shape, seen)
     return evaluation.load_net(name, config.evaluate.weights)
@@ -136,25 +127,21 @@ def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.Fe
 
 def _refuse_best(best: str, names: Sequence[str], net: evaluation.FeatureNet | None) -> None:
     if best and best not in names:
-        means = f'with the features of {net.name}' if net else 'without config.evaluate.figures'
+        means = f'with the features of {net.name}' if net else 'without config.evaluate.metrics'
         raise UserError(
             f'config.evaluate.best={best} is not measured {means}: {nearest(best, names)}'
         )
-
-
-_BY_NET = 'frechet', 'kid', 'distance'  # have its suffix
 
 
 def _names(made: Sequence[str], net: evaluation.FeatureNet | None) -> list[str]:
     """The figures by which a checkpoint can be chosen."""
     found = []
     for name, (group, _) in figures.RANKED.items():
-        if group not in made:
+        suffixed = {**figures.METRICS, **scores.METRICS}[name].suffixed
+        if group not in made or (suffixed and net is None):
             continue
-        if net is None:
-            found += [name] if name not in _BY_NET else []
-        elif group != 'classes' or name in features.NETS[net.name].ranked:
-            found.append(f'{name}_{net.suffix}' if name in _BY_NET else name)
+        if group != 'classes' or (net and name in features.NETS[net.name].ranked):
+            found.append(f'{name}_{net.suffix}' if net and suffixed else name)
     return found
 
 
@@ -163,49 +150,13 @@ def measure(observers: Sequence[Observer], state: GanState) -> dict[str, float]:
     return {name: value for o in observers for name, value in o.measure(state).items()}
 
 
-def facts(observers: Sequence[Observer]) -> dict[str, Any]:
+def measured_by(observers: Sequence[Observer]) -> dict[str, Any]:
     """All that their figures are to be shown with."""
-    return {name: value for o in observers for name, value in o.facts.items()}
-
-
-class Span(NamedTuple):
-    """Measurements of samples, one after the other, that were made alike.
-
-    Attributes:
-      first, last: the steps of the first and the last of them.
-      facts: as `facts` gave them; None: the run does not tell.
-    """
-
-    first: int
-    last: int
-    facts: Mapping[str, Any] | None
-
-
-def spans(rows: Sequence[Mapping[str, Any]], noted: Sequence[Mapping[str, Any]]) -> list[Span]:
-    """Evaluations by the settings they were made with, which metrics are to be shown with.
-
-    Args:
-      rows: of evaluations.jsonl.
-      noted: `runs.evaluated_by` of the run.
-    """
-    found: list[Span] = []
-    for step in (row['step'] for row in rows if row.keys() - _NOT_OF_SAMPLES):
-        valid = [entry for entry in noted if entry['after_step'] < step]
-        by = {k: v for k, v in valid[-1].items() if k != 'after_step'} if valid else None
-        if found and found[-1].facts == by:
-            found[-1] = found[-1]._replace(last=step)
-        else:
-            found.append(Span(step, step, by))
-    return found
+    return {name: value for o in observers for name, value in o.by.items()}
 
 
 def best_step(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
-    """The first step at which a figure was at its best; None if it was never measured.
-
-    Args:
-      rows: of evaluations.jsonl.
-      figure: one that `evaluation.figures` ranks.
-    """
+    """The first step at which a figure was at its best; None if it was never measured."""
     measured = [row for row in rows if row.get(figure) is not None]
     ranked = figures.ranked(figure)
     if not measured or ranked is None:
@@ -219,10 +170,6 @@ TURN = 3  # measurements in a row that are worse than the best before them
 
 def turned(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
     """The best step of a figure of held-out images, if the last TURN measurements fell behind it.
-
-    Args:
-      rows: of evaluations.jsonl.
-      figure: one that `evaluation.figures` ranks.
 
     Returns:
       None if it has not turned, or is not of held-out images.

@@ -29,23 +29,17 @@ Gather = Callable[[Any, Any], Batch[jax.Array]]
 
 
 class Runner(NamedTuple):
-    """How a step reaches the devices.
+    """How a step reaches the devices."""
 
-    Attributes:
-      num_devices: over how many (real or simulated) devices a batch is split.
-      replicate: puts a host pytree on every device.
-      abstract: gives a pytree of shapes the sharding that `replicate` would give it.
-      place: puts items, leaves [steps_per_call, draws, B, ...] of which each process has its own
-        share, where the call wants them.
-      compile: (step, gather) -> call. `call(state, data, items)` runs one step for each
-        leading entry of items, donates the state, and returns the new state and metrics
-        [steps_per_call].
-    """
-
-    num_devices: int
-    replicate: Callable[[Any], Any]
+    num_devices: int  # over how many (real or simulated) devices a batch is split
+    replicate: Callable[[Any], Any]  # puts a host pytree on every device
+    # gives a pytree of shapes the sharding that `replicate` would give it
     abstract: Callable[[Any], Any]
+    # puts items, leaves [steps_per_call, draws, B, ...] of which each process has its own share,
+    # where the call wants them
     place: Callable[[Any], Any]
+    # (step, gather) -> call. `call(state, data, items)` runs one step for each leading entry of
+    # items, donates the state, and returns the new state and metrics [steps_per_call].
     compile: Callable[[Step, Gather], jax.stages.Wrapped]
 
 
@@ -218,7 +212,6 @@ def count_devices(name: str, asked: int) -> int:
     """How many devices the runner `name` will use, those of all processes together.
 
     Args:
-      name: as in the config.
       asked: of each process; 0 takes all (one, for vmap).
 
     Raises:

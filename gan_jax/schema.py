@@ -36,6 +36,7 @@ class Range(NamedTuple):
     high: float
 
 
+Object = dict[str, Any]  # with anything in it
 Number = Annotated[float, Range(-3.5e38, 3.5e38)]  # as far as float32 goes
 Figure = Annotated[int, Range(-(10**15), 10**15)] | Number
 Share = Annotated[float, Range(0, 1)]
@@ -54,7 +55,6 @@ def load(path: Path, kind: Any) -> Any:
     """The content of a JSON file, as a value of a type.
 
     Args:
-      path: of the file.
       kind: a `TypedDict` or any type that `of` takes.
 
     Raises:
@@ -88,15 +88,16 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
     """A value of JSON as one of a type.
 
     Args:
-      kind: bool, int, float, str, None, dict (of anything), a tuple, a `Mapping` of names, a
+      kind: bool, int, float, str, None, `Object`, a tuple, a `Mapping` of names, a
         `TypedDict`, a union of such, or one `Annotated` by a `Range`. Names that a `TypedDict`
         lacks are left out.
-      value: of `json.loads`.
       field: where it is, for messages.
 
     Raises:
       Wrong: it is not of the type.
     """
+    if kind == Object:
+        return _checked(dict, 'an object', value, field)
     origin, inside = get_origin(kind), get_args(kind)
     if origin is Annotated:
         found = of(inside[0], value, field)
@@ -116,8 +117,6 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
 
 
 def _of_scalar(kind: Any, value: Any, field: str) -> Any:
-    if kind is dict:
-        return _checked(dict, 'an object', value, field)
     if kind in (None, types.NoneType):
         return _checked(types.NoneType, 'null', value, field)
     if kind is float and type(value) is int and abs(value) < 2**63:
@@ -127,7 +126,7 @@ def _of_scalar(kind: Any, value: Any, field: str) -> Any:
     return printable(value) if kind is str else value
 
 
-def _of_union(kinds: tuple, value: Any, field: str) -> Any:
+def _of_union(kinds: tuple[Any, ...], value: Any, field: str) -> Any:
     errors = []
     for kind in kinds:
         try:
@@ -137,7 +136,7 @@ def _of_union(kinds: tuple, value: Any, field: str) -> Any:
     raise max(errors, key=lambda error: str(error).count('.'))  # of the kind that fits the furthest
 
 
-def _of_tuple(inside: tuple, value: Any, field: str) -> tuple:
+def _of_tuple(inside: tuple[Any, ...], value: Any, field: str) -> tuple[Any, ...]:
     entries = _checked(list, 'a list', value, field)
     kinds = inside[:1] * len(entries) if inside[-1] is Ellipsis else inside
     if len(entries) != len(kinds):

@@ -1,7 +1,4 @@
-"""The records that travel between modules: networks in pairs, a batch, facts about a data set.
-
-Importing this module does not import JAX: processes that decode images need not wait for it.
-"""
+"""The records that travel between modules: networks in pairs, a batch, facts about a data set."""
 
 from __future__ import annotations
 
@@ -21,27 +18,30 @@ class Batch(NamedTuple, Generic[T]):
     """Images and labels, as stored; a task normalises them.
 
     Arrays of NumPy on the host, of JAX in a step, and shapes where only these count.
-
-    Attributes:
-      image: uint8 [..., H, W, C].
-      label: int32 [...], zeros where the set has no classes, -1 where an image has no label.
     """
 
-    image: T
-    label: T
+    image: T  # uint8 [..., H, W, C]
+    label: T  # int32 [...], zeros where the set has no classes, -1 where an image has no label
 
 
 class DataSpec(NamedTuple):
-    """The facts about a data set that a task needs: no files, no arrays.
+    """The facts about a data set that a task needs: no files, no arrays."""
 
-    Attributes:
-      image_shape: (H, W, C) of what training sees, all panels together.
-      num_classes: 0 where the set has no labels.
-      num_examples: images in the set.
-      panels: images side by side in each: 2 for pairs, the input on the left.
-    """
+    image_shape: tuple[int, int, int]  # (H, W, C) of what training sees, all panels together
+    num_classes: int  # 0 where the set has no labels
+    num_examples: int  # images in the set
+    panels: int = 1  # images side by side in each: 2 for pairs, the input on the left
 
-    image_shape: tuple[int, int, int]
-    num_classes: int
-    num_examples: int
-    panels: int = 1
+
+class Metric(NamedTuple):
+    """How a metric of images is named, shown and compared: once, beside what computes it."""
+
+    name: str  # for a person
+    form: str  # of its value
+    meaning: str = ''  # which values are good
+    # 1 where more is better, -1 where less is; 0: it chooses between no states of a run
+    better: int = 0
+    by_net: bool = True  # whether it is of a feature net
+    # whether its key ends in the net's suffix, as a value by one net is none by another
+    suffixed: bool = False
+    panel: str = ''  # the panel of a report that shows it while a run trains; '': none

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from faces import cleaning, destination, detector, pipeline
 from gan_jax import images
 from gan_jax.data import image_files
-from gan_jax.faces import cleaning, destination, detector, pipeline
 
 PARENT = 'cats'  # in --data_dir
 FOLDERS = ('personal', 'oxford_pets')  # in that
@@ -23,19 +23,12 @@ HELD_OUT = 5  # of so many photos one is held out
 
 
 class Albums(NamedTuple):
-    """Folders of images.
+    """Folders of images."""
 
-    Attributes:
-      whole: photos as they are.
-      cleaned: crops of the faces in the same photos.
-      reference: crops of the faces in the others.
-      crops: the first face of every photo of either.
-    """
-
-    whole: Path
-    cleaned: Path
-    reference: Path
-    crops: Path
+    whole: Path  # photos as they are
+    cleaned: Path  # crops of the faces in the same photos
+    reference: Path  # crops of the faces in the others
+    crops: Path  # the first face of every photo of either
 
 
 def prepare(cats: Path | None, folder: Path, side: int = SIDE) -> Albums:

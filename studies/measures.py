@@ -21,9 +21,7 @@ def figures(workdir: Path, features: str, num_samples: int, step: int | str = 0)
     What the command writes is left in the run's folder, for its report.
 
     Args:
-      workdir: the run's folder.
       features: the feature net.
-      num_samples: generated images.
       step: 0: the newest; 'best': as the run chose.
     """
     run = trained.load(workdir, step)
@@ -39,9 +37,7 @@ def at_step(
     """Some figures of a step, of the samples that `figures` takes; writes nothing.
 
     Args:
-      workdir: the run's folder.
       features: the feature net.
-      num_samples: generated images.
       only: keys of `evaluation.FIGURES`.
       step: 0: the newest.
     """
@@ -57,7 +53,6 @@ def of_training_images(
     """The figures of the training images themselves: what to read those of samples by.
 
     Args:
-      workdir: the run's folder.
       features: the feature net.
       only: keys of `evaluation.FIGURES`.
       reference: a folder to compare with; None: what the run holds out.

@@ -46,27 +46,16 @@ Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
 
 
 class Case(NamedTuple):
-    """A run and what it is measured on.
+    """A run and what it is measured on."""
 
-    Attributes:
-      experiment: the table's.
-      preset: of which config.
-      input: grey, canny or labels.
-      side: pixels of an image.
-      changes: of the config.
-      minutes: of the run.
-      recipe: one of RECIPES.
-      shown: whether its pictures may be.
-    """
-
-    experiment: str
-    preset: str
-    input: str
-    side: int
-    changes: Mapping[str, Any]
-    minutes: float
-    recipe: str = PAPER
-    shown: bool = True
+    experiment: str  # the table's
+    preset: str  # of which config
+    input: str  # grey, canny or labels
+    side: int  # pixels of an image
+    changes: Mapping[str, Any]  # of the config
+    minutes: float  # of the run
+    recipe: str = PAPER  # one of RECIPES
+    shown: bool = True  # whether its pictures may be
 
     @property
     def name(self) -> str:
@@ -125,15 +114,13 @@ def trials(setting: Setting) -> list[Trial]:
 
 
 def _trial(setting: Setting, case: Case) -> Trial:
-    if case.recipe == TORCH:
-        stages, measure = (), _measure_peer
-    else:
-        stages, measure = (Stage('run', lambda folder: _config(setting, case)),), _measure_run
+    ours = case.recipe != TORCH
+    stages = (Stage('run', lambda folder: _config(setting, case)),) if ours else ()
     return Trial(
         case.name,
         case.minutes,
         stages,
-        functools.partial(measure, setting, case),
+        functools.partial(_measure_run if ours else _measure_peer, setting, case),
         kept=_kept(setting, case),
     )
 
@@ -343,12 +330,12 @@ def _photo(path: Path, side: int) -> np.ndarray:
 def summary(rows: Sequence[Row]) -> str:
     """Scores of each row, beside those of its input and of the mean photo, and shares of cats."""
     names = ('l1', 'psnr', 'ssim', 'ab_error')
-    head = ['experiment', 'input', 'split', *(scores.SCORES[name].name for name in names)]
+    head = ['experiment', 'input', 'split', *(scores.SCORES[name].metric.name for name in names)]
     lines = []
     for row in rows:
         cells = []
         for name in names:
-            form = scores.SCORES[name].form
+            form = scores.SCORES[name].metric.form
             values = (
                 row[name],
                 row[f'{name}_{pairs.INPUT}'],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 import contextlib
+import dataclasses
 
 import chex
 import jax
@@ -11,9 +12,11 @@ import numpy as np
 import optax
 
 from gan_jax import config as base
-from gan_jax import experiments, ops
+from gan_jax import ops
+from gan_jax.config import experiments
 from gan_jax.pretrained import frozen
-from gan_jax.types import Batch, DataSpec
+from gan_jax.tasks import shared
+from gan_jax.types import Batch, DataSpec, Pair
 
 MNIST_SPEC = DataSpec(image_shape=(28, 28, 1), num_classes=10, num_examples=64)
 DCGAN_SPEC = DataSpec(image_shape=(32, 32, 3), num_classes=0, num_examples=64)
@@ -155,16 +158,17 @@ def batch(spec: DataSpec, draws: int, size: int, seed: int = 0) -> Batch:
 RATE = 1e-3
 
 
-def remember_gradients() -> optax.GradientTransformation:
-    """SGD at RATE whose state is the last gradient; it does not matter whose turn it is."""
+def remembering(recipe: shared.Recipe) -> shared.Recipe:
+    """The recipe by SGD at RATE whose state is the last gradient, whosever turn it is."""
 
     def update(grads, state, params=None, **extra):
         del state, params, extra
         return jax.tree.map(lambda g: -RATE * g, grads), grads
 
-    return optax.GradientTransformationExtraArgs(
+    optimizer = optax.GradientTransformationExtraArgs(
         lambda params: jax.tree.map(jnp.zeros_like, params), update
     )
+    return dataclasses.replace(recipe, optimizers=Pair(optimizer, optimizer))
 
 
 @contextlib.contextmanager

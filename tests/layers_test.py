@@ -185,29 +185,6 @@ class TestInstanceNorm:
         np.testing.assert_allclose(jnp.abs(y.astype(jnp.float32)), 1, atol=0.01)
 
 
-class TestGaussianNoise:
-    def apply(self, x, axis_name=None, train=True):
-        noise = layers.GaussianNoise(0.3, axis_name)
-        return noise.apply({}, x, train=train, rngs={'dropout': jax.random.key(0)})
-
-    def test_has_its_deviation_and_another_draw_for_each_example(self):
-        noise = self.apply(jnp.zeros((50, 20, 10)))
-        assert float(noise.std()) == pytest.approx(0.3, rel=0.03)
-        assert float(noise.mean()) == pytest.approx(0, abs=0.01)
-        assert len(np.unique(noise[:, 0, 0])) == 50
-
-    def test_is_the_identity_out_of_training_and_needs_no_rng_in_init(self):
-        x = draw(0, 4, 5)
-        np.testing.assert_array_equal(self.apply(x, train=False), x)
-        noise = layers.GaussianNoise(0.3, axis_name='data')
-        assert noise.init(jax.random.key(0), x, train=True) == {}
-
-    def test_does_not_depend_on_the_devices_that_share_the_batch(self):
-        x = draw(0, 8, 3, 3, 2)
-        shared = jax.vmap(lambda x: self.apply(x, 'data'), axis_name='data')(split(x, 4))
-        np.testing.assert_allclose(shared.reshape(x.shape), self.apply(x), rtol=1e-6)
-
-
 class TestDropout:
     def apply(self, x, axis_name=None, key=0, **fields):
         dropout = layers.Dropout(rate=0.4, axis_name=axis_name, **fields)

@@ -58,14 +58,14 @@ def colour(monkeypatch):
     monkeypatch.setattr(observers.evaluation, 'load_net', named)
 
 
-CLASSES = {'evaluate.figures': ('classes',), 'data.num_examples': 40}
+CLASSES = {'evaluate.metrics': ('classes',), 'data.num_examples': 40}
 
 
 def test_a_checkpoint_is_chosen_by_classes_that_the_net_has(colour):
     assert observers.figures.ranked('cat_share') == ('classes', -1)
     own = CLASSES | {'evaluate.features': 'efficientnet_lite0'}
     [found] = observed(**{'evaluate.best': 'cat_share'}, **own)
-    assert found.facts['features']['name'] == 'efficientnet_lite0'
+    assert found.by['features']['name'] == 'efficientnet_lite0'
     message = 'best=readable_share is not measured with the features of efficientnet_lite0: '
     with pytest.raises(UserError, match=message):
         observed(**{'evaluate.best': 'readable_share'}, **own)
@@ -120,7 +120,7 @@ def test_held_out_images_have_turned_once_three_measurements_are_worse(name, val
 
 def translating(**changes):
     """The observer of a translator of random pairs, a fifth of them held out."""
-    own = {'evaluate.every': 1.0, 'evaluate.figures': (), 'data.num_examples': 40}
+    own = {'evaluate.every': 1.0, 'evaluate.metrics': (), 'data.num_examples': 40}
     config = gans.pix2pix(**own | changes)
     dataset = data.load(config.data)
     task = tasks.make(config, dataset.spec, axis_name=None)
@@ -129,10 +129,10 @@ def translating(**changes):
 
 def test_a_translator_is_measured_without_a_net_or_with_one(colour):
     [found] = translating(**{'evaluate.best': 'ssim'})
-    assert found.facts.keys() == {'reference', 'samples'} and found.facts['samples'] == 40
-    by_net = {'evaluate.figures': ('classes',), 'evaluate.features': 'efficientnet_lite0'}
+    assert found.by.keys() == {'reference', 'samples'} and found.by['samples'] == 40
+    by_net = {'evaluate.metrics': ('classes',), 'evaluate.features': 'efficientnet_lite0'}
     [found] = translating(**{'evaluate.best': 'distance_efflite0'}, **by_net)
-    assert found.facts['features']['name'] == 'efficientnet_lite0'
+    assert found.by['features']['name'] == 'efficientnet_lite0'
 
 
 @pytest.mark.parametrize('best', ['distance_efflite0', 'l1_held_out', 'cat_share'])

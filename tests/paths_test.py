@@ -1,6 +1,5 @@
 """A path means the same wherever it is given, or is one line."""
 
-import importlib
 import os
 from pathlib import Path
 import re
@@ -11,15 +10,16 @@ import zipfile
 from absl import flags as absl_flags
 import pytest
 
-from gan_jax import cli, experiments, paths
+from gan_jax import cli, paths
 from gan_jax.cli import flags
+from gan_jax.config import experiments
 from gan_jax.errors import UserError
 from tests.cli.commands_test import fails
 
 
 def define(command):
     values = absl_flags.FlagValues()
-    importlib.import_module(f'gan_jax.cli.{command}').define(values)
+    cli.module(command).define(values)
     return values
 
 

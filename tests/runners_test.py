@@ -94,7 +94,7 @@ def start(case, axis_name):
     spec, config = CASES[case]
     task = MODULES[config.task]
     recipe = task.make_recipe(config, spec, axis_name)
-    recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
+    recipe = gans.remembering(recipe)
     state = jax.jit(lambda: task.init(recipe, spec))()
     return lambda state, batch: task.step(recipe, state, batch), state
 

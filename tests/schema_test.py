@@ -33,7 +33,6 @@ FILES = {
             'command': 'go on',
             'data': {**DATA, 'class_names': ['a', 'b']},
             'parameters': {'gen': 1, 'disc': 2},
-            'evaluation': [{'after_step': 0, **BY}],
         },
     ),
     'evaluation.json': (
@@ -128,7 +127,7 @@ CONFIG = {
     'gen.net': {'name': 'dcgan', 'width': 'x'},
     'gen.net.name': ['mlp'],
     'data.path': 'a\nb',
-    'evaluate.figures': [1],
+    'evaluate.metrics': [1],
     'evaluate.best': 'nothing',
     'augment': 'nothing',
     'no_such_field': 1,

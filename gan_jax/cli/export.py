@@ -3,8 +3,8 @@
 --format=jax writes FILE.bin, a jax.export artefact for CPU, CUDA and TPU and any batch size, and
 FILE.bin.safetensors, its weights; then loads both and compares what they make of the same inputs.
 --format=onnx writes FILE.onnx, checked by onnxruntime. --format=folder writes weights, config,
-figures and a card for a model hub; every --workdir takes such a folder. See docs/export.md and
-docs/onnx.md.
+figures and a card for a model hub; every --workdir takes such a folder. See
+docs/howto/export.md and docs/howto/onnx.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence

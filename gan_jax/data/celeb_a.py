@@ -1,6 +1,6 @@
 """`celeb_a`: 202,599 aligned faces of celebrities with forty attributes (Liu et al. 2015)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import errno
 import functools
 import hashlib
@@ -11,7 +11,6 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 import zipfile
 
-from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
@@ -19,6 +18,7 @@ from gan_jax.data import cache, datasets, decode, downloads, from_files, image_f
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import LeftOut
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ FILES = {  # name -> place in Google Drive and sha256, as tensorflow-datasets ha
 }
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """Shapes and counts of the set, known without its files."""
     from_files.side(config)
     whole = COUNTS.get(config.split, COUNTS['all'])
@@ -57,7 +57,7 @@ def spec(config: ConfigDict) -> DataSpec:
     return DataSpec(shape, 2 if config.attribute else 0, config.num_examples or whole)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """CelebA, [size, size, 3]; splits train, validation and test as published, and all.
 
     Of each image, 178x218, the centred square of `config.crop` pixels is kept. 0, the default,
@@ -93,7 +93,6 @@ def load(config: ConfigDict) -> Dataset:
         state=(*faces.state, crop, config.attribute),
         names=faces.names,
         class_names=(f'not {config.attribute}', config.attribute) if config.attribute else (),
-        item=faces.item,
         make=faces.make,
         splits=dict(zip(faces.names, faces.splits, strict=True)),
         left_out=faces.left_out,
@@ -101,21 +100,13 @@ def load(config: ConfigDict) -> Dataset:
 
 
 class Faces(NamedTuple):
-    """The images of a copy of CelebA.
+    """The images of a copy of CelebA."""
 
-    Attributes:
-      names, splits: of each image.
-      item, make: see `albums.load`; the class is 0 without an attribute.
-      state: strings that differ when the files do.
-      left_out: files that are not among them.
-    """
-
-    names: Sequence[str]
-    splits: Sequence[str]
-    item: Callable[[int], Any]
-    make: from_files.Make
-    state: Sequence[str]
-    left_out: Sequence[LeftOut]
+    names: Sequence[str]  # of each image
+    splits: Sequence[str]  # of each image
+    make: from_files.Make  # see `from_files.load`; the class is 0 without an attribute
+    state: Sequence[str]  # strings that differ when the files do
+    left_out: Sequence[LeftOut]  # files that are not among them
 
 
 def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:
@@ -140,13 +131,13 @@ def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:
     label_of = [labels[file] if labels else 0 for file in rows]
     place_of = list(rows.values())
 
-    def item(index: int) -> tuple[str, int]:
-        return found.names[place_of[index]], label_of[index]
+    def make(index: int) -> tuple[np.ndarray, int]:
+        content = found.read(place_of[index])
+        return decode.read_square(content, size, crop), label_of[index]
 
-    make = functools.partial(from_files.make_square, found.files, size, crop)
     listed = hashlib.sha256(repr((list(rows), label_of)).encode()).hexdigest()
     parts = [partition[file] for file in rows]
-    return Faces(list(rows), parts, item, make, (found.state, listed), left_out)
+    return Faces(list(rows), parts, make, (found.state, listed), left_out)
 
 
 def _unusable(
@@ -269,38 +260,28 @@ def _prepared(copy: datasets.Prepared, attribute: str, size: int, crop: int) -> 
     counts = {split['name']: sum(map(int, split['shardLengths'])) for split in splits}
     places = [(split, row) for split, count in counts.items() for row in range(count)]
     names = [f'{split}/{row}' for split, row in places]
-    make = _Copy(folder, attribute, size, crop)
-    return Faces(names, [split for split, _ in places], places.__getitem__, make, (copy.key,), ())
+    opened = functools.cache(functools.partial(_opened, folder, attribute))
+    lock = threading.Lock()
 
-
-class _Copy:
-    """Makes the images of such a copy; every process opens it for itself."""
-
-    def __init__(self, folder: Path, attribute: str, size: int, crop: int):
-        self._given = folder, attribute, size, crop
-        self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[type['_Copy'], tuple[Path, str, int, int]]:
-        return _Copy, self._given
-
-    def __call__(self, place: tuple[str, int]) -> tuple[np.ndarray, int]:
-        (split, row), (_, attribute, size, crop) = place, self._given
-        with self._lock:
-            source = self._opened[split]
+    def make(index: int) -> tuple[np.ndarray, int]:
+        split, row = places[index]
+        with lock:
+            source = opened()[split]
         example = source[row]
         label = int(example['attributes'][attribute]) if attribute else 0
         return decode.square(Image.fromarray(example['image']), size, crop), label
 
-    @functools.cached_property
-    def _opened(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        import tensorflow_datasets as tfds
+    return Faces(names, [split for split, _ in places], make, (copy.key,), ())
 
-        folder, attribute, *_ = self._given
-        builder = tfds.builder_from_directory(folder, file_format='array_record')
-        attributes = list(builder.info.features['attributes'])
-        if attribute and attribute not in attributes:
-            raise UserError(f'config.data.attribute={attribute}: {nearest(attribute, attributes)}')
-        return {split: builder.as_data_source(split) for split in builder.info.splits}
+
+def _opened(folder: Path, attribute: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(folder, file_format='array_record')
+    attributes = list(builder.info.features['attributes'])
+    if attribute and attribute not in attributes:
+        raise UserError(f'config.data.attribute={attribute}: {nearest(attribute, attributes)}')
+    return {split: builder.as_data_source(split) for split in builder.info.splits}
 
 
 def downloaded() -> Path:

@@ -28,19 +28,13 @@ _WHOLE = {1: 'B', 3: 'H', 4: 'L', 6: 'b', 8: 'h', 9: 'l'}  # types of whole numb
 
 
 class Bare(NamedTuple):
-    """An image file without what is no pixel.
+    """An image file without what is no pixel."""
 
-    Attributes:
-      kind: JPEG, PNG, GIF, BMP, WEBP, TIFF, AVIF or HEIF; '' if it is none of them.
-      content: of the file.
-      orientation: 1 to 8, as far as the file has told.
-      transparent: of a PNG whose pixels of one level, or of one colour, are transparent: the level
-        or the three levels, in the file's own range.
-    """
-
-    kind: str
-    content: bytes
-    orientation: int = UPRIGHT
+    kind: str  # JPEG, PNG, GIF, BMP, WEBP, TIFF, AVIF or HEIF; '' if it is none of them
+    content: bytes  # of the file
+    orientation: int = UPRIGHT  # 1 to 8, as far as the file has told
+    # of a PNG whose pixels of one level, or of one colour, are transparent: the level or the three
+    # levels, in the file's own range
     transparent: tuple[int, ...] = ()
 
 
@@ -85,7 +79,7 @@ def orientation(exif: bytes, xmp: bytes = b'') -> int:
         value = None
     if value is None and (found := _XMP.search(xmp)):
         value = int(found[1])
-    return value if value in range(1, 9) else UPRIGHT
+    return value if value and value in range(1, 9) else UPRIGHT
 
 
 def _tag(tiff: bytes) -> int | None:

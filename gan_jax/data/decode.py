@@ -3,10 +3,10 @@
 import functools
 import io
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 
 from gan_jax.data import containers
 from gan_jax.data.containers import Bare
@@ -42,7 +42,6 @@ def read(content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS) -> 
     at, see `gan_jax.data.containers`.
 
     Args:
-      content: of the file.
       least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its short side
         keeps twice as many pixels, which is several times faster; 0: at its full size.
       most_pixels: that it may have.
@@ -54,17 +53,11 @@ def read(content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS) -> 
 
 
 class Upright(NamedTuple):
-    """A decoded image.
+    """A decoded image."""
 
-    Attributes:
-      image: RGB.
-      size: width and height that it has at its full size.
-      orientation: 1 to 8, as the file said; it is undone.
-    """
-
-    image: Image.Image
-    size: tuple[int, int]
-    orientation: int
+    image: Image.Image  # RGB
+    size: tuple[int, int]  # width and height that it has at its full size
+    orientation: int  # 1 to 8, as the file said; it is undone
 
 
 def read_whole(content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS) -> Upright:
@@ -100,7 +93,7 @@ def _open(bare: Bare, most_pixels: int) -> Image.Image:
         raise Unreadable('not an image')
     try:
         image = Image.open(io.BytesIO(bare.content), formats=[bare.kind])
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise Unreadable(f'a broken {bare.kind} file') from None
     width, height = image.size
     if width * height > most_pixels:
@@ -121,7 +114,7 @@ def _knows_heif() -> bool:
 
 def abilities() -> tuple[str, ...]:
     """The kinds of files that not every installation reads, of those that this one does."""
-    return ('HEIF',) * _knows_heif() + ('AVIF',) * features.check('avif')
+    return ('HEIF',) * _knows_heif() + ('AVIF',) * bool(features.check('avif'))
 
 
 def _orientation(bare: Bare, image: Image.Image) -> int:
@@ -150,7 +143,7 @@ def _opaque(bare: Bare) -> Image.Image:
     import cv2
 
     encoded = np.frombuffer(bare.content, np.uint8)
-    exact = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    exact: Any = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     depth = bare.content[24]  # of IHDR; smaller ones than 8 are spread over 0 to 255
     most = 2**depth - 1
     blue_first = [(level & most) * max(255 // most, 1) for level in bare.transparent[::-1]]

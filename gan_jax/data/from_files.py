@@ -12,15 +12,15 @@ from pathlib import Path
 import sys
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import files
 from gan_jax.data import cache, decode, duplicates, parallel, png
 from gan_jax.data.datasets import Dataset, Part, Prepared, load_prepared
 from gan_jax.data.decode import Unreadable
-from gan_jax.data.image_files import Files, LeftOut, shown
+from gan_jax.data.image_files import LeftOut, shown
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import Batch
 
 STORED = 'every'  # the split that is prepared; those a config may name are chosen from it
@@ -30,10 +30,10 @@ CHUNK = 32  # images that are made at once
 NAMED = 3  # files that a message names
 VERSION = 2  # of how an image is decoded, cut and resized
 
-Make = Callable[[Any], tuple[np.ndarray, int] | tuple[np.ndarray, int, str]]
+Make = Callable[[int], tuple[np.ndarray, int] | tuple[np.ndarray, int, str]]
 
 
-def side(config: ConfigDict) -> int:
+def side(config: Data) -> int:
     """Pixels a side of each stored image: what training sees, and the jitter.
 
     Raises:
@@ -48,12 +48,11 @@ def side(config: ConfigDict) -> int:
 
 
 def load(
-    config: ConfigDict,
+    config: Data,
     *,
     state: Sequence[Any],
     names: Sequence[str],
     class_names: Sequence[str],
-    item: Callable[[int], Any],
     make: Make,
     splits: Mapping[str, str] | None = None,
     panels: int = 1,
@@ -66,9 +65,8 @@ def load(
       state: all that decides what is prepared; of strings and numbers.
       names: of the images, each once, for messages and the list of files.
       class_names: empty where there are no classes.
-      item: index -> what `make` must know of an image; can be pickled.
-      make: item -> uint8 [side, panels * side, 3], its class and, if it may be wrong, why; can
-        be pickled, and is called by threads or in processes.
+      make: index -> uint8 [side, panels * side, 3], its class and, if it may be wrong, why; is
+        called by several threads.
       splits: the split of each name, besides 'all'; None: 'train' and 'test' by
         `config.held_out`.
       panels: images side by side in each.
@@ -84,7 +82,7 @@ def load(
     text = repr((*how, size, panels, tuple(class_names), *state))
     key = f'{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}'
     preparation = functools.partial(
-        _prepare, key, (size, panels * size, 3), names, tuple(class_names), item, make, left_out
+        _prepare, key, (size, panels * size, 3), names, tuple(class_names), make, left_out
     )
     empty: set[str] = set()
     parts = _held_out(config, key, empty) if splits is None else _official(config, key, splits)
@@ -96,7 +94,7 @@ def load(
     )
 
 
-def _official(config: ConfigDict, key: str, splits: Mapping[str, str]) -> dict[str, Part]:
+def _official(config: Data, key: str, splits: Mapping[str, str]) -> dict[str, Part]:
     """The splits that a set comes with."""
     split_of = {shown(name): split for name, split in splits.items()}
 
@@ -109,7 +107,7 @@ def _official(config: ConfigDict, key: str, splits: Mapping[str, str]) -> dict[s
     return parts | {'all': Part(STORED, None)}
 
 
-def _held_out(config: ConfigDict, key: str, empty: set[str]) -> dict[str, Part]:
+def _held_out(config: Data, key: str, empty: set[str]) -> dict[str, Part]:
     """'train' and 'test' by `config.held_out`, and 'all'; those without an image go to `empty`."""
     if not config.held_out:
         empty.add('test')
@@ -133,7 +131,7 @@ def _held_out(config: ConfigDict, key: str, empty: set[str]) -> dict[str, Part]:
     }
 
 
-def _some(config: ConfigDict, member: np.ndarray) -> np.ndarray:
+def _some(config: Data, member: np.ndarray) -> np.ndarray:
     """The indices of the members of a split: bool [N] to int64 [n], n > 0."""
     if not member.any():
         why = none_held_out(config, len(member))
@@ -141,7 +139,7 @@ def _some(config: ConfigDict, member: np.ndarray) -> np.ndarray:
     return np.flatnonzero(member)
 
 
-def none_held_out(config: ConfigDict, count: int) -> str:
+def none_held_out(config: Data, count: int) -> str:
     """Why none of `count` images is in the split 'test', and what to do about it."""
     if not config.held_out:
         return 'set config.data.held_out to the share of the images that it is to have'
@@ -151,7 +149,7 @@ def none_held_out(config: ConfigDict, count: int) -> str:
     )
 
 
-def _split_file(config: ConfigDict, key: str) -> Path:
+def _split_file(config: Data, key: str) -> Path:
     return cache.set_folder(key) / f'split-{config.held_out:g}.csv'
 
 
@@ -167,7 +165,7 @@ def _write_split(
         files.replace(path, table)
 
 
-def _facts(config: ConfigDict, key: str, splits: Mapping[str, str] | None) -> dict[str, Any]:
+def _facts(config: Data, key: str, splits: Mapping[str, str] | None) -> dict[str, Any]:
     """Facts for a person about how the set came about; see `Dataset.facts`."""
     rows = _rows(_account(key))
     used = [row['file'] for row in rows if row['image']]
@@ -207,58 +205,31 @@ def _prepare(
     shape: tuple[int, int, int],
     names: Sequence[str],
     class_names: tuple[str, ...],
-    item: Callable[[int], Any],
     make: Make,
     left_out: Sequence[LeftOut],
 ) -> Path:
     from gan_jax.data import builders
 
-    work = _Preparation(key, shape, names, class_names, item, make, left_out)
+    work = _Preparation(key, shape, names, class_names, make, left_out)
     return builders.prepare(
         key, builders.Contents(shape, class_names, lambda manager: {STORED: work.encoded})
     )
 
 
-def make_square(
-    files: Files, side: int, crop: int, item: tuple[str, int]
-) -> tuple[np.ndarray, int]:
-    """The centred square of a file, and its class; a `Make` once all but the item is given.
-
-    Args:
-      files: what it is read from.
-      side: of the result, in pixels.
-      crop: see `decode.square`.
-      item: the file's name and class.
-
-    Raises:
-      Unreadable: it is no image.
-    """
-    name, label = item
-    return decode.read_square(files.read(name), side, crop), label
-
-
 class _Made(NamedTuple):
-    """The result of decoding a chunk of files.
+    """The result of decoding a chunk of files."""
 
-    Attributes:
-      part: the images that could be made; None if there are none.
-      pngs: the PNG file of each.
-      failed: place in the run -> why there is no image.
-      doubts: place in the run -> why the image may be wrong.
-    """
-
-    part: cache.Accounted | None
-    pngs: Sequence[bytes]
-    failed: Mapping[int, str]
-    doubts: Mapping[int, str]
+    part: cache.Accounted | None  # the images that could be made; None if there are none
+    pngs: Sequence[bytes]  # the PNG file of each
+    failed: Mapping[int, str]  # place in the run -> why there is no image
+    doubts: Mapping[int, str]  # place in the run -> why the image may be wrong
 
 
-def _make_all(make: Make, items: Sequence[Any]) -> _Made:
-    """All that costs time, so that a process can do it."""
+def _make_all(make: Make, chunk: range) -> _Made:
     made, failed, doubts = [], {}, {}
-    for place, item in enumerate(items):
+    for place, index in enumerate(chunk):
         try:
-            image, label, *doubt = make(item)
+            image, label, *doubt = make(index)
         except Unreadable as error:
             failed[place] = str(error)
             continue
@@ -280,7 +251,6 @@ class _Preparation:
     shape: tuple[int, int, int]
     names: Sequence[str]
     class_names: tuple[str, ...]
-    item: Callable[[int], Any]
     make: Make
     left_out: Sequence[LeftOut]
 
@@ -310,25 +280,11 @@ class _Preparation:
 
         count = len(self.names)
         chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-        made = parallel.portable_map(
-            functools.partial(_make_all, self.make),
-            (list(map(self.item, chunk)) for chunk in chunks),
-            len(chunks),
-        )
+        made = parallel.ordered_map(functools.partial(_make_all, self.make), chunks)
         with tqdm(None, 'preparing', count, unit='image', leave=False, disable=None) as bar:
-            for chunk in chunks:
-                yield chunk, self._next(made, chunk)
+            for chunk, part in zip(chunks, made, strict=True):
+                yield chunk, part
                 bar.update(len(chunk))
-
-    def _next(self, made: Iterator[_Made], chunk: range) -> _Made:
-        try:
-            return next(made)
-        except parallel.Died as error:
-            first, last = (shown(self.names[index]) for index in (chunk[0], chunk[-1]))
-            raise UserError(
-                f'{first} to {last}: the process that decoded them ended ({error}): free memory, or'
-                ' take out the file that ends it every time'
-            ) from error
 
     def _report(
         self, used: Sequence[int], left_out: Sequence[LeftOut], doubts: Mapping[int, str]

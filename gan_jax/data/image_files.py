@@ -52,13 +52,9 @@ class LeftOut(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """The files of a folder by name; any thread may read, and any process that gets a copy.
+    """The files of a folder by name; any thread may read."""
 
-    Attributes:
-      path: the folder.
-    """
-
-    path: Path
+    path: Path  # the folder
 
     def read(self, name: str) -> bytes:
         """The content of a file, by its name relative to the folder.
@@ -76,12 +72,9 @@ class Files:
 
 @dataclasses.dataclass(frozen=True)
 class ZippedFiles(Files):
-    """The same in a .zip, which is never unpacked.
+    """The same in a .zip, which is never unpacked."""
 
-    Attributes:
-      packed_as: the names that members have in the archive, where those differ.
-    """
-
+    # the names that members have in the archive, where those differ
     packed_as: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def read(self, name: str) -> bytes:
@@ -102,25 +95,15 @@ class ZippedFiles(Files):
             local.file = zipfile.ZipFile(self.path)
         return local.file
 
-    def __reduce__(self) -> tuple:
-        return ZippedFiles, (self.path, self.packed_as)  # a copy opens the .zip for itself
-
 
 @dataclasses.dataclass(frozen=True)
 class Album:
-    """Image files in the order of their names.
+    """Image files in the order of their names."""
 
-    Attributes:
-      files: what they are read from.
-      names: of the files, relative to it, with slashes, sorted.
-      state: 16 hex digits that differ when a file's name, size or time does.
-      ignored: files and folders that were passed over.
-    """
-
-    files: Files
-    names: Sequence[str]
-    state: str
-    ignored: Sequence[LeftOut]
+    files: Files  # what they are read from
+    names: Sequence[str]  # of the files, relative to it, with slashes, sorted
+    state: str  # 16 hex digits that differ when a file's name, size or time does
+    ignored: Sequence[LeftOut]  # files and folders that were passed over
 
     def __len__(self) -> int:
         return len(self.names)
@@ -153,7 +136,6 @@ def find(path: Path, field: str = 'config.data.path') -> Album:
 
     Args:
       path: the folder, the .zip or the image.
-      field: what the user gave it by, for messages.
 
     Raises:
       UserError: there is no such folder, it cannot be read, or it holds no image.

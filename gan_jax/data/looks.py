@@ -18,19 +18,12 @@ NEGATIVE, UNLIKE = 'negative', 'unlike'
 
 
 class Look(NamedTuple):
-    """Levels of a set of images, in [0, 1].
+    """Levels of a set of images, in [0, 1]."""
 
-    Attributes:
-      border: of the outermost pixels, on average.
-      mean: of all pixels.
-      spread: standard deviation of the borders' means.
-      coloured: whether they are.
-    """
-
-    border: float
-    mean: float
-    spread: float
-    coloured: bool
+    border: float  # of the outermost pixels, on average
+    mean: float  # of all pixels
+    spread: float  # standard deviation of the borders' means
+    coloured: bool  # whether they are
 
     @property
     def is_ground(self) -> bool:

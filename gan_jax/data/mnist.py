@@ -9,13 +9,13 @@ from pathlib import Path
 import shutil
 from typing import TYPE_CHECKING
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import paths
 from gan_jax.data import downloads, png
 from gan_jax.data.datasets import Dataset, Prepared, find_tfds_copy, load_prepared
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ DIGITS = tuple('0123456789')
 SPLITS = {'train': 'train', 'test': 't10k'}  # how the files of each split begin
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """Shapes and counts of the set, known without its files."""
     whole = {'test': 10_000}.get(config.split, 60_000)
     return DataSpec((28, 28, 1), 10, config.num_examples or whole)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """MNIST, [28, 28, 1], ten classes; splits `train` (60,000) and `test` (10,000).
 
     Args:

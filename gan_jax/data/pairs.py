@@ -1,34 +1,33 @@
 """`pairs`: an input and the photo it is to become, side by side in one image."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import functools
 from pathlib import Path
-from typing import Any
 import unicodedata
 
-from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
 from gan_jax import files as files_lib
 from gan_jax.data import decode, from_files, image_files, inputs
 from gan_jax.data.datasets import Dataset
-from gan_jax.data.image_files import Files, LeftOut, shown
+from gan_jax.data.image_files import Album, LeftOut, shown
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 INPUTS = (*inputs.MADE, 'left', 'right', 'folder')
 ASSUMED = 400  # pairs of a folder that was not looked at
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """The spec of pairs of the config's size; their number is not known yet."""
     from_files.side(config)
     shape = (config.image_size, 2 * config.image_size, 3)
     return DataSpec(shape, 0, config.num_examples or ASSUMED, panels=2)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """Pairs [size, 2 * size, 3]: the input on the left, the photo on the right.
 
     `config.input` says where the input comes from:
@@ -53,10 +52,9 @@ def load(config: ConfigDict) -> Dataset:
     photos = image_files.find(Path(config.path))
     state = [photos.state, crop, config.input]
     names, left_out = photos.names, photos.ignored
-    item: Callable[[int], Any] = names.__getitem__
     make: from_files.Make
     if config.input in inputs.MADE:
-        make = functools.partial(_made, photos.files, size, crop, inputs.make(config))
+        make = functools.partial(_made, photos, size, crop, inputs.make(config))
         state += inputs.thresholds(config.canny) if config.input == 'canny' else ()
     elif config.input == 'folder':
         partners = image_files.find(Path(config.input_path), 'config.data.input_path')
@@ -66,24 +64,21 @@ def load(config: ConfigDict) -> Dataset:
         names = [photos.names[index] for index, _ in matched]
         left_out = [*photos.ignored, *partners.ignored, *unmatched]
         state.append(partners.state)
-        both = [(partners.names[other], photos.names[index]) for index, other in matched]
-        item = both.__getitem__
-        make = functools.partial(_both, (partners.files, photos.files), size, crop)
+        make = functools.partial(_both, photos, partners, matched, size, crop)
     else:
-        make = functools.partial(_halves, photos.files, size, crop, config.input == 'left')
+        make = functools.partial(_halves, photos, size, crop, config.input == 'left')
     return from_files.load(
         config,
         state=state,
         names=names,
         class_names=(),
-        item=item,
         make=make,
         panels=2,
         left_out=left_out,
     )
 
 
-def _check(config: ConfigDict) -> None:
+def _check(config: Data) -> None:
     if config.input not in INPUTS:
         raise UserError(f'config.data.input={config.input!r}: {nearest(config.input, INPUTS)}')
     if not config.path:
@@ -95,7 +90,7 @@ def _check(config: ConfigDict) -> None:
         )
 
 
-def _no_pair(config: ConfigDict, photo: str, partner: str) -> UserError:
+def _no_pair(config: Data, photo: str, partner: str) -> UserError:
     return UserError(
         f'config.data.input_path={config.input_path}: no input has the name of a photo, up to the'
         f' suffix; the photos are called as {shown(photo)}, the inputs as {shown(partner)}: rename'
@@ -104,30 +99,37 @@ def _no_pair(config: ConfigDict, photo: str, partner: str) -> UserError:
 
 
 def _made(
-    files: Files, size: int, crop: int, function: inputs.Input, name: str
+    photos: Album, size: int, crop: int, function: inputs.Input, index: int
 ) -> tuple[np.ndarray, int, str]:
-    photo = decode.read_square(files.read(name), size, crop)
+    photo = decode.read_square(photos.read(index), size, crop)
     return _pair(function(photo), photo)
 
 
 def _both(
-    files: tuple[Files, Files], size: int, crop: int, names: tuple[str, str]
+    photos: Album,
+    partners: Album,
+    matched: Sequence[tuple[int, int]],
+    size: int,
+    crop: int,
+    index: int,
 ) -> tuple[np.ndarray, int, str]:
-    def read(files: Files, name: str) -> decode.Upright:
+    def read(album: Album, place: int) -> decode.Upright:
         try:
-            return decode.read_whole(files.read(name), 0 if crop else size)
+            return decode.read_whole(album.read(place), 0 if crop else size)
         except decode.Unreadable as error:
-            raise decode.Unreadable(f'{shown(str(files.path / name))}: {error}') from error
+            name = shown(str(album.path / album.names[place]))
+            raise decode.Unreadable(f'{name}: {error}') from error
 
-    before, photo = map(read, files, names)
+    place, other = matched[index]
+    before, photo = read(partners, other), read(photos, place)
     if not _coincide(before.size, photo.size, exactly=crop > 0):
         shapes = ' and '.join('{}x{}'.format(*side.size) for side in (before, photo))
         raise decode.Unreadable(
             f'input and photo have {shapes} pixels upright: save them with the same'
             + (' size' if crop else ' shape')
         )
-    panels = (decode.square(side.image, size, crop) for side in (before, photo))
-    return _pair(*panels, _doubt(before, photo))
+    panels = [decode.square(side.image, size, crop) for side in (before, photo)]
+    return _pair(panels[0], panels[1], _doubt(before, photo))
 
 
 def _coincide(one: tuple[int, int], other: tuple[int, int], *, exactly: bool) -> bool:
@@ -148,10 +150,10 @@ def _doubt(before: decode.Upright, photo: decode.Upright) -> str:
 
 
 def _halves(
-    files: Files, size: int, crop: int, input_first: bool, name: str
+    photos: Album, size: int, crop: int, input_first: bool, index: int
 ) -> tuple[np.ndarray, int, str]:
     # The short side of a half is not known before it is decoded: a JPEG is read whole.
-    image = decode.read(files.read(name))
+    image = decode.read(photos.read(index))
     left, right = (decode.square(half, size, crop) for half in halves(image))
     width, height = image.width // 2, image.height
     squares = width == height

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import rng
 from gan_jax.data import views
 from gan_jax.data.datasets import Dataset
+from gan_jax.fields import Config, Data
 from gan_jax.states import Contest, GanState
 from gan_jax.types import Batch
 
@@ -40,7 +40,7 @@ def auc(real_logits: np.ndarray, fake_logits: np.ndarray) -> float:
 def observer(
     contest: Contest,
     datasets: Mapping[str, Dataset],
-    config: ConfigDict,
+    config: Config,
     place: Callable[[Any], Any],
 ) -> Callable[[GanState], dict[str, float]]:
     """A function of the state: the AUC on each of the sets, by name.
@@ -51,9 +51,7 @@ def observer(
     training uses, may rank the other way round.
 
     Args:
-      contest: of the task.
       datasets: by the name of the figure; `NUM_IMAGES` of each are taken, or all there are.
-      config: the run's config.
       place: puts arrays where the state is.
     """
 
@@ -85,7 +83,7 @@ def observer(
     return measure
 
 
-def _sample(dataset: Dataset, config: ConfigDict) -> Batch[np.ndarray]:
+def _sample(dataset: Dataset, config: Data) -> Batch[np.ndarray]:
     """The same images whatever the run's seed is, so that runs can be compared."""
     count = len(dataset.source)
     order = np.random.Generator(np.random.PCG64(0)).permutation(count)
@@ -117,7 +115,6 @@ def epoch_lost(rows: Sequence[Mapping[str, Any]], name: str = 'auc') -> int | No
 
     Args:
       rows: of evaluations.jsonl, ascending: `epoch`, and the figure where it was measured.
-      name: of the figure.
     """
     first = None
     for row in rows:

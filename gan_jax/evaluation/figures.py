@@ -4,13 +4,23 @@ from collections.abc import Callable, Collection, Mapping
 import dataclasses
 import functools
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import birthday, distances, neighbours, sets, sliced, spectrum
+from gan_jax.evaluation import (
+    birthday,
+    distances,
+    leaks,
+    neighbours,
+    scores,
+    sets,
+    sliced,
+    spectrum,
+)
 from gan_jax.pretrained import features
+from gan_jax.types import Metric
 
 COLLAPSED = 0.5  # diversity or spacing below which samples are flagged as collapsed
 TWINS = 1e-6  # of the mean distance: what rounding leaves between equal images, and more
@@ -18,19 +28,12 @@ TWINS = 1e-6  # of the mean distance: what rounding leaves between equal images,
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The images that metrics are functions of.
+    """The images that metrics are functions of."""
 
-    Attributes:
-      fake: generated images.
-      real: the reference.
-      training: the images trained on, None if they are not to be had.
-      missing: why they are not, where that is known.
-    """
-
-    fake: sets.Measured
-    real: sets.Reference
-    training: sets.Reference | None
-    missing: str = ''
+    fake: sets.Measured  # generated images
+    real: sets.Reference  # the reference
+    training: sets.Reference | None  # the images trained on, None if they are not to be had
+    missing: str = ''  # why they are not, where that is known
 
     @functools.cached_property
     def isolation(self) -> np.ndarray:
@@ -137,33 +140,80 @@ def classes(given: Comparison) -> dict[str, Any]:
     return dict(given.real.net.figures(given.fake.outputs))
 
 
-FIGURES: Mapping[str, Callable[[Comparison], dict[str, Any]]] = {
-    'frechet': frechet,
-    'kid': kid,
-    'manifold': manifold,
-    'diversity': diversity,
-    'kinds': kinds,
-    'memorisation': memorisation,
-    'swd': swd,
-    'noise': noise,
-    'classes': classes,
+class Measurement(NamedTuple):
+    """A measurement, and the metrics that come of it."""
+
+    # (what is compared) -> values by their keys, fit for JSON. Beside a metric's own key there may
+    # be KEY_std, its spread, KEY_real, its value of real images, and KEY_pairs.
+    compute: Callable[[Comparison], dict[str, Any]]
+    metrics: Mapping[str, Metric]  # by their keys, without a net's suffix
+
+
+def _distance(name: str, form: str) -> Metric:
+    meaning = f'{name}, 0: the same distribution'
+    return Metric(name, form, meaning, better=-1, suffixed=True, panel=name)
+
+
+def _beside(name: str, meaning: str) -> Metric:
+    return Metric(name, '{:.1%}', meaning, better=1, panel='Samples beside real images')
+
+
+_MANIFOLD = {
+    'precision': _beside('Precision', 'samples that look like real images'),
+    'recall': _beside('Recall', 'real images that samples look like'),
+    'density': Metric('Density', '{:.3f}', '1: as dense as real images', better=1),
+    'coverage': Metric('Coverage', '{:.1%}', 'real images with a sample next to them', better=1),
+}
+_DIVERSITY = {
+    'diversity': Metric('Diversity', '{:.3f}', 'mean distance, 1: as real images'),
+    'spacing': Metric('Spacing', '{:.3f}', 'distance to the nearest other, 1: as real images'),
+    'collapsed': Metric('Collapsed', '{}', 'diversity or spacing below 0.5'),
+}
+_KINDS = Metric('Kinds', '{:,.0f}', 'distinct images, by how many pairs are alike', by_net=False)
+_MEMORISATION = {
+    'copies': Metric('Copies', '{:.1%}', 'samples with one training image much nearer than others'),
+    'memorisation': Metric('Memorisation', '{:.3f}', '0.5: none, 1: copies'),
+}
+_PATCHES = Metric('Patches', '{:.2f}', 'sliced Wasserstein distance x 1000, 0: the same', -1, False)
+_GRAIN = {
+    'noise': Metric('Pixel noise', '{:.2f}', 'grey levels of 255 above real images', -1, False),
+    'fine_power': Metric('Fine detail', '{:.3f}', 'at high frequencies, 1: as real', by_net=False),
+}
+_CLASSES = {key: metric for net in features.NETS.values() for key, metric in net.metrics.items()}
+
+# By what `config.evaluate.metrics` calls them.
+FIGURES: Mapping[str, Measurement] = {
+    'frechet': Measurement(frechet, {'frechet': _distance('Frechet distance', '{:.4g}')}),
+    'kid': Measurement(kid, {'kid': _distance('Kernel distance', '{:.3g}')}),
+    'manifold': Measurement(manifold, _MANIFOLD),
+    'diversity': Measurement(diversity, _DIVERSITY),
+    'kinds': Measurement(kinds, {'kinds': _KINDS}),
+    'memorisation': Measurement(memorisation, _MEMORISATION),
+    'swd': Measurement(swd, {'swd': _PATCHES}),
+    'noise': Measurement(noise, _GRAIN),
+    'classes': Measurement(classes, _CLASSES),
+}
+
+# All metrics of samples, by their keys without a net's suffix.
+METRICS: Mapping[str, Metric] = {
+    **{key: metric for figure in FIGURES.values() for key, metric in figure.metrics.items()},
+    **leaks.METRICS,
 }
 
 
 HELD_OUT = '_held_out'  # follows the names of what is measured on held-out images
 PAIRS = 'pairs'  # what the scores of a translator's pairs are made by, which is no figure
 
-# Figures that can choose between states of a run, without the net's suffix: what they are made by,
+# Metrics that can choose between states of a run, without the net's suffix: what they are made by,
 # and 1 where less is better, -1 where more is. Each net has its own of those of its classes.
 RANKED: Mapping[str, tuple[str, int]] = {
-    'frechet': ('frechet', 1),
-    'kid': ('kid', 1),
-    **dict.fromkeys(('precision', 'recall', 'density', 'coverage'), ('manifold', -1)),
-    'swd': ('swd', 1),
-    'noise': ('noise', 1),
-    **dict.fromkeys(('l1', 'ab_error', 'distance'), (PAIRS, 1)),
-    **dict.fromkeys(('psnr', 'ssim', 'edge_agreement'), (PAIRS, -1)),
-    **{name: ('classes', -1) for net in features.NETS.values() for name in net.ranked},
+    key: (made, -metric.better)
+    for made, metrics in (
+        *((name, figure.metrics) for name, figure in FIGURES.items()),
+        (PAIRS, scores.METRICS),
+    )
+    for key, metric in metrics.items()
+    if metric.better
 }
 
 
@@ -207,7 +257,7 @@ def compare(given: Comparison, only: Collection[str] = ()) -> dict[str, Any]:
     _check(given, only)
     found: dict[str, Any] = {}
     for name in only or FIGURES:
-        found |= FIGURES[name](given)
+        found |= FIGURES[name].compute(given)
     return {
         'features': given.real.net.facts(),
         'reference': given.real.images.facts(),
@@ -235,10 +285,6 @@ def _check(given: Comparison, only: Collection[str]) -> None:
 
 def check_numbers(samples: int, real: sets.Reference) -> None:
     """Refuses what cannot be compared, before any sample is made.
-
-    Args:
-      samples: how many are to be compared.
-      real: with what.
 
     Raises:
       UserError: too few of either, or real images without a difference.

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from gan_jax import augment, images
+from gan_jax.types import Metric
 
 FEWEST_TOLD = 0.2  # of augmented images told apart beyond chance, below which nothing is said
 LEAKS = 0.05  # share of the samples beyond its error that is called a leak
@@ -26,17 +27,11 @@ Trace = Callable[[np.ndarray], np.ndarray]  # float32 [N, H, W, C] in [-1, 1] ->
 
 
 class Leak(NamedTuple):
-    """The share of samples that carry one augmentation.
+    """The share of samples that carry one augmentation."""
 
-    Attributes:
-      share: of the samples that carry it, in [0, 1]; NaN where it cannot be told.
-      error: its standard error.
-      told: share of augmented real images that the trace tells beyond chance.
-    """
-
-    share: float
-    error: float
-    told: float
+    share: float  # of the samples that carry it, in [0, 1]; NaN where it cannot be told
+    error: float  # its standard error
+    told: float  # share of augmented real images that the trace tells beyond chance
 
     @property
     def leaks(self) -> bool:
@@ -102,13 +97,28 @@ def slants(real: np.ndarray) -> Trace:
     return lambda image: np.abs(np.angle(_direction(image) * np.conj(usual)))
 
 
-TRACES: Mapping[str, Callable[[np.ndarray], Trace]] = {
-    'color': tones,
-    'soft_color': tones,
-    'translation': borders,
-    'cutout': holes,
-    'small_cutout': functools.partial(holes, part=10),
-    'affine': slants,
+class Tell(NamedTuple):
+    """How an augmentation shows."""
+
+    trace: Callable[[np.ndarray], Trace]  # (real images) -> the trace
+    meaning: str  # what samples look like that carry it
+
+
+# By the names of `augment.AUGMENTATIONS`.
+TELLS: Mapping[str, Tell] = {
+    'color': Tell(tones, 'as the augmentation makes them'),
+    'soft_color': Tell(tones, 'as the augmentation makes them'),
+    'translation': Tell(borders, 'with a grey border'),
+    'cutout': Tell(holes, 'with a grey hole'),
+    'small_cutout': Tell(functools.partial(holes, part=10), 'with a grey hole'),
+    'affine': Tell(slants, 'that are turned'),
+}
+
+METRICS: Mapping[str, Metric] = {
+    f'carries_{name}': Metric(
+        f'Carry {name.replace("_", " ")}', '{:.1%}', f'samples {tell.meaning}', by_net=False
+    )
+    for name, tell in TELLS.items()
 }
 
 
@@ -118,7 +128,6 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
     Args:
       fake: samples, uint8 [N, H, W, C].
       real: images that were not augmented, uint8 [M, H, W, C].
-      policy: `config.augment`.
 
     Returns:
       by the name of the augmentation.
@@ -127,7 +136,7 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
     fake, real = _pixels(fake), _pixels(real)
     found = {}
     for name in augment.parse(policy):
-        trace = TRACES[name](real)
+        trace = TELLS[name].trace(real)
         found[name] = _share(trace(fake), trace(real), trace(_augmented(name, real)))
     return found
 

@@ -31,7 +31,6 @@ def memorisation(
     Args:
       fake: features, float [M, D].
       training, held_out: features of each image's views, float [N, V, D].
-      seed: of the parts.
     """
     count = min(len(training), len(held_out))
     random = np.random.default_rng(seed)
@@ -66,23 +65,17 @@ def isolation(fake: np.ndarray, training: np.ndarray) -> np.ndarray:
 
 
 class Rows(NamedTuple):
-    """Some samples and their nearest training images.
+    """Some samples and their nearest training images."""
 
-    Attributes:
-      sample: int64 [R], which samples: the first ones, then those most like a copy.
-      by_pixels, by_features: int64 [R, BESIDE], which training images, the nearest first.
-    """
-
-    sample: np.ndarray
-    by_pixels: np.ndarray
-    by_features: np.ndarray
+    sample: np.ndarray  # int64 [R], which samples: the first ones, then those most like a copy
+    by_pixels: np.ndarray  # int64 [R, BESIDE], which training images, the nearest first
+    by_features: np.ndarray  # int64 [R, BESIDE], which training images, the nearest first
 
 
 def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
     """The training images nearest to the first samples, and to those most like a copy.
 
     Args:
-      fake: the samples.
       training: what they may be copies of; mirror images count if training showed them.
       isolated: `isolation` of the samples.
     """
@@ -128,7 +121,6 @@ def picture(fake: np.ndarray, training: np.ndarray, rows: Rows) -> np.ndarray:
 
     Args:
       fake, training: uint8 [N, H, W, C].
-      rows: which.
 
     Returns:
       uint8 [h, w, C].

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import chex
 import numpy as np
 
+from gan_jax.types import Metric
+
 SIGMA, RADIUS = 1.5, 5  # of the Gaussian window of SSIM, in pixels
 SSIM_K1, SSIM_K2 = 0.01, 0.03
 NEAR = 1  # pixels by which two edges may be apart and still be one
@@ -78,7 +80,6 @@ def edge_agreement(made: np.ndarray, edges: np.ndarray, thresholds: tuple[int, i
     harmonic mean. 1 if neither has edges.
 
     Args:
-      made: the translation.
       edges: of the input, bool [H, W].
       thresholds: of Canny, see `data.inputs.canny`.
     """
@@ -100,25 +101,25 @@ def edge_agreement(made: np.ndarray, edges: np.ndarray, thresholds: tuple[int, i
 
 
 class Score(NamedTuple):
-    """A score of a translation against its photo.
+    """A score of a translation against its photo."""
 
-    Attributes:
-      of: (translation, photo) -> its value for one image.
-      name: for a person.
-      form: of its value.
-      better: which values are good.
-    """
-
-    of: Callable[[np.ndarray, np.ndarray], float]
-    name: str
-    form: str
-    better: str
+    of: Callable[[np.ndarray, np.ndarray], float]  # (translation, photo) -> its value for one image
+    metric: Metric  # how it is shown
 
 
 SCORES: Mapping[str, Score] = {
-    'l1': Score(l1, 'L1', '{:.4f}', 'lower'),
-    'psnr': Score(psnr, 'PSNR, dB', '{:.2f}', 'higher'),
-    'ssim': Score(ssim, 'SSIM', '{:.3f}', 'higher'),
-    'ab_error': Score(ab_error, 'Colour (a, b)', '{:.2f}', 'lower'),
+    'l1': Score(l1, Metric('L1', '{:.4f}', better=-1, by_net=False, panel='L1')),
+    'psnr': Score(psnr, Metric('PSNR, dB', '{:.2f}', better=1, by_net=False)),
+    'ssim': Score(ssim, Metric('SSIM', '{:.3f}', better=1, by_net=False, panel='SSIM')),
+    'ab_error': Score(ab_error, Metric('Colour (a, b)', '{:.2f}', better=-1, by_net=False)),
 }
 EDGES = 'edge_agreement'  # beside them: it compares with the input
+
+# All that is measured of pairs; `distance` is of features.
+METRICS: Mapping[str, Metric] = {
+    **{key: score.metric for key, score in SCORES.items()},
+    EDGES: Metric('Edges, F1', '{:.3f}', better=1, by_net=False, panel='edges, F1'),
+    'distance': Metric(
+        'Distance', '{:.3f}', better=-1, suffixed=True, panel='distance of features'
+    ),
+}

@@ -3,33 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
-from gan_jax.evaluation import distances, scores
+from gan_jax.evaluation import distances, figures, scores
 from gan_jax.schema import Count, Figure, Number, Positive
-
-
-class Net(TypedDict):
-    """What figures say of the feature net they are by; `FeatureNet.facts`."""
-
-    name: str
-    version: str
-    fingerprint: str
-    resize: str
-    suffix: NotRequired[str]
-    frechet: NotRequired[str]
-    kernel: NotRequired[str]
-    looked_through: NotRequired[bool]
+from gan_jax.types import Metric
 
 
 class Features(TypedDict):
-    """The same where the net's own figures are shown."""
+    """What figures say of the feature net they are by; `FeatureNet.facts`."""
 
     name: str
-    version: str
-    fingerprint: str
-    resize: str
     suffix: str
     frechet: str
     kernel: str
+    version: str
+    fingerprint: str
+    resize: str
     looked_through: NotRequired[bool]
 
 
@@ -44,56 +32,11 @@ class Reference(TypedDict):
 
 
 class Provenance(TypedDict):
-    """What figures of samples are of and by."""
+    """What figures of samples, or of translations, are of and by; of the latter perhaps no net."""
 
-    features: Net
+    features: NotRequired[Features]
     reference: Reference
     samples: Positive
-
-
-class Word(NamedTuple):
-    """A figure as it is shown.
-
-    Attributes:
-      name: of those that are not a distance of features, which have one for each net.
-      form: of its value.
-      meaning: which values are good.
-      by_net: whether it is the feature net's.
-    """
-
-    name: str
-    form: str
-    meaning: str
-    by_net: bool = True
-
-
-# By the key in `figures`, without the net's suffix.
-WORDS: Mapping[str, Word] = {
-    'frechet': Word('Frechet distance', '{:.4g}', 'Frechet distance, 0: the same distribution'),
-    'kid': Word('Kernel distance', '{:.3g}', 'kernel distance, 0: the same distribution'),
-    'precision': Word('Precision', '{:.1%}', 'samples that look like real images'),
-    'recall': Word('Recall', '{:.1%}', 'real images that samples look like'),
-    'density': Word('Density', '{:.3f}', '1: as dense as real images'),
-    'coverage': Word('Coverage', '{:.1%}', 'real images with a sample next to them'),
-    'copies': Word('Copies', '{:.1%}', 'samples with one training image much nearer than others'),
-    'memorisation': Word('Memorisation', '{:.3f}', '0.5: none, 1: copies'),
-    'diversity': Word('Diversity', '{:.3f}', 'mean distance, 1: as real images'),
-    'spacing': Word('Spacing', '{:.3f}', 'distance to the nearest other, 1: as real images'),
-    'kinds': Word('Kinds', '{:,.0f}', 'distinct images, by how many pairs are alike', False),
-    'collapsed': Word('Collapsed', '{}', 'diversity or spacing below 0.5'),
-    'swd': Word('Patches', '{:.2f}', 'sliced Wasserstein distance x 1000, 0: the same', False),
-    'noise': Word('Pixel noise', '{:.2f}', 'grey levels of 255 above what real images have', False),
-    'fine_power': Word('Fine detail', '{:.3f}', 'at high frequencies, 1: as real images', False),
-    'readable_share': Word('Readable', '{:.1%}', 'digits read with confidence above 0.9'),
-    'cat_share': Word('Cats', '{:.1%}', 'samples that ImageNet would call a house cat'),
-    'classes_present': Word('Classes present', '{}', 'of 10, with at least 1 % of the samples'),
-    'carries_color': Word('Carry color', '{:.1%}', 'samples as the augmentation makes them', False),
-    'carries_soft_color': Word('Carry soft color', '{:.1%}', 'as augmentation makes them', False),
-    'carries_translation': Word('Carry translation', '{:.1%}', 'samples with a grey border', False),
-    'carries_cutout': Word('Carry cutout', '{:.1%}', 'samples with a grey hole', False),
-    'carries_small_cutout': Word('Carry small cutout', '{:.1%}', 'samples with a grey hole', False),
-    'carries_affine': Word('Carry affine', '{:.1%}', 'samples that are turned', False),
-}
 
 
 Figures = Mapping[
@@ -115,7 +58,8 @@ class Evaluation(TypedDict):
     notes: tuple[str, ...]
 
 
-Scores = TypedDict('Scores', dict.fromkeys((*scores.SCORES, scores.EDGES), Number | None))
+_SCORES = dict.fromkeys((*scores.SCORES, scores.EDGES), Number | None)
+Scores = TypedDict('Scores', _SCORES)  # type: ignore[misc]  # the registry names the keys
 
 
 class Candidates(TypedDict, total=False):
@@ -137,6 +81,7 @@ class Split(TypedDict):
     features: NotRequired[Features]
     frechet_digits: NotRequired[Number]
     frechet_efflite0: NotRequired[Number]
+    frechet_squeezenet: NotRequired[Number]
     frechet_inception: NotRequired[Number]
 
 
@@ -172,7 +117,7 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
     table = []
     for key in values:
         base = key.removesuffix(f'_{net["suffix"]}')
-        word = WORDS.get(base)
+        word = figures.METRICS.get(base)
         if word is None:
             continue
         text = _shown(word, values, key)
@@ -199,7 +144,7 @@ def _of_subsets(found: Mapping[str, Any]) -> str:
     return f'; ± over subsets of {size:,}'
 
 
-def _shown(word: Word, values: Mapping[str, Any], key: str) -> str:
+def _shown(word: Metric, values: Mapping[str, Any], key: str) -> str:
     value = values[key]
     if isinstance(value, bool):
         return 'YES' if value else 'no'
@@ -269,9 +214,9 @@ def _pair_net(found: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
     """The table of `pairs.assess`: names, then a row for each candidate of each split."""
-    words = scores.SCORES.values()
-    rows = [['', '', *(score.name for score in words), 'Edges, F1']]
-    forms = [*(score.form for score in words), '{:.3f}']
+    words = [score.metric for score in scores.SCORES.values()] + [scores.METRICS[scores.EDGES]]
+    rows = [['', '', *(word.name for word in words)]]
+    forms = [word.form for word in words]
     if net := _pair_net(found):
         rows[0].append(_marked(net['frechet'], net))
     for split, measured in found['splits'].items():
@@ -284,7 +229,9 @@ def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
             if net:
                 key = f'frechet_{net["suffix"]}'
                 shown = name == 'translated' and key in measured
-                cells.append(WORDS['frechet'].form.format(measured[key]) if shown else '-')
+                cells.append(
+                    figures.METRICS['frechet'].form.format(measured[key]) if shown else '-'
+                )
             rows.append([label, CANDIDATES[name], *cells])
             label = ''
     return rows

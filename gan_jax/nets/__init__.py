@@ -6,9 +6,9 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Config
 from gan_jax.layers import Kind as Kind
 from gan_jax.layers import Net as Net
 from gan_jax.nets import (
@@ -35,7 +35,6 @@ NETS: dict[str, Pair[type[Net] | None]] = {
     'projected': Pair(None, projected.Discriminator),
     'sgan': Pair(sgan.Generator, sgan.Discriminator),
     'sgan_brownlee': Pair(sgan.BrownleeGenerator, sgan.BrownleeDiscriminator),
-    'sgan_matching': Pair(sgan.MatchingGenerator, sgan.MatchingDiscriminator),
     'pix2pix': Pair(unet.Generator, patch.Discriminator),
     'projected_patches': Pair(None, projected_patches.Discriminator),
 }
@@ -78,16 +77,13 @@ def check_fields(role: str, net: Mapping[str, Any]) -> None:
     _own_fields(f'config.{role}.net', role, net)
 
 
-def looked_through(config: ConfigDict) -> set[str]:
+def looked_through(config: Config) -> set[str]:
     """The trained nets whose maps a run is trained by, by their names in `pretrained`.
 
     What they say of its samples is no judgement: these were made to please them.
-
-    Args:
-      config: of the run.
     """
     own = config.disc.net
-    found = {own.frozen} if 'frozen' in own else set()
+    found = {getattr(own, 'frozen', '')} - {''}
     if of_role('disc')[own.name].takes_maps or config.translation.perceptual:
         found.add(config.translation.frozen)
     return found

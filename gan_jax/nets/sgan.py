@@ -1,11 +1,10 @@
-"""Semi-supervised GANs on digits, study 2: three pairs whose discriminator is a classifier.
+"""Semi-supervised GANs on digits, study 2: two pairs whose discriminator is a classifier.
 
 - The book's, "GANs in Action" `Chapter_7_SGAN.ipynb`: at z 100 and 28x28x1 the generator has
   1,636,737 trainable parameters, the discriminator for ten classes 113,546 (its last map is
   4x4). Keras defaults: Glorot-uniform kernels, batch norm with momentum .99, epsilon 1e-3,
   and, as in the Keras of that time (`zero_debias=True`), debiased running moments.
 - Brownlee's, stronger and without batch norm: 1,164,289 and 316,938.
-- That of feature matching (Salimans et al. 2016, arXiv:1606.03498): fully connected.
 
 A discriminator has no logit of its own for "fake": with logits l of K classes an image is
 real with probability Z / (Z + 1), Z = sum exp(l), which is sigmoid(logsumexp(l)).
@@ -37,8 +36,10 @@ class _ConvNet(layers.Net):
         )(x, train=train)
 
 
-class _Classifier(layers.Net):
-    """Base class of the discriminators: hidden layers, a regulariser, one logit a class."""
+class _Classifier(_ConvNet):
+    """Base class of the discriminators: hidden layers, dropout, one logit a class."""
+
+    dropout: float = 0.5
 
     kind: ClassVar[layers.Kind] = layers.Kind.CLASSES
 
@@ -51,7 +52,7 @@ class _Classifier(layers.Net):
         Args:
           x: float [N, H, W, C].
           train: needs the rng 'dropout'.
-          return_features: also return the last hidden layer, before dropout or noise.
+          return_features: also return the last hidden layer, before dropout.
 
         Returns:
           float32 [N, num_classes], or that and float32 [N, F].
@@ -63,13 +64,11 @@ class _Classifier(layers.Net):
             raise ValueError(f'a classifier of at least 2 classes, not {self.num_classes}')
         chex.assert_shape(x, (None, *self.image_shape))
         features = self._features(x, train)
-        logits = self._logits(features, train)
+        dropped = layers.Dropout(self.dropout, self.axis_name)(features, train=train)
+        logits = layers.Dense(self.num_classes)(dropped)
         return (logits, features.astype(jnp.float32)) if return_features else logits
 
     def _features(self, x: jax.Array, train: bool) -> jax.Array:
-        raise NotImplementedError
-
-    def _logits(self, features: jax.Array, train: bool) -> jax.Array:
         raise NotImplementedError
 
 
@@ -100,7 +99,7 @@ class Generator(_ConvNet):
         return jnp.tanh(deconv(channels, stride=2)(x).astype(jnp.float32))
 
 
-class Discriminator(_ConvNet, _Classifier):
+class Discriminator(_Classifier):
     """Three 3x3 convolutions of stride 2, dropout, one logit a class.
 
     Attributes:
@@ -109,7 +108,6 @@ class Discriminator(_ConvNet, _Classifier):
     """
 
     width: int = 32
-    dropout: float = 0.5
 
     def _features(self, x: jax.Array, train: bool) -> jax.Array:
         conv = partial(layers.Conv, kernel_size=3, stride=2, dtype=self.dtype)
@@ -118,10 +116,6 @@ class Discriminator(_ConvNet, _Classifier):
         for features in (2 * self.width, 4 * self.width):
             x = activate(self._book_norm(conv(features)(x), train))
         return x.reshape(x.shape[0], -1)
-
-    def _logits(self, features: jax.Array, train: bool) -> jax.Array:
-        dropped = layers.Dropout(self.dropout, self.axis_name)(features, train=train)
-        return layers.Dense(self.num_classes)(dropped)
 
 
 class BrownleeGenerator(_ConvNet):
@@ -150,7 +144,7 @@ class BrownleeGenerator(_ConvNet):
         return jnp.tanh(x.astype(jnp.float32))
 
 
-class BrownleeDiscriminator(_ConvNet, _Classifier):
+class BrownleeDiscriminator(_Classifier):
     """Some 3x3 convolutions of stride 2, dropout, one logit a class; no norm.
 
     Attributes:
@@ -168,72 +162,3 @@ class BrownleeDiscriminator(_ConvNet, _Classifier):
             x = layers.Conv(self.width, 3, 2, dtype=self.dtype)(x)
             x = layers.leaky_relu(0.2)(x)
         return x.reshape(x.shape[0], -1)
-
-    def _logits(self, features: jax.Array, train: bool) -> jax.Array:
-        dropped = layers.Dropout(self.dropout, self.axis_name)(features, train=train)
-        return layers.Dense(self.num_classes)(dropped)
-
-
-class MatchingGenerator(layers.Net):
-    """Dense, batch norm without a scale and softplus for each hidden size; Dense, sigmoid.
-
-    Attributes:
-      hidden: sizes of the hidden layers.
-    """
-
-    hidden: tuple[int, ...] = (500, 500)
-
-    kind: ClassVar[layers.Kind] = layers.Kind.LATENT
-    pixel_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-
-    @nn.compact
-    def __call__(self, z: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
-        """float [N, latent_dim] -> float32 [N, H, W, C] in [0, 1]."""
-        norm = partial(
-            layers.BatchNorm,
-            momentum=0.9,
-            epsilon=1e-5,
-            use_scale=False,
-            axis_name=self.norm_axis,
-            dtype=self.dtype,
-        )
-        x = self.latent(z, label)
-        for features in self.hidden:
-            # The norm's bias stands for the layer's.
-            x = layers.Dense(features, use_bias=False, dtype=self.dtype)(x)
-            x = nn.softplus(norm()(x, train=train))
-        x = layers.Dense(math.prod(self.image_shape), dtype=self.dtype)(x)
-        return nn.sigmoid(x.astype(jnp.float32)).reshape(-1, *self.image_shape)
-
-
-class MatchingDiscriminator(_Classifier):
-    """Weight-normalised dense layers and ReLU, with Gaussian noise before each.
-
-    The scales of the weight norm (arXiv:1602.07868) begin at 1 and are trained; the authors'
-    code sets those of the hidden layers from one batch and keeps them.
-
-    Attributes:
-      hidden: sizes of the hidden layers.
-      input_noise: standard deviation of the noise on the pixels.
-      noise: of that on every hidden layer.
-    """
-
-    hidden: tuple[int, ...] = (1000, 500, 250, 250, 250)
-    input_noise: float = 0.3
-    noise: float = 0.5
-
-    def _dense(self, features: int, x: jax.Array) -> jax.Array:
-        return nn.WeightNorm(layers.Dense(features, dtype=self.dtype))(x)
-
-    def _features(self, x: jax.Array, train: bool) -> jax.Array:
-        x = x.reshape(x.shape[0], -1)
-        std = self.input_noise
-        for features in self.hidden:
-            x = layers.GaussianNoise(std, self.axis_name)(x, train=train)
-            x = nn.relu(self._dense(features, x))
-            std = self.noise
-        return x
-
-    def _logits(self, features: jax.Array, train: bool) -> jax.Array:
-        x = layers.GaussianNoise(self.noise, self.axis_name)(features, train=train)
-        return self._dense(self.num_classes, x).astype(jnp.float32)

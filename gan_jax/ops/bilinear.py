@@ -14,8 +14,9 @@ and as sum(down(big, k) * small) = sum(up(small, k) * big) = sum(corr(big, small
 
 so a derivative of any order, forward or reverse, is made of these three again. They are
 primitives of JAX, lowered once all differentiation and batching is done: for a CPU as
-`gan_jax.ops.cpu` chooses, for any other platform to plain `lax` convolutions. Inside
-`jax.shard_map` they need `check_vma=False`.
+`gan_jax.ops.cpu` chooses, for any other platform to plain `lax` convolutions. The
+`jax.default_matmul_precision` that they are called in is theirs, and that of their derivatives.
+Inside `jax.shard_map` they need `check_vma=False`.
 """
 
 from collections.abc import Callable
@@ -35,17 +36,22 @@ Map = Callable[[jax.Array, jax.Array, Window], jax.Array]
 
 def down(big: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """[N, H, W, C_big], [kh, kw, C_big, C_small] -> [N, h, w, C_small]."""
-    return _down.bind(big, kernel, window=window)
+    return bind(_down, big, kernel, window)
 
 
 def up(small: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """[N, h, w, C_small], [kh, kw, C_big, C_small] -> [N, H, W, C_big]."""
-    return _up.bind(small, kernel, window=window)
+    return bind(_up, small, kernel, window)
 
 
 def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
     """[N, H, W, C_big], [N, h, w, C_small] -> [kh, kw, C_big, C_small]."""
-    return _corr.bind(big, small, window=window)
+    return bind(_corr, big, small, window)
+
+
+def bind(made: Primitive, left: jax.Array, right: jax.Array, window: Window) -> jax.Array:
+    """Applies a primitive in the precision of products that holds now."""
+    return made.bind(left, right, window=window, precision=jax.config.jax_default_matmul_precision)
 
 
 def _small_shape(big: Any, kernel: Any, window: Window) -> tuple[int, ...]:
@@ -66,22 +72,30 @@ def primitive(
     """A bilinear map as a primitive of JAX: `shape` of its result, and its forms."""
     made = Primitive(f'conv_{name}')
 
-    def abstract(left: Any, right: Any, *, window: Window) -> Any:
+    def abstract(left: Any, right: Any, *, window: Window, precision: str | None) -> Any:
         if left.dtype != right.dtype:
             raise TypeError(f'conv_{name} of {left.dtype} and {right.dtype}')
         return left.update(shape=shape(left, right, window), weak_type=False)
 
     @lru_cache
-    def compiled(window: Window) -> Callable[..., jax.Array]:
-        return jax.jit(partial(made.bind, window=window))
+    def compiled(**params: Any) -> Callable[..., jax.Array]:
+        return jax.jit(partial(made.bind, **params))
 
-    def implementation(left: jax.Array, right: jax.Array, *, window: Window) -> jax.Array:
+    def implementation(left: jax.Array, right: jax.Array, **params: Any) -> jax.Array:
         with jax.disable_jit(False):  # else it would come back here, without end
-            return compiled(window)(left, right)
+            return compiled(**params)(left, right)
+
+    def lower(form: Map) -> Any:
+        def lowered(
+            left: jax.Array, right: jax.Array, *, window: Window, precision: str | None
+        ) -> jax.Array:
+            with jax.default_matmul_precision(precision):
+                return form(left, right, window)
+
+        return mlir.lower_fun(lowered, multiple_results=False)
 
     made.def_abstract_eval(abstract)
     made.def_impl(implementation)
-    lower = partial(mlir.lower_fun, multiple_results=False)
     mlir.register_lowering(made, lower(default))
     mlir.register_lowering(made, lower(on_cpu), platform='cpu')
     batching.primitive_batchers[made] = partial(_batch, made)
@@ -92,18 +106,18 @@ def differentiate(down: Primitive, up: Primitive, corr: Primitive) -> None:
     """Makes the three maps each other's derivatives, as the module says."""
     ad.defbilinear(
         down,
-        lambda g, big, kernel, window: up.bind(g, kernel, window=window),
-        lambda g, big, kernel, window: corr.bind(big, g, window=window),
+        lambda g, big, kernel, **params: up.bind(g, kernel, **params),
+        lambda g, big, kernel, **params: corr.bind(big, g, **params),
     )
     ad.defbilinear(
         up,
-        lambda g, small, kernel, window: down.bind(g, kernel, window=window),
-        lambda g, small, kernel, window: corr.bind(g, small, window=window),
+        lambda g, small, kernel, **params: down.bind(g, kernel, **params),
+        lambda g, small, kernel, **params: corr.bind(g, small, **params),
     )
     ad.defbilinear(
         corr,
-        lambda g, big, small, window: up.bind(small, g, window=window),
-        lambda g, big, small, window: down.bind(big, g, window=window),
+        lambda g, big, small, **params: up.bind(small, g, **params),
+        lambda g, big, small, **params: down.bind(big, g, **params),
     )
 
 
@@ -111,18 +125,18 @@ def _batch(
     primitive: Primitive,
     operands: tuple[jax.Array, jax.Array],
     axes: tuple[int | None, int | None],
-    *,
-    window: Window,
+    **params: Any,
 ) -> tuple[jax.Array, int]:
     """Under vmap: a batch of maps with one kernel is a larger batch; else one by one."""
     left, right = operands
-    if not primitive.name.endswith('corr') and axes[1] is None:
-        left = jnp.moveaxis(left, axes[0], 0)
-        out = primitive.bind(left.reshape(-1, *left.shape[2:]), right, window=window)
+    axis, other = axes
+    if axis is not None and other is None and not primitive.name.endswith('corr'):
+        left = jnp.moveaxis(left, axis, 0)
+        out = primitive.bind(left.reshape(-1, *left.shape[2:]), right, **params)
         return out.reshape(*left.shape[:2], *out.shape[1:]), 0
     size = next(x.shape[axis] for x, axis in zip(operands, axes, strict=True) if axis is not None)
-    pairs = zip(_unstacked(left, axes[0], size), _unstacked(right, axes[1], size), strict=True)
-    return jnp.stack([primitive.bind(*pair, window=window) for pair in pairs]), 0
+    pairs = zip(_unstacked(left, axis, size), _unstacked(right, other, size), strict=True)
+    return jnp.stack([primitive.bind(*pair, **params) for pair in pairs]), 0
 
 
 def _unstacked(operand: jax.Array, axis: int | None, size: int) -> list[jax.Array]:

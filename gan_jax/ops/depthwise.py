@@ -38,7 +38,7 @@ def depthwise_conv(
       [N, h, w, C] with h and w as of `conv`.
     """
     axes = map(partial(axis, stride=stride, padding=padding), x.shape[1:3], kernel.shape[:2])
-    return _down.bind(x, kernel, window=Window(*axes))
+    return bilinear.bind(_down, x, kernel, Window(*axes))
 
 
 def _small_shape(big: Any, kernel: Any, window: Window) -> tuple[int, ...]:

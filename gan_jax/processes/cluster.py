@@ -8,7 +8,6 @@ of this does nothing.
 import collections
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
-import functools
 import json
 import os
 from pathlib import Path
@@ -18,8 +17,7 @@ import time
 from typing import Any, TypeVar
 
 import jax
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.experimental import multihost_utils
 import numpy as np
 
 from gan_jax.errors import UserError
@@ -232,20 +230,7 @@ def _gather(value: Any) -> list[Any]:
 def _stacked(row: np.ndarray) -> np.ndarray:
     """[processes, ...] of what each process has, all of one shape."""
     with jax.transfer_guard('allow'):
-        whole = _replicate()(place(row[None], NamedSharding(_firsts(), P('process'))))
-        return np.asarray(whole.addressable_data(0))
-
-
-@functools.cache
-def _firsts() -> Mesh:
-    """A device of each process: what this process waits for is then all that it runs."""
-    firsts = {device.process_index: device for device in reversed(jax.devices())}
-    return Mesh(np.array([firsts[process] for process in sorted(firsts)]), ('process',))
-
-
-@functools.cache
-def _replicate() -> Callable[[jax.Array], jax.Array]:
-    return jax.jit(lambda x: x, out_shardings=NamedSharding(_firsts(), P()))
+        return multihost_utils.process_allgather(row)
 
 
 def place(value: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:

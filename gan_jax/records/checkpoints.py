@@ -53,7 +53,7 @@ class Record(TypedDict):
     """META."""
 
     digest: str
-    meta: dict
+    meta: schema.Object
 
 
 class _Damaged(Exception):
@@ -413,12 +413,11 @@ def _json(folder: Path, name: str) -> Any:
 def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -> Any:
     """The stored arrays in the structure and on the devices of `like`; see `restore_latest`."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    leaves = {leaf_path(path): leaf for path, leaf in leaves}
     arrays = host_leaves(stored)
     wanted = _compare(folder, arrays, like, only)
-    return structure.unflatten(
-        _as_leaf(arrays[path], leaf) if path in wanted else leaf for path, leaf in leaves.items()
-    )
+    named = ((leaf_path(path), leaf) for path, leaf in leaves)
+    placed = [_as_leaf(arrays[name], leaf) if name in wanted else leaf for name, leaf in named]
+    return jax.tree.unflatten(structure, placed)
 
 
 def _compare(
@@ -480,10 +479,10 @@ def _as_numpy(
     tree: dict[str, Any] = {}
     for keys, _ in jax.tree_util.tree_flatten_with_path(like)[0]:
         if leaf_path(keys) in only:
-            *folders, name = (leaf_path((key,)) for key in keys)
+            *groups, name = (leaf_path((key,)) for key in keys)
             node = tree
-            for folder in folders:
-                node = node.setdefault(folder, {})
+            for group in groups:
+                node = node.setdefault(group, {})
             node[name] = numpy
     return {'item': tree, 'restore_args': tree, 'partial_restore': True}
 

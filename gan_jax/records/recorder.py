@@ -8,11 +8,13 @@ import json
 import math
 from pathlib import Path
 import re
+from types import MappingProxyType
 from typing import Any, TypedDict
 
 import numpy as np
 
 from gan_jax import files, images, schema
+from gan_jax.evaluation import text
 from gan_jax.records.meters import Means, Stopwatch
 from gan_jax.records.tensorboard import EventLog
 from gan_jax.schema import Count, Figure, Number
@@ -71,6 +73,7 @@ class Recorder:
         self._tensorboard = tensorboard
         self._events: EventLog | None = None
         self._purge_step: int | None = None
+        self._said: Mapping[str, Any] = {}  # by what figures are measured, as TensorBoard knows it
         self.load_state_dict(NOTHING_RECORDED)
 
     def record(
@@ -115,7 +118,6 @@ class Recorder:
         """Writes samples/STEP.png, a grid as square as it gets.
 
         Args:
-          step: generator steps finished.
           batch: uint8 [N, H, W, C], C 1 or 3, from the same latents each time.
 
         Raises:
@@ -128,30 +130,21 @@ class Recorder:
         if self._tensorboard:
             self._event_log().image(step, 'samples', path.read_bytes(), grid.shape)
 
-    def evaluated(self, step: int, figures: Mapping[str, float]) -> None:
-        """Adds a line to evaluations.jsonl.
+    def evaluated(
+        self, step: int, figures: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """Adds a line to evaluations.jsonl, and says to TensorBoard by what it is measured.
 
         Args:
-          step: generator steps finished.
-          figures: what was measured of their state.
+          by: `text.Provenance` of the figures; {} where there is nothing to say.
 
         Raises:
           OSError: the disk is full.
         """
-        self._append_row(EVALUATIONS, step, figures, figures)
-
-    def measured_by(self, step: int, words: str) -> None:
-        """Tells TensorBoard by what the figures of later steps are measured; run.json has it too.
-
-        Args:
-          step: generator steps finished.
-          words: `evaluation.text.sentence` of it.
-
-        Raises:
-          OSError: the disk is full.
-        """
-        if self._tensorboard:
-            self._event_log().text(step, 'figures', words)
+        self._append_row(EVALUATIONS, step, figures, figures, {'by': dict(by)} if by else {})
+        if by and by != self._said and self._tensorboard:
+            self._event_log().text(step, 'figures', text.sentence(by))
+            self._said = by
 
     def state_dict(self) -> dict[str, Any]:
         """The sums since the last log point and epoch, for JSON; flushes the event file.
@@ -198,7 +191,7 @@ class Recorder:
         """Closes the event file. The other files are whole after every call."""
         if self._events is not None:
             self._events.close()
-            self._events = None
+            self._events, self._said = None, {}
 
     def _epochs(self, step: int) -> int:
         return step * self._images_per_step // self._num_examples
@@ -220,13 +213,18 @@ class Recorder:
         return row
 
     def _append_row(
-        self, file: str, step: int, values: Mapping[str, float], curves: Iterable[str]
+        self,
+        file: str,
+        step: int,
+        values: Mapping[str, float],
+        curves: Iterable[str],
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> dict[str, float | int | None]:
         """Writes a line, and to TensorBoard those of its values that are curves."""
         line = {'step': step, 'epoch': self._fraction(step), **values}
         # JSON has no NaN: a reader other than Python's would refuse the line.
         row = {name: value if math.isfinite(value) else None for name, value in line.items()}
-        _append(self._workdir / file, json.dumps(row) + '\n')
+        _append(self._workdir / file, json.dumps({**row, **more}) + '\n')
         if self._tensorboard:
             known = {name: line[name] for name in curves if row[name] is not None}
             self._event_log().scalars(step, known)
@@ -252,14 +250,14 @@ class Recorder:
         names += sorted(means.keys() - set(CORE_METRICS))
         row = {'epoch': self._epochs(step), 'step': step, **{name: means[name] for name in names}}
         header = _csv_header(path)
-        text = io.StringIO()
+        lines = io.StringIO()
         table = csv.DictWriter(
-            text, header or list(row), extrasaction='ignore', lineterminator='\n'
+            lines, header or list(row), extrasaction='ignore', lineterminator='\n'
         )
         if not header:
             table.writeheader()
         table.writerow(row)
-        _append(path, text.getvalue())
+        _append(path, lines.getvalue())
         self._epoch = Means({})
 
     def _event_log(self) -> EventLog:
@@ -284,13 +282,12 @@ class Onlooker:
     def samples(self, step: int, batch: np.ndarray) -> None:
         """Writes nothing."""
 
-    def evaluated(self, step: int, figures: Mapping[str, float]) -> None:
+    def evaluated(
+        self, step: int, figures: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         """Adds nothing."""
 
-    def measured_by(self, step: int, words: str) -> None:
-        """Tells nobody."""
-
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Nothing: the other process saves its own."""
         return NOTHING_RECORDED
 
@@ -334,10 +331,12 @@ def read_lines(workdir: Path, file: str) -> tuple[list[dict[str, Any]], list[str
 
 
 def _row(line: bytes, file: str) -> dict[str, Any]:
-    row = schema.of(_Cells, json.loads(line))
+    found = schema.of(schema.Object, json.loads(line))
+    by = {'by': schema.of(text.Provenance, found.pop('by'), 'by')} if 'by' in found else {}
+    row = schema.of(_Cells, found)
     for name in _STATED.get(file, ('step', 'epoch') if 'auc' in row else ('step',)):
         schema.of(Count if name == 'step' else Number, row.get(name), name)
-    return row
+    return row | by
 
 
 def _rewind_lines(path: Path, step: int) -> None:

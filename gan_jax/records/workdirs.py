@@ -16,9 +16,8 @@ import jax
 from ml_collections import ConfigDict
 
 from gan_jax import config as config_lib
-from gan_jax import data, files, nets, schema
+from gan_jax import data, fields, files, nets, schema
 from gan_jax.errors import UserError
-from gan_jax.evaluation import text
 from gan_jax.records import shared
 from gan_jax.schema import Count, Positive, Range, Share, Side
 
@@ -31,11 +30,7 @@ CONTENT = (
 )  # fmt: skip
 
 # None of these changes what a step computes, so a resumed run may have others.
-MAY_CHANGE = frozenset(
-    ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
-    + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.input_path', 'data.feed')
-    + ('data.added', 'data.enough', 'evaluate.balance', 'evaluate.every', 'evaluate.weights')
-)
+MAY_CHANGE = frozenset(name for name, field in fields.FIELDS.items() if field.may_change)
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 
 
@@ -69,15 +64,6 @@ class Parameters(TypedDict):
     disc: Count
 
 
-class Noted(TypedDict):
-    """By what samples, or pairs, were measured after a step; see `note_evaluation`."""
-
-    features: NotRequired[text.Net]
-    reference: text.Reference
-    samples: Positive
-    after_step: NotRequired[Count]
-
-
 class Facts(TypedDict, total=False):
     """run.json."""
 
@@ -90,7 +76,6 @@ class Facts(TypedDict, total=False):
     command: str
     data: Data
     parameters: Parameters
-    evaluation: tuple[Noted, ...] | Noted
 
 
 @contextlib.contextmanager
@@ -235,8 +220,7 @@ def changed_field(
     """
     saved = load_config(workdir)
 
-    fields = config_lib.leaves(config) | config_lib.leaves(saved)
-    fixed = {field for field in fields if field not in may_change}
+    fixed = (fields.leaves(config) | fields.leaves(saved)).difference(may_change)
     if has_schedule(saved):
         fixed.add('steps')
     for field in sorted(fixed):
@@ -248,12 +232,12 @@ def changed_field(
 
 def has_schedule(config: ConfigDict) -> bool:
     """Whether what a step computes depends on how many there will be."""
-    return any(config_lib.get(config, field) != 'constant' for field in _SCHEDULES)
+    return any(fields.get(config, field) != 'constant' for field in _SCHEDULES)
 
 
 def _value(config: ConfigDict, field: str) -> Any:
     try:
-        value = config_lib.get(config, field)
+        value = fields.get(config, field)
     except (KeyError, AttributeError):
         return None
     return list(value) if isinstance(value, tuple) else value  # JSON has no tuples
@@ -268,40 +252,38 @@ def load_config(workdir: Path) -> ConfigDict:
     path = Path(workdir) / 'config.json'
     if not path.exists():
         raise UserError(f'--workdir={workdir}: no run there (no {path}); give the folder of one')
-    return to_config(schema.load(path, dict), path)
+    return to_config(schema.load(path, schema.Object), path)
 
 
 def to_config(stored: Mapping[str, Any], path: Path) -> ConfigDict:
     """A config as it was before it became JSON, each field with a value that it may have.
 
-    Fields that did not exist when it was written have their defaults, as they had no effect.
-
-    Args:
-      stored: of JSON.
-      path: of the file it is from, for messages.
+    Fields that did not exist when it was written have their defaults, as they had no effect, and
+    so have those that do nothing.
 
     Raises:
       UserError: a field does not exist, or may not have its value.
     """
-    from gan_jax import experiments
+    from gan_jax.config import experiments
 
-    config, given = config_lib.default(), dict(_leaves(stored, config_lib.groups()))
-    rules = config_lib.rules()
+    config = fields.default()
+    given = {fields.RENAMED.get(k, k): v for k, v in _leaves(stored, fields.GROUPS)}
     try:
         for role in ('gen', 'disc'):
             start = f'{role}.net.'
             own = {f[len(start) :]: v for f, v in given.items() if f.startswith(start)}
             net = {'name': config[role].net.name, **own}
-            config_lib.check(f'{start}name', net['name'], rules[f'{start}name'])
+            fields.FIELDS[f'{start}name'].check(f'{start}name', net['name'])
             nets.check_fields(role, net)
             config[role].net = ConfigDict(net)
-        for field, value in given.items():
-            if field not in rules and '.net.' not in field:
-                raise UserError(f'config.{field}: there is no such field')
-            if field in rules:
-                config_lib.check(field, value, rules[field])
-                value = type(rules[field].like)(value)
-                config.update_from_flattened_dict({field: value})
+        for name, value in given.items():
+            if field := fields.FIELDS.get(name):
+                field.check(name, value)
+                config.update_from_flattened_dict({name: type(field.default)(value)})
+            elif '.net.' not in name:
+                raise UserError(f'config.{name}: there is no such field')
+        for name, _ in fields.idle(config):
+            config.update_from_flattened_dict({name: fields.FIELDS[name].default})
         config_lib.validate_names(config)
     except UserError as error:
         raise UserError(f'{path}: {error}; restore it, or train anew') from None
@@ -336,54 +318,15 @@ def read_facts(workdir: Path) -> dict[str, Any]:
 
 
 def write_facts(workdir: Path, **facts: Any) -> None:
-    """Writes run.json: `facts`, versions, devices, and what it holds of earlier starts.
-
-    Those are the time of the first one, and what `note_evaluation` wrote.
-    """
+    """Writes run.json: `facts`, versions, devices, and the time of the first start."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
-    old = read_facts(workdir)
     content = {
-        'started': old.get('started', now),
+        'started': read_facts(workdir).get('started', now),
         'versions': versions(),
         'devices': [device.device_kind for device in jax.devices()],
         'platform': platform.platform(),
         **facts,
-        'evaluation': evaluated_by(old),
     }
-    _write_facts(workdir, content)
-
-
-def note_evaluation(workdir: Path, step: int, facts: Mapping[str, Any]) -> None:
-    """Notes in run.json by what samples will be measured in the steps after `step`.
-
-    What earlier steps were measured by stays: their figures are shown as long as the run is.
-
-    Args:
-      workdir: the run's folder, with a run.json.
-      step: from which the run goes on; what was noted for later steps is of steps that are
-        made again.
-      facts: `observers.facts`; empty where samples are not measured.
-    """
-    content = read_facts(workdir)
-    noted = [entry for entry in evaluated_by(content) if entry['after_step'] < step]
-    if facts and not (noted and noted[-1] == {**noted[-1], **facts}):
-        noted.append({'after_step': step, **facts})
-    _write_facts(workdir, content | {'evaluation': noted})
-
-
-def evaluated_by(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Evaluation settings in run.json; each entry holds for the steps after its `after_step`.
-
-    Returns:
-      features, reference, samples; each holds for the steps after its `after_step`, up to that of
-      the next one. Runs once noted a single one, for all steps.
-    """
-    found = facts.get('evaluation') or []
-    found = [found] if isinstance(found, dict) else found
-    return [{'after_step': 0, **entry} for entry in found]
-
-
-def _write_facts(workdir: Path, content: Mapping[str, Any]) -> None:
     files.replace(workdir / 'run.json', json.dumps(content, indent=2) + '\n')
 
 

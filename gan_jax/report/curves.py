@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.evaluation import balance
+from gan_jax.evaluation import balance, figures, scores
+from gan_jax.pretrained import features, imagenet
+from gan_jax.types import Metric
 
 
 class Curve(NamedTuple):
@@ -17,48 +19,45 @@ class Curve(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Curves that share their axes.
+    """Curves that share their axes."""
 
-    Attributes:
-      title: above the panel.
-      curves: those without a value in a run are left out, and a panel without any.
-      limits: of y; None: from the values, both or one of them.
-      guide: y of a faint line, None for none.
-      log: whether y is logarithmic.
-      evaluated: whether the values are of evaluations.jsonl, not of metrics.jsonl.
-      by_net: whether they are of samples under a feature net, and say nothing without its name.
-    """
-
-    title: str
+    title: str  # above the panel
+    # those without a value in a run are left out, and a panel without any
     curves: tuple[Curve, ...]
+    # of y; None: from the values, both or one of them
     limits: tuple[float | None, float | None] = (None, None)
-    guide: float | None = None
-    log: bool = False
-    evaluated: bool = False
+    guide: float | None = None  # y of a faint line, None for none
+    log: bool = False  # whether y is logarithmic
+    evaluated: bool = False  # whether the values are of evaluations.jsonl, not of metrics.jsonl
+    # whether they are of samples under a feature net, and say nothing without its name
     by_net: bool = False
 
 
-def _of_pairs(*figures: str) -> tuple[Curve, ...]:
-    """Scores of training and of held-out pairs."""
+def _keys(key: str, metric: Metric) -> dict[str, str]:
+    """A metric's keys in evaluations.jsonl, one for each net or one alone, with curves' labels."""
+    if not metric.suffixed:
+        return {key: metric.name}
+    return {f'{key}_{net.suffix}': net.title for net in features.NETS.values()}
+
+
+def _of_samples(panel: str) -> tuple[Curve, ...]:
+    """The metrics of samples that share a panel."""
+    shown = [(k, m) for k, m in figures.METRICS.items() if m.panel == panel]
     return tuple(
-        curve
-        for figure in figures
-        for curve in (
-            Curve(figure, 'Training', 'disc'),
-            Curve(f'{figure}_held_out', 'Held out', 'gen'),
-        )
+        Curve(key, label, 'disc' if place == 1 else 'gen')
+        for place, (name, metric) in enumerate(shown)
+        for key, label in _keys(name, metric).items()
     )
 
 
-def _by_net(figure: str) -> tuple[Curve, ...]:
-    """A figure by each of the feature nets, of which a run has one."""
-    suffixes = {
-        'digits': 'digits',
-        'efflite0': 'EffLite0',
-        'squeezenet': 'SqueezeNet',
-        'inception': 'Inception',
-    }
-    return tuple(Curve(f'{figure}_{key}', name, 'gen') for key, name in suffixes.items())
+def _of_pairs(metrics: Mapping[str, Metric]) -> tuple[Curve, ...]:
+    """Metrics of training and of held-out pairs."""
+    return tuple(
+        Curve(key + part, label, net)
+        for name, metric in metrics.items()
+        for key in _keys(name, metric)
+        for part, label, net in (('', 'Training', 'disc'), (figures.HELD_OUT, 'Held out', 'gen'))
+    )
 
 
 PANELS = (
@@ -84,31 +83,30 @@ PANELS = (
         evaluated=True,
     ),
     *(
-        Panel(f'Translations: {title}', _of_pairs(figure), limits=(0.0, None), evaluated=True)
-        for title, figure in (('L1', 'l1'), ('SSIM', 'ssim'), ('edges, F1', 'edge_agreement'))
+        Panel(
+            f'Translations: {metric.panel}',
+            _of_pairs({key: metric}),
+            limits=(0.0, None),
+            evaluated=True,
+            by_net=metric.by_net,
+        )
+        for key, metric in scores.METRICS.items()
+        if metric.panel
     ),
     Panel(
-        'Translations: distance of features',
-        _of_pairs('distance_efflite0', 'distance_squeezenet'),
-        limits=(0.0, None),
-        evaluated=True,
-        by_net=True,
-    ),
-    Panel('Translations: cats', _of_pairs('cat_share'), (0.0, 1.0), evaluated=True, by_net=True),
-    *(
-        Panel(title, _by_net(figure), limits=(0.0, None), evaluated=True, by_net=True)
-        for title, figure in (('Frechet distance', 'frechet'), ('Kernel distance', 'kid'))
-    ),
-    Panel(
-        'Samples beside real images',
-        (
-            Curve('precision', 'Precision', 'gen'),
-            Curve('recall', 'Recall', 'disc'),
-            Curve('readable_share', 'Readable', 'gen'),
-        ),
+        'Translations: cats',
+        _of_pairs(imagenet.METRICS),
         limits=(0.0, 1.0),
         evaluated=True,
         by_net=True,
+    ),
+    *(
+        Panel(title, _of_samples(title), limits=(0.0, most), evaluated=True, by_net=True)
+        for title, most in (
+            ('Frechet distance', None),
+            ('Kernel distance', None),
+            ('Samples beside real images', 1.0),
+        )
     ),
     Panel(
         'Augmentation',
@@ -144,23 +142,14 @@ class Line(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """A panel with its points.
+    """A panel with its points."""
 
-    Attributes:
-      panel: as in PANELS.
-      steps: float64 [N], increasing.
-      end: the last step of all panels, where their axes end.
-      lines: at least one.
-      limits: of y; for a logarithmic panel all values are log10, these too.
-      ticks: y values to name, inside the limits.
-    """
-
-    panel: Panel
-    steps: np.ndarray
-    end: float
-    lines: tuple[Line, ...]
-    limits: tuple[float, float]
-    ticks: list[float]
+    panel: Panel  # as in PANELS
+    steps: np.ndarray  # float64 [N], increasing
+    end: float  # the last step of all panels, where their axes end
+    lines: tuple[Line, ...]  # at least one
+    limits: tuple[float, float]  # of y; for a logarithmic panel all values are log10, these too
+    ticks: list[float]  # y values to name, inside the limits
 
     def tick_label(self, tick: float) -> str:
         """A tick as a reader knows it."""
@@ -174,8 +163,6 @@ def drawings(metrics: Rows, evaluations: Rows, points: int) -> list[Drawing]:
     """The panels that a run has values for.
 
     Args:
-      metrics: the lines of metrics.jsonl.
-      evaluations: those of evaluations.jsonl.
       points: at most so many to a curve.
     """
     end = max((rows[-1]['step'] for rows in (metrics, evaluations) if rows), default=0)

@@ -1,10 +1,11 @@
 """A run's workdir, as a report reads it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+import itertools
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import observers, paths, schema
+from gan_jax import paths, schema
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.records import recorder, workdirs
@@ -16,31 +17,18 @@ GRIDS = 60  # that are looked at
 
 
 class Run(NamedTuple):
-    """A workdir as read: {} and [] where a file is not there yet.
+    """A workdir as read: {} and [] where a file is not there yet."""
 
-    Attributes:
-      workdir: as the user named it.
-      config: config.json.
-      facts: run.json.
-      rows: metrics.jsonl.
-      evaluations: evaluations.jsonl.
-      grids: of samples/*.png, evenly chosen and oldest first, those that are pictures.
-      classification: classification.json.
-      evaluation: evaluation.json.
-      left_out: what is no part of the report, and why.
-      goes_on: whether a process is training in it.
-    """
-
-    workdir: Path
-    config: dict[str, Any]
-    facts: dict[str, Any]
-    rows: list[dict[str, Any]]
-    evaluations: list[dict[str, Any]]
-    grids: list[Path]
-    classification: dict[str, Any]
-    evaluation: dict[str, Any]
-    left_out: list[str]
-    goes_on: bool
+    workdir: Path  # as the user named it
+    config: dict[str, Any]  # config.json
+    facts: dict[str, Any]  # run.json
+    rows: list[dict[str, Any]]  # metrics.jsonl
+    evaluations: list[dict[str, Any]]  # evaluations.jsonl
+    grids: list[Path]  # of samples/*.png, evenly chosen and oldest first, those that are pictures
+    classification: dict[str, Any]  # classification.json
+    evaluation: dict[str, Any]  # evaluation.json
+    left_out: list[str]  # what is no part of the report, and why
+    goes_on: bool  # whether a process is training in it
 
     @property
     def place(self) -> str:
@@ -73,16 +61,18 @@ class Run(NamedTuple):
     @property
     def captions(self) -> list[str]:
         """How the distances among the curves were measured, a sentence for each way."""
-        found = observers.spans(self.evaluations, workdirs.evaluated_by(self.facts))
-        return [_caption(span, alone=len(found) == 1) for span in found]
+        told = [row for row in self.evaluations if 'by' in row]
+        ways = itertools.groupby(told, key=lambda row: row['by'])
+        steps = [(by, [row['step'] for row in rows]) for by, rows in ways]
+        return [
+            f'Distances{"" if len(steps) == 1 else _of(own)}: {text.sentence(by)}.'
+            for by, own in steps
+        ]
 
 
-def _caption(span: observers.Span, *, alone: bool) -> str:
-    of = f' of step {span.first:,}' if span.first == span.last else ''
-    of = of or f' of steps {span.first:,} to {span.last:,}'
-    if span.facts is None:
-        return f'Distances{of}: the run does not tell by what they were measured.'
-    return f'Distances{"" if alone else of}: {text.sentence(span.facts)}.'
+def _of(steps: Sequence[int]) -> str:
+    first, last = steps[0], steps[-1]
+    return f' of step {first:,}' if first == last else f' of steps {first:,} to {last:,}'
 
 
 def read(workdir: Path) -> Run:

@@ -8,7 +8,7 @@ from pathlib import Path
 import shlex
 from typing import Any
 
-from gan_jax import images, observers
+from gan_jax import images, losses, observers
 from gan_jax.data import classes
 from gan_jax.evaluation import balance
 from gan_jax.records import recorder
@@ -22,7 +22,6 @@ SMALL_SIDE = 64  # images up to this size are shown with hard pixels
 STRIP_COLUMNS, STRIP_ROWS, COLUMN_WIDTH = 12, 5, 150  # the width is of a page, in pixels
 BESIDE_SAMPLES = 'What the discriminator believes'  # the panel shown next to the samples
 NAMED = 20  # things left out that are named
-PROBABILITY_LOSSES = ('minimax', 'non_saturating')
 
 
 def header(run: Run) -> str:
@@ -305,7 +304,8 @@ def _devices(kinds: list[str]) -> str:
 
 def _verdict(run: Run) -> str:
     """The verdict of the last tenth of the run, where D's output is a probability."""
-    if run.config.get('loss') not in PROBABILITY_LOSSES:
+    loss = losses.LOSSES.get(run.config.get('loss', ''))
+    if loss is None or not loss.probability:
         return (
             '<p class="verdict">This run&rsquo;s loss does not train D&rsquo;s output as a'
             ' probability: read the distance of the two curves, not their height.</p>'

@@ -34,10 +34,7 @@ class Progress:
         """Starts the clock of the time left.
 
         Args:
-          total: steps in the whole run.
           initial: steps already made by earlier processes.
-          description: the word in front.
-          unit: what a step is called.
           messages_only: leave steps to another process that shares the terminal.
         """
         stream = sys.stderr
@@ -124,8 +121,6 @@ def waiting(
     """While it is entered, says what takes its time, with the seconds as they pass.
 
     Args:
-      what: what is done.
-      show: takes each line.
       on_terminal: whether a line takes the place of the one before.
     """
     started, ended = time.monotonic(), threading.Event()

@@ -19,17 +19,11 @@ RESULT, PICTURE = 'evaluation.json', 'neighbours.png'  # in a workdir
 
 
 class Real(NamedTuple):
-    """Real images, under the net.
+    """Real images, under the net."""
 
-    Attributes:
-      reference: what samples are compared with.
-      training: what the run was trained on; None if it is not at hand.
-      missing: why it is not.
-    """
-
-    reference: sets.Reference
-    training: sets.Reference | None
-    missing: str = ''
+    reference: sets.Reference  # what samples are compared with
+    training: sets.Reference | None  # what the run was trained on; None if it is not at hand
+    missing: str = ''  # why it is not
 
 
 def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: Path | None) -> Real:
@@ -57,11 +51,6 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: Path | Non
 
 def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], Any]:
     """Measures a run.
-
-    Args:
-      run: a state of it.
-      real: `real_images` of it.
-      num_samples: generated images.
 
     Returns:
       what `figures.measure` returns, with the run's name, step and seed; and the picture of
@@ -114,10 +103,10 @@ def _on_net(facts: Mapping[str, Any], run: Trained) -> list[str]:
 
 
 def _on_latents(run: Trained) -> list[str]:
-    if not run.centres:
+    if not run.components:
         return []
     return [
-        f'latents lie around {run.centres:,} centres (config.latent_mixture), and samples of one'
+        f'the prior is a mixture of {run.components:,} (config.latent_mixture), and samples of one'
         ' may be nearly the same, which diversity and spacing hardly show'
     ]
 

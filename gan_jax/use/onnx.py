@@ -80,6 +80,7 @@ def write(workdir: Path, step: int | str, name: str, path: Path) -> Written:
         'step': int(run.state.step),
         'name': run.config.name,
         'latent': run.config.latent,
+        'components': run.components,
         'class_names': list(run.class_names),
         'versions': workdirs.versions(),
     }
@@ -109,18 +110,18 @@ def write(workdir: Path, step: int | str, name: str, path: Path) -> Written:
 def of_latents(part: Part, run: Trained) -> Part:
     """The part, with latents as inputs where it draws them itself, which ONNX cannot.
 
-    Around centres a latent is the number of one, in turn or at random, and a draw `z`.
+    A latent of a mixture is the number of a component, in turn or at random, and a draw `z`.
     """
     if part.of_latent is None:
         return part
-    inner, spread = part.of_latent, run.config.latent_mixture.spread
-    table = np.asarray(latents.make_centres(run.config, jnp.arange(run.centres)))
+    inner, std = part.of_latent, run.config.latent_mixture.std
+    means = np.asarray(latents.component_means(run.config, jnp.arange(run.components)))
 
-    def call(variables: Any, centre: jax.Array, z: jax.Array, *label: jax.Array) -> jax.Array:
-        chosen = jax.nn.one_hot(centre, len(table), dtype=jnp.float32) @ table
-        return inner.call(variables, chosen + spread * z, *label)
+    def call(variables: Any, component: jax.Array, z: jax.Array, *label: jax.Array) -> jax.Array:
+        chosen = jax.nn.one_hot(component, len(means), dtype=jnp.float32) @ means
+        return inner.call(variables, chosen + std * z, *label)
 
-    inputs = {'centre': jax.ShapeDtypeStruct((), jnp.int32), **inner.inputs}
+    inputs = {'component': jax.ShapeDtypeStruct((), jnp.int32), **inner.inputs}
     return Part(part.variables, call, inputs)
 
 

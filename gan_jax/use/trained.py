@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
-from ml_collections import ConfigDict
 
 from gan_jax import digests, observers, paths, tasks
 from gan_jax.data import looks
 from gan_jax.data.looks import Look
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.records import recorder, shared, workdirs
 from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.states import GanState, Sampler, Task, Translator
@@ -21,25 +21,15 @@ from gan_jax.types import DataSpec
 
 
 class Trained(NamedTuple):
-    """A trained run, ready to be used.
+    """A trained run, ready to be used."""
 
-    Attributes:
-      config: of the run.
-      task: built without collectives.
-      state: the saved one.
-      image_shape: (H, W, C) of the images in training.
-      class_names: of their set; empty where it has none.
-      centres: that latents lie around; 0: they are of one distribution.
-      look: of its training images, where the run noted it.
-    """
-
-    config: ConfigDict
-    task: Task
-    state: GanState
-    image_shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
-    centres: int = 0
-    look: Look | None = None
+    config: Config  # of the run
+    task: Task  # built without collectives
+    state: GanState  # the saved one
+    image_shape: tuple[int, int, int]  # (H, W, C) of the images in training
+    class_names: tuple[str, ...]  # of their set; empty where it has none
+    components: int = 0  # of the mixture that latents are of; 0: the prior is none
+    look: Look | None = None  # of its training images, where the run noted it
 
 
 def sampler_of(task: Task) -> Sampler:
@@ -84,8 +74,6 @@ def load(
     """The state of a run after `step` steps; 0: the newest whole one; 'best': as the run chose.
 
     Args:
-      workdir: the run's folder.
-      step: of the checkpoint.
       pick: task -> (state -> some of its leaves), which may refuse the task by a UserError. Only
         those leaves are read, and `step`; the others are left as `jax.ShapeDtypeStruct`s.
       precision: of the arithmetic, in place of the run's.
@@ -109,9 +97,9 @@ def load(
     like = jax.eval_shape(task.init)
     only = None if variables is None else {'step', *paths_of(like, variables)}
     state = _state(Path(workdir), number, config.keep, like, only)
-    centres = latents.num_centres(config, data.num_examples)
+    components = latents.num_components(config, data.num_examples)
     names, look = facts.get('class_names', ()), looks.read(facts.get('look'))
-    return Trained(config, task, state, data.image_shape, names, centres, look)
+    return Trained(config, task, state, data.image_shape, names, components, look)
 
 
 def _state(workdir: Path, number: int, keep: int, like: Any, only: set[str] | None) -> Any:
@@ -130,7 +118,7 @@ def spec(facts: Mapping[str, Any]) -> DataSpec:
     return DataSpec(**{'num_classes': 0, **known})
 
 
-def _number(workdir: Path, config: ConfigDict, step: str) -> int:
+def _number(workdir: Path, config: Config, step: str) -> int:
     """Reads --step as a number of steps; 0: the newest."""
     if step.isdecimal():
         return int(step)

@@ -2,14 +2,13 @@
 
 import gzip
 import hashlib
-import pickle
 import struct
 
 import numpy as np
 import pytest
 
 from gan_jax import config
-from gan_jax.data import mnist, parallel
+from gan_jax.data import mnist
 
 COUNTS = {'train': 40, 't10k': 20}
 
@@ -34,18 +33,6 @@ def small_mnist(tmp_path, monkeypatch):
     digests = {name: hashlib.md5((folder / name).read_bytes()).hexdigest() for name in mnist.MD5}
     monkeypatch.setattr(mnist, 'MD5', digests)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def pickled(monkeypatch):
-    """What may be worked on in another process is a copy in every test, as it would be there."""
-    original = parallel.portable_map
-
-    def copied(work, items, count):
-        copies = (pickle.loads(pickle.dumps(item)) for item in items)
-        return original(pickle.loads(pickle.dumps(work)), copies, count)
-
-    monkeypatch.setattr(parallel, 'portable_map', copied)
 
 
 @pytest.fixture

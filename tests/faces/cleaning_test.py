@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 import pytest
 
+from faces import cleaning, crops, destination, lists, pipeline
+from faces.cleaning import KEPT, REJECTED, Settings
+from faces.names import Names
 from gan_jax.data import decode, image_files
 from gan_jax.errors import UserError
-from gan_jax.faces import cleaning, crops, destination, lists, pipeline
-from gan_jax.faces.cleaning import KEPT, REJECTED, Settings
-from gan_jax.faces.names import Names
 from tests.faces import discs
 
 CATS = Path(__file__).parents[3] / 'shared' / 'data' / 'cats' / 'personal'
@@ -377,8 +377,8 @@ def test_a_run_that_is_cut_off_leaves_no_report(source, tmp_path, monkeypatch):
 
 
 def test_a_contact_sheet_of_a_large_album_stays_small(tmp_path):
+    from faces import contact
     from gan_jax import images
-    from gan_jax.faces import contact
 
     images.write_png(tmp_path / 'a.png', np.zeros((64, 64, 3), np.uint8))
     decisions = [*cleaning.DECISIONS[:-1]] * 300
@@ -392,7 +392,7 @@ def test_a_contact_sheet_of_a_large_album_stays_small(tmp_path):
 
 @pytest.mark.skipif(not CATS.is_dir(), reason=f'no {CATS.name} cats beside the project')
 def test_real_photos(tmp_path):
-    from gan_jax.faces.detector import make_detector
+    from faces.detector import make_detector
 
     found = image_files.find(min(CATS.iterdir()))
     destination.start(tmp_path, {})

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gan_jax.faces import crops
-from gan_jax.faces.crops import Square
-from gan_jax.faces.detector import Face
-from gan_jax.faces.sharpness import sharpness
+from faces import crops
+from faces.crops import Square
+from faces.detector import Face
+from faces.sharpness import sharpness
 from tests.faces import discs
 
 

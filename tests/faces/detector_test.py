@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from faces import detector
 from gan_jax.errors import UserError
-from gan_jax.faces import detector
 from tools import measure_faces as measure
 
 CATS = Path(__file__).parents[3] / 'shared' / 'data' / 'cats'

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from gan_jax.faces.detector import Face
+from faces.detector import Face
 
 
 def photo(width=240, height=180, discs=((120, 90, 40),), seed=0, angle=0.0):

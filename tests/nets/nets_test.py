@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.nets import build, dcgan, of_role
+from gan_jax.nets import build, dcgan
 
 MNIST, COLOUR = (28, 28, 1), (64, 64, 3)
 # Small enough to run: name -> (image shape, fields of the generator, of the discriminator)
@@ -307,9 +307,3 @@ def test_dcgan_is_initialised_as_pytorchs_example():
         mean, std = {'kernel': (0, 0.02), 'scale': (1, 0.02), 'bias': (0, 0)}[path[-1].key]
         assert float(leaf.mean()) == pytest.approx(mean, abs=0.01)
         assert float(leaf.std()) == pytest.approx(std, rel=0.3)
-
-
-def test_every_generator_states_its_pixel_range():
-    ranges = {name: net.pixel_range for name, net in of_role('gen').items()}
-    assert ranges.pop('mnist_gan') == ranges.pop('sgan_matching') == (0, 1)
-    assert set(ranges.values()) == {(-1, 1)}

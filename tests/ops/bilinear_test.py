@@ -1,6 +1,7 @@
 """Derivatives of the operations to second order, and JAX's transformations of them."""
 
 import functools
+import re
 
 import jax
 from jax import export, lax
@@ -264,3 +265,28 @@ def test_exports_with_any_batch_size_for_any_platform(platforms):
 def test_operands_of_two_dtypes_are_refused():
     with pytest.raises(TypeError, match='bfloat16 and float32'):
         ops.conv(jnp.zeros((1, 4, 4, 1), jnp.bfloat16), jnp.zeros((1, 1, 1, 1)))
+
+
+def precisions(function, *args) -> set[str]:
+    """Those of all products in the program that is lowered for CUDA."""
+    text = jax.jit(function).trace(*args).lower(lowering_platforms=('cuda',)).as_text()
+    products = [
+        line for line in text.splitlines() if re.search('stablehlo.(convolution|dot_general)', line)
+    ]
+    assert products
+    return {found for line in products for found in re.findall(r'DEFAULT|HIGHEST|HIGH', line)}
+
+
+@pytest.mark.parametrize('operation', ['conv', 'conv_transpose', 'upsample_conv'])
+def test_maps_and_all_their_derivatives_have_the_precision_they_are_called_in(operation):
+    x, kernel = draw(0, 2, 4, 4, 3), draw(1, 3, 3, 3, 3)
+    function = functools.partial(derivatives, getattr(ops, operation))
+    assert precisions(function, x, kernel) == {'DEFAULT'}
+    with jax.default_matmul_precision('float32'):
+        assert precisions(function, x, kernel) == {'HIGHEST'}
+
+    def inside(x, kernel):
+        with jax.default_matmul_precision('float32'):
+            return function(x, kernel)
+
+    assert precisions(inside, x, kernel) == {'HIGHEST'}  # as evaluation sets it, while tracing

@@ -278,14 +278,17 @@ def test_what_a_checkpoint_claims_is_on_disk(tmp_path):
 
 def test_tensorboard_says_by_what_figures_are_measured(tmp_path):
     recorder = make(tmp_path, tensorboard=True)
-    recorder.measured_by(7, 'Samples: 500; Reference: 600 held-out images')
+    real = {'name': 'mnist', 'role': 'held-out images', 'images': 5, 'of': 9, 'fingerprint': 'e'}
+    by = {'reference': real, 'samples': 500}
+    for step in (7, 8):
+        recorder.evaluated(step, {}, by)
     recorder.close()
     [path] = (tmp_path / 'tensorboard').iterdir()
-    event = read_events(path)[-1]
-    [value] = event.summary.value
-    assert event.step == 7 and value.metadata.plugin_data.plugin_name == 'text'
+    told = [(event.step, value) for event in read_events(path) for value in event.summary.value]
+    [(step, value)] = told
+    assert step == 7 and value.metadata.plugin_data.plugin_name == 'text'
     assert value.tensor.string_val[0].startswith(b'Samples: 500; Reference')
-    make(tmp_path).measured_by(7, '')  # without TensorBoard it has nobody to tell
+    assert [row['by'] for row in read_rows(tmp_path, EVALUATIONS)] == [by, by]
 
 
 def test_a_line_of_figures_may_have_flags_and_what_was_not_measured(tmp_path):

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-import studies
-from studies import outputs, provenance
+from studies import kept, outputs, provenance, registry
 from studies.study import Stage, Study, Trial
 
 
@@ -46,23 +45,24 @@ def trial(folder, name, *, evaluation=None, noted=None, **row):
     if evaluation:
         (run / 'evaluation.json').write_text(json.dumps({'step': 2, 'figures': {}, **evaluation}))
     if noted:
-        (run / 'run.json').write_text(json.dumps({'evaluation': noted}))
-        (run / 'evaluations.jsonl').write_text('{"step": 2, "readable_share": 0.5}\n')
+        rows = ({'step': step, 'readable_share': 0.5, 'by': noted} for step in (2, 4))
+        (run / 'evaluations.jsonl').write_text('\n'.join(map(json.dumps, rows)) + '\n')
     made = Trial(name, 1, (Stage('run', lambda folder: None),), lambda folder: [])
     provenance.keep(made, folder / name)
     return made, [{'frechet': 1.0, 'kid': None, 'first_step': None, **row}]
 
 
 def page(made, finished, workdir):
-    outputs.write(made, finished, workdir, workdir, smoke=True)
-    return (workdir / 'table.md').read_text()
+    for one, rows in finished:
+        kept.write(workdir / one.name, rows)
+    outputs.write(made, [one for one, _ in finished], workdir, workdir, smoke=True)
+    return (workdir / outputs.PAGE).read_text()
 
 
 def test_a_table_says_once_by_what_its_figures_were_measured(tmp_path):
     finished = [trial(tmp_path, name, evaluation=facts()) for name in ('a', 'b')]
     text = page(study(measured=BOTH), finished, tmp_path)
-    after = 'The summary.\n\nHow the figures were measured:\n\n'
-    assert f'{after}- `frechet`: {WORDS}\n\n## Every row' in text
+    assert text.count(f'- `frechet`: {WORDS}\n\n') == 1 and text.count(WORDS) == 1
 
 
 def test_rows_that_were_measured_otherwise_are_named(tmp_path):
@@ -75,9 +75,8 @@ def test_rows_that_were_measured_otherwise_are_named(tmp_path):
     ]
 
 
-@pytest.mark.parametrize('noted', [facts(), [{'after_step': 0, **facts()}]])
-def test_figures_of_a_run_while_it_trains_have_a_line_of_their_own(noted, tmp_path):
-    own = {'evaluation': facts(40), 'noted': noted}
+def test_figures_of_a_run_while_it_trains_have_a_line_of_their_own(tmp_path):
+    own = {'evaluation': facts(40), 'noted': facts()}
     finished = [trial(tmp_path, 'a', **own, kid=2.0, first_step=8)]
     said = provenance.lines(study(measured=BOTH), finished, tmp_path).splitlines()
     assert said == [
@@ -100,14 +99,14 @@ def test_a_later_evaluation_by_other_means_is_not_taken_for_that_of_the_table(tm
 
 def test_a_table_without_such_figures_says_nothing(tmp_path):
     finished = [trial(tmp_path, 'a', evaluation=facts(), noted=facts())]
-    assert 'How the figures' not in page(study(), finished, tmp_path)
+    assert 'figures were measured' not in page(study(), finished, tmp_path)
     translated = [trial(tmp_path, 'b', evaluation={'splits': {}})]
-    assert 'How the figures' not in page(study(measured=BOTH), translated, tmp_path)
+    assert 'figures were measured' not in page(study(measured=BOTH), translated, tmp_path)
 
 
-@pytest.mark.parametrize('name', studies.STUDIES)
+@pytest.mark.parametrize('name', registry.STUDIES)
 def test_the_columns_with_figures_are_columns(name):
-    found = studies.find(name)
+    found = registry.find(name)
     assert found.measured.keys() <= {provenance.AFTERWARDS, provenance.WHILE_TRAINING}
     assert {column for own in found.measured.values() for column in own} <= set(found.columns)
     distances = [name for name in found.columns if name.startswith(('frechet_', 'fd_', 'kid_'))]
@@ -123,7 +122,7 @@ def test_a_picture_says_by_what_its_own_figures_were_measured(tmp_path):
     assert provenance.caption('', finished, tmp_path) == []
 
 
-@pytest.mark.parametrize('name', studies.STUDIES)
+@pytest.mark.parametrize('name', registry.STUDIES)
 def test_captions_are_of_figures_that_there_are(name):
-    made = studies.find(name)
+    made = registry.find(name)
     assert {picture.measured for picture in made.pictures.values()} <= {'', *made.measured}

@@ -3,8 +3,7 @@
 import pytest
 
 from gan_jax import cli
-import studies
-from studies import kept
+from studies import kept, registry
 from studies.study import Setting
 
 ROWS = {
@@ -19,9 +18,9 @@ ROWS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', studies.STUDIES)
+@pytest.mark.parametrize('name', registry.STUDIES)
 def test_a_row_leaves_all_that_its_pictures_need(name, tmp_path, capsys):
-    study, row = studies.find(name), ROWS[name]
+    study, row = registry.find(name), ROWS[name]
     results = tmp_path / 'results'
     flags = [f'--workdir={tmp_path / "own"}', f'--results={results}', f'--only={row}']
     assert cli.main(['study', name, '--smoke', *flags]) == 0

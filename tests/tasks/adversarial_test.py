@@ -1,5 +1,6 @@
 """Properties of one training step."""
 
+import dataclasses
 import functools
 import itertools
 
@@ -68,7 +69,7 @@ def test_a_step_moves_both_networks_to_finite_places(loss, penalty):
 
 def gradients(recipe, state, batch):
     """A function without arguments: one step's gradients of the generator and the discriminator."""
-    recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
+    recipe = gans.remembering(recipe)
     nets = Pair(
         *(
             net.replace(tx=tx, opt_state=tx.init(net.params))
@@ -166,7 +167,7 @@ def test_randomness_depends_on_seed_step_and_rollbacks():
     one = jnp.ones((), jnp.int32)
     starts = {
         'same': (recipe, state),
-        'seed': (recipe._replace(seed=1), state),
+        'seed': (dataclasses.replace(recipe, seed=1), state),
         'step': (recipe, state.replace(step=one)),
         'rollbacks': (recipe, state.replace(rollbacks=one)),
     }
@@ -266,7 +267,7 @@ def test_the_adaptive_probability_is_that_of_the_state():
 def blind(**changes):
     """As `setting`, with an augmentation that leaves nothing of an image."""
     recipe, state, batch = setting(**changes)
-    return recipe._replace(augment=lambda image, keys, p: 0 * image), state, batch
+    return dataclasses.replace(recipe, augment=lambda image, keys, p: 0 * image), state, batch
 
 
 def test_through_what_the_augmentation_hides_the_generator_learns_nothing():

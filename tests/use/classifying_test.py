@@ -21,11 +21,11 @@ from tests.data import photos
 
 def tiny(**changes):
     """A semi-supervised run on few digits, in a fraction of a second a step."""
-    config = gans.config('sgan_matching', task='semisupervised')
+    config = gans.config('mlp', 'sgan_brownlee', task='semisupervised')
     config.update_from_flattened_dict(
         {
             'gen.net.hidden': (8,),
-            'disc.net.hidden': (16,),
+            'disc.net.levels': 1,
             'disc.ema_decay': 0.5,
             'semisupervised.pseudo': 1.0,
             'semisupervised.confidence': 0.2,

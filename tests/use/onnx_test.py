@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import cli, data, experiments, files, tasks
+from gan_jax import cli, data, files, tasks
+from gan_jax.config import experiments
 from gan_jax.use import exporting, onnx
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails
@@ -59,9 +60,9 @@ def test_every_network_is_what_jax_makes_of_it(name):
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
-    """A run with classes, and latents around centres."""
+    """A run with classes, and latents of a mixture."""
     workdir = tmp_path_factory.mktemp('onnx') / 'run'
-    mixture = {'latent_mixture.centres': 0.1, 'latent_mixture.spread': 0.5}
+    mixture = {'latent_mixture.components': 0.1, 'latent_mixture.std': 0.5}
     trainer_test.train(trainer_test.conditional(steps=2, **mixture), workdir)
     return workdir
 
@@ -71,7 +72,9 @@ def test_the_command_says_what_it_takes_and_how_well_it_agrees(run, tmp_path, ca
     flags = [f'--workdir={run}', f'--output={path}', '--format=onnx']
     assert cli.main(['export', *flags]) == 0
     told = capsys.readouterr().out
-    assert "centre int32['N'], z float32['N', 8], label int32['N']" in told and 'opset 18' in told
+    assert (
+        "component int32['N'], z float32['N', 8], label int32['N']" in told and 'opset 18' in told
+    )
     model = onnx_lib.load(path)
     facts = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
     assert facts['part'] == 'generator' and facts['step'] == 2

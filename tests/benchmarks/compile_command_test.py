@@ -1,0 +1,58 @@
+"""`gan-jax compile`, with the TPU's compiler where there is one."""
+
+import importlib.util
+import json
+
+import pytest
+
+from gan_jax import cli
+
+HAS_COMPILER = importlib.util.find_spec('libtpu') is not None
+
+
+@pytest.mark.skipif(HAS_COMPILER, reason='libtpu is installed')
+def test_without_a_compiler_it_says_where_to_get_one(capsys):
+    assert cli.main(['compile', '--config=quickstart:smoke', '--topology=v5e:2x4']) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: --topology=v5e:2x4: no TPU compiler here; pip install')
+    assert error.count('\n') == 1
+
+
+def test_a_topology_is_needed(capsys):
+    assert cli.main(['compile']) == 2
+    assert 'compile needs --topology' in capsys.readouterr().err
+
+
+needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="needs libtpu: pip install '.[tpu]'")
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (['--topology=v5e:2x3x'], '--topology=v5e:2x3x: '),
+        (['--topology=v5e:0x2'], '--topology=v5e:0x2: give GENERATION:SHAPE'),
+        (['--topology=v5e:2x2x2'], 'two sides: leave out x2'),
+        (['--topology=v4:2x2x1'], 'give a slice of v5e'),
+        (['--topology=v9:2x2'], 'give GENERATION:SHAPE'),
+        (['--topology=v5e:32x32'], 'takes at most 16x16 chips'),
+        (['--topology=v5e:2x4', '--batch_size=12'], 'does not divide among 8 chips: use 8'),
+    ],
+)
+def test_what_cannot_be_is_one_line(flags, message, capsys):
+    assert cli.main(['compile', '--config=quickstart:smoke', *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_the_step_compiles_for_eight_chips(tmp_path, capsys):
+    output = tmp_path / 'v5e.json'
+    argv = ['compile', '--config=quickstart:smoke', '--topology=v5e:2x4', f'--json={output}']
+    assert cli.main([*argv, '--config.batch_norm=per_device']) == 0
+    found = json.loads(output.read_text())
+    assert found['chips'] == 8 and found['device'] == 'TPU v5 lite'
+    assert found['memory_per_chip']['total'] > 1e6 and found['flops_per_chip'] > 0
+    (sent,) = found['collectives']
+    assert sent['kind'] == 'all-reduce' and sent['count'] <= 2 * 3
+    assert 'all-reduce' in capsys.readouterr().out

@@ -1,0 +1,88 @@
+"""`gan-jax clean` as a user types it."""
+
+import csv
+import shlex
+
+import pytest
+
+from faces import detector
+from gan_jax import cli
+from gan_jax.config import experiments
+from tests.faces import discs
+
+
+@pytest.fixture(autouse=True)
+def found_discs(monkeypatch):
+    """Discs instead of cats."""
+    monkeypatch.setattr(detector, 'make_detector', lambda name: discs.detector())
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two photos, one with a face, and a file that is none."""
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    (folder / 'cat.png').write_bytes(discs.encoded(discs.photo(seed=1)))
+    (folder / 'dog.png').write_bytes(discs.encoded(discs.photo(discs=[], seed=2)))
+    (folder / 'text.jpg').write_bytes(b'text')
+    return folder
+
+
+def test_it_says_what_became_of_the_photos(photos, tmp_path, capsys):
+    output = tmp_path / 'my cats'
+    assert cli.main(['clean', f'--input={photos}', f'--output={output}']) == 0
+    printed = capsys.readouterr()
+    assert '3 photos in' in printed.out and 'photos/s' in printed.out
+    words = printed.out.split()
+    for decision in ('kept', 'no_face', 'unreadable'):
+        assert words[words.index(decision) + 1] == '1'
+    words = shlex.split(printed.out.splitlines()[-1].removeprefix('to train: '))
+    assert words[:2] == ['gan-jax', 'train'] and f'--config.data.path={output}/crops' in words
+    experiments.load(words[2].removeprefix('--config='))
+    assert 'text.jpg: not an image' in printed.err and 'clean 3/3 (100%)' in printed.err
+    with (output / 'report.csv').open(newline='') as file:
+        assert [row['decision'] for row in csv.DictReader(file)] == [
+            'kept',
+            'no_face',
+            'unreadable',
+        ]
+
+
+def test_another_size_is_said_to_the_trainer(photos, tmp_path, capsys):
+    argv = ['clean', f'--input={photos}', f'--output={tmp_path}/out', '--size=32']
+    assert cli.main(argv) == 0
+    assert 'my_images:32' in capsys.readouterr().out
+
+
+def fails(capsys, *argv):
+    assert cli.main(['clean', *map(str, argv)]) == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and error.startswith('error: ')
+    return error
+
+
+def test_mistakes_are_one_line(photos, tmp_path, capsys):
+    given, output = f'--input={photos}', f'--output={tmp_path}/out'
+    assert 'clean needs --input' in fails(capsys, output)
+    assert 'clean needs --output' in fails(capsys, given)
+    assert '--input=none cannot be opened' in fails(capsys, '--input=none', output)
+    assert 'detector=dog' in fails(capsys, given, output, '--detector=dog')
+    assert 'size=4' in fails(capsys, given, output, '--size=4')
+    assert 'min_face=-1' in fails(capsys, given, output, '--min_face=-1')
+    assert 'min_face=nan: must be a finite' in fails(capsys, given, output, '--min_face=nan')
+    assert '--keep=none: cannot be read' in fails(capsys, given, output, '--keep=none')
+    (tmp_path / 'list.txt').write_text('cow.png\n')
+    message = fails(capsys, given, output, f'--reject={tmp_path}/list.txt')
+    assert "--reject: no image 'cow.png' in --input" in message
+    (tmp_path / 'empty').mkdir()
+    assert 'holds no images' in fails(capsys, f'--input={tmp_path}/empty', output)
+    assert 'is inside --input' in fails(capsys, given, f'--output={photos}/out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_the_second_time_needs_overwrite(photos, tmp_path, capsys):
+    argv = f'--input={photos}', f'--output={tmp_path}/out'
+    assert cli.main(['clean', *argv]) == 0
+    capsys.readouterr()
+    assert '--overwrite' in fails(capsys, *argv)
+    assert cli.main(['clean', *argv, '--overwrite']) == 0

@@ -1,0 +1,100 @@
+"""What is in a registry is all that the program needs to know of it."""
+
+import functools
+import re
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from gan_jax import augment, losses, nets
+from gan_jax.data import mnist5k
+from gan_jax.evaluation import figures, leaks, sets, text
+from gan_jax.pretrained import features
+from gan_jax.report import curves
+
+SHAPES = (28, 28, 1), (64, 64, 3)
+
+
+@pytest.fixture(scope='module')
+def compared():
+    """Forty digits beside forty others, and as many that were trained on."""
+    image, _ = mnist5k.read()
+    net = features.load('digits')
+    roles = (sets.HELD_OUT, image[::125]), (sets.TRAINING, image[1::125])
+    real, training = (
+        sets.Reference(sets.ImageSet(role, role, role, len(part), part), net)
+        for role, part in roles
+    )
+    return figures.Comparison(sets.Measured(image[2::125], net), real, training)
+
+
+@pytest.mark.parametrize('name', figures.FIGURES)
+def test_every_value_of_a_figure_is_of_a_metric(name, compared):
+    figure = figures.FIGURES[name]
+    found = figure.compute(compared).keys() - {'class_histogram'}  # shares, which are a line
+    found = {re.sub('(_real)?(_std|_pairs)?$', '', key) for key in found}
+    bases = {key.removesuffix('_digits') if key not in figure.metrics else key for key in found}
+    assert bases <= figure.metrics.keys()
+    lacks = figure.metrics.keys() - bases - features.NETS['squeezenet'].metrics.keys()
+    assert not lacks - {'swd'}  # of patches, for which digits are too small
+
+
+def test_every_metric_says_what_it_is_and_is_in_a_panel_that_there_is():
+    titles = {panel.title for panel in curves.PANELS}
+    for key, metric in figures.METRICS.items():
+        assert metric.name and metric.form.format(1) and metric.meaning, key
+        assert not metric.panel or metric.panel in titles, key
+
+
+@pytest.mark.parametrize('name', features.NETS)
+def test_every_feature_net_has_its_distance_in_a_record(name):
+    assert f'frechet_{features.NETS[name].suffix}' in text.Split.__annotations__
+
+
+def test_every_augmentation_has_a_tell():
+    assert leaks.TELLS.keys() == augment.AUGMENTATIONS.keys()
+
+
+@pytest.mark.parametrize('name', losses.LOSSES)
+def test_a_loss_says_whether_its_logits_are_probabilities(name):
+    """If they are, the best logit of images of which nine in ten are real is log 9."""
+    disc = losses.make(name).disc
+
+    def both(logit):
+        [nothing] = jnp.zeros((1, 1))
+        share = jnp.array([0.9])
+        return jnp.sum(share * disc(logit, nothing) + (1 - share) * disc(nothing, logit))
+
+    if name == 'relativistic':  # of pairs, whose logits alone say nothing
+        assert not losses.LOSSES[name].probability
+    else:
+        slope = jax.grad(both)(jnp.log(jnp.array([9.0])))
+        assert losses.LOSSES[name].probability == bool(abs(slope[0]) < 1e-6)
+
+
+@pytest.mark.parametrize('name', nets.of_role('gen'))
+def test_a_generator_says_its_pixel_range(name):
+    low, high = nets.of_role('gen')[name].pixel_range
+    assert low < high
+
+
+@pytest.mark.parametrize('name', nets.of_role('disc'))
+def test_a_calm_discriminator_draws_nothing(name):
+    kind = nets.of_role('disc')[name]
+    if kind.takes_maps or hasattr(kind, 'frozen'):
+        pytest.skip('it looks through a trained net, and draws nothing')
+    shape = next(filter(kind.supports, SHAPES))
+    fields = {'dropout': 0.5} if hasattr(kind, 'dropout') else {}
+    module = nets.build('disc', {'name': name, **fields}, image_shape=shape, num_classes=2)
+    image = jnp.zeros((2, *shape))
+    inputs = {
+        nets.Kind.LOGIT: (image, jnp.zeros(2, jnp.int32)),
+        nets.Kind.CLASSES: (image,),
+        nets.Kind.PATCHES: (image, image),
+    }[kind.kind]
+    variables = jax.eval_shape(
+        functools.partial(module.init, train=False), jax.random.key(0), *inputs
+    )
+    calm = functools.partial(module.calm().apply, train=True, mutable=['batch_stats'])
+    jax.eval_shape(calm, variables, *inputs)  # raises where it needs a key that there is not
