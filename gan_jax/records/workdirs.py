@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 from gan_jax import config as config_lib
 from gan_jax import data, fields, files, nets, schema
 from gan_jax.errors import UserError
+from gan_jax.records import shared
 from gan_jax.schema import Count, Positive, Range, Share, Side
 
 # Everything a run writes, and all that --overwrite deletes, in this order: what says whose run
@@ -101,8 +102,8 @@ def prepared(workdir: Path, config: ConfigDict, *, overwrite: bool) -> Iterator[
             raise UserError(
                 f'--workdir={workdir}: cannot write there ({error.strerror}); choose another folder'
             ) from None
+        _refuse_other_run(workdir, config, overwrite)
         if not overwrite:
-            _refuse_other_run(workdir, config)
             _refuse_other_kinds(workdir)
         yield
 
@@ -116,7 +117,14 @@ def _refuse_other_kinds(workdir: Path) -> None:
             raise UserError(f'{path}: no {kind} of a run: take it away')
 
 
-def _refuse_other_run(workdir: Path, config: ConfigDict) -> None:
+def _refuse_other_run(workdir: Path, config: ConfigDict, overwrite: bool) -> None:
+    if shared.is_one(workdir):
+        raise UserError(
+            f'--workdir={workdir} is a shared folder, whose run cannot go on: it has the weights in'
+            ' use alone; choose another folder'
+        )
+    if overwrite:
+        return
     if (workdir / 'config.json').exists():
         _refuse_other_config(workdir, config)
     elif foreign := [name for name in CONTENT if (workdir / name).exists()]:
