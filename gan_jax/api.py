@@ -215,7 +215,7 @@ class Run:
         shift: np.ndarray | float = 0.0,
         scale: int = 1,
     ) -> sampling.Draw:
-        """What `sample` makes, before it is made."""
+        """The latents that `sample` takes."""
         if num < 1:
             raise UserError(f'num={num}: must be at least 1')
         if not 0 <= seed < 2**32:

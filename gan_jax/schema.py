@@ -30,7 +30,7 @@ MAX_BYTES = 2**26  # of a file; a longer one is none of a run's
 
 
 class Range(NamedTuple):
-    """What a number may be, both ends included."""
+    """The range of a number, both ends included."""
 
     low: float
     high: float

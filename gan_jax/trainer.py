@@ -124,7 +124,7 @@ def _claimed(config: Config, workdir: Path, overwrite: bool) -> Iterator[Checkpo
 
 
 class Parts(NamedTuple):
-    """What a run computes with; nothing of it has to be closed."""
+    """The parts that a run computes with; none of them has to be closed."""
 
     dataset: data.Dataset
     task: Task

@@ -227,7 +227,7 @@ def test_distances_are_shown_with_what_they_are_of(tmp_path):
 
 
 def drawn(monkeypatch, metrics, evaluations, captions):
-    """What is written below the panels of curves.png, and its height in pixels."""
+    """The text below the panels of curves.png, and its height in pixels."""
     found, below = [], Figure.supxlabel
     monkeypatch.setattr(
         Figure, 'supxlabel', lambda self, t, **k: found.append(t) or below(self, t, **k)

@@ -72,7 +72,7 @@ def strip(content: bytes) -> Bare:
 
 
 def orientation(exif: bytes, xmp: bytes = b'') -> int:
-    """What EXIF, with or without its head, says, else XMP; 1 to 8."""
+    """The orientation by EXIF, with or without its head, else by XMP; 1 to 8."""
     try:
         value = _tag(exif.removeprefix(b'Exif\0').lstrip(b'\0\xff'))
     except (struct.error, IndexError, KeyError):

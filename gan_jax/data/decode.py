@@ -120,7 +120,7 @@ def abilities() -> tuple[str, ...]:
 
 
 def _orientation(bare: Bare, image: Image.Image) -> int:
-    """As the file says; HEIC is upright when it is decoded."""
+    """The orientation that the file has; HEIC is upright when it is decoded."""
     if bare.kind in ('WEBP', 'AVIF'):
         return containers.orientation(*(image.info.get(name, b'') for name in ('exif', 'xmp')))
     return bare.orientation

@@ -28,7 +28,7 @@ EPOCH_STEP_COLUMN = 1  # of it
 
 
 class State(TypedDict):
-    """What a checkpoint keeps of a recorder: sums and counts since the last log point and epoch."""
+    """A recorder's state in a checkpoint: sums and counts since the last log point and epoch."""
 
     window: Mapping[str, tuple[Number, Count]]
     epoch: Mapping[str, tuple[Number, Count]]

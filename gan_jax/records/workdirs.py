@@ -45,7 +45,7 @@ class Ground(TypedDict):
 
 
 class Data(TypedDict):
-    """What a run trained on; of `DataSpec` and `Dataset`."""
+    """The data that a run trained on; of `DataSpec` and `Dataset`."""
 
     name: str
     image_shape: tuple[Side, Side, Annotated[int, Range(1, 4)]]

@@ -78,7 +78,7 @@ def _of(steps: Sequence[int]) -> str:
 
 
 def read(workdir: Path) -> Run:
-    """What the files of a workdir say; what is damaged is left out, and named."""
+    """Reads the files of a workdir; what is damaged is left out, and named."""
     left_out: list[str] = []
 
     def either(read: Callable[[], Any], none: Any) -> Any:

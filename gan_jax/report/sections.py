@@ -178,7 +178,7 @@ def _longer(run: Run, command: str) -> str:
 
 
 def left_out(run: Run) -> str:
-    """What of the run's files could not be used."""
+    """The files of the run that could not be used."""
     if not run.left_out:
         return ''
     items = ''.join(f'<li>{escape(line)}</li>' for line in run.left_out[:NAMED])

@@ -118,7 +118,7 @@ def _state(workdir: Path, number: int, keep: int, like: Any, only: set[str] | No
 
 
 def spec(facts: Mapping[str, Any]) -> DataSpec:
-    """What run.json says of the data."""
+    """The spec of the data by run.json."""
     known = {name: facts[name] for name in DataSpec._fields if name in facts}
     return DataSpec(**{'num_classes': 0, **known})
 

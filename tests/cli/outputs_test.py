@@ -1,4 +1,4 @@
-"""What a user has is neither replaced nor mixed up unasked, and a refusal leaves nothing."""
+"""A user's files are neither replaced nor mixed up unasked, and a refusal leaves nothing."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What is no pixel costs no picture, and is not looked at, but for which way up it is."""
+"""Bytes that are no pixels cost no picture, and are not read, but for which way up it is."""
 
 import functools
 import itertools

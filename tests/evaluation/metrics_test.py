@@ -119,7 +119,7 @@ def test_mirror_images_are_copies_if_training_showed_them(digits, net):
 
 
 def test_memorisation_compares_equal_numbers():
-    """Of 100 and 1,000 points alike, the larger set has nearer ones, but its parts do not."""
+    """A set of 1,000 points has nearer ones than one of 100 alike, but its parts do not."""
     random = np.random.default_rng(0)
     fake, training, others = (random.normal(size=(n, 4)) for n in (2000, 1000, 100))
     figure = lambda f, a, b: neighbours.memorisation(f, a[:, None], b[:, None])  # noqa: E731

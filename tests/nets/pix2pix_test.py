@@ -123,7 +123,7 @@ class TestGenerator:
 
     def test_of_a_blank_input_resizing_leaves_no_checkerboard(self):
         def patterns(upsample: str) -> np.ndarray:
-            """What is left of the middle of an image without its mean over every 2x2 pixels."""
+            """The middle of an image without its mean over every 2x2 pixels."""
             net = generator(norm='none', width=4, depth=2, upsample=upsample)
             x = jnp.ones((1, *SHAPE))
             variables = jax.tree.map(lambda p: 10 * p, init(net, x))
