@@ -288,9 +288,9 @@ def to_config(stored: Mapping[str, Any], path: Path) -> ConfigDict:
                 config.update_from_flattened_dict({name: type(field.default)(value)})
             elif '.net.' not in name:
                 raise UserError(f'config.{name}: there is no such field')
+        config_lib.validate_names(config)
         for name, _ in fields.idle(config):
             config.update_from_flattened_dict({name: fields.FIELDS[name].default})
-        config_lib.validate_names(config)
     except UserError as error:
         raise UserError(f'{path}: {error}; restore it, or train anew') from None
     experiments.fill_nets(config)
