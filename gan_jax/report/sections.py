@@ -170,7 +170,9 @@ def commands(run: Run) -> str:
 
 
 def _longer(run: Run, command: str) -> str:
-    """'' where a schedule spans the run, which has its steps for good then."""
+    """'' where a schedule, or a study, needs the steps that there are."""
+    if command.startswith('gan-jax study '):
+        return ''
     schedules = (run.config.get(role, {}).get('optimizer', {}) for role in ('gen', 'disc'))
     if any(schedule.get('schedule', 'constant') != 'constant' for schedule in schedules):
         return ''
