@@ -98,7 +98,8 @@ def train(
         workdirs.refuse_other_data(workdir, config, parts.dataset.fingerprint)
         workdirs.refuse_other_devices(workdir, config, parts.runner.num_devices)
         with _opened(config, workdir, parts, checkpoints, watch) as run:
-            for warning in summary.warnings(parts.dataset, config.data):
+            on_data = summary.warnings(parts.dataset, config.data)
+            for warning in (*on_data, *observers.warnings(config, parts.dataset)):
                 run.progress.message(warning)
             state, step = _restore(run) or (_fresh(run), 0)
             _write_facts(run, parts.dataset, state, command)

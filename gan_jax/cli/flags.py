@@ -65,10 +65,12 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     words, source = tuple(argv), ''
     if hasattr(command, 'DEFAULT_CONFIG'):
         source, argv = _take_config(argv)
-        saved = None if source else getattr(command, 'saved_config', _none)(argv)
+        saved = None if source else getattr(command, 'saved_config', lambda argv: None)(argv)
         if saved is None:
+            from gan_jax.config import experiments
+
             source = source or command.DEFAULT_CONFIG
-            saved = _load(source)
+            saved = experiments.load(source)
         _define_config(values, saved, argv)
     try:
         _, *rest = values([name, *argv])
@@ -107,10 +109,6 @@ def _meant(word: str, values: absl_flags.FlagValues) -> str:
     return nearest(word, [flag for flag in values if '.' not in flag])
 
 
-def _none(argv: list[str]) -> None:
-    del argv
-
-
 def define_path(
     values: absl_flags.FlagValues, name: str, text: str, default: str | None = None
 ) -> None:
@@ -147,12 +145,6 @@ def define_step(values: absl_flags.FlagValues) -> None:
 def define_overwrite(values: absl_flags.FlagValues, text: str = 'replace what is there') -> None:
     """The flag --overwrite, without which no command replaces a user's files."""
     absl_flags.DEFINE_bool('overwrite', False, text, flag_values=values)
-
-
-def _load(source: str) -> ConfigDict:
-    from gan_jax.config import experiments
-
-    return experiments.load(source)
 
 
 def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list[str]) -> None:

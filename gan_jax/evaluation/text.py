@@ -1,10 +1,10 @@
 """Metrics in words: what a person reads on the terminal and in the report."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
 from gan_jax.evaluation import distances, metrics, scores
-from gan_jax.schema import Count, Number, Positive, Value
+from gan_jax.schema import Count, Number, Own, Positive, Share, Value
 from gan_jax.types import Metric
 
 
@@ -39,7 +39,7 @@ class Provenance(TypedDict):
     samples: Positive
 
 
-Metrics = Mapping[str, bool | Value | Mapping[str, Value]]  # by name; that of a histogram by class
+Metrics = Annotated[Mapping[str, bool | Value], Own('class_histogram', Mapping[str, Share])]
 
 
 class Evaluation(TypedDict):

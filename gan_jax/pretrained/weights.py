@@ -63,6 +63,23 @@ class Package(NamedTuple):
         return path
 
 
+def folded(
+    tensors: Mapping[str, np.ndarray], conv: str, norm: str, epsilon: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel [kh, kw, in, out] and bias of a convolution with the batch norm that follows it.
+
+    From tensors of PyTorch; in use a norm is y = (x - mean) / sqrt(var + epsilon) * scale + shift.
+
+    Raises:
+      KeyError: a tensor is missing.
+    """
+    parts = ('weight', 'bias', 'running_mean', 'running_var')
+    scale, shift, mean, variance = (tensors[f'{norm}.{part}'] for part in parts)
+    factor = scale / np.sqrt(variance + epsilon)
+    kernel = tensors[f'{conv}.weight'] * factor.reshape(-1, 1, 1, 1)
+    return kernel.transpose(2, 3, 1, 0), shift - mean * factor
+
+
 def read(path: Path, field: str) -> Weights:
     """Reads a .safetensors file.
 

@@ -13,7 +13,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from gan_jax import ada, images, losses, nets, optimizers, penalties, rng
+from gan_jax import augment, images, losses, nets, optimizers, penalties, rng
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
 from gan_jax.states import GanState, Metrics, NetState, Task
@@ -30,7 +30,7 @@ class Recipe(shared.Recipe):
     # (function, weight) of each gradient penalty on the discriminator
     penalties: tuple[tuple[penalties.Penalty, float], ...]
     penalty_every: int  # steps between them; their weights are multiplied by it
-    ada: ada.Ada | None  # how the probability of augmentation adapts; None: it does not
+    ada: augment.Ada | None  # how the probability of augmentation adapts; None: it does not
     latent: latents.Latent  # (keys [B]) -> z, float32 [B, latent_dim]
     disc_steps: int  # as in the config
     share_latent: bool  # as in the config
@@ -79,7 +79,7 @@ def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe
         ),
         penalty_every=config.penalty_every,
         lecam=penalties.make_lecam(config.lecam),
-        ada=ada.make(config.ada, config.batch_size * config.disc_steps),
+        ada=augment.make_ada(config.ada, config.batch_size * config.disc_steps),
         disc_steps=config.disc_steps,
         share_latent=config.share_latent,
     )
@@ -118,7 +118,7 @@ def init(recipe: Recipe, spec: DataSpec) -> GanState:
     if recipe.lecam:
         memory['lecam'] = {'real': jnp.zeros(()), 'fake': jnp.zeros(())}
     if recipe.ada:
-        memory['ada'] = ada.start()
+        memory['ada'] = augment.start_ada()
     return shared.init(recipe, Pair((z, label), (image, label))).replace(memory=memory)
 
 
@@ -158,7 +158,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     metrics = jax.tree.map(lambda *values: sum(values) / len(values), *disc_metrics)
     if recipe.ada:
         metrics['augment_p'] = augment_p
-        adapted = ada.follow(recipe.ada, memory['ada'], metrics['d_sign'], state.step)
+        adapted = recipe.ada.follow(memory['ada'], metrics['d_sign'], state.step)
         memory = {**memory, 'ada': adapted}
     state = state.replace(
         step=state.step + 1,

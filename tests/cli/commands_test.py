@@ -176,6 +176,28 @@ def test_a_mistake_is_one_line_and_code_2(case, capsys, tmp_path, monkeypatch):
     assert message in fails(capsys, *argv)
 
 
+REFUSED = {
+    'permission': (
+        PermissionError(13, 'Permission denied', '/a\x1b/b'),
+        r'/a\x1b/b: Permission denied',
+    ),
+    'folder': (IsADirectoryError(21, 'Is a directory', Path('/a/b')), '/a/b: Is a directory'),
+    'disk': (OSError(28, 'No space left on device'), 'No space left on device'),
+    'text': (OSError('it has no number'), 'it has no number'),
+}
+
+
+@pytest.mark.parametrize('case', REFUSED)
+def test_what_the_system_refuses_is_one_line(case, capsys, monkeypatch):
+    error, said = REFUSED[case]
+
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(cli, '_run', refuse)
+    assert fails(capsys, 'digest') == f'error: {said}'
+
+
 def test_another_net_brings_its_own_fields(tmp_path):
     nets = [f'--config.{role}.net.{field}' for role in ('gen', 'disc')
             for field in ('name=mlp', 'hidden=(8,)')]  # fmt: skip
