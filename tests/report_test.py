@@ -210,7 +210,10 @@ def test_whether_the_balance_was_lost_is_said(aucs, said, tmp_path):
 def test_distances_are_shown_with_what_they_are_of(tmp_path):
     write_facts(tmp_path, evaluate={'best': 'frechet_digits', 'every': 1.0})
     by = {
-        'features': {'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none'},
+        'features': {
+            'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none',
+            'suffix': 'digits', 'frechet': 'Frechet distance', 'kernel': 'Kernel distance',
+        },
         'reference': {
             'name': 'mnist', 'role': 'held-out images', 'images': 5, 'of': 9,
             'fingerprint': 'e' * 64,
