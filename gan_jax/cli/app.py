@@ -38,11 +38,11 @@ def main(invocation: Invocation) -> None:
         import uvicorn
     except ImportError:
         raise UserError(f'app needs more packages: {files.install("app")}') from None
-    from gan_jax.app import server
-    from gan_jax.app.runs import Runs
-
     with _listen(values.host, values.port) as listening:
         startup.prepare()
+        from gan_jax.app import server
+        from gan_jax.app.runs import Runs
+
         runs = Runs(values.workdir, values.step)
         first = runs.names()[0]
         runs[first].warm()
