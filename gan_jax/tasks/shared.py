@@ -15,7 +15,7 @@ import optax
 
 from gan_jax import augment, images, nets, rng
 from gan_jax.fields import Config
-from gan_jax.states import Contest, GanState, NetState, Part, Sampler
+from gan_jax.states import GanState, Logits, NetState, Part, Sampler
 from gan_jax.tasks import latents
 from gan_jax.types import Batch, DataSpec, Pair
 
@@ -157,7 +157,7 @@ class Game(NamedTuple, Generic[R]):
         image, pullback, stats = jax.vjp(forward, gen.params, has_aux=True)
         return Generated(image, pullback, stats)
 
-    def view(self, image: jax.Array, purpose: str, noise: bool = True) -> jax.Array:
+    def augment(self, image: jax.Array, purpose: str, noise: bool = True) -> jax.Array:
         """Images as the discriminator sees them: augmented, then with instance noise.
 
         Both are defined for pixels in [-1, 1], whatever the networks' range is. Without `noise`
@@ -189,7 +189,7 @@ class Game(NamedTuple, Generic[R]):
     ) -> tuple[dict[str, Any], Stats]:
         """`apply` to several batches of inputs, by purpose.
 
-        One pass, so that every kernel is read once, but batch norm takes the moments of each
+        One pass, so that every kernel is read once, but batch norm takes the statistics of each
         batch apart; the running ones move by the mean of all.
         """
         keys = jnp.stack([self._dropout_key(purpose) for purpose in batches])
@@ -259,7 +259,7 @@ def norm(tree: Any) -> jax.Array:
 
 
 def update_ema(
-    ema: Pair[Any], players: Pair[NetState], decay: Pair[float], step: jax.Array
+    ema: Pair[Any], nets: Pair[NetState], decay: Pair[float], step: jax.Array
 ) -> Pair[Any]:
     """The moving averages of both networks after an update; {} stays {}.
 
@@ -274,7 +274,7 @@ def update_ema(
         blend = functools.partial(jax.tree.map, lambda a, b: weight * a + (1 - weight) * b)
         return blend(old, net.variables) if old else old
 
-    return Pair(*map(one, ema, players, decay))
+    return Pair(*map(one, ema, nets, decay))
 
 
 def generator_variables(state: GanState) -> Any:
@@ -310,20 +310,22 @@ def make_part(config: Config, latent: latents.Latent, generator: nets.Net) -> Pa
     place.
     """
     low, high = generator.pixel_range
-    mixed = bool(config.latent_mixture.components)
 
-    def call(variables: Any, start: jax.Array, *label: jax.Array) -> jax.Array:
-        z = latent(jax.vmap(jax.random.key)(start)) if mixed else start
+    def of_latent(variables: Any, z: jax.Array, *label: jax.Array) -> jax.Array:
         classes = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
         image: Any = generator.apply(variables, z, classes, train=False)
         return (image - low) / (high - low)
 
-    inputs = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
-    if mixed:
-        inputs = {'seed': jax.ShapeDtypeStruct((), jnp.uint32)}
-    if generator.num_classes:
-        inputs['label'] = jax.ShapeDtypeStruct((), jnp.int32)
-    return Part(generator_variables, call, inputs)
+    def of_seed(variables: Any, seed: jax.Array, *label: jax.Array) -> jax.Array:
+        return of_latent(variables, latent(jax.vmap(jax.random.key)(seed)), *label)
+
+    classes = {'label': jax.ShapeDtypeStruct((), jnp.int32)} if generator.num_classes else {}
+    z = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
+    plain = Part(generator_variables, of_latent, {**z, **classes})
+    if not config.latent_mixture.components:
+        return plain
+    seed = {'seed': jax.ShapeDtypeStruct((), jnp.uint32)}
+    return Part(generator_variables, of_seed, {**seed, **classes}, plain)
 
 
 def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState, Any], jax.Array]:
@@ -338,21 +340,21 @@ def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState,
     return lambda state, shown: images_of(state)
 
 
-def make_contest(
+def make_logits(
     modules: Pair[nets.Net],
     latent: latents.Latent,
     judge: Callable[[nets.Net, Any, jax.Array, jax.Array], jax.Array],
-) -> Contest:
-    """A task's `contest`: real images against generated ones of the same classes.
+) -> Logits:
+    """A task's `logits`: real images against generated ones of the same classes.
 
     Args:
       modules: the networks, without collectives.
       latent: keys [N] -> z, float32 [N, latent_dim].
       judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
-    calm = modules.disc.calm()
+    disc_net = modules.disc.eval_mode()
 
-    def contest(
+    def logits(
         state: GanState, key: jax.Array, batch: Batch[jax.Array]
     ) -> tuple[jax.Array, jax.Array]:
         gen, disc = state.nets
@@ -361,10 +363,10 @@ def make_contest(
             gen.variables, z, batch.label, train=True, mutable=['batch_stats']
         )
         real = images.normalise(batch.image, modules.gen.pixel_range)
-        judged = [judge(calm, disc.variables, image, batch.label) for image in (real, fake)]
+        judged = [judge(disc_net, disc.variables, image, batch.label) for image in (real, fake)]
         return judged[0], judged[1]
 
-    return contest
+    return logits
 
 
 def inspect(config: Config, batch: Batch[jax.Array], noise: bool = True) -> jax.Array:
