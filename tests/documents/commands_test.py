@@ -1,5 +1,6 @@
 """Every command in a page can be typed as it stands, and works on a small scale."""
 
+import importlib.util
 from pathlib import Path
 import re
 import shlex
@@ -72,6 +73,7 @@ def test_a_flag_in_a_page_is_a_flag_of_some_command():
 # What stands for files of the reader, and what a small run can do without.
 OWN = re.compile('[A-Z_]{4,}')
 LARGE = re.compile('--(config.[a-z].*|data_dir|only|peer|json|sweep|topology|results|step)=')
+ELSEWHERE = 'study', 'compile', 'app'  # have tests of their own
 SMALL = {
     'sample': ['--num=4'],
     'evaluate': ['--num_samples=20'],
@@ -96,8 +98,10 @@ def done():
 
 
 def small(name, words, home):
-    """The same on a small scale; None where others test it, or it needs several machines."""
-    if name in ('study', 'compile') or any('--distributed' in w or 'coord' in w for w in words):
+    """The same on a small scale; None where others test it, or it needs what is not here."""
+    if name in ELSEWHERE or any('--distributed' in w or 'coord' in w for w in words):
+        return None
+    if '--format=onnx' in words and importlib.util.find_spec('onnx') is None:
         return None
     found = [OWN.sub(str(home / 'photos'), word) for word in words if not LARGE.match(word)]
     config = next((word for word in found if word.startswith('--config=')), '')
@@ -106,7 +110,7 @@ def small(name, words, home):
         found = [f'--config={source.split(":")[0]}:smoke', *(w for w in found if w != config)]
         if name == 'train' and not any(w.startswith('--workdir') for w in found):
             found.append(f'--workdir=runs/{experiments.title(source)}')
-    return [name, *(w.replace('walk=60', 'walk=2') for w in found), *SMALL.get(name, [])]
+    return [name, *(re.sub('walk=[0-9]+', 'walk=2', w) for w in found), *SMALL.get(name, [])]
 
 
 @pytest.mark.slow
