@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 import numpy as np
 from PIL import Image
 
-from gan_jax import api, data, images, schema
+from gan_jax import api, data, images, paths, schema
 from gan_jax.data import decode
 from gan_jax.errors import UserError
 from gan_jax.evaluation import neighbours, sets
@@ -68,6 +68,7 @@ class Page:
     def __init__(self, run: api.Run):
         """Takes a loaded run."""
         self.run = run
+        self.place = paths.shown(run.workdir)
         self._lock = threading.Lock()
 
     def facts(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ class Page:
         height, width, channels = run.image_shape
         found: dict[str, Any] = {
             'title': str(run.config.name),
-            'place': str(run.workdir),
+            'place': self.place,
             'step': run.step,
             'size': [height, width, channels],
             'samples': task.sampler is not None,
@@ -132,7 +133,7 @@ class Page:
     def command(self, asked: Chosen) -> str:
         """The command that makes the picture again, and writes it as a page saves it."""
         moves = np.trim_zeros(np.array(asked['moves']), 'b')
-        words = ['gan-jax', 'sample', f'--workdir={self.run.workdir}', f'--step={self.run.step}']
+        words = ['gan-jax', 'sample', f'--workdir={self.place}', f'--step={self.run.step}']
         words += [f'--seed={asked["seed"]}', f'--pick={asked["start"]},{asked["end"]}']
         words += [f'--along={asked["along"]:g}'] if asked['along'] else []
         words += [f'--labels={asked["label"]}'] if asked['label'] is not None else []
@@ -189,7 +190,7 @@ class Page:
         if not path.exists():
             return (
                 'How far to trust this was not measured: gan-jax classify'
-                f' --workdir={self.run.workdir} --split=test does'
+                f' --workdir={self.place} --split=test does'
             )
         found = schema.load(path, classifying.Classification)
         entry = min(found['calibration'], key=lambda entry: abs(entry['confidence'] - confidence))
