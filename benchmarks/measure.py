@@ -66,7 +66,7 @@ def _refuse_what_cannot_run(config: Config) -> None:
     spec = data.entry(config.data).spec(config.data)
     jax.eval_shape(tasks.make(config, spec, axis_name=None).init)
     labels = data.generated(config.data).source.labels()
-    order.make(tasks.draws(config), labels, config.batch_size, config.seed)
+    order.make(tasks.pools(config), labels, config.batch_size, config.seed)
 
 
 def _images(config: Config) -> np.ndarray | None:
@@ -101,7 +101,7 @@ def _summary(worker: Worker, turns: list[dict[str, Any]], config: Config) -> dic
         'batch_size': config.batch_size,
         **worker.ready,
         'step_ms': {'median': float(median), 'p25': float(quarter), 'p75': float(three_quarters)},
-        'images_per_s': config.batch_size * len(tasks.draws(config)) / step_s,
+        'images_per_s': config.batch_size * len(tasks.pools(config)) / step_s,
         'input_wait_fraction': sum(turn['wait_s'] for turn in turns) / taken,
         **worker.order('memory'),
     }

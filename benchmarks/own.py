@@ -44,7 +44,7 @@ class Stepper:
         self._stride = config.steps_per_call
         self._flops = flops_per_step(config, dataset.spec)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
-        feed = feeds.make_feed(dataset, config, tasks.draws(config))
+        feed = feeds.make_feed(dataset, config, tasks.pools(config))
         runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
         self._num_devices = runner.num_devices
         self._data = runner.replicate(feed.data)
@@ -106,7 +106,7 @@ def _end(metrics: Metrics) -> float:
 def flops_per_step(config: Config, spec: DataSpec) -> int:
     """Operations of one step on the global batch."""
     task = tasks.make(config, spec, axis_name=None)
-    lead = (len(tasks.draws(config)), config.batch_size)
+    lead = (len(tasks.pools(config)), config.batch_size)
     batch = Batch(
         jax.ShapeDtypeStruct((*lead, *spec.image_shape), jnp.uint8),
         jax.ShapeDtypeStruct(lead, jnp.int32),

@@ -96,7 +96,7 @@ def compile_step(config: Config, topology: str) -> dict[str, Any]:
         'device': devices[0].device_kind,
         'chips': len(devices),
         'batch_size': config.batch_size,
-        'images_per_step': config.batch_size * len(tasks.draws(config)),
+        'images_per_step': config.batch_size * len(tasks.pools(config)),
         'precision': config.precision,
         'batch_norm': config.batch_norm,
         'compile_s': seconds,
@@ -122,7 +122,7 @@ def _step(config: Config, devices: list[jax.Device]) -> tuple[Any, tuple[Any, ..
     runner = runners.RUNNERS['shard_map'](mesh, len(devices))
     spec = data.entry(config.data).spec(config.data)
     task = tasks.make(config, spec, axis_name=runners.AXIS)
-    stored, gather, item = feeds.describe(spec, config, tasks.draws(config))
+    stored, gather, item = feeds.describe(spec, config, tasks.pools(config))
     split = NamedSharding(mesh, P(None, None, runners.AXIS))
     items = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype, sharding=split), item

@@ -13,8 +13,8 @@ Source: Isola et al. 2017, arXiv:1611.07004, changed for a few hundred pairs as
 `docs/why/translation.md` says. `:paper` is theirs: U-Net, 70x70 PatchGAN, cross-entropy, L1 times
 100, 80,000 batches of one, jitter from 286 to 256 pixels and mirror images. The rate falls in the
 second half as in github.com/junyanz/pytorch-CycleGAN-and-pix2pix; the paper's stays. Out of
-training each image has its own moments as there, but no dropout: --config.translation.dropout=True
-is the paper's.
+training each image has its own statistics as there, but no dropout:
+--config.translation.dropout=True is the paper's.
 """
 
 from ml_collections import ConfigDict

@@ -6,3 +6,4 @@ exclude_patterns = ['_build', 'results/*/finding.md']
 myst_heading_anchors = 3
 html_theme = 'furo'
 html_title = 'gan_jax'
+html_show_copyright = False

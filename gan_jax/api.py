@@ -74,7 +74,7 @@ class Images(np.ndarray):
 
 
 class Evaluation(dict[str, Any]):
-    """The figures of a run with all they were measured by, fit for JSON; printed as a table."""
+    """The metrics of a run with all they were measured by, fit for JSON; printed as a table."""
 
     def __str__(self) -> str:
         return text.summary(self)
@@ -215,7 +215,7 @@ class Run:
         shift: np.ndarray | float = 0.0,
         scale: int = 1,
     ) -> sampling.Draw:
-        """What `sample` makes, before it is made."""
+        """The latents that `sample` takes."""
         if num < 1:
             raise UserError(f'num={num}: must be at least 1')
         if not 0 <= seed < 2**32:

@@ -154,9 +154,9 @@ class UpsampleConv(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm):
-    """Flax's batch norm: batch moments in training, running ones otherwise.
+    """Flax's batch norm: batch statistics in training, running ones otherwise.
 
-    `momentum` is the decay of the running moments (PyTorch's momentum is 1 minus it), and
+    `momentum` is the decay of the running statistics (PyTorch's momentum is 1 minus it), and
     with `axis_name` the batch is that of all devices on the axis.
 
     The variance is that of the centred values. Flax's default, E[x^2] - E[x]^2, cancels where
@@ -164,7 +164,7 @@ class BatchNorm(nn.BatchNorm):
     gradients it leaves four digits instead of six.
 
     Attributes (besides Flax's):
-      debias: whether the running moments are weighted means of the batches alone, without the
+      debias: whether the running statistics are weighted means of the batches alone, without the
         zeros and ones they begin as (as Adam's are, arXiv:1412.6980, section 3): with a
         decay of 0.99 those still weigh a third after 120 updates. `epsilon` should be well
         above the rounding of the variances, 1e-5.
@@ -175,22 +175,22 @@ class BatchNorm(nn.BatchNorm):
 
     @nn.compact
     def __call__(  # type: ignore[override]  # as all layers here it is told `train`
-        self, x: jax.Array, *, train: bool, batch_moments: bool | None = None
+        self, x: jax.Array, *, train: bool, batch_statistics: bool | None = None
     ) -> jax.Array:
         """Normalises the channels of [..., C].
 
         Args:
-          train: whether the running moments move. They can only if `batch_stats` is mutable.
-          batch_moments: whether the batch's own moments are taken; None: in training.
+          train: whether the running statistics move. They can only if `batch_stats` is mutable.
+          batch_statistics: whether the batch's own statistics are taken; None: in training.
             Taken out of training, they make an example's output depend on the others.
         """
-        if train or not batch_moments:
+        if train or not batch_statistics:
             before = dict(self.variables.get('batch_stats', {}))
             y = super().__call__(x, use_running_average=not train)
             if self.debias:
                 self._debias(before, train)
             return y
-        # Flax takes the batch's moments only where it may also store them.
+        # Flax takes the batch's statistics only where it may also store them.
         y = _standardized(x, tuple(range(x.ndim - 1)), self.epsilon, self.axis_name)
         scale = self.param('scale', self.scale_init, (x.shape[-1],), self.param_dtype)
         bias = self.param('bias', self.bias_init, (x.shape[-1],), self.param_dtype)
@@ -198,7 +198,7 @@ class BatchNorm(nn.BatchNorm):
         return (y * scale.reshape(shape) + bias.reshape(shape)).astype(self.dtype)
 
     def _debias(self, before: Mapping[str, jax.Array], train: bool) -> None:
-        """Lengthens the step the moments made from `before` to what it is without a start."""
+        """Lengthens the step the statistics made from `before` to what it is without a start."""
         updates = self.variable('batch_stats', 'updates', jnp.zeros, ())
         if not train or self.is_initializing():
             return
@@ -214,12 +214,12 @@ class BatchNorm(nn.BatchNorm):
 class InstanceNorm(nn.Module):
     """Each channel of each example to mean 0 and variance 1 (arXiv:1607.08022).
 
-    As PyTorch's InstanceNorm2d: without running moments.
+    As PyTorch's InstanceNorm2d: without running statistics.
     """
 
     epsilon: float = 1e-5  # added to the variance
     affine: bool = False  # whether a scale and a bias of each channel follow, which are trained
-    dtype: DTypeLike = jnp.float32  # of the result; moments are float32
+    dtype: DTypeLike = jnp.float32  # of the result; statistics are float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -319,7 +319,7 @@ class Net(nn.Module):
     dtype: DTypeLike = jnp.float32  # of the arithmetic: float32 or bfloat16
     # the axis over which runners divide the batch; None outside a runner
     axis_name: str | None = None
-    # whether batch norm takes its moments over all devices of the axis ('global') or over each
+    # whether batch norm takes its statistics over all devices of the axis ('global') or over each
     # device's own examples ('per_device')
     batch_norm: str = 'global'
 
@@ -342,7 +342,7 @@ class Net(nn.Module):
         """Why the net's own fields do not suit its images, from the field on; '' if they do."""
         return ''
 
-    def calm(self) -> Self:
+    def eval_mode(self) -> Self:
         """The same net without what it draws at random in training."""
         return self.clone(dropout=0.0) if hasattr(self, 'dropout') else self
 
@@ -352,7 +352,7 @@ class Net(nn.Module):
 
     @property
     def norm_axis(self) -> str | None:
-        """The axis over which batch norm takes its moments."""
+        """The axis over which batch norm takes its statistics."""
         return self.axis_name if self.batch_norm == 'global' else None
 
     def latent(self, z: jax.Array, label: jax.Array | None) -> jax.Array:
@@ -371,7 +371,7 @@ SHARED = tuple(f.name for f in dataclasses.fields(Net) if f.name not in ('parent
 
 
 def norm(
-    net: Net, name: str, x: jax.Array, *, train: bool, batch_moments: bool | None = None
+    net: Net, name: str, x: jax.Array, *, train: bool, batch_statistics: bool | None = None
 ) -> jax.Array:
     """The normalisation `name` of NORMS; called inside `net`."""
     if name == 'none':
@@ -386,7 +386,7 @@ def norm(
         axis_name=net.norm_axis,
         dtype=net.dtype,
     )
-    return layer(x, train=train, batch_moments=batch_moments)
+    return layer(x, train=train, batch_statistics=batch_statistics)
 
 
 def _kernel(layer: nn.Module, shape: tuple[int, ...]) -> jax.Array:

@@ -2,7 +2,7 @@
 
 A runner turns `step(state, batch)`, written for one device with collectives over the
 axis 'data', into one compiled call on all devices. The state stays replicated and
-unstacked; a global batch [draws, B, ...] is split along B. All three compute the same
+unstacked; a global batch [batches, B, ...] is split along B. All three compute the same
 numbers up to rounding; `vmap` puts D simulated devices on one real device, and is the
 one that notices a leaf of the state that was not averaged. With several processes the devices are
 those of all of them, and the runner is `shard_map`.
@@ -22,7 +22,7 @@ from gan_jax.states import GanState, Metrics
 from gan_jax.types import Batch
 
 AXIS = 'data'
-_BATCH_AXIS = 2  # of items [steps_per_call, draws, B, ...]
+_BATCH_AXIS = 2  # of items [steps_per_call, batches, B, ...]
 
 Step = Callable[[GanState, Batch[jax.Array]], tuple[GanState, Metrics]]
 Gather = Callable[[Any, Any], Batch[jax.Array]]
@@ -35,7 +35,7 @@ class Runner(NamedTuple):
     replicate: Callable[[Any], Any]  # puts a host pytree on every device
     # gives a pytree of shapes the sharding that `replicate` would give it
     abstract: Callable[[Any], Any]
-    # puts items, leaves [steps_per_call, draws, B, ...] of which each process has its own share,
+    # puts items, leaves [steps_per_call, batches, B, ...] of which each process has its own share,
     # where the call wants them
     place: Callable[[Any], Any]
     # (step, gather) -> call. `call(state, data, items)` runs one step for each leading entry of
@@ -60,11 +60,11 @@ def _steps(step: Step, gather: Gather, platform: str) -> Callable[..., tuple[Gan
 
 
 def _split(items: Any, num_devices: int) -> Any:
-    """[S, draws, B, ...] -> [S, draws, D, B / D, ...]."""
+    """[S, batches, B, ...] -> [S, batches, D, B / D, ...]."""
 
     def split(leaf: np.ndarray) -> np.ndarray:
-        calls, draws, batch, *rest = leaf.shape
-        return leaf.reshape(calls, draws, num_devices, batch // num_devices, *rest)
+        calls, batches, batch, *rest = leaf.shape
+        return leaf.reshape(calls, batches, num_devices, batch // num_devices, *rest)
 
     return jax.tree.map(split, items)
 

@@ -19,7 +19,7 @@ class NetState(train_state.TrainState):
     """A TrainState with the network's running statistics.
 
     `batch_stats` holds what the network updates in its forward pass: the running
-    moments of batch norm and the power iteration of spectral norm ({} without either).
+    statistics of batch norm and the power iteration of spectral norm ({} without either).
     """
 
     batch_stats: Any
@@ -80,15 +80,15 @@ class Translator(NamedTuple):
     image_shape: tuple[int, int, int]  # (H, W, C) of what it makes
 
 
-# (state, key, batch) -> logits of real and of generated images; see `Task.contest`.
-Contest = Callable[[GanState, jax.Array, Batch[jax.Array]], tuple[jax.Array, jax.Array]]
+# (state, key, batch) -> logits of real and of generated images; see `Task.logits`.
+Logits = Callable[[GanState, jax.Array, Batch[jax.Array]], tuple[jax.Array, jax.Array]]
 
 
 class Task(NamedTuple):
     """A kind of GAN, as pure functions."""
 
     init: Callable[[], GanState]  # () -> GanState, from the config's seed
-    # (state, batch) -> (state, metrics). Leaves of `batch` are [draws, B / devices, ...]; per
+    # (state, batch) -> (state, metrics). Leaves of `batch` are [batches, B / devices, ...]; per
     # device, collectives over the task's axis.
     step: Callable[[GanState, Batch[jax.Array]], tuple[GanState, Metrics]]
     # (state, shown) -> uint8 [N, H, W, C], from the same latents at every call or, if it starts
@@ -99,11 +99,10 @@ class Task(NamedTuple):
     # (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if nothing in it
     # tells classes apart
     classifier: Callable[[GanState, jax.Array], jax.Array] | None = None
-    # (state, key, batch of [N, ...]) -> what the discriminator says of these real images and of as
-    # many that the generator makes, logits float32 [N] each; of the two networks as they play, not
-    # averaged, each batch by its own moments, but without augmentation, noise or dropout. None: not
-    # measured.
-    contest: Contest | None = None
+    # (state, key, batch of [N, ...]) -> logits of these real images and of as many that the
+    # generator makes, float32 [N] each, by the networks themselves, not their averages, with batch
+    # statistics as in training, but without augmentation, noise or dropout. None: it has no logit.
+    logits: Logits | None = None
     translator: Translator | None = None  # None if its generator does not start from an image
     # what `gan-jax export` can write of it, by name; the first is what it is for
     parts: Mapping[str, Part] = MappingProxyType({})

@@ -98,7 +98,8 @@ def train(
         workdirs.refuse_other_data(workdir, config, parts.dataset.fingerprint)
         workdirs.refuse_other_devices(workdir, config, parts.runner.num_devices)
         with _opened(config, workdir, parts, checkpoints, watch) as run:
-            for warning in summary.warnings(parts.dataset, config.data):
+            on_data = summary.warnings(parts.dataset, config.data)
+            for warning in (*on_data, *observers.warnings(config, parts.dataset)):
                 run.progress.message(warning)
             state, step = _restore(run) or (_fresh(run), 0)
             _write_facts(run, parts.dataset, state, command)
@@ -123,7 +124,7 @@ def _claimed(config: Config, workdir: Path, overwrite: bool) -> Iterator[Checkpo
 
 
 class Parts(NamedTuple):
-    """What a run computes with; nothing of it has to be closed."""
+    """The parts that a run computes with; none of them has to be closed."""
 
     dataset: data.Dataset
     task: Task
@@ -138,7 +139,7 @@ def _prepare(config: Config) -> Parts:
     tasks.check(config, dataset)
     task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
     share = runners.share(config.batch_size)
-    feed = feeds.make_feed(dataset, config, tasks.draws(config), share)
+    feed = feeds.make_feed(dataset, config, tasks.pools(config), share)
     jax.eval_shape(task.init)
     runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
     cluster.agree({'the fingerprint of the data': dataset.fingerprint})
@@ -222,7 +223,7 @@ def _recorder(config: Config, workdir: Path, dataset: data.Dataset) -> Recorder 
 
 
 def _images_per_step(config: Config) -> int:
-    return config.batch_size * len(tasks.draws(config))
+    return config.batch_size * len(tasks.pools(config))
 
 
 def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str) -> None:
@@ -400,20 +401,20 @@ class Loop:
 
         def measure() -> bool:
             with run.recorder.paused(), jax.transfer_guard('allow'):
-                figures = observers.measure(due, runners.local(state))
-                run.recorder.evaluated(step, figures, observers.measured_by(due))
+                metrics = observers.measure(due, runners.local(state))
+                run.recorder.evaluated(step, metrics, observers.measured_by(due))
             self._say_if_turned()
             return _best_step(run) == step
 
         return cluster.decide(measure)
 
     def _say_if_turned(self) -> None:
-        figure = self._run.config.evaluate.best
+        metric = self._run.config.evaluate.best
         rows = recorder.read_rows(self._run.workdir, recorder.EVALUATIONS)
-        best = observers.turned(rows, figure)
+        best = observers.turned(rows, metric)
         if best is not None and best != self._turned:
             self._run.progress.message(
-                f'{figure} has been worse since step {best}: training images are being memorised;'
+                f'{metric} has been worse since step {best}: training images are being memorised;'
                 ' --step=best is that step'
             )
         self._turned = best

@@ -30,7 +30,7 @@ def _trial(setting: Setting, name: str) -> Trial:
     count = 200 if setting.smoke else MEASURED
 
     def measure(folder: Path) -> list[Row]:
-        found = measures.figures(folder / 'run', 'digits', count)
+        found = measures.metrics(folder / 'run', 'digits', count)
         key = {'recipe': name, 'seed': 0, 'steps': config.steps}
         _show(folder)
         return [{**key, **{figure: found.get(figure) for figure in (*FIGURES, *MORE)}}]

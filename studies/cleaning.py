@@ -61,7 +61,7 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
     held_out = evaluation.folder_set(_albums(setting, folder.parent).reference, run.image_shape)
     reference = evaluation.Reference(held_out, net)
     samples = evaluation.Samples(run.task, LATENTS, count=20 if setting.smoke else MEASURED)
-    real = net.figures(reference.outputs).get('cat_share')
+    real = net.measure(reference.outputs).get('cat_share')
     album = measures.of_training_images(
         folder / 'run', net.name, ('frechet', 'classes'), Path(held_out.name)
     )

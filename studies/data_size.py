@@ -77,7 +77,7 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
 
     def measure(folder: Path) -> list[Row]:
         rows = recorder.read_rows(folder / 'run', recorder.EVALUATIONS)
-        found = measures.figures(folder / 'run', 'digits', count, 'best')
+        found = measures.metrics(folder / 'run', 'digits', count, 'best')
         last = measures.at_step(
             folder / 'run', 'digits', count, ('frechet', 'classes', 'diversity')
         )

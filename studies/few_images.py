@@ -136,7 +136,7 @@ def _measure(
     rows = []
     for budget in budgets:
         step = 0 if setting.smoke else arm.steps(budget)
-        found = measures.figures(workdir, judge, count, step)
+        found = measures.metrics(workdir, judge, count, step)
         rows.append({**shared, 'budget': budget, **_figures(found, judge, half)})
         run = trained.load(workdir, step)
         rows[-1]['steps'] = int(run.state.step)

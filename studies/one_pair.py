@@ -88,7 +88,7 @@ def _pair(experiment: str, kind: str, minutes: float, side: int = SIDE) -> Case:
 
 def _album(experiment: str, kind: str, recipe: str) -> Case:
     own = {'cats': ALBUM, 'facades': 'facades/train'}[experiment]
-    watched = {'features': NET, 'figures': ('classes',), 'every': 10.0, 'num_samples': 50}
+    watched = {'features': NET, 'metrics': ('classes',), 'every': 10.0, 'num_samples': 50}
     changes = _short(STEPS.get(recipe, STEPS[PAPER])) | {'data.path': own}
     changes |= {f'evaluate.{name}': value for name, value in watched.items()}
     preset = str(SIDE) if recipe == FAST else f'{SIDE}_paper'
@@ -250,8 +250,8 @@ def _by_nets(made: np.ndarray, photos: np.ndarray, *, measured: bool) -> Row:
         fake, real = (sets.Measured(image, net) for image in (made, photos))
         row[column] = distances.frechet(fake.moments, real.moments)
         if name == NET:
-            row |= net.figures(fake.outputs)
-            row['cat_share_photo'] = net.figures(real.outputs)['cat_share']
+            row |= net.measure(fake.outputs)
+            row['cat_share_photo'] = net.measure(real.outputs)['cat_share']
     return row
 
 

@@ -139,7 +139,7 @@ def _tiny_variables(asked: str) -> dict[str, list[np.ndarray]]:
 
 
 def tiny_maps(image: jax.Array) -> list[jax.Array]:
-    """What the frozen net 'tiny' sees of images [N, S, S, 3]."""
+    """The maps of the frozen net 'tiny' for images [N, S, S, 3]."""
     return _tiny_maps(_tiny_variables(''), image)
 
 
@@ -148,7 +148,7 @@ frozen.FROZEN['tiny'] = frozen.Frozen(_tiny_variables, _tiny_maps)
 
 
 def batch(spec: DataSpec, draws: int, size: int, seed: int = 0) -> Batch:
-    """Random uint8 images [draws, size, H, W, C] with labels in range."""
+    """Random uint8 images [batches, size, H, W, C] with labels in range."""
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (draws, size, *spec.image_shape), np.uint8)
     label = rng.integers(0, max(spec.num_classes, 1), (draws, size), np.int32)

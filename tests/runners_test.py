@@ -100,10 +100,10 @@ def start(case, axis_name):
 
 
 def batches(case, steps):
-    """Items [1, draws, B, ...] of each step."""
+    """Items [1, batches, B, ...] of each step."""
     spec, config = CASES[case]
     for n in range(steps):
-        batch = gans.batch(spec, len(tasks.draws(config)), config.batch_size, n)
+        batch = gans.batch(spec, len(tasks.pools(config)), config.batch_size, n)
         yield jax.tree.map(lambda leaf: leaf[None], batch)
 
 

@@ -18,7 +18,7 @@ from gan_jax.cli import config as config_command
 from gan_jax.cli import list as list_command
 
 FOLDER = Path(__file__).parents[1] / 'docs' / 'reference'
-ELSEWHERE = 'studies', 'data sets', 'feature nets', 'figures'  # these have pages of their own
+ELSEWHERE = 'studies', 'data sets', 'feature nets', 'metrics'  # these have pages of their own
 _KINDS = {bool: 'bool', int: 'int', float: 'float', str: 'text', tuple: 'tuple'}
 _SECTION = re.compile(r'^(Args|Attributes|Returns|Raises|Yields):\n', re.MULTILINE)
 
@@ -114,7 +114,7 @@ def _nets() -> Iterator[str]:
 
 
 def choices() -> str:
-    """What there is to choose from."""
+    """All there is to choose from."""
     parts = ['# What there is to choose from\n', '`gan-jax list` prints this, and more.\n']
     for title, entries in list_command.sections():
         what, _, how = title.partition(', ')

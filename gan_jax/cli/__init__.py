@@ -8,7 +8,7 @@ from types import ModuleType
 
 import gan_jax
 from gan_jax import files, terminal
-from gan_jax.errors import UserError, nearest
+from gan_jax.errors import UserError, mendable, nearest
 from gan_jax.processes import supervisor
 
 COMMANDS = {
@@ -71,14 +71,14 @@ def main(argv: list[str]) -> int:
         return 0
     try:
         return _run(argv[0], argv[1:])
-    except UserError as error:
-        # Paths are absolute; those below the current folder are shown as a user writes them.
-        supervisor.say('error: ' + str(error).replace(f'{Path.cwd()}{os.sep}', ''))
-        return 2
     except BrokenPipeError:
         # The reader, `head` say, has left: what it wanted is written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (UserError, OSError) as error:
+        # Paths are absolute; those below the current folder are shown as a user writes them.
+        supervisor.say('error: ' + mendable(error).replace(f'{Path.cwd()}{os.sep}', ''))
+        return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return 130

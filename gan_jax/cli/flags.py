@@ -65,10 +65,12 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     words, source = tuple(argv), ''
     if hasattr(command, 'DEFAULT_CONFIG'):
         source, argv = _take_config(argv)
-        saved = None if source else getattr(command, 'saved_config', _none)(argv)
+        saved = None if source else getattr(command, 'saved_config', lambda argv: None)(argv)
         if saved is None:
+            from gan_jax.config import experiments
+
             source = source or command.DEFAULT_CONFIG
-            saved = _load(source)
+            saved = experiments.load(source)
         _define_config(values, saved, argv)
     try:
         _, *rest = values([name, *argv])
@@ -105,10 +107,6 @@ def _meant(word: str, values: absl_flags.FlagValues) -> str:
             if field.rpartition('.')[2] == word:
                 return f'did you mean --config.{field}?'
     return nearest(word, [flag for flag in values if '.' not in flag])
-
-
-def _none(argv: list[str]) -> None:
-    del argv
 
 
 def define_path(
@@ -149,12 +147,6 @@ def define_overwrite(values: absl_flags.FlagValues, text: str = 'replace what is
     absl_flags.DEFINE_bool('overwrite', False, text, flag_values=values)
 
 
-def _load(source: str) -> ConfigDict:
-    from gan_jax.config import experiments
-
-    return experiments.load(source)
-
-
 def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list[str]) -> None:
     """Defines a flag for each field of the config that `argv` sets."""
     from ml_collections import config_flags
@@ -185,7 +177,7 @@ def _explained(error: absl_flags.Error) -> UserError:
 
 
 def _rule(flag: str) -> str:
-    """What a field of a config may be; '' of another flag."""
+    """The rule of a field of a config; '' of another flag."""
     return str(fields.FIELDS.get(flag.removeprefix('config.'), ''))
 
 

@@ -1,4 +1,4 @@
-"""What there is to choose from: experiments, studies, and what a config can name.
+"""All there is to choose from: experiments, studies, and what a config can name.
 
 `gan-jax config --config=NAME` shows every field of an experiment.
 """
@@ -31,7 +31,7 @@ def main(invocation: Invocation) -> None:
 def sections() -> Iterator[tuple[str, Mapping[str, str]]]:
     from gan_jax import augment, data, files, losses, nets, penalties, tasks
     from gan_jax.config import experiments
-    from gan_jax.evaluation import figures
+    from gan_jax.evaluation import metrics
     from gan_jax.pretrained import features
 
     files_of = {path.stem: path for path in experiments.folder().glob('*.py')}
@@ -48,7 +48,7 @@ def sections() -> Iterator[tuple[str, Mapping[str, str]]]:
     sets = {name: _module(entry.load) for name, entry in data.DATASETS.items()}
     yield 'data sets, --config.data.name', sets
     yield 'feature nets, --features', _of(features.NETS)
-    yield 'figures', {key: metric.meaning for key, metric in figures.METRICS.items()}
+    yield 'metrics', {key: metric.meaning for key, metric in metrics.METRICS.items()}
 
 
 def _of(registry: Mapping[str, object]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What `configs/*.py` make of the default config: whole recipes, and presets after a colon."""
+"""Recipes that `configs/*.py` share, and presets after a colon."""
 
 from collections.abc import Callable
 import functools
@@ -38,7 +38,7 @@ def pix2pix(name: str) -> ConfigDict:
     return config
 
 
-def small_album(config: ConfigDict) -> None:
+def few_pairs(config: ConfigDict) -> None:
     """Makes of `pix2pix` what learns hundreds of pairs within an hour on two cores.
 
     A step is of eight pairs, with a tenth of the paper's parameters, so that an hour shows each
@@ -79,13 +79,13 @@ def small_album(config: ConfigDict) -> None:
 
 
 def choose_translator(config: ConfigDict, preset: str) -> ConfigDict:
-    """Chooses the preset of an album of pairs, as `choose_preset` does.
+    """Chooses the preset of a folder of pairs, as `choose_preset` does.
 
-    Presets: smoke; 64, 128 (as without one), 256 or 512 pixels a side, of `small_album`; each with
+    Presets: smoke; 64, 128 (as without one), 256 or 512 pixels a side, of `few_pairs`; each with
     _paper, and paper (256 pixels), as `pix2pix` has it.
     """
     if not preset.endswith('paper'):
-        small_album(config)
+        few_pairs(config)
     found = sides(config)
     papers = {f'{pixels}_paper': change for pixels, change in found.items()}
     return choose_preset(config, preset, **found, **papers, paper=lambda: None)

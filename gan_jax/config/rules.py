@@ -4,7 +4,7 @@ import math
 
 from gan_jax import augment, fields, losses, nets, runners, tasks
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import figures
+from gan_jax.evaluation import metrics
 from gan_jax.fields import Config, Evaluate
 from gan_jax.pretrained import features
 
@@ -26,7 +26,7 @@ def validate(config: Config) -> None:
 
 
 def validate_names(config: Config) -> None:
-    """Raises UserError if a field names augmentations or figures that do not exist."""
+    """Raises UserError if a field names augmentations or metrics that do not exist."""
     _validate_augmentation(config)
     _validate_evaluation(config.evaluate, tasks.TASKS[config.task].measures)
 
@@ -64,7 +64,7 @@ def _validate_augmentation(config: Config) -> None:
 
 
 def _validate_evaluation(config: Evaluate, always: tuple[str, ...]) -> None:
-    """Checks config.evaluate; `always`: what the task measures besides its figures."""
+    """Checks config.evaluate; `always`: what the task measures besides its metrics."""
     if config.every and not (config.metrics or always):
         raise UserError(
             f'config.evaluate.metrics=() names nothing to measure every {config.every:g} epochs:'
@@ -72,10 +72,10 @@ def _validate_evaluation(config: Evaluate, always: tuple[str, ...]) -> None:
         )
     if not config.best:
         return
-    ranked = figures.ranked(config.best)
+    ranked = metrics.ranked(config.best)
     if ranked is None:
-        known = nearest(config.best, figures.RANKED)
-        raise UserError(f'config.evaluate.best={config.best}: no figure that ranks; {known}')
+        known = nearest(config.best, metrics.RANKED)
+        raise UserError(f'config.evaluate.best={config.best}: no metric that ranks; {known}')
     if ranked[0] not in (*config.metrics, *always):
         raise UserError(
             f'config.evaluate.best={config.best} is not measured: add {ranked[0]!r} to'

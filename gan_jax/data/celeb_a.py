@@ -1,7 +1,6 @@
 """`celeb_a`: 202,599 aligned faces of celebrities with forty attributes (Liu et al. 2015)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-import errno
 import functools
 import hashlib
 import json
@@ -306,26 +305,11 @@ def downloaded() -> Path:
 
 
 def download(manager: 'tfds.download.DownloadManager') -> dict[str, Path]:
-    """Downloads the three files: name -> path.
-
-    Raises:
-      UserError: see `downloaded`.
-    """
-    try:
-        downloads.check(URL + FILES[PARTITION][0], downloads.TIMEOUT_S)
-        found = manager.download({name: URL + place for name, (place, _) in FILES.items()})
-        paths = {name: Path(path) for name, path in found.items()}
-        for name, path in paths.items():
-            with path.open('rb') as file:
-                digest = hashlib.file_digest(file, 'sha256').hexdigest()
-            if digest != FILES[name][1]:
-                path.unlink()  # the manager would offer it again
-                raise ValueError(f'Google Drive sent something else than {name}')
-    except Exception as error:  # whatever requests, urllib3 and tfds raise
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise
-        raise UserError(
-            f'CelebA cannot be downloaded ({downloads.reason(error)}): put {", ".join(FILES)} from'
-            f' {HOME} in a folder and give --config.data.path=FOLDER'
-        ) from error
-    return paths
+    """Downloads the three files; see `downloads.fetch`."""
+    return downloads.fetch(
+        manager,
+        {name: URL + place for name, (place, _) in FILES.items()},
+        {name: digest for name, (_, digest) in FILES.items()},
+        'sha256',
+        f'put {", ".join(FILES)} from {HOME} in a folder and give --config.data.path=FOLDER',
+    )

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import logging
 import math
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ _TURNS = {
 
 # The check in `_open` replaces Pillow's, which only warns up to twice its own limit.
 Image.MAX_IMAGE_PIXELS = None
+logging.getLogger('PIL').addHandler(logging.NullHandler())  # what it logs it raises too
 
 
 class Unreadable(Exception):
@@ -118,7 +120,7 @@ def abilities() -> tuple[str, ...]:
 
 
 def _orientation(bare: Bare, image: Image.Image) -> int:
-    """As the file says; HEIC is upright when it is decoded."""
+    """The orientation that the file has; HEIC is upright when it is decoded."""
     if bare.kind in ('WEBP', 'AVIF'):
         return containers.orientation(*(image.info.get(name, b'') for name in ('exif', 'xmp')))
     return bare.orientation

@@ -36,25 +36,25 @@ class Feed(NamedTuple):
     kind: Literal['resident', 'stream']  # where the images are
     data: Any  # numpy arrays to place on every device once: the whole set as a Batch, or ()
     gather: Callable[[Any, Any], Batch[jax.Array]]  # (data, item) -> Batch, traced inside the step
-    # (first_step) -> numpy pytrees, leaves [draws, share of the batch, ...], one for each step from
-    # `first_step` on, without end
+    # (first_step) -> numpy pytrees, leaves [batches, share of the batch, ...], one for each step
+    # from `first_step` on, without end
     items: Callable[[int], Iterator[Any]]
 
 
 def make_feed(
-    dataset: Dataset, config: Config, draws: Sequence[str], share: slice = slice(None)
+    dataset: Dataset, config: Config, pools: Sequence[str], share: slice = slice(None)
 ) -> Feed:
     """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
 
     Args:
-      draws: of which images each of the batches in a step is, see `order.POOLS`.
+      pools: of which images each of the batches in a step is, see `order.POOLS`.
       share: the examples of each batch that this process reads.
 
     Raises:
       UserError: there is no such feed, or there are fewer images than one batch.
     """
     kind = _kind(config, dataset.spec)
-    whole = order_lib.make(draws, dataset.source.labels(), config.batch_size, config.seed)
+    whole = order_lib.make(pools, dataset.source.labels(), config.batch_size, config.seed)
 
     def order(step: int) -> np.ndarray:
         return whole(step)[:, share]
@@ -65,7 +65,7 @@ def make_feed(
 
 
 def describe(
-    spec: DataSpec, config: Config, draws: Sequence[str]
+    spec: DataSpec, config: Config, pools: Sequence[str]
 ) -> tuple[Any, Callable[[Any, Any], Batch[jax.Array]], Any]:
     """`data`, `gather` and an item of the feed for such data, as shapes: without an image."""
     stored = stored_shape(config.data, spec)
@@ -74,7 +74,7 @@ def describe(
         image = jax.ShapeDtypeStruct((*lead, *stored), np.uint8)
         return Batch(image, jax.ShapeDtypeStruct(lead, np.int32))
 
-    lead = len(draws), config.batch_size
+    lead = len(pools), config.batch_size
     if _kind(config, spec) == 'stream':
         return (), _as_it_is, batch(*lead)
     return batch(spec.num_examples), _take, jax.ShapeDtypeStruct(lead, np.int32)
@@ -107,7 +107,7 @@ def _indices(order: order_lib.Order, first_step: int) -> Iterator[np.ndarray]:
 def _batches(
     dataset: Dataset, order: order_lib.Order, first_step: int
 ) -> Iterator[Batch[np.ndarray]]:
-    """uint8 [draws, B, H, W, C] and int32 [draws, B] of each step, read by several threads."""
+    """uint8 [batches, B, H, W, C] and int32 [batches, B] of each step, read by several threads."""
     import grain
 
     def read(step: int) -> Batch[np.ndarray]:

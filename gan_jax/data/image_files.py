@@ -97,7 +97,7 @@ class ZippedFiles(Files):
 
 
 @dataclasses.dataclass(frozen=True)
-class Album:
+class ImageFolder:
     """Image files in the order of their names."""
 
     files: Files  # what they are read from
@@ -127,7 +127,7 @@ def _check_bytes(count: int) -> None:
         raise Unreadable(f'{count:,} bytes; at most {MAX_BYTES:,} are read')
 
 
-def find(path: Path, field: str = 'config.data.path') -> Album:
+def find(path: Path, field: str = 'config.data.path') -> ImageFolder:
     """The images in a folder, or in a .zip of one, however deep; or a single image file.
 
     A name without a suffix is an image if its content is. Names that begin with a dot are passed
@@ -214,7 +214,7 @@ def _outermost(names: Sequence[str]) -> list[str]:
 
 
 def to_have_classes(names: Sequence[str]) -> str:
-    """What to do about files of which `classes` finds none."""
+    """The remedy for files in which `classes` finds none."""
     heads = _outermost(names)
     strays = [name for name, head in zip(names, heads, strict=True) if not head]
     if len(strays) == len(names):
@@ -241,7 +241,7 @@ def _judged(name: str, head: Callable[[], bytes]) -> str | None:
 
 
 def _head(path: Path | str) -> bytes:
-    """What a file begins with; nothing of what is no file, as a pipe would wait for its writer."""
+    """The first bytes of a file; none of another thing, as a pipe would wait for its writer."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return b''
@@ -251,10 +251,10 @@ def _head(path: Path | str) -> bytes:
         return b''
 
 
-def _folder(path: Path) -> Album:
+def _folder(path: Path) -> ImageFolder:
     ignored: list[LeftOut] = []
     names, state = _in_order(path, _walk(path, ignored))
-    return Album(Files(path), names, state, tuple(ignored))
+    return ImageFolder(Files(path), names, state, tuple(ignored))
 
 
 def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
@@ -294,13 +294,13 @@ def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
                 ignored.append(LeftOut(name, 'not a regular file'))
 
 
-def _single(path: Path) -> Album:
+def _single(path: Path) -> ImageFolder:
     status = path.stat()
     names, state = _in_order(path.parent, [(path.name, status.st_size, status.st_mtime_ns)])
-    return Album(Files(path.parent), names, state, ())
+    return ImageFolder(Files(path.parent), names, state, ())
 
 
-def _unzipped(path: Path, field: str) -> Album:
+def _unzipped(path: Path, field: str) -> ImageFolder:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
@@ -317,7 +317,7 @@ def _unzipped(path: Path, field: str) -> Album:
     used = {_slashed(i): i for i, why in zip(members, judged, strict=True) if why == ''}
     names, state = _in_order(path, [(name, i.file_size, i.CRC) for name, i in used.items()])
     packed_as = {name: i.filename for name, i in used.items() if name != i.filename}
-    return Album(ZippedFiles(path, packed_as), names, state, tuple(ignored))
+    return ImageFolder(ZippedFiles(path, packed_as), names, state, tuple(ignored))
 
 
 def _slashed(info: zipfile.ZipInfo) -> str:

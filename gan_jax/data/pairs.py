@@ -11,7 +11,7 @@ from PIL import Image
 from gan_jax import files as files_lib
 from gan_jax.data import decode, from_files, image_files, inputs
 from gan_jax.data.datasets import Dataset
-from gan_jax.data.image_files import Album, LeftOut, shown
+from gan_jax.data.image_files import ImageFolder, LeftOut, shown
 from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Data
 from gan_jax.types import DataSpec
@@ -99,21 +99,21 @@ def _no_pair(config: Data, photo: str, partner: str) -> UserError:
 
 
 def _made(
-    photos: Album, size: int, crop: int, function: inputs.Input, index: int
+    photos: ImageFolder, size: int, crop: int, function: inputs.Input, index: int
 ) -> tuple[np.ndarray, int, str]:
     photo = decode.read_square(photos.read(index), size, crop)
     return _pair(function(photo), photo)
 
 
 def _both(
-    photos: Album,
-    partners: Album,
+    photos: ImageFolder,
+    partners: ImageFolder,
     matched: Sequence[tuple[int, int]],
     size: int,
     crop: int,
     index: int,
 ) -> tuple[np.ndarray, int, str]:
-    def read(album: Album, place: int) -> decode.Upright:
+    def read(album: ImageFolder, place: int) -> decode.Upright:
         try:
             return decode.read_whole(album.read(place), 0 if crop else size)
         except decode.Unreadable as error:
@@ -150,7 +150,7 @@ def _doubt(before: decode.Upright, photo: decode.Upright) -> str:
 
 
 def _halves(
-    photos: Album, size: int, crop: int, input_first: bool, index: int
+    photos: ImageFolder, size: int, crop: int, input_first: bool, index: int
 ) -> tuple[np.ndarray, int, str]:
     # The short side of a half is not known before it is decoded: a JPEG is read whole.
     image = decode.read(photos.read(index))

@@ -64,7 +64,7 @@ def make(config: Data, spec: DataSpec, axis_name: str | None) -> View | None:
       axis_name: the axis over which the batch is divided, None if it is not.
 
     Returns:
-      (the step's key, batch with leaves [draws, B, ...]) -> the same, cropped, flipped and bent.
+      (the step's key, batch with leaves [batches, B, ...]) -> the same, cropped, flipped and bent.
     """
     if not (config.flip or config.jitter or config.warp or config.zoom):
         return None
@@ -88,10 +88,10 @@ def make(config: Data, spec: DataSpec, axis_name: str | None) -> View | None:
         return jnp.concatenate(list(panels), axis=1)
 
     def view(key: jax.Array, batch: Batch[jax.Array]) -> Batch[jax.Array]:
-        draws, count = batch.image.shape[:2]
+        batches, count = batch.image.shape[:2]
         keys = [
             rng.example_keys(rng.purpose_key(key, 'view', draw), count, axis_name)
-            for draw in range(draws)
+            for draw in range(batches)
         ]
         image = jnp.stack([jax.vmap(one)(x, k) for x, k in zip(batch.image, keys, strict=True)])
         return batch._replace(image=image)

@@ -17,7 +17,7 @@ KID_SUBSETS = 100
 KID_SUBSET_SIZE = 1_000  # at most; half of the smaller set where that is less
 FIDELITY_K = 3  # neighbours of precision and recall, as in their paper
 COVERAGE_K = 5  # of density and coverage, as in theirs
-FEWEST = 2 * (COVERAGE_K + 1)  # images for which every figure here is defined
+FEWEST = 2 * (COVERAGE_K + 1)  # images for which every metric here is defined
 
 
 class Moments(NamedTuple):
@@ -50,7 +50,7 @@ def frechet(a: Moments, b: Moments) -> float:
 
 
 class Estimate(NamedTuple):
-    """A figure, and the standard deviation of the values it is the mean of."""
+    """A metric, and the standard deviation of the values it is the mean of."""
 
     value: float
     error: float

@@ -141,7 +141,7 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
     return found
 
 
-def figures(found: Mapping[str, Leak]) -> dict[str, float]:
+def metrics(found: Mapping[str, Leak]) -> dict[str, float]:
     """Metrics of the leaks, fit for JSON: `carries_NAME`, and `carries_NAME_std`, its error.
 
     What cannot be told is left out.
@@ -152,7 +152,7 @@ def figures(found: Mapping[str, Leak]) -> dict[str, float]:
 
 
 def notes(found: Mapping[str, Leak], adapts: bool) -> list[str]:
-    """What to do about those that leak, in a run whose probability adapts or does not."""
+    """The remedies for those that leak, in a run whose probability adapts or does not."""
     lower = 'config.ada.limit' if adapts else 'config.augment_p, with config.ada.target'
     return [
         f'{leak.share:.0%} of the samples carry the augmentation {name}: train with a lower'

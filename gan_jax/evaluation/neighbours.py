@@ -9,7 +9,7 @@ from gan_jax.evaluation import distances
 from gan_jax.evaluation.sets import Measured, Reference
 
 PIECES = 8  # parts of the larger set that are compared in turn, at most
-RIVAL = 5  # which neighbour a nearest one is compared with
+ISOLATION_K = 5  # which neighbour a nearest one is compared with
 COPY = 1 / 3  # isolation below which a sample is a copy
 SHOWN = 8  # rows of the picture, of the first samples and of those most like a copy
 BESIDE = 4  # neighbours beside each, by pixels and by features
@@ -53,14 +53,14 @@ def memorisation(
 def isolation(fake: np.ndarray, training: np.ndarray) -> np.ndarray:
     """How much nearer than others each sample's nearest training image is: float64 [M] in [0, 1].
 
-    The distance to it over that to the RIVAL-th nearest. New images have several neighbours about
-    as near, a copy has one (Yoon et al. 2023, "Diffusion probabilistic models generalize when they
-    fail to memorize", with the second nearest, which a near duplicate would be).
+    The distance to it over that to the ISOLATION_K-th nearest. New images have several neighbours
+    about as near, a copy has one (Yoon et al. 2023, "Diffusion probabilistic models generalize when
+    they fail to memorize", with the second nearest, which a near duplicate would be).
 
     Args:
       fake, training: features, float [M, D] and [N, D].
     """
-    distance = distances.nearest(fake, training, min(RIVAL, len(training)))[1]
+    distance = distances.nearest(fake, training, min(ISOLATION_K, len(training)))[1]
     return distance[:, 0] / np.maximum(distance[:, -1], 1e-12)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from gan_jax import paths
 from gan_jax.data import inputs, views
 from gan_jax.data.datasets import Dataset
-from gan_jax.evaluation import distances, figures, scores
+from gan_jax.evaluation import distances, metrics, scores
 from gan_jax.evaluation import sets as image_sets
 from gan_jax.evaluation.sets import ImageSet, Measured, Reference
 from gan_jax.fields import Data
@@ -122,10 +122,10 @@ def observer(
       sets: pairs, by what follows the names of their scores.
       config: the run's `config.data`.
       net: a feature net; None: without one.
-      only: keys of `figures.FIGURES`, of the translations against the photos, by the net.
+      only: keys of `metrics.MEASUREMENTS`, of the translations against the photos, by the net.
 
     Returns:
-      state -> of each set the scores of its translations, their figures, and `distance`.
+      state -> of each set the scores of its translations, their metrics, and `distance`.
     """
     real = {suffix: reference(pairs, net) for suffix, pairs in sets.items()} if net else {}
 
@@ -145,7 +145,7 @@ def observer(
 
 def _by_features(made: np.ndarray, real: Reference, only: Sequence[str]) -> dict[str, Any]:
     fake = Measured(made, real.net)
-    found = figures.compare(figures.Comparison(fake, real, None), only)['figures']
+    found = metrics.compare(metrics.Comparison(fake, real, None), only)['figures']
     return found | {f'distance_{real.net.suffix}': distance(fake.features, real.features)}
 
 

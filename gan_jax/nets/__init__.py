@@ -63,9 +63,9 @@ def fields(name: str, role: str) -> dict[str, Any]:
     """
     known = of_role(role)
     if name not in known:
-        player = {'gen': 'generator', 'disc': 'discriminator'}[role]
+        kind = {'gen': 'generator', 'disc': 'discriminator'}[role]
         raise UserError(
-            f'config.{role}.net.name={name} is not a {player}; {nearest(str(name), known)}'
+            f'config.{role}.net.name={name} is not a {kind}; {nearest(str(name), known)}'
         )
     own = dataclasses.fields(known[name])
     return {f.name: f.default for f in own if f.name not in _SHARED_FIELDS}

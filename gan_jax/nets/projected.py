@@ -134,7 +134,7 @@ class Discriminator(layers.Net):
         Args:
           x: float [N, H, W, C] in [-1, 1], C = 1 or 3.
           label: int32 [N], used if there are classes.
-          train: whether running moments and spectral norms move.
+          train: whether running statistics and spectral norms move.
 
         Returns:
           float32 [N, L].

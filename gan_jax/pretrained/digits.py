@@ -78,7 +78,7 @@ def legible(confidence: jax.Array, x: jax.Array) -> jax.Array:
     return jnp.where(contrast < CONTRAST, 1 / len(CLASSES), confidence)
 
 
-def figures(outputs: Outputs[np.ndarray]) -> dict[str, Any]:
+def measure(outputs: Outputs[np.ndarray]) -> dict[str, Any]:
     """Metrics of how readable digits are, fit for JSON.
 
     `readable_share`: of images read with a confidence above CONFIDENCE. `class_histogram`: the

@@ -36,11 +36,11 @@ class FeatureNet(NamedTuple):
     version: str  # of net and weights
     fingerprint: str  # 64 hex digits of the weights
     resize: str  # how images come to the net's size, in words
-    suffix: str  # what follows the name of a figure: 'digits' in 'frechet_digits'
+    suffix: str  # what follows the name of a metric: 'digits' in 'frechet_digits'
     frechet: str  # what a reader knows the two distances of its features by
     kernel: str  # what a reader knows the two distances of its features by
     # what the classes say of images, beyond distances: names and numbers
-    figures: Callable[[Outputs[np.ndarray]], Mapping[str, Any]]
+    measure: Callable[[Outputs[np.ndarray]], Mapping[str, Any]]
     training_limit: int  # training images that are worth their time; of more a random part is taken
     # uint8 [n, H, W, C], C = 1 or 3 -> Outputs of jax arrays; compiled once a shape
     call: Callable[[np.ndarray], Outputs[jax.Array]]

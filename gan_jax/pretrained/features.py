@@ -63,7 +63,7 @@ def _digits(path: str) -> FeatureNet:
         version=f'{stored.facts["version"]}.1',  # of the weights, and of what is made of them
         fingerprint=stored.fingerprint(),
         resize='grey (BT.601), bilinear, antialiased, to 28x28',
-        figures=digits.figures,
+        measure=digits.measure,
         training_limit=60_000,
         call=feature_net.compiled(apply, stored.variables()),
     )
@@ -88,7 +88,7 @@ def _efficientnet_lite0(path: str) -> FeatureNet:
         version='1',
         fingerprint=stored.fingerprint(),
         resize='bicubic (a = -0.5), antialiased, to 224x224',
-        figures=imagenet.figures,
+        measure=imagenet.measure,
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
     )
@@ -99,7 +99,7 @@ def _lite0(path: Path, field: str) -> dict[str, np.ndarray]:
 
 
 def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
-    """Those of its package.
+    """The weights of its package.
 
     Args:
       asked, other: as of `weights.Package.path`.
@@ -127,14 +127,14 @@ def _squeezenet(path: str) -> FeatureNet:
         version='1.1',
         fingerprint=stored.fingerprint(),
         resize='bicubic (a = -0.5), antialiased, to 227x227',
-        figures=imagenet.figures,
+        measure=imagenet.measure,
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
     )
 
 
 def squeezenet_weights(asked: str) -> weights.Weights:
-    """Those of its package.
+    """The weights of its package.
 
     Args:
       asked: as of `weights.Package.path`.
@@ -164,7 +164,7 @@ def _inception(path: str) -> FeatureNet:
         version='2015-12-05',
         fingerprint=stored.fingerprint(),
         resize='bilinear as in TensorFlow 1, not antialiased, to 299x299',
-        figures=lambda outputs: {},
+        measure=lambda outputs: {},
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
     )

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import layers, ops
+from gan_jax.pretrained import weights
 
 SIDE = 299
 CLASSES = 1008
@@ -201,9 +202,6 @@ def _interpolated(image: jax.Array, size: int, side: int, axis: int) -> jax.Arra
 def converted(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The net's arrays by path, from the tensors of a PyTorch state dict by name.
 
-    Batch norm in use, y = (x - mean) / sqrt(var + EPSILON) * scale + shift, becomes part of the
-    convolution before it.
-
     Raises:
       KeyError: a tensor is missing.
     """
@@ -216,13 +214,9 @@ def converted(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         for part in (*branch.filters, *branch.fork)
     ]
     for name in stems + inner:
-        parts = ('weight', 'bias', 'running_mean', 'running_var')
-        scale, shift, mean, variance = (tensors[f'{name}.bn.{part}'] for part in parts)
-        factor = scale / np.sqrt(variance + EPSILON)
-        kernel = tensors[f'{name}.conv.weight'] * factor.reshape(-1, 1, 1, 1)
         path = f'params/{name.replace(".", "/")}'
-        arrays[f'{path}/kernel'] = kernel.transpose(2, 3, 1, 0)
-        arrays[f'{path}/bias'] = shift - mean * factor
+        folded = weights.folded(tensors, f'{name}.conv', f'{name}.bn', EPSILON)
+        arrays[f'{path}/kernel'], arrays[f'{path}/bias'] = folded
     arrays['params/fc/kernel'] = tensors['fc.weight'].T
     arrays['params/fc/bias'] = tensors['fc.bias']
     return arrays

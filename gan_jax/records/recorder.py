@@ -17,7 +17,7 @@ from gan_jax import files, images, schema
 from gan_jax.evaluation import text
 from gan_jax.records.meters import Means, Stopwatch
 from gan_jax.records.tensorboard import EventLog
-from gan_jax.schema import Count, Figure, Number
+from gan_jax.schema import Count, Number, Value
 
 METRICS, EVALUATIONS = 'metrics.jsonl', 'evaluations.jsonl'
 CORE_METRICS = ('loss_g', 'loss_d', 'd_real', 'd_fake')
@@ -28,7 +28,7 @@ EPOCH_STEP_COLUMN = 1  # of it
 
 
 class State(TypedDict):
-    """What a checkpoint keeps of a recorder: sums and counts since the last log point and epoch."""
+    """A recorder's state in a checkpoint: sums and counts since the last log point and epoch."""
 
     window: Mapping[str, tuple[Number, Count]]
     epoch: Mapping[str, tuple[Number, Count]]
@@ -36,7 +36,7 @@ class State(TypedDict):
     elapsed_s: Number
 
 
-_Cells = Mapping[str, bool | Figure | None]  # of a line
+_Cells = Mapping[str, bool | Value | None]  # of a line
 _STATED = {METRICS: ('step', 'epoch', 'images_seen')}  # in every line; of others the step alone
 
 NOTHING_RECORDED: State = {'window': {}, 'epoch': {}, 'timed_steps': 0, 'elapsed_s': 0.0}
@@ -73,7 +73,7 @@ class Recorder:
         self._tensorboard = tensorboard
         self._events: EventLog | None = None
         self._purge_step: int | None = None
-        self._said: Mapping[str, Any] = {}  # by what figures are measured, as TensorBoard knows it
+        self._said: Mapping[str, Any] = {}  # by what metrics are measured, as TensorBoard knows it
         self.load_state_dict(NOTHING_RECORDED)
 
     def record(
@@ -131,17 +131,17 @@ class Recorder:
             self._event_log().image(step, 'samples', path.read_bytes(), grid.shape)
 
     def evaluated(
-        self, step: int, figures: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
+        self, step: int, metrics: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
         """Adds a line to evaluations.jsonl, and says to TensorBoard by what it is measured.
 
         Args:
-          by: `text.Provenance` of the figures; {} where there is nothing to say.
+          by: `text.Provenance` of the metrics; {} where there is nothing to say.
 
         Raises:
           OSError: the disk is full.
         """
-        self._append_row(EVALUATIONS, step, figures, figures, {'by': dict(by)} if by else {})
+        self._append_row(EVALUATIONS, step, metrics, metrics, {'by': dict(by)} if by else {})
         if by and by != self._said and self._tensorboard:
             self._event_log().text(step, 'figures', text.sentence(by))
             self._said = by
@@ -283,7 +283,7 @@ class Onlooker:
         """Writes nothing."""
 
     def evaluated(
-        self, step: int, figures: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
+        self, step: int, metrics: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
         """Adds nothing."""
 
@@ -304,7 +304,7 @@ class Onlooker:
 def sample_paths(workdir: Path) -> list[Path]:
     """The sample grids of a run, oldest first."""
     paths = (path for path in (workdir / 'samples').glob('*.png') if _STEP.fullmatch(path.stem))
-    return sorted(filter(Path.is_file, paths), key=lambda path: int(path.stem))
+    return sorted(paths, key=lambda path: int(path.stem))
 
 
 def read_rows(workdir: Path, file: str = METRICS) -> list[dict[str, Any]]:
@@ -348,7 +348,7 @@ def _rewind_lines(path: Path, step: int) -> None:
 def _rewind_epochs(path: Path, step: int) -> None:
     if not path.exists():
         return
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)
+    lines = schema.read(path).decode('utf-8', 'replace').splitlines(keepends=True)
     # A line without its end may have lost digits, which no parser can tell.
     whole = [line for line in lines if line.endswith('\n')]
     kept = [line for line in whole[1:] if 0 <= _step_of(line) <= step]
@@ -365,7 +365,7 @@ def _step_of(line: str) -> int:
 def _csv_header(path: Path) -> list[str]:
     if not path.exists():
         return []
-    with path.open(encoding='utf-8', newline='') as file:
+    with path.open(encoding='utf-8', errors='replace', newline='') as file:
         return next(csv.reader(file), [])
 
 

@@ -26,8 +26,9 @@ from gan_jax.schema import Count, Positive, Range, Share, Side
 CONTENT = (
     'checkpoints', 'metrics.jsonl', 'epochs.csv', 'evaluations.jsonl', 'samples', 'progress.gif',
     'curves.png', 'report.html', 'tensorboard', 'evaluation.json', 'neighbours.png',
-    'translations.png',     'classification.json', 'run.json', 'config.json',
+    'translations.png', 'classification.json', 'run.json', 'config.json',
 )  # fmt: skip
+FOLDERS = 'checkpoints', 'samples', 'tensorboard'  # of it
 
 # None of these changes what a step computes, so a resumed run may have others.
 MAY_CHANGE = frozenset(name for name, field in fields.FIELDS.items() if field.may_change)
@@ -44,7 +45,7 @@ class Ground(TypedDict):
 
 
 class Data(TypedDict):
-    """What a run trained on; of `DataSpec` and `Dataset`."""
+    """The data that a run trained on; of `DataSpec` and `Dataset`."""
 
     name: str
     image_shape: tuple[Side, Side, Annotated[int, Range(1, 4)]]
@@ -102,7 +103,18 @@ def prepared(workdir: Path, config: ConfigDict, *, overwrite: bool) -> Iterator[
                 f'--workdir={workdir}: cannot write there ({error.strerror}); choose another folder'
             ) from None
         _refuse_other_run(workdir, config, overwrite)
+        if not overwrite:
+            _refuse_other_kinds(workdir)
         yield
+
+
+def _refuse_other_kinds(workdir: Path) -> None:
+    """Refuses pipes, links that lead nowhere, and folders and files one in place of the other."""
+    for path in map(workdir.joinpath, CONTENT):
+        right = path.is_dir() if path.name in FOLDERS else path.is_file()
+        if os.path.lexists(path) and not right:
+            kind = 'folder' if path.name in FOLDERS else 'file'
+            raise UserError(f'{path}: no {kind} of a run: take it away')
 
 
 def _refuse_other_run(workdir: Path, config: ConfigDict, overwrite: bool) -> None:
@@ -150,18 +162,12 @@ def exclusive(workdir: Path) -> Iterator[None]:
 def is_training(workdir: Path) -> bool:
     """Whether a process, perhaps this one, holds the folder by `exclusive`."""
     try:
-        descriptor = os.open(workdir, os.O_RDONLY)
+        with exclusive(workdir):
+            return False
+    except UserError:
+        return True
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    except OSError:  # some network file systems lock no folders
-        return False
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -182,7 +188,7 @@ def clear(workdir: Path) -> None:
     """Deletes what a run left in the folder, and nothing else."""
     for name in CONTENT:
         path = workdir / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
@@ -282,9 +288,9 @@ def to_config(stored: Mapping[str, Any], path: Path) -> ConfigDict:
                 config.update_from_flattened_dict({name: type(field.default)(value)})
             elif '.net.' not in name:
                 raise UserError(f'config.{name}: there is no such field')
+        config_lib.validate_names(config)
         for name, _ in fields.idle(config):
             config.update_from_flattened_dict({name: fields.FIELDS[name].default})
-        config_lib.validate_names(config)
     except UserError as error:
         raise UserError(f'{path}: {error}; restore it, or train anew') from None
     experiments.fill_nets(config)
@@ -361,6 +367,6 @@ def refuse_other_devices(workdir: Path, config: ConfigDict, num_devices: int) ->
     if config.batch_norm == 'per_device' and saved != num_devices:
         raise UserError(
             f'--workdir={workdir} holds a run on {saved} devices, not {num_devices}, and with'
-            ' config.batch_norm=per_device each has its own moments: use as many, choose another'
+            ' config.batch_norm=per_device each has its own statistics: use as many, choose another'
             ' folder, or pass --overwrite to delete the run'
         )

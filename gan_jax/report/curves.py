@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.evaluation import balance, figures, scores
+from gan_jax.evaluation import balance, metrics, scores
 from gan_jax.pretrained import features, imagenet
 from gan_jax.types import Metric
 
 
 class Curve(NamedTuple):
-    """One metric or figure by its name; `net` is gen or disc and chooses the colour."""
+    """One metric by its name; `net` is gen or disc and chooses the colour."""
 
     metric: str
     label: str
@@ -42,7 +42,7 @@ def _keys(key: str, metric: Metric) -> dict[str, str]:
 
 def _of_samples(panel: str) -> tuple[Curve, ...]:
     """The metrics of samples that share a panel."""
-    shown = [(k, m) for k, m in figures.METRICS.items() if m.panel == panel]
+    shown = [(k, m) for k, m in metrics.METRICS.items() if m.panel == panel]
     return tuple(
         Curve(key, label, 'disc' if place == 1 else 'gen')
         for place, (name, metric) in enumerate(shown)
@@ -50,13 +50,13 @@ def _of_samples(panel: str) -> tuple[Curve, ...]:
     )
 
 
-def _of_pairs(metrics: Mapping[str, Metric]) -> tuple[Curve, ...]:
+def _of_pairs(compared: Mapping[str, Metric]) -> tuple[Curve, ...]:
     """Metrics of training and of held-out pairs."""
     return tuple(
         Curve(key + part, label, net)
-        for name, metric in metrics.items()
+        for name, metric in compared.items()
         for key in _keys(name, metric)
-        for part, label, net in (('', 'Training', 'disc'), (figures.HELD_OUT, 'Held out', 'gen'))
+        for part, label, net in (('', 'Training', 'disc'), (metrics.HELD_OUT, 'Held out', 'gen'))
     )
 
 

@@ -23,14 +23,14 @@ class Kind(NamedTuple):
 
     make: Callable[..., Task]  # (config, spec, axis_name=) -> Task
     # config -> of which images each of the batches in a step is: a `data.order.POOLS`
-    draws: Callable[[Config], tuple[str, ...]]
+    pools: Callable[[Config], tuple[str, ...]]
     # (config, batch of [N, ...]) -> uint8 [M, H, W, C], real images as the discriminator sees them,
     # drawn as in step 0; it needs no networks
     inspect: Callable[[Config, Batch[jax.Array]], jax.Array]
     # config -> the field, with its value, that asks for images with classes; '': none
     classes: Callable[[Config], str]
     # what is measured of it whatever `config.evaluate.metrics` asks for, as
-    # `evaluation.figures.RANKED` has it
+    # `evaluation.metrics.RANKED` has it
     measures: tuple[str, ...] = ()
 
 
@@ -42,16 +42,16 @@ def _if_conditional(config: Config) -> str:
 
 
 TASKS: Mapping[str, Kind] = {
-    'adversarial': Kind(adversarial.make, adversarial.draws, shared.inspect, _if_conditional),
+    'adversarial': Kind(adversarial.make, adversarial.pools, shared.inspect, _if_conditional),
     'semisupervised': Kind(
         semisupervised.make,
-        semisupervised.draws,
+        semisupervised.pools,
         shared.inspect,
         lambda config: 'config.task=semisupervised',
     ),
     'translation': Kind(
         translation.make,
-        translation.draws,
+        translation.pools,
         translation.inspect,
         lambda config: '',
         measures=('pairs',),
@@ -59,9 +59,9 @@ TASKS: Mapping[str, Kind] = {
 }
 
 
-def draws(config: Config) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """The pool of images of each batch in a step, for `data.order.make`."""
-    return TASKS[config.task].draws(config)
+    return TASKS[config.task].pools(config)
 
 
 def check(config: Config, dataset: Dataset) -> None:

@@ -13,7 +13,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from gan_jax import ada, images, losses, nets, optimizers, penalties, rng
+from gan_jax import augment, images, losses, nets, optimizers, penalties, rng
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
 from gan_jax.states import GanState, Metrics, NetState, Task
@@ -30,7 +30,7 @@ class Recipe(shared.Recipe):
     # (function, weight) of each gradient penalty on the discriminator
     penalties: tuple[tuple[penalties.Penalty, float], ...]
     penalty_every: int  # steps between them; their weights are multiplied by it
-    ada: ada.Ada | None  # how the probability of augmentation adapts; None: it does not
+    ada: augment.Ada | None  # how the probability of augmentation adapts; None: it does not
     latent: latents.Latent  # (keys [B]) -> z, float32 [B, latent_dim]
     disc_steps: int  # as in the config
     share_latent: bool  # as in the config
@@ -46,12 +46,12 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
         step=functools.partial(step, recipe),
         preview=shared.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
-        contest=shared.make_contest(alone, recipe.latent, judge),
+        logits=shared.make_logits(alone, recipe.latent, judge),
         parts={'generator': shared.make_part(config, recipe.latent, alone.gen)},
     )
 
 
-def draws(config: Config) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """A batch for each update of the discriminator."""
     return ('in_turn',) * config.disc_steps
 
@@ -79,7 +79,7 @@ def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe
         ),
         penalty_every=config.penalty_every,
         lecam=penalties.make_lecam(config.lecam),
-        ada=ada.make(config.ada, config.batch_size * config.disc_steps),
+        ada=augment.make_ada(config.ada, config.batch_size * config.disc_steps),
         disc_steps=config.disc_steps,
         share_latent=config.share_latent,
     )
@@ -118,7 +118,7 @@ def init(recipe: Recipe, spec: DataSpec) -> GanState:
     if recipe.lecam:
         memory['lecam'] = {'real': jnp.zeros(()), 'fake': jnp.zeros(())}
     if recipe.ada:
-        memory['ada'] = ada.start()
+        memory['ada'] = augment.start_ada()
     return shared.init(recipe, Pair((z, label), (image, label))).replace(memory=memory)
 
 
@@ -158,7 +158,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     metrics = jax.tree.map(lambda *values: sum(values) / len(values), *disc_metrics)
     if recipe.ada:
         metrics['augment_p'] = augment_p
-        adapted = ada.follow(recipe.ada, memory['ada'], metrics['d_sign'], state.step)
+        adapted = recipe.ada.follow(memory['ada'], metrics['d_sign'], state.step)
         memory = {**memory, 'ada': adapted}
     state = state.replace(
         step=state.step + 1,
@@ -170,7 +170,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
 
 
 def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
-    """D(image), float32 [N], with the moments of these images; the mean of several logits."""
+    """D(image), float32 [N], with the statistics of these images; the mean of several logits."""
     logits, _ = module.apply(variables, image, label, train=True, mutable=['batch_stats'])
     return losses.per_image(logits)
 
@@ -200,7 +200,7 @@ def update_disc(
       The discriminator and the memory after it, and metrics.
     """
     recipe = game.recipe
-    real, fake = game.view(real, 'real'), game.view(fake, 'fake')
+    real, fake = game.augment(real, 'real'), game.augment(fake, 'fake')
 
     def objective(params: Any) -> tuple[jax.Array, tuple[shared.Stats, dict[str, jax.Array]]]:
         both = {'real': (real, game.label), 'fake': (fake, game.label)}
@@ -275,10 +275,10 @@ def update_gen(
     The gradient goes to the images first and to the parameters by the pullback kept from
     their generation, so that shared fakes are not generated twice.
     """
-    real = game.view(real, 'real')
+    real = game.augment(real, 'real')
 
     def objective(fake: jax.Array) -> jax.Array:
-        fake = game.view(fake, 'fake')
+        fake = game.augment(fake, 'fake')
         fake_logits = _logits(game, disc, disc.params, fake, 'gen')
         # Only a relativistic loss looks at these; for the others XLA drops the pass.
         real_logits = _logits(game, disc, disc.params, real, 'gen')

@@ -36,7 +36,7 @@ class Turn(NamedTuple):
 
     batches: tuple[str, ...]  # the names of those it sees
     optimizer: str  # the name of the state it uses; turns may share one
-    moments: bool  # whether the running moments that a classifier uses move
+    statistics: bool  # whether the running statistics that a classifier uses move
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
         preview=shared.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
         classifier=functools.partial(classify, alone),
-        contest=shared.make_contest(alone, recipe.latent, judge),
+        logits=shared.make_logits(alone, recipe.latent, judge),
         parts={
             'classifier': Part(
                 classifier_variables,
@@ -74,7 +74,7 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     )
 
 
-def draws(config: Config) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """A labelled and an unlabelled batch."""
     return 'labelled', POOLS[config.semisupervised.unlabelled]
 
@@ -89,7 +89,7 @@ def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe
     own = config.semisupervised
     weights = {name: own[name] for name in TERMS if own[name]}
     batches = tuple(dict.fromkeys(b for n in weights if n in DISC_TERMS for b in DISC_TERMS[n]))
-    turns = _separate(batches) if own.separate else (Turn(batches, 'all', moments=True),)
+    turns = _separate(batches) if own.separate else (Turn(batches, 'all', statistics=True),)
     disc = optimizers.make(config.disc.optimizer, config.steps)
     return Recipe(
         **shared.common(config, _modules(config, spec, axis_name), axis_name),
@@ -110,13 +110,13 @@ def _separate(batches: Sequence[str]) -> tuple[Turn, ...]:
 
     The one of the classes and the one of the game each have an optimizer. The latter is set to
     not trainable before its first update, which leaves its weights to be trained, but not the
-    running moments (keras-team/keras#12353): those are of labelled images alone.
+    running statistics (keras-team/keras#12353): those are of labelled images alone.
     """
     labelled = 'labelled' in batches
     return tuple(
-        Turn((name,), 'classes', moments=True)
+        Turn((name,), 'classes', statistics=True)
         if name == 'labelled'
-        else Turn((name,), 'game', moments=not labelled)
+        else Turn((name,), 'game', statistics=not labelled)
         for name in batches
     )
 
@@ -267,7 +267,7 @@ def update_disc(
     metrics: dict[str, jax.Array] = {}
     all_grads = []
     for turn in recipe.turns:
-        seen = {name: (game.view(batches[name][0], name),) for name in turn.batches}
+        seen = {name: (game.augment(batches[name][0], name),) for name in turn.batches}
         objective = functools.partial(_objective, game, disc, seen, batches)
         (_, (stats, found)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
         grads, stats, found = game.average((grads, stats, found))
@@ -276,7 +276,7 @@ def update_disc(
             step=disc.step + 1,
             params=optax.apply_updates(disc.params, updates),
             opt_state=opt_state,
-            batch_stats=stats if turn.moments else disc.batch_stats,
+            batch_stats=stats if turn.statistics else disc.batch_stats,
         )
         metrics = _sum(metrics, found)
         all_grads.append(grads)
@@ -352,7 +352,7 @@ def update_gen(
         return gen, {}
 
     def seen(image: jax.Array, purpose: str) -> Seen:
-        view = game.view(image, purpose)
+        view = game.augment(image, purpose)
         return game.apply(disc, disc.params, view, purpose=purpose, return_features=True)[0]
 
     def objective(image: jax.Array) -> jax.Array:
@@ -390,7 +390,7 @@ def _classes(modules: Pair[nets.Net], variables: Any, image: jax.Array) -> jax.A
 
 
 def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
-    """The logit of P(real), float32 [N], with the moments of these images."""
+    """The logit of P(real), float32 [N], with the statistics of these images."""
     del label
     logits, _ = module.apply(variables, image, train=True, mutable=['batch_stats'])
     return logsumexp(logits, axis=-1)

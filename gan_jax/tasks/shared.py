@@ -15,7 +15,7 @@ import optax
 
 from gan_jax import augment, images, nets, rng
 from gan_jax.fields import Config
-from gan_jax.states import Contest, GanState, NetState, Part, Sampler
+from gan_jax.states import GanState, Logits, NetState, Part, Sampler
 from gan_jax.tasks import latents
 from gan_jax.types import Batch, DataSpec, Pair
 
@@ -157,7 +157,7 @@ class Game(NamedTuple, Generic[R]):
         image, pullback, stats = jax.vjp(forward, gen.params, has_aux=True)
         return Generated(image, pullback, stats)
 
-    def view(self, image: jax.Array, purpose: str, noise: bool = True) -> jax.Array:
+    def augment(self, image: jax.Array, purpose: str, noise: bool = True) -> jax.Array:
         """Images as the discriminator sees them: augmented, then with instance noise.
 
         Both are defined for pixels in [-1, 1], whatever the networks' range is. Without `noise`
@@ -189,7 +189,7 @@ class Game(NamedTuple, Generic[R]):
     ) -> tuple[dict[str, Any], Stats]:
         """`apply` to several batches of inputs, by purpose.
 
-        One pass, so that every kernel is read once, but batch norm takes the moments of each
+        One pass, so that every kernel is read once, but batch norm takes the statistics of each
         batch apart; the running ones move by the mean of all.
         """
         keys = jnp.stack([self._dropout_key(purpose) for purpose in batches])
@@ -259,7 +259,7 @@ def norm(tree: Any) -> jax.Array:
 
 
 def update_ema(
-    ema: Pair[Any], players: Pair[NetState], decay: Pair[float], step: jax.Array
+    ema: Pair[Any], nets: Pair[NetState], decay: Pair[float], step: jax.Array
 ) -> Pair[Any]:
     """The moving averages of both networks after an update; {} stays {}.
 
@@ -274,7 +274,7 @@ def update_ema(
         blend = functools.partial(jax.tree.map, lambda a, b: weight * a + (1 - weight) * b)
         return blend(old, net.variables) if old else old
 
-    return Pair(*map(one, ema, players, decay))
+    return Pair(*map(one, ema, nets, decay))
 
 
 def generator_variables(state: GanState) -> Any:
@@ -340,21 +340,21 @@ def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState,
     return lambda state, shown: images_of(state)
 
 
-def make_contest(
+def make_logits(
     modules: Pair[nets.Net],
     latent: latents.Latent,
     judge: Callable[[nets.Net, Any, jax.Array, jax.Array], jax.Array],
-) -> Contest:
-    """A task's `contest`: real images against generated ones of the same classes.
+) -> Logits:
+    """A task's `logits`: real images against generated ones of the same classes.
 
     Args:
       modules: the networks, without collectives.
       latent: keys [N] -> z, float32 [N, latent_dim].
       judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
-    calm = modules.disc.calm()
+    disc_net = modules.disc.eval_mode()
 
-    def contest(
+    def logits(
         state: GanState, key: jax.Array, batch: Batch[jax.Array]
     ) -> tuple[jax.Array, jax.Array]:
         gen, disc = state.nets
@@ -363,10 +363,10 @@ def make_contest(
             gen.variables, z, batch.label, train=True, mutable=['batch_stats']
         )
         real = images.normalise(batch.image, modules.gen.pixel_range)
-        judged = [judge(calm, disc.variables, image, batch.label) for image in (real, fake)]
+        judged = [judge(disc_net, disc.variables, image, batch.label) for image in (real, fake)]
         return judged[0], judged[1]
 
-    return contest
+    return logits
 
 
 def inspect(config: Config, batch: Batch[jax.Array], noise: bool = True) -> jax.Array:

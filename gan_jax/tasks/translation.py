@@ -62,7 +62,7 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     )
 
 
-def draws(config: Config) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """One batch of pairs."""
     return ('in_turn',)
 
@@ -136,7 +136,7 @@ def _empty(shapes: list[jax.ShapeDtypeStruct]) -> list[jax.Array]:
 
 
 def _taken(recipe: Recipe, maps: list[jax.Array]) -> tuple[list[jax.Array], ...]:
-    """What the discriminator takes of a frozen net's maps of an image."""
+    """The maps of an image by a frozen net that the discriminator takes."""
     return (maps,) if recipe.nets.disc.takes_maps else ()
 
 
@@ -210,11 +210,11 @@ def _seen(
     maps: list[jax.Array],
     purpose: str,
 ) -> tuple[Any, ...]:
-    """What the discriminator sees: an image and what it is, or pretends to be, made from.
+    """The discriminator's input: an image and what it is, or pretends to be, made from.
 
     Both are augmented in the same way, and only the image has noise. The maps are the image's.
     """
-    views = game.view(image, purpose), game.view(given, purpose, noise=False)
+    views = game.augment(image, purpose), game.augment(given, purpose, noise=False)
     return *views, *_taken(game.recipe, maps)
 
 
@@ -335,7 +335,7 @@ def make_translator(config: Config, generator: nets.Net) -> Translator:
     call = functools.partial(
         translate,
         generator,
-        batch_moments=config.translation.batch_statistics == 'image',
+        batch_statistics=config.translation.batch_statistics == 'image',
         dropout=config.translation.dropout,
     )
 
@@ -371,7 +371,7 @@ def translate(
     image: jax.Array,
     seed: ArrayLike,
     *,
-    batch_moments: bool,
+    batch_statistics: bool,
     dropout: bool,
 ) -> jax.Array:
     """Each image as if it were alone.
@@ -380,7 +380,7 @@ def translate(
       generator: without collectives.
       image: uint8 [N, H, W, any].
       seed: of dropout, a scalar; the same for every image.
-      batch_moments: whether batch norm takes the image's own moments, not the running ones.
+      batch_statistics: whether batch norm takes the image's own statistics, not the running ones.
       dropout: whether there is any.
 
     Returns:
@@ -394,7 +394,7 @@ def translate(
             image[None],
             rngs=rngs,
             train=False,
-            batch_moments=batch_moments,
+            batch_statistics=batch_statistics,
             dropout=dropout,
         )
         return made[0]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gan_jax import data, files, images, nets
 from gan_jax.data import from_files
 from gan_jax.errors import UserError
-from gan_jax.evaluation import figures, leaks, neighbours, sets
+from gan_jax.evaluation import leaks, metrics, neighbours, sets
 from gan_jax.evaluation.samples import Samples
 from gan_jax.pretrained import features
 from gan_jax.pretrained.feature_net import FeatureNet
@@ -53,20 +53,20 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     """Measures a run.
 
     Returns:
-      what `figures.measure` returns, with the run's name, step and seed; and the picture of
+      what `metrics.measure` returns, with the run's name, step and seed; and the picture of
       nearest neighbours, uint8 [h, w, C], None without the training images.
 
     Raises:
       UserError: too few samples or real images.
     """
-    figures.check_numbers(num_samples, real.reference)
+    metrics.check_numbers(num_samples, real.reference)
     samples = Samples(run.task, run.config.seed, num_samples)
     image = samples(run.state, 'samples')
     fake = sets.Measured(image, real.reference.net, 'features of samples')
-    given = figures.Comparison(fake, *real)
-    found = figures.compare(given)
+    given = metrics.Comparison(fake, *real)
+    found = metrics.compare(given)
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
-    found['figures'] |= leaks.figures(found_leaks)
+    found['figures'] |= leaks.metrics(found_leaks)
     found['features'] = fake.net.facts(nets.looked_through(run.config))
     found['notes'] += _on_net(found['features'], run)
     found['notes'] += leaks.notes(found_leaks, run.config.ada.target > 0)
@@ -97,7 +97,7 @@ def _on_net(facts: Mapping[str, Any], run: Trained) -> list[str]:
         return []
     other = features.default(run.image_shape, nets.looked_through(run.config))
     return [
-        f'training looked through {facts["name"]}, so that the figures marked * flatter samples:'
+        f'training looked through {facts["name"]}, so that the metrics marked * flatter samples:'
         f' judge by --features={other}'
     ]
 

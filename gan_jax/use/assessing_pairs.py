@@ -13,7 +13,7 @@ from gan_jax import data, files, images, nets
 from gan_jax.data import from_files
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
-from gan_jax.evaluation import figures, pairs
+from gan_jax.evaluation import metrics, pairs
 from gan_jax.evaluation.pairs import HELD_OUT, OTHER, SHOWN, TRAIN, Pairs
 from gan_jax.fields import Data
 from gan_jax.pretrained.feature_net import FeatureNet
@@ -99,7 +99,7 @@ def measure(
         found = pairs.score(translate, watched(part), run.config.data, mean)
         splits[part.split] = _facts(part) | {'scores': found.scores}
         if feature_net and part.count >= ENOUGH:
-            distance = figures.measure(found.made, pairs.reference(part, feature_net), only=FRECHET)
+            distance = metrics.measure(found.made, pairs.reference(part, feature_net), only=FRECHET)
             facts = feature_net.facts(nets.looked_through(run.config))
             splits[part.split] |= distance['figures'] | {'features': facts}
         strips.extend(found.strips)

@@ -87,7 +87,12 @@ def load(
     facts = workdirs.read_facts(workdir).get('data')
     if facts is None:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
-    data = spec(facts)
+    data, names = spec(facts), facts.get('class_names', ())
+    if names and len(names) != data.num_classes:
+        raise UserError(
+            f'{workdir}/run.json: damaged (data.class_names has {len(names)} names of'
+            f' {data.num_classes} classes); restore it, or train anew'
+        )
     config.precision = precision or config.precision
     if shared.is_one(workdir):  # whose paths are a stranger's
         config.update_from_flattened_dict(dict.fromkeys(paths.FIELDS, ''))
@@ -98,7 +103,7 @@ def load(
     only = None if variables is None else {'step', *paths_of(like, variables)}
     state = _state(Path(workdir), number, config.keep, like, only)
     components = latents.num_components(config, data.num_examples)
-    names, look = facts.get('class_names', ()), looks.read(facts.get('look'))
+    look = looks.read(facts.get('look'))
     return Trained(config, task, state, data.image_shape, names, components, look)
 
 
@@ -113,7 +118,7 @@ def _state(workdir: Path, number: int, keep: int, like: Any, only: set[str] | No
 
 
 def spec(facts: Mapping[str, Any]) -> DataSpec:
-    """What run.json says of the data."""
+    """The spec of the data by run.json."""
     known = {name: facts[name] for name in DataSpec._fields if name in facts}
     return DataSpec(**{'num_classes': 0, **known})
 
@@ -126,16 +131,17 @@ def _number(workdir: Path, config: Config, step: str) -> int:
         return 0  # it has one
     if step != 'best':
         raise UserError(f'--step={step}: must be a number of steps, or best')
-    figure = config.evaluate.best
-    if not figure:
+    metric = config.evaluate.best
+    if not metric:
         raise UserError(
             f'--step=best: the run in {workdir} kept no best step (config.evaluate.best was empty);'
             ' give a number of steps'
         )
-    best = observers.best_step(recorder.read_rows(Path(workdir), recorder.EVALUATIONS), figure)
+    best = observers.best_step(recorder.read_rows(Path(workdir), recorder.EVALUATIONS), metric)
     if best is None:
         raise UserError(
-            f'--step=best: the run in {workdir} has not measured {figure} yet; train longer'
+            f'--step=best: the run in {workdir} has not measured {metric}; train longer, or give a'
+            ' number of steps'
         )
     return best
 

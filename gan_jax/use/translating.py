@@ -226,7 +226,7 @@ def _names_file(output: Path, single: bool) -> bool:
 
 
 def _refuse_inputs(
-    source: Path, output: Path, found: image_files.Album, jobs: Sequence[Job]
+    source: Path, output: Path, found: image_files.ImageFolder, jobs: Sequence[Job]
 ) -> None:
     """Raises UserError if a result would be written among the inputs, or over one."""
     image_files.keep_out(source, '--input', output, '--output')

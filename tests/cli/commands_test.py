@@ -116,21 +116,21 @@ MISTAKES = {
         ['train', '--config.ada.target=0.6', '--config.augment=color', '--config.loss=wasserstein'],
         "config.ada.target=0.6: no logit of the loss 'wasserstein' says",
     ),
-    'figure': (
+    'metric': (
         ['train', "--config.evaluate.metrics=('frechett',)"],
         "config.evaluate.metrics=('frechett',): did you mean 'frechet'?",
     ),
-    'no figures': (
+    'no metrics': (
         ['train', '--config.evaluate.metrics=()', '--config.evaluate.every=1'],
         "config.evaluate.metrics=() names nothing to measure every 1 epochs: give some, e.g. ('fre",
     ),
-    'best of another figure': (
+    'best of another metric': (
         ['train', '--config.evaluate.best=kid_digits', '--config.evaluate.every=1'],
         "add 'kid' to config.evaluate.metrics",
     ),
     'best of nothing': (
         ['train', '--config.evaluate.best=loss_g', '--config.evaluate.every=1'],
-        'config.evaluate.best=loss_g: no figure that ranks; ',
+        'config.evaluate.best=loss_g: no metric that ranks; ',
     ),
     'best of another net': (
         ['train', '--config.evaluate.best=readable_share', '--config.evaluate.every=1']
@@ -174,6 +174,28 @@ def test_a_mistake_is_one_line_and_code_2(case, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     argv, message = MISTAKES[case]
     assert message in fails(capsys, *argv)
+
+
+REFUSED = {
+    'permission': (
+        PermissionError(13, 'Permission denied', '/a\x1b/b'),
+        r'/a\x1b/b: Permission denied',
+    ),
+    'folder': (IsADirectoryError(21, 'Is a directory', Path('/a/b')), '/a/b: Is a directory'),
+    'disk': (OSError(28, 'No space left on device'), 'No space left on device'),
+    'text': (OSError('it has no number'), 'it has no number'),
+}
+
+
+@pytest.mark.parametrize('case', REFUSED)
+def test_what_the_system_refuses_is_one_line(case, capsys, monkeypatch):
+    error, said = REFUSED[case]
+
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(cli, '_run', refuse)
+    assert fails(capsys, 'digest') == f'error: {said}'
 
 
 def test_another_net_brings_its_own_fields(tmp_path):

@@ -6,9 +6,9 @@ import shlex
 
 import pytest
 
-from gan_jax import cli, experiments
-from gan_jax import config as config_lib
+from gan_jax import cli, fields
 from gan_jax.cli import flags
+from gan_jax.config import experiments, rules
 from studies import registry
 from studies.study import Setting
 from tests.data import photos
@@ -44,7 +44,7 @@ def test_a_command_can_be_typed(page):
             continue
         invocation = flags.parse(cli.module(name), name, words)
         if name == 'train':
-            config_lib.validate(invocation.config)
+            rules.validate(invocation.config)
         if name == 'study':
             trials = registry.find(invocation.flags.name).trials(Setting(Path('x'), smoke=False))
             assert {*invocation.flags.only} <= {trial.name for trial in trials}
@@ -52,8 +52,8 @@ def test_a_command_can_be_typed(page):
 
 def test_a_field_in_a_page_is_a_field_and_may_have_the_value():
     for text in PAGES.values():
-        for name, value in re.findall(r'`(?:--config\.)?([a-z_.]+)=([^`]+)`', text):
-            if name in config_lib.rules() and value != 'VALUE' and not re.search('[A-Z]{3}', value):
+        for name, value in re.findall(r'`(?:--config\.)?([a-z_.]+)=([^` ]+)`', text):
+            if name in fields.FIELDS and not value.isupper():
                 flags.parse(cli.module('train'), 'train', [f'--config.{name}={value}'])
 
 

@@ -8,8 +8,9 @@ from ml_collections import ConfigDict
 import numpy as np
 import pytest
 
-from gan_jax import cli, data, experiments, losses, nets
-from gan_jax.evaluation import figures
+from gan_jax import cli, data, losses, nets
+from gan_jax.config import experiments
+from gan_jax.evaluation import metrics
 from studies import registry
 from studies.study import Setting
 from tests import registries_test, trainer_test
@@ -79,9 +80,9 @@ def test_a_data_set(monkeypatch):
 
 
 def test_a_metric(monkeypatch, compared):
-    name, figure = added('A metric', figures, figures.FIGURES, monkeypatch)
+    name, made = added('A metric', metrics, metrics.MEASUREMENTS, monkeypatch)
     registries_test.test_every_value_of_a_figure_is_of_a_metric(name, compared)
-    assert 0.5 < figure.compute(compared)[name] < 2
+    assert 0.5 < made.compute(compared)[name] < 2
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def measured(setting, case, folder, monkeypatch):
     step = type('State', (), {'step': np.int32(7)})
     run = Trained(config, task, step, (SIDE, 2 * SIDE, 3), ())
     monkeypatch.setattr(one_pair.trained, 'load', lambda folder: run)
-    net = evaluation.load_net('digits')._replace(figures=lambda outputs: {'cat_share': 0.5})
+    net = evaluation.load_net('digits')._replace(measure=lambda outputs: {'cat_share': 0.5})
     monkeypatch.setattr(one_pair.evaluation, 'load_net', lambda name: net)
     rows = one_pair._measure(setting, case._replace(side=SIDE), folder)
     assert {path.name for path in folder.iterdir()} == set(one_pair._kept(setting, case))

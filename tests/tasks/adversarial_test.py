@@ -265,7 +265,7 @@ def test_the_adaptive_probability_is_that_of_the_state():
 
 
 def blind(**changes):
-    """As `setting`, with an augmentation that leaves nothing of an image."""
+    """Like `setting`, with an augmentation that leaves nothing of an image."""
     recipe, state, batch = setting(**changes)
     return dataclasses.replace(recipe, augment=lambda image, keys, p: 0 * image), state, batch
 

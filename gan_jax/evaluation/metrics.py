@@ -1,4 +1,4 @@
-"""The figures: each a function of generated and real images. A new one is an entry of FIGURES."""
+"""Metrics: functions of generated and real images. A new one is an entry of MEASUREMENTS."""
 
 from collections.abc import Callable, Collection, Mapping
 import dataclasses
@@ -23,7 +23,7 @@ from gan_jax.pretrained import features
 from gan_jax.types import Metric
 
 COLLAPSED = 0.5  # diversity or spacing below which samples are flagged as collapsed
-TWINS = 1e-6  # of the mean distance: what rounding leaves between equal images, and more
+DUPLICATES = 1e-6  # of the mean distance: what rounding leaves between equal images, and more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,11 +81,11 @@ def diversity(given: Comparison) -> dict[str, Any]:
     nearest other, which also falls if a few images come again and again. Both are about 1 for
     samples as various as real images; below COLLAPSED either is flagged. A set of other size than
     the samples has other nearest distances, so equal numbers are compared. Where more than half of
-    the real images have a twin there is no `spacing`.
+    the real images have a duplicate there is no `spacing`.
     """
     real, fake = (part.within for part in given.equal_parts()[0])
     found = {'diversity': float(fake.mean / max(real.mean, 1e-12))}
-    if (near := np.median(real.near[:, 0])) > TWINS * real.mean:
+    if (near := np.median(real.near[:, 0])) > DUPLICATES * real.mean:
         found['spacing'] = float(np.median(fake.near[:, 0]) / near)
     return found | {'collapsed': min(found.values()) < COLLAPSED}
 
@@ -137,7 +137,7 @@ def noise(given: Comparison) -> dict[str, Any]:
 
 def classes(given: Comparison) -> dict[str, Any]:
     """Metrics of the feature net's own classes of the samples."""
-    return dict(given.real.net.figures(given.fake.outputs))
+    return dict(given.real.net.measure(given.fake.outputs))
 
 
 class Measurement(NamedTuple):
@@ -182,7 +182,7 @@ _GRAIN = {
 _CLASSES = {key: metric for net in features.NETS.values() for key, metric in net.metrics.items()}
 
 # By what `config.evaluate.metrics` calls them.
-FIGURES: Mapping[str, Measurement] = {
+MEASUREMENTS: Mapping[str, Measurement] = {
     'frechet': Measurement(frechet, {'frechet': _distance('Frechet distance', '{:.4g}')}),
     'kid': Measurement(kid, {'kid': _distance('Kernel distance', '{:.3g}')}),
     'manifold': Measurement(manifold, _MANIFOLD),
@@ -196,20 +196,20 @@ FIGURES: Mapping[str, Measurement] = {
 
 # All metrics of samples, by their keys without a net's suffix.
 METRICS: Mapping[str, Metric] = {
-    **{key: metric for figure in FIGURES.values() for key, metric in figure.metrics.items()},
+    **{key: metric for made in MEASUREMENTS.values() for key, metric in made.metrics.items()},
     **leaks.METRICS,
 }
 
 
 HELD_OUT = '_held_out'  # follows the names of what is measured on held-out images
-PAIRS = 'pairs'  # what the scores of a translator's pairs are made by, which is no figure
+PAIRS = 'pairs'  # what the scores of a translator's pairs are made by, which is no metric
 
 # Metrics that can choose between states of a run, without the net's suffix: what they are made by,
 # and 1 where less is better, -1 where more is. Each net has its own of those of its classes.
 RANKED: Mapping[str, tuple[str, int]] = {
     key: (made, -metric.better)
     for made, metrics in (
-        *((name, figure.metrics) for name, figure in FIGURES.items()),
+        *((name, made.metrics) for name, made in MEASUREMENTS.items()),
         (PAIRS, scores.METRICS),
     )
     for key, metric in metrics.items()
@@ -218,7 +218,7 @@ RANKED: Mapping[str, tuple[str, int]] = {
 
 
 def ranked(name: str) -> tuple[str, int] | None:
-    """The entry of RANKED for the name of a figure; None: none.
+    """The entry of RANKED for the name of a metric; None: none.
 
     Args:
       name: with or without a net's suffix, and HELD_OUT after it.
@@ -239,12 +239,12 @@ def measure(
       image: uint8 [N, H, W, C].
       reference: real images, under the feature net to use.
       training: the images trained on, under the same net; None leaves out the memorisation.
-      only: keys of FIGURES; empty: all.
+      only: keys of MEASUREMENTS; empty: all.
 
     Returns:
-      fit for JSON: features, reference and samples, with which every figure is to be shown,
-      figures (by name), real: those of the net's classes that the reference itself has, and notes:
-      what a reader of these figures should know.
+      fit for JSON: features, reference and samples, with which every metric is to be shown,
+      metrics (by name), real: those of the net's classes that the reference itself has, and notes:
+      what a reader of these metrics should know.
 
     Raises:
       UserError: images of other shapes, types, or too few of them.
@@ -256,8 +256,8 @@ def compare(given: Comparison, only: Collection[str] = ()) -> dict[str, Any]:
     """`measure` of what may be used again: see there."""
     _check(given, only)
     found: dict[str, Any] = {}
-    for name in only or FIGURES:
-        found |= FIGURES[name].compute(given)
+    for name in only or MEASUREMENTS:
+        found |= MEASUREMENTS[name].compute(given)
     return {
         'features': given.real.net.facts(),
         'reference': given.real.images.facts(),
@@ -271,8 +271,8 @@ def compare(given: Comparison, only: Collection[str] = ()) -> dict[str, Any]:
 def _check(given: Comparison, only: Collection[str]) -> None:
     fake, real = given.fake.image, given.real.image
     for name in only:
-        if name not in FIGURES:
-            raise UserError(f'no figure {name!r}: {nearest(name, FIGURES)}')
+        if name not in MEASUREMENTS:
+            raise UserError(f'no metric {name!r}: {nearest(name, MEASUREMENTS)}')
     if fake.dtype != np.uint8:
         raise UserError(f'images of {fake.dtype}: give them as uint8, 0 to 255')
     if fake.shape[1:] != real.shape[1:]:
@@ -370,7 +370,7 @@ def _notes_on_training(given: Comparison) -> list[str]:
 def _notes_on_diversity(found: Mapping[str, Any]) -> list[str]:
     notes = []
     if 'diversity' in found and 'spacing' not in found:
-        notes.append('more than half of the real images have an exact twin: spacing is left out')
+        notes.append('more than half of the real images are exact duplicates: spacing is left out')
     if found.get('collapsed') and 'precision' in found:
         notes.append(
             'the samples have collapsed: precision and density mean little then, as all of them may'

@@ -8,7 +8,7 @@ from gan_jax import evaluation
 from gan_jax.data import mnist5k
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances, neighbours, sets, spectrum, text
-from gan_jax.evaluation import figures as figures_lib
+from gan_jax.evaluation import metrics as metrics_lib
 from gan_jax.pretrained import feature_net
 
 
@@ -72,7 +72,7 @@ def test_the_net_reads_digits_and_not_noise(digits, net):
     pixels = random.permuted(image[:200].reshape(200, -1), axis=1).reshape(-1, 28, 28, 1)
     blurred = np.stack([cv2.GaussianBlur(x, (0, 0), 4)[..., None] for x in image[:200]])
     for nonsense in (noise, pixels, blurred, np.zeros_like(noise), np.full_like(noise, 90)):
-        assert net.figures(net(nonsense))['readable_share'] < 0.1
+        assert net.measure(net(nonsense))['readable_share'] < 0.1
 
 
 def test_classes_present_counts_those_that_are_read(digits, held_out):
@@ -119,7 +119,7 @@ def test_mirror_images_are_copies_if_training_showed_them(digits, net):
 
 
 def test_memorisation_compares_equal_numbers():
-    """Of 100 and 1,000 points alike, the larger set has nearer ones, but its parts do not."""
+    """A set of 1,000 points has nearer ones than one of 100 alike, but its parts do not."""
     random = np.random.default_rng(0)
     fake, training, others = (random.normal(size=(n, 4)) for n in (2000, 1000, 100))
     figure = lambda f, a, b: neighbours.memorisation(f, a[:, None], b[:, None])  # noqa: E731
@@ -142,8 +142,8 @@ def cloud(count, seed):
 @pytest.mark.parametrize('real, fake', [(100, 3_000), (3_000, 100), (100, 190)])
 def test_manifolds_are_of_equal_numbers(real, fake):
     """A perfect generator covers 1 - 1 / 2^5, however many reals and samples there are."""
-    given = figures_lib.Comparison(cloud(fake, 1), cloud(real, 2), None)
-    found = figures_lib.manifold(given)
+    given = metrics_lib.Comparison(cloud(fake, 1), cloud(real, 2), None)
+    found = metrics_lib.manifold(given)
     assert 0.93 < found['coverage'] < 0.995 and 0.7 < found['recall'] < 0.95
     assert 0.8 < found['precision'] < 0.99 and 0.8 < found['density'] < 1.2
 
@@ -152,7 +152,7 @@ def test_manifolds_of_equal_sets_are_those_of_the_whole_sets():
     real, fake = cloud(300, 1), cloud(300, 2)
     within = [distances.within(x.features) for x in (real, fake)]
     whole = distances.manifold(real.features, fake.features, *within)
-    assert figures_lib.manifold(figures_lib.Comparison(fake, real, None)) == whole._asdict()
+    assert metrics_lib.manifold(metrics_lib.Comparison(fake, real, None)) == whole._asdict()
 
 
 def test_parts_are_disjoint_and_measured_once():
@@ -190,7 +190,7 @@ def test_where_most_real_images_have_a_twin_there_is_no_spacing(digits, net):
         found = evaluation.measure(samples, twins, only=('diversity',))
         assert found['figures'].keys() == {'diversity', 'collapsed'}
         assert found['figures']['collapsed'] == collapsed
-        assert 'have an exact twin: spacing is left out' in found['notes'][-1]
+        assert 'have an exact duplicate: spacing is left out' in found['notes'][-1]
     half = reference(np.concatenate([image[:20], image[:10]]), net, name='half')
     assert 'spacing' not in evaluation.measure(image[600:630], half)['figures']
     few = reference(np.concatenate([image[:20], image[:5]]), net, name='few')
@@ -296,7 +296,7 @@ def test_a_small_reference_is_refused(digits, net):
 def notes(held_out, training, **changes):
     images = held_out.images._replace(**changes)
     given = dict(fake=cloud(50, 0), real=reference_of(images), training=training)
-    return '\n'.join(figures_lib._notes(figures_lib.Comparison(**given)))
+    return '\n'.join(metrics_lib._notes(metrics_lib.Comparison(**given)))
 
 
 def reference_of(images):
@@ -377,7 +377,7 @@ def test_a_share_and_its_error_are_both_in_percent(held_out):
 def test_unknown_names_are_refused(digits, held_out):
     with pytest.raises(UserError, match="--features=digit: did you mean 'digits'"):
         evaluation.load_net('digit')
-    with pytest.raises(UserError, match="no figure 'fid'"):
+    with pytest.raises(UserError, match="no metric 'fid'"):
         evaluation.measure(digits[0][:20], held_out, only=('fid',))
     with pytest.raises(UserError, match='--weights=x.pth: the net digits has weights of its own'):
         evaluation.load_net('digits', 'x.pth')
