@@ -1,6 +1,6 @@
 """The runs that a page shows, and all that it asks of them: pictures in, pictures out, no files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import functools
 import math
 from pathlib import Path
@@ -259,6 +259,25 @@ class Runs:
     def names(self) -> list[str]:
         """The runs, in the order of their names."""
         return list(self._places)
+
+    def warm(self) -> Iterator[str]:
+        """Loads and compiles the first run that can be used; those before it are left out.
+
+        Yields:
+          why each of those cannot be used.
+
+        Raises:
+          UserError: none can.
+        """
+        while True:
+            first = self.names()[0]
+            try:
+                return self[first].warm()
+            except UserError as error:
+                if len(self._places) == 1:
+                    raise
+                del self._places[first]
+                yield str(error)
 
     def __getitem__(self, name: str) -> Page:
         """A run by its name.
