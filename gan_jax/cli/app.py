@@ -5,6 +5,7 @@ unless --host says otherwise, takes no file but pictures, and writes none. Ctrl-
 """
 
 import socket
+import sys
 
 from absl import flags
 
@@ -44,8 +45,8 @@ def main(invocation: Invocation) -> None:
         from gan_jax.app.runs import Runs
 
         runs = Runs(values.workdir, values.step)
-        first = runs.names()[0]
-        runs[first].warm()
+        for why in runs.warm():
+            print(f'left out: {why}', file=sys.stderr)
         config = uvicorn.Config(
             server.make(runs, values.host),
             log_level='error',

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import shlex
+import shutil
 import socket
 import threading
 import urllib.error
@@ -190,8 +191,14 @@ def test_a_run_or_a_folder_of_runs_or_one_line(home, tmp_path, capsys):
 
     assert runs.Runs(home / 'digits', 0).names() == ['digits']
     assert 'neither a run nor' in fails(capsys, 'app', f'--workdir={tmp_path}', '--port=0')
-    (tmp_path / 'config.json').write_bytes((home / 'digits' / 'config.json').read_bytes())
-    assert 'run.json is missing' in fails(capsys, 'app', f'--workdir={tmp_path}', '--port=0')
+    for name in ('begun', 'digits'):  # the first has no checkpoint yet
+        shutil.copytree(home / 'digits', tmp_path / 'runs' / name)
+    shutil.rmtree(tmp_path / 'runs' / 'begun' / 'checkpoints')
+    several = runs.Runs(tmp_path / 'runs', 0)
+    [why] = several.warm()
+    assert 'no whole checkpoint yet' in why and several.names() == ['digits']
+    of = f'--workdir={tmp_path}/runs/begun'
+    assert 'no whole checkpoint yet' in fails(capsys, 'app', of, '--port=0')
 
 
 def test_a_port_in_use_is_one_line(home, capsys):
