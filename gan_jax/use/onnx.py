@@ -264,6 +264,8 @@ class _Graph:
         if name in ELEMENTWISE:
             made = self.node(ELEMENTWISE[name], list(map(self.name, given)))
             return [_Tensor(made, _broadcast([_sizes(value.shape) for value in given]))]
+        if name == 'split':  # which alone makes several
+            return _split(self, equation, given[0])
         if name not in OPS:
             raise UserError(f'--format=onnx: the network computes {name}, which is not known there')
         return [OPS[name](self, equation, given)]
@@ -286,6 +288,17 @@ ELEMENTWISE: Mapping[str, str] = {
     'logistic': 'Sigmoid', 'lt': 'Less', 'max': 'Max', 'min': 'Min', 'mul': 'Mul', 'neg': 'Neg',
     'sqrt': 'Sqrt', 'stop_gradient': 'Identity', 'sub': 'Sub', 'tanh': 'Tanh',
 }  # fmt: skip
+
+
+def _split(graph: _Graph, equation: Any, value: Value) -> list[Value]:
+    sizes = np.array(equation.params['sizes'], np.int64)
+    whole = graph.whole(value, equation.invars[0].aval.shape)
+    ends, axis = np.cumsum(sizes), np.array([equation.params['axis']])
+    parts = []
+    for out, start, end in zip(equation.outvars, ends - sizes, ends, strict=True):
+        bounds = [graph.constant(x) for x in (start[None], end[None], axis)]
+        parts.append(_Tensor(graph.node('Slice', [whole, *bounds]), _sizes(out.aval.shape)))
+    return parts
 
 
 def _convert(graph: _Graph, equation: Any, given: list[Value]) -> Value:
@@ -401,6 +414,25 @@ def _conv(op: str) -> Callable[[_Graph, Any, list[Value]], Value]:
     return conv
 
 
+def _window_sum(graph: _Graph, equation: Any, given: list[Value]) -> Value:
+    """Sums over windows of rows and columns: the means of ONNX, times the pixels of a window."""
+    params, shape = equation.params, equation.invars[0].aval.shape
+    _, *window, _ = params['window_dimensions']
+    _, *lows_and_highs, _ = params['padding']
+    planes = graph.node('Transpose', [graph.whole(given[0], shape)], perm=(0, 3, 1, 2))
+    means = graph.node(
+        'AveragePool',
+        [planes],
+        kernel_shape=window,
+        strides=params['window_strides'][1:-1],
+        pads=[size for ends in zip(*lows_and_highs, strict=True) for size in ends],
+        count_include_pad=1,
+    )
+    sums = graph.node('Mul', [means, graph.constant(np.float32(np.prod(window)))])
+    made = graph.node('Transpose', [sums], perm=(0, 2, 3, 1))
+    return _Tensor(made, _sizes(equation.outvars[0].aval.shape))
+
+
 # By the name of a primitive: what adds its nodes.
 OPS: Mapping[str, Callable[[_Graph, Any, list[Value]], Value]] = {
     'broadcast_in_dim': _broadcast_in_dim,
@@ -412,6 +444,7 @@ OPS: Mapping[str, Callable[[_Graph, Any, list[Value]], Value]] = {
     'pad': _pad,
     'reduce_max': _reduce('ReduceMax'),
     'reduce_sum': _reduce('ReduceSum'),
+    'reduce_window_sum': _window_sum,
     'reshape': _reshape,
     'rsqrt': _rsqrt,
     'select_n': _select,

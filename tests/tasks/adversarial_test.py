@@ -300,11 +300,6 @@ def test_the_adaptive_probability_counts_the_images_of_every_update(disc_steps):
     assert found.change == pytest.approx(disc_steps * 8 * 2 / 240)
 
 
-def test_an_average_of_the_discriminator_is_refused():
-    with pytest.raises(UserError, match='config.disc.ema_decay=0.9: config.task=adversarial knows'):
-        adversarial.make_recipe(gans.config('mlp', **{'disc.ema_decay': 0.9}), SPEC, None)
-
-
 def test_the_probability_follows_the_signs_of_real_images():
     """Half of the way from 0 to 1 in a batch of 8 of 16 images, up to the limit."""
     recipe, state, batch = setting(**ADA)
