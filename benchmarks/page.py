@@ -33,7 +33,7 @@ import numpy as np
 from PIL import Image
 
 MOST_GROWTH = 0.05
-HOSTILE_SHARE = 0.1
+HOSTILE_EVERY = 10
 TIMEOUT_S = 600
 
 WORKDIR = flags.DEFINE_string('workdir', 'runs', 'a run, or a folder of runs')
@@ -113,8 +113,8 @@ def send(port: int, request: Request) -> str:
         if method == 'RAW':
             with socket.create_connection(('127.0.0.1', port), TIMEOUT_S) as raw:
                 raw.sendall(content + b'\r\n\r\n')
-                answer = raw.recv(100)
-                return answer.split()[1].decode() if answer[:5] == b'HTTP/' else 'closed'
+                head = raw.recv(100)
+                return head.split()[1].decode() if head[:5] == b'HTTP/' else 'closed'
         connection = http.client.HTTPConnection('127.0.0.1', port, timeout=TIMEOUT_S)
         with contextlib.closing(connection):
             if method == 'HEADERS':
@@ -136,7 +136,7 @@ def files_of(folders: list[Path]) -> set[str]:
 def memory(process: int) -> int:
     """Resident bytes of a process."""
     text = Path(f'/proc/{process}/status').read_text('utf-8')
-    return int(re.search(r'VmRSS:\s+(\d+)', text)[1]) * 1024
+    return int(re.findall(r'VmRSS:\s+(\d+)', text)[0]) * 1024
 
 
 def ask(port: int, address: str, content: bytes | None = None) -> Any:
@@ -152,13 +152,14 @@ def measure(process: subprocess.Popen[str], port: int, watched: list[Path]) -> d
     runs = {name: ask(port, f'/api/runs/{name}/facts', b'{}') for name in ask(port, '/api/runs')}
     draw = random.Random(0)
     pairs = []
-    for _ in range(REQUESTS.value):
-        hostile = draw.random() < HOSTILE_SHARE
+    for number in range(REQUESTS.value):
+        hostile = number % HOSTILE_EVERY == 0
         request = (
             draw.choice(HOSTILE)(draw, draw.choice(sorted(runs))) if hostile else usual(draw, runs)
         )
         pairs.append((hostile, request))
-    before, codes, seconds = files_of(watched), {False: Counter(), True: Counter()}, []
+    before, seconds = files_of(watched), list[float]()
+    codes = {False: Counter[str](), True: Counter[str]()}
     lock = threading.Lock()
 
     def one(pair: tuple[bool, Request]) -> None:
@@ -208,7 +209,8 @@ def main(argv: list[str]) -> None:
                 words, cwd=folders[0], env=env, stdout=subprocess.PIPE, stderr=stream, text=True
             )
         try:
-            port = int(re.search(r':(\d+)/', process.stdout.readline())[1])
+            assert process.stdout
+            port = int(re.findall(r':(\d+)/', process.stdout.readline())[0])
             places = [path.resolve() for path in (workdir, *workdir.iterdir())]
             found = measure(process, port, [*folders, *places])
         finally:

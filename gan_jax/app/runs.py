@@ -118,9 +118,7 @@ class Page:
     def picture(self, asked: Chosen) -> np.ndarray:
         """A picture between two samples, uint8 [H, W, C]."""
         with self._lock:
-            shift = np.asarray(asked['moves'], np.float32) @ self.run.directions(
-                len(asked['moves'])
-            )
+            shift = np.array(asked['moves'], np.float32) @ self.run.directions(len(asked['moves']))
             made = self.run.interpolate(
                 asked['start'],
                 asked['end'],

@@ -272,8 +272,10 @@ class _Graph:
 
 
 def _value(known: Mapping[Any, Value], var: Any) -> Value:
-    literal = isinstance(var, core.Literal)
-    return np.asarray(var.val, var.aval.dtype) if literal else known[var]
+    if not isinstance(var, core.Literal):
+        return known[var]
+    aval: Any = var.aval
+    return np.asarray(var.val, aval.dtype)
 
 
 def _is_constant(equation: Any, given: Sequence[Value]) -> bool:

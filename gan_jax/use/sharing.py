@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
@@ -73,7 +72,7 @@ def write(workdir: Path, step: int | str, output: Path, photos: Path | None) -> 
     picture = _picture(run, photos)
     stored = workdirs.read_facts(workdir)
     facts = {name: stored[name] for name in FACTS if name in stored}
-    config = ConfigDict(run.config.to_dict())
+    config = workdirs.load_config(workdir)
     config.update_from_flattened_dict(dict.fromkeys(paths.FIELDS, ''))
     figures = _figures(workdir, int(run.state.step))
     output.mkdir(parents=True, exist_ok=True)
