@@ -296,7 +296,7 @@ def _split(graph: _Graph, equation: Any, value: Value) -> list[Value]:
     sizes = np.array(equation.params['sizes'], np.int64)
     whole = graph.whole(value, equation.invars[0].aval.shape)
     ends, axis = np.cumsum(sizes), np.array([equation.params['axis']])
-    parts = []
+    parts: list[Value] = []
     for out, start, end in zip(equation.outvars, ends - sizes, ends, strict=True):
         bounds = [graph.constant(x) for x in (start[None], end[None], axis)]
         parts.append(_Tensor(graph.node('Slice', [whole, *bounds]), _sizes(out.aval.shape)))
