@@ -54,7 +54,7 @@ def picture(draw: random.Random) -> bytes:
 
 
 def usual(draw: random.Random, runs: Mapping[str, Mapping[str, Any]]) -> Request:
-    """What the page asks."""
+    """Asks as the page does."""
     name, facts = draw.choice(sorted(runs.items()))
     works = ['facts']
     works += ['grid', 'picture', 'picture', 'picture', 'nearest'] * facts['samples']
