@@ -49,7 +49,7 @@ class Chosen(Drawn):
 
 
 class Answer(NamedTuple):
-    """What a classifier says of a picture.
+    """The answer of a classifier to a picture.
 
     Attributes:
       shares: probabilities by the names of the classes, the largest first.
@@ -72,7 +72,7 @@ class Page:
         self._lock = threading.Lock()
 
     def facts(self) -> dict[str, Any]:
-        """What a page needs to know of the run, fit for JSON."""
+        """Describes the run for a page, fit for JSON."""
         run, task = self.run, self.run.trained.task
         height, width, channels = run.image_shape
         found: dict[str, Any] = {
@@ -167,7 +167,7 @@ class Page:
         return sets.of_dataset(data.load(config), config, sets.TRAINING, limit)
 
     def classify(self, content: bytes) -> Answer:
-        """What the classifier says of an image file.
+        """The classifier's answer to an image file.
 
         Raises:
           Unreadable: it is none.
