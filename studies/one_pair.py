@@ -1,4 +1,4 @@
-"""Study 3: what does pix2pix learn from one pair, from an album, and of another domain?"""
+"""What does pix2pix learn from one pair, from an album, and of another domain?"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 import functools
