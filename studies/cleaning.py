@@ -13,7 +13,7 @@ from gan_jax.use import assessing, sampling, trained
 from studies import cat_albums, measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
-EPOCHS = (26, 52, 78, 104, 130)  # at which samples are measured; at the last one samples of crops are best
+EPOCHS = (26, 52, 78, 104, 130)  # at which samples are measured
 SUMMARY = ('frechet_efflite0', 'cat_share', 'frechet_album', 'cat_share_album')
 ALBUMS = {'cleaned': '#1f5fa8', 'whole': '#c8501e'}  # and their colours
 MEASURED, LATENTS = 5_000, 0  # samples, and the seed of their latents, the same for all
