@@ -1,4 +1,4 @@
-"""What keeps a GAN of few cats alive for 400 epochs?"""
+"""Is a GAN of few cats kept alive for 400 epochs, and by which recipe?"""
 
 from collections.abc import Mapping, Sequence
 import functools
