@@ -20,10 +20,11 @@ from ml_collections import ConfigDict
 
 from benchmarks import arithmetic
 from gan_jax import data, runners, tasks
+from gan_jax.calls import Calls
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
 from gan_jax.processes import memory
-from gan_jax.states import Metrics
+from gan_jax.states import Rows
 from gan_jax.types import Batch, DataSpec
 
 GEMM_SIDE = 2048
@@ -40,21 +41,22 @@ class Stepper:
           config: complete and valid.
           dataset: what the step trains on.
         """
-        self._stride = config.steps_per_call
         self._flops = flops_per_step(config, dataset.spec)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
         feed = feeds.make_feed(dataset, config, tasks.draws(config))
         runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
         self._num_devices = runner.num_devices
         self._data = runner.replicate(feed.data)
-        self._inputs = feeds.placed(feed, 0, config.steps_per_call, runner.place)
+        self._calls = Calls(feed, runner, config.steps_per_call, lambda step: False)
+        self._parts = self._calls.parts(0)
         self._state = runner.replicate(jax.jit(task.init)())
-        items = next(self._inputs)
+        part = next(self._parts)
         started = time.perf_counter()
         call = runner.compile(task.step, feed.gather)
-        self._call = runners.compiled(call, self._state, self._data, items)
+        arguments = self._state, self._data, part.items, part.span
+        self._call = runners.compiled(runner, call, *arguments)
         self._compile_s = time.perf_counter() - started
-        self._state, _ = self._call(self._state, self._data, items)
+        self._state, _ = self._call(*arguments)
 
     def ready(self) -> dict[str, Any]:
         """Facts that are known before anything is timed."""
@@ -70,35 +72,34 @@ class Stepper:
         """Some calls in a row, each dispatched before the last one's metrics are read.
 
         Returns:
-          step_s: seconds a step, from one call's end to the next; wait_s: seconds in all that
-          the calls waited for their images.
+          step_s: seconds a step of each call, from one call's end to the next; wait_s: seconds a
+          step that they waited for their images.
         """
-        ends, wait, pending = [time.perf_counter()], 0.0, None
+        ends, parts, pending = [time.perf_counter()], [], None
         for _ in range(calls):
-            asked = time.perf_counter()
-            items = next(self._inputs)
-            wait += time.perf_counter() - asked
-            self._state, metrics = self._call(self._state, self._data, items)
+            parts.append(next(self._parts))
+            self._state, rows = self._calls.make(self._call, self._state, self._data, parts[-1])
             if pending is not None:
                 ends.append(_end(pending))
-            pending = metrics
-            if runners.has_ended(metrics):
+            pending = rows
+            if runners.has_ended(rows):
                 ends.append(_end(pending))
                 pending = None
         if pending is not None:
             ends.append(_end(pending))
+        seconds = (b - a for a, b in zip(ends, ends[1:], strict=False))
         return {
-            'step_s': [(b - a) / self._stride for a, b in zip(ends, ends[1:], strict=False)],
-            'wait_s': wait,
+            'step_s': [s / part.count for s, part in zip(seconds, parts, strict=True)],
+            'wait_s': sum(part.wait_s for part in parts) / sum(part.count for part in parts),
         }
 
     def close(self) -> None:
         """Ends the thread that reads ahead."""
-        self._inputs.close()
+        self._parts.close()
 
 
-def _end(metrics: Metrics) -> float:
-    jax.device_get(metrics)
+def _end(rows: Rows) -> float:
+    jax.device_get(rows)
     return time.perf_counter()
 
 

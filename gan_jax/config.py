@@ -81,9 +81,9 @@ def default() -> ConfigDict:
     config.semisupervised = _semisupervised()
     config.translation = _translation()
 
-    config.runner = 'auto'  # pmap | shard_map | vmap; auto: pmap, shard_map in several processes
+    config.runner = 'auto'  # pmap | shard_map | vmap; auto: pmap of one process on a CPU
     config.devices = 0  # of each process; 0: all
-    config.steps_per_call = 1  # training steps in one dispatch
+    config.steps_per_call = 0  # training steps in one dispatch; 0: 1 on a CPU, up to 100 elsewhere
 
     config.log_every = 50  # steps between lines of metrics.jsonl
     config.sample_every = 1_000  # steps between sample grids
@@ -335,7 +335,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
         config[role].optimizer.constant_steps = min(config[role].optimizer.constant_steps, 10)
     config.lecam.start = min(config.lecam.start, 10)
     config.steps = 20
-    config.steps_per_call = 1
+    config.steps_per_call = 0
     config.batch_size = min(config.batch_size, 16)
     config.num_samples = min(config.num_samples, 16)
     config.log_every = 2
@@ -391,7 +391,7 @@ _CHOICES = {
 # Bounds of the numbers, where they are not those of their type: see `rule`.
 _AT_LEAST = {
     **dict.fromkeys(
-        ('steps', 'batch_size', 'disc_steps', 'latent_dim', 'steps_per_call', 'keep')
+        ('steps', 'batch_size', 'disc_steps', 'latent_dim', 'keep')
         + ('penalty_every', 'ada.every', 'ada.images')
         + ('log_every', 'sample_every', 'save_every', 'num_samples'),
         1,
@@ -654,11 +654,11 @@ def _validate_combinations(config: ConfigDict) -> None:
             f'config.batch_size={config.batch_size} does not divide among {devices} devices:'
             f' use {fits}, or set config.devices'
         )
-    if config.steps % config.steps_per_call:
+    if config.steps_per_call and config.steps % config.steps_per_call:
         stride = config.steps_per_call
         raise UserError(
             f'config.steps={config.steps} is not a multiple of config.steps_per_call={stride}:'
-            f' use {math.ceil(config.steps / stride) * stride}, or set config.steps_per_call=1'
+            f' use {math.ceil(config.steps / stride) * stride}, or set config.steps_per_call=0'
         )
     if config.label_smoothing and not losses.LOSSES[config.loss].smooths:
         able = ', '.join(name for name, loss in losses.LOSSES.items() if loss.smooths)

@@ -6,26 +6,48 @@ unstacked; a global batch [draws, B, ...] is split along B. All three compute th
 numbers up to rounding; `vmap` puts D simulated devices on one real device, and is the
 one that notices a leaf of the state that was not averaged. With several processes the devices are
 those of all of them, and the runner is `shard_map`.
+
+A call makes several steps, of items that are placed together. On a CPU it makes all of them; on an
+accelerator as many as it is told, in a loop whose length is an argument: XLA makes one CUDA graph
+of it, convolutions and all, which costs the host a single launch, and of a loop of fixed length
+one graph a step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+import functools
 from typing import Any, NamedTuple
 
 import jax
+from jax import lax
+import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 import numpy as np
 
+from gan_jax import target
 from gan_jax.errors import UserError
 from gan_jax.processes import cluster, memory
-from gan_jax.states import GanState, Metrics
+from gan_jax.states import GanState, Metrics, Rows
 from gan_jax.types import Batch
 
 AXIS = 'data'
-_BATCH_AXIS = 2  # of items [steps_per_call, draws, B, ...]
+_BATCH_AXIS = 2  # of items [steps, draws, B, ...]
 
 Step = Callable[[GanState, Batch[jax.Array]], tuple[GanState, Metrics]]
 Gather = Callable[[Any, Any], Batch[jax.Array]]
+Call = Callable[[GanState, Any, Any, Any], tuple[GanState, Rows]]
+
+# By platform: all that XLA can put into a CUDA graph is put into one. By default it leaves out
+# convolutions and loops.
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    'gpu': {
+        'xla_gpu_enable_command_buffer': (
+            'FUSION,CUBLAS,CUBLASLT,CUDNN,CUSTOM_CALL,CONDITIONAL,DYNAMIC_SLICE_FUSION,'
+            'CONVOLUTION,WHILE'
+        ),
+        'xla_gpu_graph_min_graph_size': 1,
+    }
+}
 
 
 class Runner(NamedTuple):
@@ -35,34 +57,76 @@ class Runner(NamedTuple):
       num_devices: over how many (real or simulated) devices a batch is split.
       replicate: puts a host pytree on every device.
       abstract: gives a pytree of shapes the sharding that `replicate` would give it.
-      place: puts items, leaves [steps_per_call, draws, B, ...] of which each process has its own
-        share, where the call wants them.
-      compile: (step, gather) -> call. `call(state, data, items)` runs one step for each
-        leading entry of items, donates the state, and returns the new state and metrics
-        [steps_per_call].
+      place: puts items, leaves [steps, draws, B, ...] of which each process has its own share,
+        where the call wants them.
+      span: (first, count) -> the call's last argument, which of the items it takes.
+      compile: (step, gather) -> call. `call(state, data, items, span)` makes `count` steps of
+        items from `first` on, donates the state, and returns the new state and the metrics of
+        each step, in as many rows as there are items, the first `count` of which count. On a CPU
+        it always takes all of the items.
+      platform: of the devices.
     """
 
     num_devices: int
     replicate: Callable[[Any], Any]
     abstract: Callable[[Any], Any]
     place: Callable[[Any], Any]
+    span: Callable[[int, int], Any]
     compile: Callable[[Step, Gather], jax.stages.Wrapped]
+    platform: str
 
 
-def _steps(step: Step, gather: Gather, platform: str) -> Callable[..., tuple[GanState, Metrics]]:
-    """Several steps in one program.
+def loops(platform: str) -> bool:
+    """Whether a call on devices of this platform makes as many steps as it is told."""
+    return platform != 'cpu'
 
-    Unrolled on the CPU: XLA repairs the layouts of convolutions in the entry computation
-    only, so that inside a loop their gradients are over ten times slower.
-    """
 
-    def run(state: GanState, data: Any, items: Any) -> tuple[GanState, Metrics]:
-        def body(state: GanState, item: Any) -> tuple[GanState, Metrics]:
-            return step(state, gather(data, item))
+def _steps(step: Step, gather: Gather, platform: str) -> Call:
+    """Several steps in one program."""
 
-        return jax.lax.scan(body, state, items, unroll=platform == 'cpu')
+    def one(state: GanState, data: Any, item: Any) -> tuple[GanState, Rows]:
+        with target.platform(platform):
+            state, metrics = step(state, gather(data, item))
+        return state, Rows.of(metrics)
+
+    def run(state: GanState, data: Any, items: Any, span: Any) -> tuple[GanState, Rows]:
+        if loops(platform) and len(jax.tree.leaves(items)[0]) > 1:
+            return _loop(jax.jit(one, inline=True), state, data, items, span)
+        return _unrolled(one, state, data, items)
 
     return run
+
+
+def _unrolled(
+    one: Callable[..., tuple[GanState, Rows]], state: GanState, data: Any, items: Any
+) -> tuple[GanState, Rows]:
+    """All of the items.
+
+    XLA's CPU compiler repairs the layouts of convolutions in the entry computation only, so that
+    inside a loop their gradients are over ten times slower.
+    """
+    return lax.scan(lambda state, item: one(state, data, item), state, items, unroll=True)
+
+
+def _loop(
+    one: Callable[..., tuple[GanState, Rows]], state: GanState, data: Any, items: Any, span: Any
+) -> tuple[GanState, Rows]:
+    """The items of the span."""
+    first, count = span
+
+    def item(k: Any) -> Any:
+        return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, k, keepdims=False), items)
+
+    def body(k: Any, carry: tuple[GanState, Rows]) -> tuple[GanState, Rows]:
+        state, rows = carry
+        state, row = one(state, data, item(first + k))
+        put = functools.partial(lax.dynamic_update_index_in_dim, index=k, axis=0)
+        return state, jax.tree.map(put, rows, row)
+
+    size = len(jax.tree.leaves(items)[0])
+    _, row = jax.eval_shape(one, state, data, item(0))  # as it is a jit, it is traced only once
+    rows = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), row)
+    return lax.fori_loop(0, count, body, (state, rows))
 
 
 def _split(items: Any, num_devices: int) -> Any:
@@ -80,6 +144,17 @@ def _placer(mesh: Mesh, spec: P) -> Callable[[Any], Any]:
     return lambda tree: jax.tree.map(lambda leaf: cluster.place(leaf, sharding), tree)
 
 
+def _spanner(mesh: Mesh) -> Callable[[int, int], Any]:
+    """Places a call's span, each only once."""
+    place = _placer(mesh, P())
+
+    @functools.lru_cache(maxsize=1024)
+    def span(first: int, count: int) -> Any:
+        return place(np.array([first, count], np.int32))
+
+    return span
+
+
 def _abstractor(mesh: Mesh) -> Callable[[Any], Any]:
     sharding = NamedSharding(mesh, P())
 
@@ -89,15 +164,19 @@ def _abstractor(mesh: Mesh) -> Callable[[Any], Any]:
     return lambda tree: jax.tree.map(abstract, tree)
 
 
+def _platform(mesh: Mesh) -> str:
+    return mesh.devices.flat[0].platform
+
+
 def _pmap(mesh: Mesh, num_devices: int) -> Runner:
     devices = list(mesh.devices.flat)
     place = _placer(mesh, P(None, None, AXIS))
 
     def compile_(step: Step, gather: Gather) -> jax.stages.Wrapped:
         return jax.pmap(
-            _steps(step, gather, devices[0].platform),
+            _steps(step, gather, _platform(mesh)),
             AXIS,
-            in_axes=(None, None, _BATCH_AXIS),
+            in_axes=(None, None, _BATCH_AXIS, None),
             out_axes=None,
             devices=devices,
             donate_argnums=0,
@@ -108,7 +187,9 @@ def _pmap(mesh: Mesh, num_devices: int) -> Runner:
         replicate=_placer(mesh, P()),
         abstract=_abstractor(mesh),
         place=lambda items: place(_split(items, num_devices)),
+        span=_spanner(mesh),
         compile=compile_,
+        platform=_platform(mesh),
     )
 
 
@@ -120,9 +201,9 @@ def _shard_map(mesh: Mesh, num_devices: int) -> Runner:
         # sum over devices, and the step's own pmean of the gradients would then be D times
         # too large.
         body = jax.shard_map(
-            _steps(step, gather, mesh.devices.flat[0].platform),
+            _steps(step, gather, _platform(mesh)),
             mesh=mesh,
-            in_specs=(P(), P(), split),
+            in_specs=(P(), P(), split, P()),
             out_specs=P(),
             check_vma=False,
         )
@@ -133,7 +214,9 @@ def _shard_map(mesh: Mesh, num_devices: int) -> Runner:
         replicate=_placer(mesh, P()),
         abstract=_abstractor(mesh),
         place=_placer(mesh, split),
+        span=_spanner(mesh),
         compile=compile_,
+        platform=_platform(mesh),
     )
 
 
@@ -142,16 +225,16 @@ def _vmap(mesh: Mesh, num_devices: int) -> Runner:
 
     def compile_(step: Step, gather: Gather) -> jax.stages.Wrapped:
         body = jax.vmap(
-            _steps(step, gather, mesh.devices.flat[0].platform),
-            in_axes=(None, None, _BATCH_AXIS),
+            _steps(step, gather, _platform(mesh)),
+            in_axes=(None, None, _BATCH_AXIS, None),
             # One device averages nothing, so that its outputs are still mapped.
             out_axes=None if num_devices > 1 else 0,
             axis_name=AXIS,
             axis_size=num_devices,
         )
 
-        def run(state: GanState, data: Any, items: Any) -> tuple[GanState, Metrics]:
-            out = body(state, data, items)
+        def run(state: GanState, data: Any, items: Any, span: Any) -> tuple[GanState, Rows]:
+            out = body(state, data, items, span)
             return out if num_devices > 1 else jax.tree.map(lambda leaf: leaf[0], out)
 
         return jax.jit(run, donate_argnums=0)
@@ -161,7 +244,9 @@ def _vmap(mesh: Mesh, num_devices: int) -> Runner:
         replicate=place,
         abstract=_abstractor(mesh),
         place=lambda items: place(_split(items, num_devices)),
+        span=_spanner(mesh),
         compile=compile_,
+        platform=_platform(mesh),
     )
 
 
@@ -172,12 +257,13 @@ RUNNERS: dict[str, Callable[[Mesh, int], Runner]] = {
 }
 
 
-def compiled(call: jax.stages.Wrapped, *arguments: Any) -> jax.stages.Compiled:
+def compiled(runner: Runner, call: jax.stages.Wrapped, *arguments: Any) -> jax.stages.Compiled:
     """The program of a runner's call for arguments of these shapes and places.
 
     The memory that its compilation took is given back before it runs for the first time.
     """
-    program = call.lower(*arguments).compile()
+    options = OPTIONS.get(runner.platform)
+    program = call.lower(*arguments).compile(compiler_options=options and dict(options))
     memory.give_back()
     return program
 
@@ -205,7 +291,7 @@ def resolve(name: str) -> str:
       UserError: it is not for several processes.
     """
     if name == 'auto':
-        return 'shard_map' if cluster.is_many() else 'pmap'
+        return 'shard_map' if cluster.is_many() or loops(jax.default_backend()) else 'pmap'
     if cluster.is_many() and name != 'shard_map':
         raise UserError(
             f'config.runner={name} is for one process: its state would be that of a process, not'

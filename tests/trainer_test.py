@@ -128,6 +128,20 @@ def test_resumed_equals_uninterrupted(finished, tmp_path):
         assert (workdir / 'samples' / grid.name).read_bytes() == grid.read_bytes()
 
 
+def test_calls_of_many_steps_leave_what_calls_of_one_do(finished, tmp_path, monkeypatch):
+    """As on an accelerator: every checkpoint, grid, line and figure at its own step."""
+    monkeypatch.setattr(runners, 'loops', lambda platform: True)
+    train(tiny(), tmp_path)
+    for folder in ('checkpoints', 'samples'):
+        names = [sorted(p.name for p in (run / folder).iterdir()) for run in (tmp_path, finished)]
+        assert names[0] == names[1]
+    for got, want in zip(lines(tmp_path), lines(finished), strict=True):
+        assert got == pytest.approx(want, rel=1e-3)
+    for name in ('epochs.csv', 'evaluations.jsonl'):
+        rows = [(run / name).read_text().splitlines() for run in (tmp_path, finished)]
+        assert len(rows[0]) == len(rows[1])
+
+
 def evaluations(workdir):
     text = (workdir / 'evaluations.jsonl').read_text()
     return [json.loads(line) for line in text.splitlines()]

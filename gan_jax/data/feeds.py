@@ -6,6 +6,7 @@ the streamed one reads images with Grain.
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 import itertools
+import math
 import queue
 import sys
 import threading
@@ -25,6 +26,8 @@ from gan_jax.types import Batch, DataSpec
 FEEDS = 'auto', 'resident', 'stream'
 READ_THREADS = 4
 READ_AHEAD = 8  # steps of images that wait in host memory
+MOST_STEPS = 100  # of which the items are placed together
+MOST_BYTES = 2**26  # of these
 
 T = TypeVar('T')
 U = TypeVar('U')
@@ -136,13 +139,23 @@ def _batches(
 
 
 def placed(
-    feed: Feed, first_step: int, steps_per_call: int, place: Callable[[Any], Any]
+    feed: Feed, first_step: int, count: int, place: Callable[[Any], Any]
 ) -> Generator[Any, None, None]:
-    """The items [steps_per_call, ...] of each call from `first_step` on, put where `place` does."""
+    """The items [count, ...] of `count` steps at a time, from `first_step` on, put by `place`.
+
+    A count of 0 is as many as are `fitting`.
+    """
     items = feed.items(first_step)
-    calls = iter(lambda: list(itertools.islice(items, steps_per_call)), [])
-    stacked = (jax.tree.map(lambda *leaves: np.stack(leaves), *call) for call in calls)
+    count = count or fitting(next(feed.items(first_step)))
+    parts = iter(lambda: list(itertools.islice(items, count)), [])
+    stacked = (jax.tree.map(lambda *leaves: np.stack(leaves), *part) for part in parts)
     return prefetch(stacked, place)
+
+
+def fitting(item: Any) -> int:
+    """How many such items are placed together: MOST_STEPS, or fewer of whole images."""
+    size = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(item))
+    return min(MOST_STEPS, max(1, MOST_BYTES // size))
 
 
 def prefetch(

@@ -148,7 +148,7 @@ def _kept(x: jax.Array) -> jax.Array:
     return x / jnp.where(x == x, 1.0, jnp.nan)
 
 
-_down = bilinear.primitive('depthwise_down', _small_shape, grouped_down, shifted_down)
-_up = bilinear.primitive('depthwise_up', _big_shape, grouped_up, shifted_up)
-_corr = bilinear.primitive('depthwise_corr', _kernel_shape, grouped_corr, shifted_corr)
+_down = bilinear.primitive('depthwise_down', _small_shape, grouped_down, cpu=shifted_down)
+_up = bilinear.primitive('depthwise_up', _big_shape, grouped_up, cpu=shifted_up)
+_corr = bilinear.primitive('depthwise_corr', _kernel_shape, grouped_corr, cpu=shifted_corr)
 bilinear.differentiate(_down, _up, _corr)
