@@ -69,8 +69,8 @@ _COLUMNS = {'': 'products'} | {
 
 
 def _operands(
-    window: Window, batch: int, channels: tuple[int, ...]
-) -> dict[str, tuple[jax.Array, ...]]:
+    window: Window, batch: int, channels: tuple[int, int]
+) -> dict[str, tuple[jax.Array, jax.Array]]:
     shapes = dict(
         big=(batch, window.rows.big, window.cols.big, channels[0]),
         small=(batch, window.rows.small, window.cols.small, channels[1]),
@@ -101,12 +101,13 @@ def _medians(calls: dict[str, Callable[[], jax.Array]]) -> dict[str, float]:
 
 
 def _rows(name: str) -> Iterator[tuple[str, ...]]:
-    big, small, taps, stride, low, *channels, batches = LAYERS[name]
+    big, small, taps, stride, low, big_channels, small_channels, batches = LAYERS[name]
+    channels = big_channels, small_channels
     window = Window(*[Axis(big, small, taps, stride, low)] * 2)
     forms = [direct, gemm] + [form for form in (mirror, winograd) if form.applies(window)]
     side = jnp.ones((1024, 1024), _PRECISION.value)
     for batch in batches:
-        for kind, operands in _operands(window, batch, tuple(channels)).items():
+        for kind, operands in _operands(window, batch, channels).items():
             calls = {
                 form.__name__: functools.partial(
                     jax.jit(functools.partial(getattr(form, kind), window=window)), *operands
@@ -116,7 +117,7 @@ def _rows(name: str) -> Iterator[tuple[str, ...]]:
             times = _medians({'': functools.partial(jax.jit(jnp.dot), side, side), **calls})
             work = batch * small**2 * taps**2 * channels[0] * channels[1] / 1024**3
             choose = cpu.corr_form if kind == 'corr' else cpu.form
-            chosen = choose(window, operands[0], tuple(channels)).__name__
+            chosen = choose(window, operands[0], channels).__name__
             cells = {form: f'{"*" if form == chosen else ""}{ms:.2f}' for form, ms in times.items()}
             cells[''] = f'{work * times[""]:.2f}'
             yield name, str(batch), kind, *[cells.get(column, '') for column in _COLUMNS]

@@ -13,11 +13,11 @@ from typing import Any
 
 import jax
 from jax.experimental import topologies
-from ml_collections import ConfigDict
 
 from benchmarks import kernels, slices
 from gan_jax import files, runners, tasks
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 
 # Files of this folder, by the name of a topology: what XLA asks a GPU for.
 DESCRIPTIONS = {'h100': 'h100.txtpb'}
@@ -41,7 +41,7 @@ def describe(name: str) -> list[jax.Device]:
     return found.devices[:1]
 
 
-def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
+def compile_step(config: Config, topology: str) -> dict[str, Any]:
     """Compiles the steps of one call of `config`, as the trainer would make them there.
 
     Args:
@@ -57,7 +57,7 @@ def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
       UserError: there is no such compiler, or the step does not fit into the memory.
     """
     devices = describe(topology)
-    call, arguments = slices.step(config, devices)
+    call, arguments = slices.step(config, devices, config.steps_per_call)
     _, _, items, _ = arguments
     steps = jax.tree.leaves(items)[0].shape[0]
     # A program that comes from a cache leaves no dump.
@@ -75,7 +75,7 @@ def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
         'topology': topology,
         'device': devices[0].device_kind,
         'batch_size': config.batch_size,
-        'images_per_step': config.batch_size * len(tasks.draws(config)),
+        'images_per_step': config.batch_size * len(tasks.pools(config)),
         'precision': config.precision,
         'steps_per_call': steps,
         'compile_s': seconds,

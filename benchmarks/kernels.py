@@ -129,9 +129,9 @@ def work(text: str) -> dict[str, Any]:
     moved = {'copies': [0, 0], 'transposes': [0, 0]}
     written = 0
     for line in step:
-        shape, op = _INSTRUCTION.match(line).groups()
+        shape, op = _parts(line)
         size = collectives.size(shape)
-        if op in ('custom-call', 'fusion') or op == 'copy':
+        if op in ('custom-call', 'fusion', 'copy'):
             written += size
         if kind := _library(line):
             calls[kind] += 1
@@ -177,4 +177,11 @@ def _library(line: str) -> str | None:
 def _only_moves(line: str, computations: dict[str, list[str]]) -> bool:
     called = re.search(r' fusion\(.*calls=%?([\w.\-]+)', line)
     inside = computations[called[1]] if called else []
-    return bool(inside) and all(_INSTRUCTION.match(x)[2] in _MOVES for x in inside)
+    return bool(inside) and all(_parts(x)[1] in _MOVES for x in inside)
+
+
+def _parts(line: str) -> tuple[str, str]:
+    """The shape and the kind of an instruction."""
+    found = _INSTRUCTION.match(line)
+    assert found  # all others are left out where they are read
+    return found[1], found[2]

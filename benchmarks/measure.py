@@ -9,7 +9,6 @@ import statistics
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
 import numpy as np
 
 from benchmarks import peers, workers
@@ -18,6 +17,7 @@ from benchmarks.workers import Worker
 from gan_jax import data, runners, tasks
 from gan_jax.data import order
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 
 
 def measure(plan: Plan) -> dict[str, Any]:
@@ -62,14 +62,14 @@ def measure(plan: Plan) -> dict[str, Any]:
     return result
 
 
-def _refuse_what_cannot_run(config: ConfigDict) -> None:
+def _refuse_what_cannot_run(config: Config) -> None:
     spec = data.entry(config.data).spec(config.data)
     jax.eval_shape(tasks.make(config, spec, axis_name=None).init)
     labels = data.generated(config.data).source.labels()
-    order.make(tasks.draws(config), labels, config.batch_size, config.seed)
+    order.make(tasks.pools(config), labels, config.batch_size, config.seed)
 
 
-def _images(config: ConfigDict) -> np.ndarray | None:
+def _images(config: Config) -> np.ndarray | None:
     """The images of the config's data, uint8 [N, H, W, C]; None where they are not at hand."""
     if config.data.name == 'synthetic':
         return None
@@ -90,7 +90,7 @@ def _take_turns(workers: list[Worker], plan: Plan) -> list[list[dict[str, Any]]]
     return [list_[1:] for list_ in answers]
 
 
-def _summary(worker: Worker, turns: list[dict[str, Any]], config: ConfigDict) -> dict[str, Any]:
+def _summary(worker: Worker, turns: list[dict[str, Any]], config: Config) -> dict[str, Any]:
     seconds = [second for turn in turns for second in turn['step_s']]
     quarter, median, three_quarters = (1e3 * np.quantile(seconds, q) for q in (0.25, 0.5, 0.75))
     # Over whole turns: a median of steps would hide those that wait for something now and then.
@@ -101,7 +101,7 @@ def _summary(worker: Worker, turns: list[dict[str, Any]], config: ConfigDict) ->
         'batch_size': config.batch_size,
         **worker.ready,
         'step_ms': {'median': float(median), 'p25': float(quarter), 'p75': float(three_quarters)},
-        'images_per_s': config.batch_size * len(tasks.draws(config)) / step_s,
+        'images_per_s': config.batch_size * len(tasks.pools(config)) / step_s,
         'input_wait_fraction': sum(turn['wait_s'] for turn in turns) / sum(means),
         **worker.order('memory'),
     }

@@ -23,6 +23,7 @@ from gan_jax import data, runners, tasks
 from gan_jax.calls import Calls
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.processes import memory
 from gan_jax.states import Rows
 from gan_jax.types import Batch, DataSpec
@@ -34,7 +35,7 @@ _PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that comes when the parent ends
 class Stepper:
     """A compiled training step that can be called for a while, as the trainer calls it."""
 
-    def __init__(self, config: ConfigDict, dataset: data.Dataset):
+    def __init__(self, config: Config, dataset: data.Dataset):
         """Compiles the step, in `compile_s` with tracing, and makes the first one.
 
         Args:
@@ -43,7 +44,7 @@ class Stepper:
         """
         self._flops = flops_per_step(config, dataset.spec)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
-        feed = feeds.make_feed(dataset, config, tasks.draws(config))
+        feed = feeds.make_feed(dataset, config, tasks.pools(config))
         runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
         self._num_devices = runner.num_devices
         self._data = runner.replicate(feed.data)
@@ -103,10 +104,10 @@ def _end(rows: Rows) -> float:
     return time.perf_counter()
 
 
-def flops_per_step(config: ConfigDict, spec: DataSpec) -> int:
+def flops_per_step(config: Config, spec: DataSpec) -> int:
     """Operations of one step on the global batch."""
     task = tasks.make(config, spec, axis_name=None)
-    lead = (len(tasks.draws(config)), config.batch_size)
+    lead = (len(tasks.pools(config)), config.batch_size)
     batch = Batch(
         jax.ShapeDtypeStruct((*lead, *spec.image_shape), jnp.uint8),
         jax.ShapeDtypeStruct(lead, jnp.int32),
@@ -144,7 +145,7 @@ def peak_rss_mb() -> float:
     return int(peak) / 1024
 
 
-def load(config: ConfigDict, generated: bool) -> data.Dataset:
+def load(config: Config, generated: bool) -> data.Dataset:
     """The config's data, or random pixels in their place."""
     return data.generated(config.data) if generated else data.load(config.data)
 

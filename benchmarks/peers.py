@@ -21,37 +21,23 @@ PROBES = 3  # turns that choose among a peer's variants
 
 
 class Plan(NamedTuple):
-    """Which steps are timed, and how often.
+    """Which steps are timed, and how often."""
 
-    Attributes:
-      config: complete and valid.
-      turns: of each side.
-      calls: of the step in a turn.
-      peer: a key of `PEERS`, '' for none.
-      generated: random pixels in place of the config's images, also where those are at hand.
-    """
-
-    config: ConfigDict
-    turns: int
-    calls: int
-    peer: str = ''
+    config: ConfigDict  # complete and valid
+    turns: int  # of each side
+    calls: int  # of the step in a turn
+    peer: str = ''  # a key of `PEERS`, '' for none
+    # random pixels in place of the config's images, also where those are at hand
     generated: bool = False
 
 
 class Peer(NamedTuple):
-    """Something to compare with.
+    """Something to compare with."""
 
-    Attributes:
-      module: what must be installed.
-      remedy: how to install it.
-      program: file name in `benchmarks/`.
-      variants: the ways of running it that compete.
-    """
-
-    module: str
-    remedy: str
-    program: str
-    variants: tuple[str, ...]
+    module: str  # what must be installed
+    remedy: str  # how to install it
+    program: str  # file name in `benchmarks/`
+    variants: tuple[str, ...]  # the ways of running it that compete
 
     @property
     def path(self) -> Path:

@@ -17,6 +17,7 @@ from gan_jax import config as config_lib
 from gan_jax import data, files, runners, tasks
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 
 GENERATIONS = 'v5e', 'v5p', 'v6e'  # of one device a chip
 _FLAT_SIDE = 16  # of v5e and v6e, which have no third side: beyond it the compiler aborts
@@ -61,11 +62,11 @@ def describe(name: str) -> list[jax.Device]:
     return sorted(devices, key=lambda device: device.id)
 
 
-def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
+def compile_step(config: Config, topology: str) -> dict[str, Any]:
     """Compiles one step of `config` for a slice, its batch divided among all chips.
 
     Args:
-      config: complete and valid; its steps_per_call becomes 1.
+      config: complete and valid.
       topology: see `describe`.
 
     Returns:
@@ -79,8 +80,7 @@ def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
     """
     devices = describe(topology)
     _refuse_uneven(config, len(devices))
-    config.steps_per_call = 1
-    call, arguments = step(config, devices)
+    call, arguments = step(config, devices, 1)
     started = time.perf_counter()
     try:
         program = call.lower(*arguments).compile()
@@ -94,7 +94,7 @@ def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
         'device': devices[0].device_kind,
         'chips': len(devices),
         'batch_size': config.batch_size,
-        'images_per_step': config.batch_size * len(tasks.draws(config)),
+        'images_per_step': config.batch_size * len(tasks.pools(config)),
         'precision': config.precision,
         'batch_norm': config.batch_norm,
         'compile_s': seconds,
@@ -105,7 +105,7 @@ def compile_step(config: ConfigDict, topology: str) -> dict[str, Any]:
     }
 
 
-def _refuse_uneven(config: ConfigDict, chips: int) -> None:
+def _refuse_uneven(config: Config, chips: int) -> None:
     if config.batch_size % chips:
         fits = max(chips, config.batch_size // chips * chips)
         raise UserError(
@@ -113,15 +113,17 @@ def _refuse_uneven(config: ConfigDict, chips: int) -> None:
         )
 
 
-def step(config: ConfigDict, devices: list[jax.Device]) -> tuple[Any, tuple[Any, ...]]:
-    """The call of `config.steps_per_call` as the trainer compiles it, its arguments as shapes."""
+def step(
+    config: Config, devices: list[jax.Device], steps_per_call: int
+) -> tuple[Any, tuple[Any, ...]]:
+    """The call as the trainer compiles it, and its arguments as shapes."""
     mesh = Mesh(np.array(devices), (runners.AXIS,))
     runner = runners.RUNNERS['shard_map'](mesh, len(devices))
     spec = data.entry(config.data).spec(config.data)
     task = tasks.make(config, spec, axis_name=runners.AXIS)
-    stored, gather, item = feeds.describe(spec, config, tasks.draws(config))
+    stored, gather, item = feeds.describe(spec, config, tasks.pools(config))
     split = NamedSharding(mesh, P(None, None, runners.AXIS))
-    lead = config.steps_per_call or feeds.fitting(item)
+    lead = steps_per_call or feeds.fitting(item)
     items = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((lead, *leaf.shape), leaf.dtype, sharding=split), item
     )
@@ -153,7 +155,7 @@ def too_large(error: Exception, topology: str) -> Exception:
     )
 
 
-def validated(config: ConfigDict) -> ConfigDict:
+def validated(config: ConfigDict) -> Config:
     """The config with what a topology decides set aside, checked.
 
     Raises:

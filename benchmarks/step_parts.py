@@ -21,7 +21,8 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from benchmarks import arithmetic
-from gan_jax import experiments, tasks
+from gan_jax import tasks
+from gan_jax.config import experiments
 from gan_jax.processes import memory
 from gan_jax.types import Batch, DataSpec
 
@@ -84,7 +85,7 @@ def product_speed() -> float:
 
 
 def line(side: int, batch: int, width: int, speed: float) -> str:
-    """What there is to say of one setting."""
+    """The row of one setting."""
     config = config_of(side, batch, width)
     whole, adam, operations = step(config)
     norms = whole - step(without_norms(config))[0]

@@ -5,13 +5,12 @@ import io
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
 
 from benchmarks.measure import measure
 from benchmarks.peers import Plan
-from gan_jax import config as config_lib
 from gan_jax import data, runners
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Config, get
 
 _PATHS = {'image_size': 'data.image_size'}  # of fields that are not at the top of a config
 VALUES: Mapping[str, Sequence[int]] = {
@@ -56,7 +55,7 @@ def points(plan: Plan, field: str) -> list[Plan]:
     return [_point(plan, field, value) for value in values]
 
 
-def _reachable(config: ConfigDict, field: str) -> list[int]:
+def _reachable(config: Config, field: str) -> list[int]:
     if field == 'image_size':
         return list(VALUES[field])
     simulated = jax.default_backend() == 'cpu'  # as many devices as are asked for: see `measure`
@@ -79,7 +78,7 @@ def run(plan: Plan, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Measures each point, {'field', 'value', and what `measure` returns}, as they finish."""
     every = [(field, point) for field in names for point in points(plan, field)]
     for field, point in every:
-        value = config_lib.get(point.config, _PATHS.get(field, field))
+        value = get(point.config, _PATHS.get(field, field))
         yield {'field': field, 'value': value, **measure(point)}
 
 

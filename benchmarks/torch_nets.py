@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 import math
+from typing import Any
 
 import torch
 from torch import nn
+
+Section = dict[str, Any]  # of a config, as JSON has it
 
 
 class Unsupported(Exception):
     """The config asks for what this program does not do."""
 
 
-def dcgan_generator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def dcgan_generator(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.dcgan.Generator."""
     widths = [net['width'] * 2**level for level in range(int(math.log2(shape[0] // 4)))]
     first, *others = reversed(widths)
@@ -25,7 +28,7 @@ def dcgan_generator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.
     return nn.Sequential(*blocks, nn.Tanh())
 
 
-def dcgan_discriminator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def dcgan_discriminator(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.dcgan.Discriminator."""
     widths = [net['width'] * 2**level for level in range(int(math.log2(shape[0] // 4)))]
     first, *others = widths
@@ -39,7 +42,7 @@ def dcgan_discriminator(net: dict, config: dict, shape: tuple[int, int, int]) ->
     return nn.Sequential(*blocks, nn.Conv2d(channels, 1, 4, 1, 0, bias=False), nn.Flatten(0))
 
 
-def dcgan_mnist_generator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def dcgan_mnist_generator(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.dcgan_mnist.Generator."""
     width, (height, columns, channels) = net['width'], shape
     hidden, first = 16 * width, (2 * width, height // 4, columns // 4)
@@ -57,7 +60,9 @@ def dcgan_mnist_generator(net: dict, config: dict, shape: tuple[int, int, int]) 
     )
 
 
-def dcgan_mnist_discriminator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def dcgan_mnist_discriminator(
+    net: Section, config: Section, shape: tuple[int, int, int]
+) -> nn.Module:
     """gan_jax.nets.dcgan_mnist.Discriminator."""
     width, (height, columns, channels) = net['width'], shape
     rows, cols = ((side // 2 - 5) // 2 + 1 for side in (height, columns))
@@ -76,7 +81,7 @@ def dcgan_mnist_discriminator(net: dict, config: dict, shape: tuple[int, int, in
     )
 
 
-def mnist_gan_generator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def mnist_gan_generator(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.mnist_gan.Generator."""
     width, (height, columns, channels) = net['width'], shape
     hidden, first = 16 * width, (2 * width, height // 4, columns // 4)
@@ -92,7 +97,9 @@ def mnist_gan_generator(net: dict, config: dict, shape: tuple[int, int, int]) ->
     )
 
 
-def mnist_gan_discriminator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def mnist_gan_discriminator(
+    net: Section, config: Section, shape: tuple[int, int, int]
+) -> nn.Module:
     """gan_jax.nets.mnist_gan.Discriminator."""
     width, (height, columns, channels) = net['width'], shape
     normed = net['norm'] == 'batch'
@@ -111,7 +118,7 @@ def mnist_gan_discriminator(net: dict, config: dict, shape: tuple[int, int, int]
     )
 
 
-def mlp_generator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def mlp_generator(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.mlp.Generator."""
     blocks, size = [], config['latent_dim']
     for features in net['hidden']:
@@ -123,7 +130,7 @@ def mlp_generator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Mo
     )
 
 
-def mlp_discriminator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def mlp_discriminator(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.mlp.Discriminator."""
     blocks, size = [nn.Flatten()], math.prod(shape)
     for features in net['hidden']:
@@ -132,7 +139,7 @@ def mlp_discriminator(net: dict, config: dict, shape: tuple[int, int, int]) -> n
     return nn.Sequential(*blocks, nn.Linear(size, 1), nn.Flatten(0))
 
 
-def sgan_generator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def sgan_generator(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.sgan.Generator."""
     width, (height, columns, channels) = net['width'], shape
     first = 4 * width, height // 4, columns // 4
@@ -150,7 +157,7 @@ def sgan_generator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.M
     return nn.Sequential(*blocks, deconv[-1], nn.Tanh())
 
 
-def sgan_discriminator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def sgan_discriminator(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.sgan.Discriminator."""
     blocks, channels = [], shape[2]
     for level in range(3):
@@ -162,7 +169,7 @@ def sgan_discriminator(net: dict, config: dict, shape: tuple[int, int, int]) -> 
     return _classifier(blocks, net, channels, shape, levels=3)
 
 
-def brownlee_generator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def brownlee_generator(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.sgan.BrownleeGenerator."""
     width, (height, columns, channels) = net['width'], shape
     first = width, height // 4, columns // 4
@@ -173,7 +180,7 @@ def brownlee_generator(net: dict, config: dict, shape: tuple[int, int, int]) -> 
     return nn.Sequential(*blocks, nn.Conv2d(width, channels, 7, padding=3), nn.Tanh())
 
 
-def brownlee_discriminator(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def brownlee_discriminator(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.sgan.BrownleeDiscriminator."""
     blocks, channels = [], shape[2]
     for _ in range(net['levels']):
@@ -200,7 +207,7 @@ NUM_CLASSES = 10  # of digits: the only labelled set that this program is given
 
 
 def _classifier(
-    blocks: list[nn.Module], net: dict, channels: int, shape: tuple, levels: int
+    blocks: list[nn.Module], net: Section, channels: int, shape: tuple[int, int, int], levels: int
 ) -> Classifier:
     rows, cols = (math.ceil(side / 2**levels) for side in shape[:2])
     return Classifier(blocks, channels * rows * cols, net['dropout'])
@@ -213,7 +220,7 @@ class UNet(nn.Module):
     encoder's activation left of it, of which the decoder's ReLU makes the same.
     """
 
-    def __init__(self, net: dict, shape: tuple[int, int, int]):
+    def __init__(self, net: Section, shape: tuple[int, int, int]):
         super().__init__()
         levels = int(math.log2(shape[0]))
         widths = [net['width'] * min(2**level, 8) for level in range(levels)]
@@ -246,12 +253,12 @@ class UNet(nn.Module):
         return self.last(x)
 
 
-def unet(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def unet(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.unet.Generator."""
     return UNet(net, shape)
 
 
-def patch(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
+def patch(net: Section, config: Section, shape: tuple[int, int, int]) -> nn.Module:
     """gan_jax.nets.patch.Discriminator, on input and image as channels of one."""
     bias, width, layers = net['norm'] == 'instance', net['width'], net['n_layers']
     if not layers:
@@ -267,7 +274,7 @@ def patch(net: dict, config: dict, shape: tuple[int, int, int]) -> nn.Module:
     return nn.Sequential(*blocks, nn.Conv2d(channels, 1, 4, 1, 1))
 
 
-def norm(net: dict, width: int) -> list[nn.Module]:
+def norm(net: Section, width: int) -> list[nn.Module]:
     """gan_jax.layers.norm."""
     kinds = {'batch': nn.BatchNorm2d, 'instance': nn.InstanceNorm2d}
     return [kinds[net['norm']](width)] if net['norm'] in kinds else []
@@ -292,7 +299,7 @@ def _chw(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     return shape[2], shape[0], shape[1]
 
 
-def nets(config: dict, shape: tuple[int, int, int]) -> tuple[nn.Module, nn.Module]:
+def nets(config: Section, shape: tuple[int, int, int]) -> tuple[nn.Module, nn.Module]:
     """Generator and discriminator of a config, for images (H, W, C)."""
     made = []
     for index, role in enumerate(('gen', 'disc')):

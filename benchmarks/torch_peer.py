@@ -44,7 +44,8 @@ def answers(trainer: Trainer, orders: Iterator[str]) -> Iterator[dict[str, Any]]
             yield turn(trainer, order['calls'])
         else:
             status = Path('/proc/self/status').read_text(encoding='utf-8')
-            yield {'peak_rss_mb': int(re.search(r'VmHWM:\s+(\d+)', status)[1]) / 1024}
+            peaks = re.findall(r'VmHWM:\s+(\d+)', status)
+            yield {'peak_rss_mb': int(peaks[0]) / 1024}
 
 
 def main() -> None:

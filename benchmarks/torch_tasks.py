@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch_nets import NUM_CLASSES, Unsupported, nets
+from torch_nets import NUM_CLASSES, Section, Unsupported, nets
 
 
 def non_saturating(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
@@ -24,7 +24,7 @@ def least_squares(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
 
 
 # name: (of the discriminator, of the generator)
-LOSSES = {
+LOSSES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     'non_saturating': (non_saturating, lambda fake: F.softplus(-fake).mean()),
     'least_squares': (least_squares, lambda fake: (fake - 1).square().mean() / 2),
     'wasserstein': (lambda real, fake: (fake - real).mean(), lambda fake: -fake.mean()),
@@ -45,10 +45,10 @@ class Trainer:
 
     panels = 1  # images side by side in each stored one
     penalties: frozenset[str] = frozenset()
-    augmentations = ('',)
+    augmentations: tuple[str, ...] = ('',)
     averages = False  # whether it keeps moving averages of the parameters
 
-    def __init__(self, config: dict, images: np.ndarray, variant: str):
+    def __init__(self, config: Section, images: np.ndarray, variant: str):
         """Builds what the config describes.
 
         Args:
@@ -88,7 +88,7 @@ class Trainer:
                 group['lr'] = share * self._config[role]['optimizer']['learning_rate']
 
     def state(self) -> list[dict]:
-        """What `load_state` goes on with."""
+        """The state that `load_state` goes on with."""
         return [part.state_dict() for part in (self._gen, self._disc, *self._optimizers)]
 
     def load_state(self, state: list[dict]) -> None:
@@ -106,7 +106,7 @@ class Trainer:
     def _compile(self) -> None:
         self._gen, self._disc = torch.compile(self._gen), torch.compile(self._disc)
 
-    def _check(self, config: dict) -> None:
+    def _check(self, config: Section) -> None:
         """Raises Unsupported for what would make the work unequal."""
         penalties = {name for name, weight in config['penalties'].items() if weight}
         averages = [config[role]['ema_decay'] for role in ('gen', 'disc')]
@@ -159,7 +159,7 @@ class Trainer:
         for weight in self._disc_weights:
             weight.requires_grad_(True)
 
-    def _precision(self) -> contextlib.AbstractContextManager:
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
         if not self._autocast:
             return contextlib.nullcontext()
         return torch.autocast('cpu', torch.bfloat16)
@@ -359,7 +359,7 @@ def affine(image: torch.Tensor) -> torch.Tensor:
     return F.grid_sample(image, grid, 'bilinear', 'border', align_corners=True)
 
 
-def adam(net: nn.Module, player: dict) -> torch.optim.Optimizer:
+def adam(net: nn.Module, player: Section) -> torch.optim.Optimizer:
     """The player's optimizer for a network's parameters."""
     values = player['optimizer']
     betas = values['b1'], values['b2']
@@ -374,6 +374,6 @@ TRAINERS: dict[str, Callable[..., Trainer]] = {
 }
 
 
-def make(config: dict, images: np.ndarray, variant: str) -> Trainer:
+def make(config: Section, images: np.ndarray, variant: str) -> Trainer:
     """The trainer of a config; see `Trainer`."""
     return TRAINERS[config['task']](config, images, variant)

@@ -2,7 +2,7 @@
 
     gan-jax benchmark --config=dcgan64 --peer=torch
 
-Expect no pictures: the images are noise. `docs/performance.md` has its speed.
+Expect no pictures: the images are noise. `docs/why/speed.md` has its speed.
 
 Source: github.com/pytorch/examples, `dcgan/main.py`: z of 100, width 64, batch 64, Adam
 2e-4 / 0.5 (Radford et al. 2016, arXiv:1511.06434).

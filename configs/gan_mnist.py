@@ -7,10 +7,10 @@
 Expect of the preset small_data, for some hundred digits, after half an hour on one core and from
 200 of them: digits of all ten classes, 92 to 94 % of them readable, at the edge of what counts as
 collapsed: each half as far from its nearest other as real ones are (docs/results/data_size:
-memorisation 0.72; docs/studies.md: spacing). It bends the images anew in every step, has latents
-around centres, half as many as images (`gan_jax.tasks.latents`), and takes samples from a moving
-average of the generator. Without the preset, of 1,000 digits: 86 % readable after 3,500 steps, and
-a black picture from 5,500 on; of 500: 84 % after 2,500; of 200: never a digit.
+memorisation 0.72; docs/why/tried.md: spacing). It bends the images anew in every step, draws
+latents of a mixture, half as many components as images (`gan_jax.tasks.latents`), and takes samples
+from a moving average of the generator. Without the preset, of 1,000 digits: 86 % readable after
+3,500 steps, and a black picture from 5,500 on; of 500: 84 % after 2,500; of 200: never a digit.
 
 Source: github.com/hwalsuklee/tensorflow-generative-model-collections, `GAN.py`: z of 62
 uniform numbers, batch 64, discriminator's rate 2e-4 and generator's 1e-3, Adam's b1 0.5,
@@ -39,8 +39,8 @@ def get_config(preset: str = '') -> ConfigDict:
 
     def small_data() -> None:
         config.data.warp = 0.035  # bent by 0.06 a seventh of real digits is no longer readable
-        config.latent_mixture.centres = 0.5  # one for each image remembers too many of them
-        config.latent_mixture.spread = 0.7  # at 0.3 samples of a centre are nearly the same digit
+        config.latent_mixture.components = 0.5  # one for each image remembers too many of them
+        config.latent_mixture.std = 0.7  # at 0.3 samples of a component are nearly the same digit
         config.gen.ema_decay = 0.999
         config.steps = 6_000
         for player in (config.gen, config.disc):

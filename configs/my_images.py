@@ -20,8 +20,8 @@ DCGANs, with an augmentation that adapts.
 Source: the discriminator of Projected GAN (Sauer et al. 2021, arXiv:2111.01007) beside that of
 DCGAN (Radford et al. 2016, arXiv:1511.06434), as Vision-aided GAN keeps it (Kumari et al. 2022,
 arXiv:2112.09130); DiffAugment (Zhao et al. 2020, arXiv:2006.10738); samples from a moving average
-of the generator. Of `ada`: ADA (Karras et al. 2020, arXiv:2006.06676); latents around centres,
-half as many as images (after DeLiGAN, Gurumurthy et al. 2017, arXiv:1706.02071).
+of the generator. Of `ada`: ADA (Karras et al. 2020, arXiv:2006.06676); latents of a mixture,
+half as many components as images (after DeLiGAN, Gurumurthy et al. 2017, arXiv:1706.02071).
 """
 
 from ml_collections import ConfigDict
@@ -74,7 +74,7 @@ def _adaptive(config: ConfigDict) -> None:
     config.gen.net = ConfigDict(dict(name='dcgan', width=64))
     # A discriminator as wide as the generator learns the images by heart.
     config.disc.net = ConfigDict(dict(name='dcgan', width=32))
-    config.latent_mixture.centres = 0.5
+    config.latent_mixture.components = 0.5
     for player in (config.gen, config.disc):
         player.optimizer.learning_rate = 4e-4
         player.optimizer.schedule = 'cosine'

@@ -9,16 +9,16 @@ FOLDER holds pairs as pix2pix lays them out, such as those of the CMP facades (T
 
 A tenth of the pairs is kept from training, and measured beside the others all the time. 9,000
 steps of 8 pairs show 400 pairs 200 times; for another number of steps give half of it as
-constant_steps of both optimizers too. `pip install '.[features]'` first, or pass
---config.translation.perceptual=0 --config.evaluate.every=0.
+constant_steps of both optimizers too.
 
 Expect what `docs/results/one_pair/` shows, after an hour on two cores.
 
-Source: Isola et al. 2017, arXiv:1611.07004, changed for a few hundred pairs as `docs/pix2pix.md`
-says. `:paper` is theirs: U-Net, 70x70 PatchGAN, cross-entropy, L1 times 100, 80,000 batches of one,
-jitter from 286 to 256 pixels and mirror images. The rate falls in the second half as in
-github.com/junyanz/pytorch-CycleGAN-and-pix2pix; the paper's stays. Out of training each image has
-its own moments as there, but no dropout: --config.translation.dropout=True is the paper's.
+Source: Isola et al. 2017, arXiv:1611.07004, changed for a few hundred pairs as
+`docs/why/translation.md` says. `:paper` is theirs: U-Net, 70x70 PatchGAN, cross-entropy, L1 times
+100, 80,000 batches of one, jitter from 286 to 256 pixels and mirror images. The rate falls in the
+second half as in github.com/junyanz/pytorch-CycleGAN-and-pix2pix; the paper's stays. Out of
+training each image has its own statistics as there, but no dropout:
+--config.translation.dropout=True is the paper's.
 """
 
 from ml_collections import ConfigDict

@@ -16,7 +16,7 @@ best makes looks bad: its discriminator learns classes rather than to tell it ap
 Source: book: J. Langr and V. Bok, "GANs in Action" (2019), `Chapter_7_SGAN.ipynb`: the first
 labels of the set, of whatever class; three updates of the discriminator, each with its own batch
 statistics, with one Adam for the labelled one and one for the two of the game, 1e-3 / 0.9; running
-moments of labelled images alone; batches of 32 drawn with replacement. Its generated images for
+statistics of labelled images alone; batches of 32 drawn with replacement. Its generated images for
 the discriminator use running statistics, here those of the batch. brownlee: the networks and rates
 of J. Brownlee's "How to implement a semi-supervised GAN" (2019): half-batches of 50, Adam 2e-4 /
 0.5; there the generator's update is on 100 images, here on 50. best: feature matching (Salimans et

@@ -22,52 +22,34 @@ DUPLICATE, REJECTED, UNREADABLE = 'duplicate', 'rejected', 'unreadable'
 DECISIONS = (KEPT, NO_FACE, BLURRED, TOO_SMALL, DUPLICATE, REJECTED, UNREADABLE)
 
 SEARCHED = 512  # pixels that the short side of a photo keeps, at least, where faces are looked for
-SHARP = 0.15  # `sharpness` of a crop, see docs/cleaning.md
+SHARP = 0.15  # `sharpness` of a crop, see docs/why/cleaning.md
 THUMBNAIL = 96  # pixels a side of a photo that has no face
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Requirements on a crop.
+    """Requirements on a crop."""
 
-    Attributes:
-      size: of a crop, in pixels a side.
-      min_face: pixels of the photo that the longer side of a face's box has, at least.
-      min_sharpness: of a crop.
-      near: bits of 64 in which the perceptual hashes of two near duplicates may differ.
-    """
-
-    size: int = 64
-    min_face: float = 24
-    min_sharpness: float = SHARP
+    size: int = 64  # of a crop, in pixels a side
+    min_face: float = 24  # pixels of the photo that the longer side of a face's box has, at least
+    min_sharpness: float = SHARP  # of a crop
+    # bits of 64 in which the perceptual hashes of two near duplicates may differ
     near: int = duplicates.NEAR
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """The decision on a face, or on a photo without one.
+    """The decision on a face, or on a photo without one."""
 
-    Attributes:
-      file: the photo's place in the album.
-      decision: one of `DECISIONS`.
-      why: the reason in words, empty where the decision says it.
-      face: in pixels of the upright photo; None where none was found.
-      square: that was cut out; None without a crop.
-      sharpness: of the crop.
-      hash: its perceptual hash.
-      by_hand: whether the user asked to keep it.
-      like: of a duplicate, the place of the row that was kept for it.
-    """
-
-    file: int
-    decision: str
-    why: str = ''
-    face: Face | None = None
-    square: Square | None = None
-    sharpness: float = 0.0
-    hash: np.uint64 = np.uint64(0)
-    by_hand: bool = False
-    like: int | None = None
+    file: int  # the photo's place in the album
+    decision: str  # one of `DECISIONS`
+    why: str = ''  # the reason in words, empty where the decision says it
+    face: Face | None = None  # in pixels of the upright photo; None where none was found
+    square: Square | None = None  # that was cut out; None without a crop
+    sharpness: float = 0.0  # of the crop
+    hash: np.uint64 = np.uint64(0)  # its perceptual hash
+    by_hand: bool = False  # whether the user asked to keep it
+    like: int | None = None  # of a duplicate, the place of the row that was kept for it
 
     def enlarged(self, size: int) -> float:
         """The factor by which the crop was enlarged to `size` pixels; 1.0 if it was not."""
@@ -81,7 +63,6 @@ def examine(
 
     Args:
       file: the photo's place in the album.
-      content: of the file.
       detect: finds the faces.
       settings: thresholds.
       verdict: by hand: KEPT, REJECTED or ''.

@@ -33,8 +33,8 @@ def define(values: flags.FlagValues) -> None:
                          flag_values=values)  # fmt: skip
     flags.DEFINE_float('min_face', 24, "pixels of the photo that a face's box has, at least",
                        lower_bound=0, flag_values=values)  # fmt: skip
-    flags.DEFINE_float('min_sharpness', 0.15, 'of a crop (docs/cleaning.md); 0: keep blurred ones',
-                       lower_bound=0, flag_values=values)  # fmt: skip
+    flags.DEFINE_float('min_sharpness', 0.15, 'of a crop (docs/why/cleaning.md); 0: keep'
+                       ' blurred ones', lower_bound=0, flag_values=values)  # fmt: skip
     define_path(values, 'keep', 'FILE.txt of photos to keep in any case, a name a line')
     define_path(values, 'reject', 'FILE.txt of photos to drop')
     flags.DEFINE_boolean('overwrite', False, 'replace an album that this command made',
@@ -109,7 +109,7 @@ def _report(summary: 'Summary', output: Path, values: flags.FlagValues, seconds:
 
 
 def _training(output: Path, size: int) -> str:
-    """What to type to train on the crops, at the size of the experiment that is nearest below."""
+    """The command that trains on the crops, at the size of the experiment that is nearest below."""
     fits = max((preset for preset in PRESETS if preset <= size), default=PRESETS[0])
     path = f'--config.data.path={output / "crops"}'
     return shlex.join(['gan-jax', 'train', f'--config=my_images:{fits}', path])

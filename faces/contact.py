@@ -36,17 +36,11 @@ COLOURS = {
 
 
 class Picture(NamedTuple):
-    """One picture of the sheet.
+    """One picture of the sheet."""
 
-    Attributes:
-      decision: what became of it, not 'unreadable'.
-      enlarged: whether the crop had fewer pixels than it was given.
-      path: a PNG file, square.
-    """
-
-    decision: str
-    enlarged: bool
-    path: Path
+    decision: str  # what became of it, not 'unreadable'
+    enlarged: bool  # whether the crop had fewer pixels than it was given
+    path: Path  # a PNG file, square
 
     @property
     def label(self) -> str:

@@ -13,19 +13,12 @@ SLACK = 4  # pixels around a cut that the cubic interpolation reaches
 
 
 class Square(NamedTuple):
-    """A square of a photo.
+    """A square of a photo."""
 
-    Attributes:
-      x: of its centre, in pixels of the photo from its left edge.
-      y: of its centre, from the upper edge.
-      side: in pixels of the photo.
-      angle: degrees by which it is turned counterclockwise.
-    """
-
-    x: float
-    y: float
-    side: float
-    angle: float = 0.0
+    x: float  # of its centre, in pixels of the photo from its left edge
+    y: float  # of its centre, from the upper edge
+    side: float  # in pixels of the photo
+    angle: float = 0.0  # degrees by which it is turned counterclockwise
 
     @property
     def reach(self) -> float:

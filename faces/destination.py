@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 from gan_jax import files
-from gan_jax.data.image_files import Album
+from gan_jax.data.image_files import ImageFolder
 from gan_jax.errors import UserError
 
 MARK = 'clean.json'  # written first: what was asked for, and that the folder is ours
@@ -15,7 +15,7 @@ DETAILS, CONTACT, CROPS = 'details.csv', 'contact.png', 'crops'
 DRAFTS = '.drafts'
 
 
-def check(output: Path, album: Album, overwrite: bool) -> None:
+def check(output: Path, album: ImageFolder, overwrite: bool) -> None:
     """Refuses an output that would touch the source, or what others made.
 
     Raises:
@@ -81,7 +81,7 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _folders(album: Album) -> list[Path]:
+def _folders(album: ImageFolder) -> list[Path]:
     """The album's own folder, or .zip, and those that its images lie in, links followed."""
     top = album.path.resolve()
     if not top.is_dir():

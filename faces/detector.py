@@ -1,6 +1,6 @@
 """Finds faces in photos, offline.
 
-The net that finds cats is trained by `tools/train_cat_faces.py`; docs/cleaning.md tells how well.
+`tools/train_cat_faces.py` trains the net that finds cats; docs/why/cleaning.md tells how well.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,23 +16,15 @@ from gan_jax.errors import UserError, nearest
 
 
 class Face(NamedTuple):
-    """A face in a photo.
+    """A face in a photo."""
 
-    Attributes:
-      x: left edge in pixels of the photo; the box does not leave the photo.
-      y: top edge.
-      width: in pixels.
-      height: in pixels.
-      score: 0..1, higher is surer.
-      angle: degrees by which the face is turned in the photo's plane, counterclockwise
-        positive; 0.0 where it is not known.
-    """
-
-    x: float
-    y: float
-    width: float
-    height: float
-    score: float
+    x: float  # left edge in pixels of the photo; the box does not leave the photo
+    y: float  # top edge
+    width: float  # in pixels
+    height: float  # in pixels
+    score: float  # 0..1, higher is surer
+    # degrees by which the face is turned in the photo's plane, counterclockwise positive; 0.0 where
+    # it is not known
     angle: float
 
 
@@ -43,7 +35,7 @@ Detector = Callable[[np.ndarray], list[Face]]
 STRIDE = 8  # pixels of the net's input a cell of its output
 SIDE = 256  # the net's input; the photo is reduced or enlarged to fit, and padded with grey
 MEAN, SPREAD = 127.0, 128.0  # of the pixels, as EfficientNet-Lite has them
-THRESHOLD = 0.55  # by cross-validation and by eye, see docs/cleaning.md
+THRESHOLD = 0.55  # by cross-validation and by eye, see docs/why/cleaning.md
 OVERLAP = 0.45  # of two faces with a higher IoU, the surer one stays
 WEIGHTS = Path(__file__).with_name('cat_face.onnx')
 

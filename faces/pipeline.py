@@ -14,7 +14,7 @@ from faces.names import Names
 from gan_jax import files, images
 from gan_jax.data import parallel
 from gan_jax.data.decode import Unreadable
-from gan_jax.data.image_files import Album, shown
+from gan_jax.data.image_files import ImageFolder, shown
 from gan_jax.errors import UserError
 
 COLUMNS = ('file', 'decision', 'x', 'y', 'width', 'height', 'score', 'output')
@@ -23,23 +23,16 @@ DETAILS = ('file', 'decision', 'output', 'why', 'angle', 'sharpness', 'crop_side
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """Counts of what a cleaning did.
+    """Counts of what a cleaning did."""
 
-    Attributes:
-      photos: files looked at.
-      decisions: rows of the report by decision.
-      enlarged: kept crops of fewer pixels than they were given.
-      unreadable: 'NAME: why'.
-    """
-
-    photos: int
-    decisions: Mapping[str, int]
-    enlarged: int
-    unreadable: Sequence[str]
+    photos: int  # files looked at
+    decisions: Mapping[str, int]  # rows of the report by decision
+    enlarged: int  # kept crops of fewer pixels than they were given
+    unreadable: Sequence[str]  # 'NAME: why'
 
 
 def run(
-    album: Album,
+    album: ImageFolder,
     detect: Detector,
     settings: Settings,
     verdicts: Mapping[str, str],
@@ -78,7 +71,7 @@ def run(
 
 
 def _examine(
-    album: Album,
+    album: ImageFolder,
     detect: Detector,
     settings: Settings,
     verdicts: Mapping[str, str],
@@ -100,7 +93,7 @@ def _draft(drafts: Path, file: int, place: int) -> Path:
     return drafts / f'{file}_{place}.png'
 
 
-def _write(album: Album, rows: Sequence[Row], settings: Settings, output: Path) -> Summary:
+def _write(album: ImageFolder, rows: Sequence[Row], settings: Settings, output: Path) -> Summary:
     """The contact sheet, the crops, the details and, when all is there, the report."""
     drafts = [_draft(output / destination.DRAFTS, *key) for key in _places(rows)]
     pictures = [
@@ -134,7 +127,7 @@ def _places(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
         count[row.file] += 1
 
 
-def _outputs(album: Album, rows: Sequence[Row]) -> list[str]:
+def _outputs(album: ImageFolder, rows: Sequence[Row]) -> list[str]:
     """The crop of each kept row, relative to the output folder; '' of the others."""
     names = Names(album.names)
     count: Counter[int] = Counter()
@@ -147,7 +140,9 @@ def _outputs(album: Album, rows: Sequence[Row]) -> list[str]:
     return outputs
 
 
-def _report(album: Album, rows: Sequence[Row], outputs: Sequence[str]) -> list[tuple[str, ...]]:
+def _report(
+    album: ImageFolder, rows: Sequence[Row], outputs: Sequence[str]
+) -> list[tuple[str, ...]]:
     table = []
     for row, output in zip(rows, outputs, strict=True):
         box = [f'{value:.1f}' for value in row.face[:4]] if row.face else [''] * 4
@@ -157,7 +152,7 @@ def _report(album: Album, rows: Sequence[Row], outputs: Sequence[str]) -> list[t
 
 
 def _details(
-    album: Album, rows: Sequence[Row], outputs: Sequence[str], settings: Settings
+    album: ImageFolder, rows: Sequence[Row], outputs: Sequence[str], settings: Settings
 ) -> list[tuple[str, ...]]:
     table = []
     for row, output in zip(rows, outputs, strict=True):
@@ -172,7 +167,7 @@ def _details(
     return table
 
 
-def _summary(album: Album, rows: Sequence[Row], settings: Settings) -> Summary:
+def _summary(album: ImageFolder, rows: Sequence[Row], settings: Settings) -> Summary:
     bad = [f'{shown(album.names[r.file])}: {r.why}' for r in rows if r.decision == UNREADABLE]
     bad += map(str, album.ignored)
     count = Counter(row.decision for row in rows)

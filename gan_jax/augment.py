@@ -6,15 +6,16 @@ of the paper's released code. A policy names some of them, and each is applied t
 with a probability of its own draw, as in ADA (Karras et al. 2020, arXiv:2006.06676).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import functools
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import jax.scipy.ndimage
 
-from gan_jax import rng
+from gan_jax import fields, rng
 
 Augmentation = Callable[[jax.Array, jax.Array], jax.Array]
 Policy = Callable[[jax.Array, jax.Array, jax.Array | float], jax.Array]
@@ -142,3 +143,49 @@ def make(policy: str) -> Policy:
         return images
 
     return augment
+
+
+class Ada(NamedTuple):
+    """Adaptive augmentation: as much of it as the discriminator's overfitting asks for.
+
+    Karras et al. 2020, arXiv:2006.06676, section 3.3: the share of real images that the
+    discriminator takes for real, r = E[sign D(x)], is 0 while it cannot tell them from generated
+    ones, and 1 once it knows them all by heart. The probability of augmentation rises while r is
+    above a target, and falls while it is below.
+    """
+
+    target: float  # of r, in (0, 1)
+    every: int  # steps between changes
+    change: float  # of the probability, each time
+    limit: float  # above which it does not rise
+
+    def follow(
+        self, memory: Mapping[str, jax.Array], sign: jax.Array, step: jax.Array
+    ) -> dict[str, jax.Array]:
+        """The memory after a step.
+
+        Args:
+          memory: before it, as of `start_ada`.
+          sign: the mean sign of the step's logits of real images, over all devices.
+          step: steps made before it, int32.
+        """
+        signs = memory['signs'] + sign
+        due = (step + 1) % self.every == 0
+        p = memory['p'] + self.change * jnp.sign(signs / self.every - self.target)
+        return {
+            'p': jnp.where(due, jnp.clip(p, 0.0, self.limit), memory['p']),
+            'signs': jnp.where(due, 0.0, signs),
+        }
+
+
+def start_ada() -> dict[str, jax.Array]:
+    """The memory of a fresh state: the probability `p`, and the sum of `signs` so far."""
+    return {'p': jnp.zeros(()), 'signs': jnp.zeros(())}
+
+
+def make_ada(config: fields.Ada, images_per_step: int) -> Ada | None:
+    """Reads `config.ada`; None if it is off. A step uses so many real images, on all devices."""
+    if not config.target:
+        return None
+    change = images_per_step * config.every / config.images
+    return Ada(config.target, config.every, change, config.limit)

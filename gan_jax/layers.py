@@ -64,21 +64,14 @@ def leaky_relu(slope: float) -> Callable[[jax.Array], jax.Array]:
 
 
 class Dense(nn.Module):
-    """Fully connected layer: [N, in] -> [N, features].
+    """Fully connected layer: [N, in] -> [N, features]."""
 
-    Attributes:
-      features: size of the output.
-      use_bias: whether to add a bias, initially zero.
-      kernel_init: initialiser of the kernel [in, features].
-      dtype: of the arithmetic and the result; products are summed in float32.
-      spectral_norm: divide the kernel by its largest singular value.
-    """
-
-    features: int
-    use_bias: bool = True
-    kernel_init: Initializer = glorot_uniform
+    features: int  # size of the output
+    use_bias: bool = True  # whether to add a bias, initially zero
+    kernel_init: Initializer = glorot_uniform  # initialiser of the kernel [in, features]
+    # of the arithmetic and the result; products are summed in float32
     dtype: DTypeLike = jnp.float32
-    spectral_norm: bool = False
+    spectral_norm: bool = False  # divide the kernel by its largest singular value
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
@@ -93,27 +86,16 @@ class Dense(nn.Module):
 
 
 class Conv(nn.Module):
-    """Convolution: [N, H, W, in] -> [N, h, w, features]; sizes as of `ops.conv`.
+    """Convolution: [N, H, W, in] -> [N, h, w, features]; sizes as of `ops.conv`."""
 
-    Attributes:
-      features: channels of the output.
-      kernel_size: height and width of the kernel.
-      stride: the same for both axes.
-      padding: 'SAME' as TensorFlow's, or zeros on each side as PyTorch's.
-      use_bias: whether to add a bias, initially zero.
-      kernel_init: initialiser of the kernel [kh, kw, in, features].
-      dtype: of the arithmetic and the result.
-      spectral_norm: divide the kernel, as a matrix [kh * kw * in, features], by its
-        largest singular value.
-    """
-
-    features: int
-    kernel_size: int
-    stride: int = 1
-    padding: Padding = 'SAME'
-    use_bias: bool = True
-    kernel_init: Initializer = glorot_uniform
-    dtype: DTypeLike = jnp.float32
+    features: int  # channels of the output
+    kernel_size: int  # height and width of the kernel
+    stride: int = 1  # the same for both axes
+    padding: Padding = 'SAME'  # 'SAME' as TensorFlow's, or zeros on each side as PyTorch's
+    use_bias: bool = True  # whether to add a bias, initially zero
+    kernel_init: Initializer = glorot_uniform  # initialiser of the kernel [kh, kw, in, features]
+    dtype: DTypeLike = jnp.float32  # of the arithmetic and the result
+    # divide the kernel, as a matrix [kh * kw * in, features], by its largest singular value
     spectral_norm: bool = False
 
     @nn.compact
@@ -132,26 +114,16 @@ class ConvTranspose(nn.Module):
 
     TensorFlow's for padding 'SAME' and PyTorch's for an integer; see `ops.conv_transpose`
     for the sizes and for how their kernels map to this one.
-
-    Attributes:
-      features: channels of the output.
-      kernel_size: height and width of the kernel.
-      stride: the same for both axes.
-      padding: 'SAME', or what PyTorch calls padding.
-      output_padding: rows and columns more at the bottom and the right (integer padding).
-      use_bias: whether to add a bias, initially zero.
-      kernel_init: initialiser of the kernel [kh, kw, features, in].
-      dtype: of the arithmetic and the result.
     """
 
-    features: int
-    kernel_size: int
-    stride: int = 1
-    padding: Padding = 'SAME'
-    output_padding: int = 0
-    use_bias: bool = True
-    kernel_init: Initializer = glorot_uniform
-    dtype: DTypeLike = jnp.float32
+    features: int  # channels of the output
+    kernel_size: int  # height and width of the kernel
+    stride: int = 1  # the same for both axes
+    padding: Padding = 'SAME'  # 'SAME', or what PyTorch calls padding
+    output_padding: int = 0  # rows and columns more at the bottom and the right (integer padding)
+    use_bias: bool = True  # whether to add a bias, initially zero
+    kernel_init: Initializer = glorot_uniform  # initialiser of the kernel [kh, kw, features, in]
+    dtype: DTypeLike = jnp.float32  # of the arithmetic and the result
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -167,20 +139,13 @@ class UpsampleConv(nn.Module):
 
     One layer, because the two together are one linear map with far fewer products than
     the convolution of the enlarged map.
-
-    Attributes:
-      features: channels of the output.
-      kernel_size: height and width of the kernel.
-      use_bias: whether to add a bias, initially zero.
-      kernel_init: initialiser of the kernel [kh, kw, in, features].
-      dtype: of the arithmetic and the result.
     """
 
-    features: int
-    kernel_size: int
-    use_bias: bool = True
-    kernel_init: Initializer = glorot_uniform
-    dtype: DTypeLike = jnp.float32
+    features: int  # channels of the output
+    kernel_size: int  # height and width of the kernel
+    use_bias: bool = True  # whether to add a bias, initially zero
+    kernel_init: Initializer = glorot_uniform  # initialiser of the kernel [kh, kw, in, features]
+    dtype: DTypeLike = jnp.float32  # of the arithmetic and the result
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -190,9 +155,9 @@ class UpsampleConv(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm):
-    """Flax's batch norm: batch moments in training, running ones otherwise.
+    """Flax's batch norm: batch statistics in training, running ones otherwise.
 
-    `momentum` is the decay of the running moments (PyTorch's momentum is 1 minus it), and
+    `momentum` is the decay of the running statistics (PyTorch's momentum is 1 minus it), and
     with `axis_name` the batch is that of all devices on the axis.
 
     The variance is that of the centred values. Flax's default, E[x^2] - E[x]^2, cancels where
@@ -200,7 +165,7 @@ class BatchNorm(nn.BatchNorm):
     gradients it leaves four digits instead of six.
 
     Attributes (besides Flax's):
-      debias: whether the running moments are weighted means of the batches alone, without the
+      debias: whether the running statistics are weighted means of the batches alone, without the
         zeros and ones they begin as (as Adam's are, arXiv:1412.6980, section 3): with a
         decay of 0.99 those still weigh a third after 120 updates. `epsilon` should be well
         above the rounding of the variances, 1e-5.
@@ -211,17 +176,16 @@ class BatchNorm(nn.BatchNorm):
 
     @nn.compact
     def __call__(  # type: ignore[override]  # as all layers here it is told `train`
-        self, x: jax.Array, *, train: bool, batch_moments: bool | None = None
+        self, x: jax.Array, *, train: bool, batch_statistics: bool | None = None
     ) -> jax.Array:
         """Normalises the channels of [..., C].
 
         Args:
-          x: the map.
-          train: whether the running moments move. They can only if `batch_stats` is mutable.
-          batch_moments: whether the batch's own moments are taken; None: in training.
+          train: whether the running statistics move. They can only if `batch_stats` is mutable.
+          batch_statistics: whether the batch's own statistics are taken; None: in training.
             Taken out of training, they make an example's output depend on the others.
         """
-        if train or not batch_moments:
+        if train or not batch_statistics:
             before = dict(self.variables.get('batch_stats', {}))
             if train and target.is_gpu() and not self.is_initializing():
                 y = self._in_one_pass(x)
@@ -230,7 +194,7 @@ class BatchNorm(nn.BatchNorm):
             if self.debias:
                 self._debias(before, train)
             return y
-        # Flax takes the batch's moments only where it may also store them.
+        # Flax takes the batch's statistics only where it may also store them.
         y = _standardized(x, tuple(range(x.ndim - 1)), self.epsilon, self.axis_name)
         scale, bias = self._affine(x)
         return (y * scale + bias).astype(self.dtype)
@@ -260,7 +224,7 @@ class BatchNorm(nn.BatchNorm):
         return _normalized(x, mean, lax.rsqrt(var + self.epsilon) * scale, bias).astype(self.dtype)
 
     def _debias(self, before: Mapping[str, jax.Array], train: bool) -> None:
-        """Lengthens the step the moments made from `before` to what it is without a start."""
+        """Lengthens the step the statistics made from `before` to what it is without a start."""
         updates = self.variable('batch_stats', 'updates', jnp.zeros, ())
         if not train or self.is_initializing():
             return
@@ -276,17 +240,12 @@ class BatchNorm(nn.BatchNorm):
 class InstanceNorm(nn.Module):
     """Each channel of each example to mean 0 and variance 1 (arXiv:1607.08022).
 
-    As PyTorch's InstanceNorm2d: without running moments.
-
-    Attributes:
-      epsilon: added to the variance.
-      affine: whether a scale and a bias of each channel follow, which are trained.
-      dtype: of the result; moments are float32.
+    As PyTorch's InstanceNorm2d: without running statistics.
     """
 
-    epsilon: float = 1e-5
-    affine: bool = False
-    dtype: DTypeLike = jnp.float32
+    epsilon: float = 1e-5  # added to the variance
+    affine: bool = False  # whether a scale and a bias of each channel follow, which are trained
+    dtype: DTypeLike = jnp.float32  # of the result; statistics are float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -392,14 +351,10 @@ class Dropout(nn.Module):
 
     `nn.Dropout` draws one mask a call, which makes the result depend on the number of
     devices that share the batch.
-
-    Attributes:
-      rate: probability of a zero, in [0, 1).
-      axis_name: the axis over which the batch is divided, None if it is not.
     """
 
-    rate: float
-    axis_name: str | None = None
+    rate: float  # probability of a zero, in [0, 1)
+    axis_name: str | None = None  # the axis over which the batch is divided, None if it is not
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -412,17 +367,12 @@ class Dropout(nn.Module):
 
 
 class Projection(nn.Module):
-    """<embedding(label), features>: what a class adds to a logit (arXiv:1802.05637).
+    """<embedding(label), features>: what a class adds to a logit (arXiv:1802.05637)."""
 
-    Attributes:
-      num_classes: rows of the embedding; 0 makes the term 0, without parameters.
-      embedding_init: initialiser of the embedding [num_classes, features].
-      spectral_norm: divide the embedding by its largest singular value.
-    """
-
-    num_classes: int
+    num_classes: int  # rows of the embedding; 0 makes the term 0, without parameters
+    # initialiser of the embedding [num_classes, features]
     embedding_init: Initializer = glorot_uniform
-    spectral_norm: bool = False
+    spectral_norm: bool = False  # divide the embedding by its largest singular value
 
     @nn.compact
     def __call__(
@@ -461,26 +411,20 @@ class Kind(enum.Enum):
 
 
 class Net(nn.Module):
-    """Base class of generators and discriminators. `kind` gives the call signature.
+    """Base class of generators and discriminators. `kind` gives the call signature."""
 
-    Attributes:
-      image_shape: (H, W, C).
-      num_classes: 0 for an unconditional net.
-      dtype: of the arithmetic: float32 or bfloat16.
-      axis_name: the axis over which runners divide the batch; None outside a runner.
-      batch_norm: whether batch norm takes its moments over all devices of the axis
-        ('global') or over each device's own examples ('per_device').
-    """
-
-    image_shape: tuple[int, int, int]
-    num_classes: int = 0
-    dtype: DTypeLike = jnp.float32
+    image_shape: tuple[int, int, int]  # (H, W, C)
+    num_classes: int = 0  # 0 for an unconditional net
+    dtype: DTypeLike = jnp.float32  # of the arithmetic: float32 or bfloat16
+    # the axis over which runners divide the batch; None outside a runner
     axis_name: str | None = None
+    # whether batch norm takes its statistics over all devices of the axis ('global') or over each
+    # device's own examples ('per_device')
     batch_norm: str = 'global'
 
     kind: ClassVar[Kind]
-    # Of the images a generator makes; of those a discriminator takes, if it takes no others.
-    pixel_range: ClassVar[tuple[float, float] | None] = None
+    pixel_range: ClassVar[tuple[float, float]]  # of the images that a generator makes
+    takes_range: ClassVar[tuple[float, float] | None] = None  # of a discriminator; None: any
     sizes: ClassVar[str] = 'any size'  # what `supports` accepts, for messages
     weights: ClassVar[Collection[str]] = ()  # fields that may be any number from 0
     takes_maps: ClassVar[bool] = False  # whether it is called with a frozen net's maps besides
@@ -497,7 +441,7 @@ class Net(nn.Module):
         """Why the net's own fields do not suit its images, from the field on; '' if they do."""
         return ''
 
-    def calm(self) -> Self:
+    def eval_mode(self) -> Self:
         """The same net without what it draws at random in training."""
         return self.clone(dropout=0.0) if hasattr(self, 'dropout') else self
 
@@ -507,7 +451,7 @@ class Net(nn.Module):
 
     @property
     def norm_axis(self) -> str | None:
-        """The axis over which batch norm takes its moments."""
+        """The axis over which batch norm takes its statistics."""
         return self.axis_name if self.batch_norm == 'global' else None
 
     def latent(self, z: jax.Array, label: jax.Array | None) -> jax.Array:
@@ -526,7 +470,7 @@ SHARED = tuple(f.name for f in dataclasses.fields(Net) if f.name not in ('parent
 
 
 def norm(
-    net: Net, name: str, x: jax.Array, *, train: bool, batch_moments: bool | None = None
+    net: Net, name: str, x: jax.Array, *, train: bool, batch_statistics: bool | None = None
 ) -> jax.Array:
     """The normalisation `name` of NORMS; called inside `net`."""
     if name == 'none':
@@ -541,7 +485,7 @@ def norm(
         axis_name=net.norm_axis,
         dtype=net.dtype,
     )
-    return layer(x, train=train, batch_moments=batch_moments)
+    return layer(x, train=train, batch_statistics=batch_statistics)
 
 
 def _kernel(layer: nn.Module, shape: tuple[int, ...]) -> jax.Array:

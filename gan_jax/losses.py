@@ -27,31 +27,20 @@ LossFn = Callable[[Logits, Logits], jax.Array]
 
 
 class Loss(NamedTuple):
-    """How a loss is made from its hyperparameters.
+    """How a loss is made from its hyperparameters."""
 
-    Attributes:
-      make: (smoothing) -> Pair of the generator's and the discriminator's LossFn.
-      smooths: whether its real images have a target that smoothing can move.
-      centred: whether a logit above 0 says that an image is real.
-      probability: whether a logit's sigmoid is trained to be the probability that it is.
-    """
-
+    # (smoothing) -> Pair of the generator's and the discriminator's LossFn
     make: Callable[[float], Pair[LossFn]]
-    smooths: bool
-    centred: bool
-    probability: bool
+    smooths: bool  # whether its real images have a target that smoothing can move
+    centred: bool  # whether a logit above 0 says that an image is real
+    probability: bool  # whether a logit's sigmoid is trained to be the probability that it is
 
 
 class Judge(NamedTuple):
-    """A part of a discriminator that judges by itself.
+    """A part of a discriminator that judges by itself."""
 
-    Attributes:
-      weight: of its loss, the mean over its logits; those of all judges are summed.
-      loss: key of LOSSES; '': the run's own.
-    """
-
-    weight: float = 1.0
-    loss: str = ''
+    weight: float = 1.0  # of its loss, the mean over its logits; those of all judges are summed
+    loss: str = ''  # key of LOSSES; '': the run's own
 
 
 def per_image(logits: Logits) -> Logits:
@@ -125,7 +114,6 @@ def make(name: str, smoothing: float = 0.0, judges: Sequence[Judge] = (Judge(),)
 
     Args:
       name: key of LOSSES.
-      smoothing: as above.
       judges: whose logits the L of an image are, in this order and as many of each.
     """
     of_judges = [LOSSES[judge.loss or name].make(smoothing) for judge in judges]

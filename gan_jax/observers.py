@@ -1,15 +1,14 @@
 """Measurements of a run while it trains: which, and when."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
-
-from ml_collections import ConfigDict
 
 from gan_jax import data, evaluation, nets
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import balance, figures, pairs, scores, sets
+from gan_jax.evaluation import balance, metrics, pairs, scores, sets
+from gan_jax.fields import Config
 from gan_jax.pretrained import features
 from gan_jax.processes import memory
 from gan_jax.states import GanState, Task, Translator
@@ -18,17 +17,13 @@ _AUCS = ('auc', 'auc_held_out')  # of training and of held-out images
 
 
 class Observer(NamedTuple):
-    """A measurement that is repeated.
+    """A measurement that is repeated."""
 
-    Attributes:
-      period: steps between two of them.
-      measure: (state) -> figures by name; a function of the state alone, so that a resumed run
-        measures what the uninterrupted one does.
-      by: with which its figures are to be shown, `text.Provenance`; {} where there is nothing.
-    """
-
-    period: Fraction
+    period: Fraction  # steps between two of them
+    # (state) -> metrics by name; a function of the state alone, so that a resumed run measures what
+    # the uninterrupted one does
     measure: Callable[[GanState], Mapping[str, float]]
+    # with which its metrics are to be shown, `text.Provenance`; {} where there is nothing
     by: Mapping[str, Any]
 
     def is_due(self, step: int, stride: int) -> bool:
@@ -40,7 +35,7 @@ class Observer(NamedTuple):
 
 
 def make(
-    config: ConfigDict,
+    config: Config,
     task: Task,
     dataset: Dataset,
     *,
@@ -50,9 +45,6 @@ def make(
     """The observers that `config.evaluate` asks for.
 
     Args:
-      config: the run's config.
-      task: of the run.
-      dataset: what it trains on.
       images_per_step: real images that one generator step uses.
       place: puts arrays where the state is.
 
@@ -61,12 +53,12 @@ def make(
     """
     own, found = config.evaluate, []
     epoch = Fraction(dataset.spec.num_examples, images_per_step)
-    if own.balance and task.contest is not None:
+    if own.balance and task.logits is not None:
         # Of a small set an epoch is a few steps: to measure each would cost as much as to train.
         period = max(own.balance * epoch, Fraction(config.log_every))
         parts = zip(_AUCS, (dataset, data.held_out(config.data, dataset)), strict=True)
         sample = {name: part for name, part in parts if part is not None}
-        found.append(Observer(period, balance.observer(task.contest, sample, config, place), {}))
+        found.append(Observer(period, balance.observer(task.logits, sample, config, place), {}))
     if own.every:
         every = Fraction(own.every).limit_denominator(10**6)  # a third, and not its double
         period = max(every * epoch, Fraction(1))  # no more often than at every step
@@ -78,21 +70,31 @@ def make(
     return tuple(found)
 
 
+def warnings(config: Config, dataset: Dataset) -> Iterator[str]:
+    """Yields what a user should know of the measurements that a run will make."""
+    best = config.evaluate.best
+    if best.endswith(metrics.HELD_OUT) and data.held_out(config.data, dataset) is None:
+        yield (
+            f'warning: no best step is kept: config.evaluate.best={best} is of held-out images,'
+            ' and there are none'
+        )
+
+
 def _of_samples(
-    config: ConfigDict, task: Task, dataset: Dataset
+    config: Config, task: Task, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
-    """Computes the metrics of `gan-jax evaluate` that `config.evaluate.figures` asks for."""
+    """Computes the metrics of `gan-jax evaluate` that `config.evaluate.metrics` asks for."""
     own = config.evaluate
     net = _net(config, dataset.spec.image_shape)
-    _refuse_best(own.best, _names(own.figures, net), net)
+    _refuse_best(own.best, _names(own.metrics, net), net)
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
-    figures.check_numbers(own.num_samples, reference)
+    metrics.check_numbers(own.num_samples, reference)
     own_images = sets.of_dataset(dataset, config.data, sets.TRAINING, net.training_limit)
     training = evaluation.Reference(own_images, net)
 
     def measure(state: GanState) -> dict[str, float]:
-        found = evaluation.measure(samples(state), reference, training, own.figures)['figures']
+        found = evaluation.measure(samples(state), reference, training, own.metrics)['figures']
         memory.give_back()  # what a feature net takes, gigabytes, before training goes on
         return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
@@ -105,29 +107,30 @@ def _of_samples(
 
 
 def _of_pairs(
-    config: ConfigDict, translator: Translator, dataset: Dataset
+    config: Config, translator: Translator, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
-    """Scores of training pairs and of as many held-out ones, and figures by a feature net."""
+    """Scores of training pairs and of as many held-out ones, and metrics by a feature net."""
     own, sets = config.evaluate, {'': (pairs.TRAIN, dataset)}
     if (test := data.held_out(config.data, dataset)) is not None:
-        sets[figures.HELD_OUT] = pairs.HELD_OUT, test
+        sets[metrics.HELD_OUT] = pairs.HELD_OUT, test
     count = min(own.num_samples, *(part.spec.num_examples for _, part in sets.values()))
     measured = {
         suffix: pairs.Pairs(split, part, config.data, count)
         for suffix, (split, part) in sets.items()
     }
-    net = _net(config, translator.image_shape) if own.figures else None
-    names = _names((*own.figures, figures.PAIRS), net)
-    _refuse_best(own.best, [f'{name}{suffix}' for name in names for suffix in sets], net)
+    net = _net(config, translator.image_shape) if own.metrics else None
+    names = _names((*own.metrics, metrics.PAIRS), net)
+    ends = '', metrics.HELD_OUT  # without held-out pairs no step is the best: see `warnings`
+    _refuse_best(own.best, [name + end for name in names for end in ends], net)
     *_, photos = map(pairs.photos, measured.values())
     by: dict[str, Any] = {'reference': photos.facts(), 'samples': count}
     if net is not None:
-        figures.check_numbers(count, evaluation.Reference(photos, net))
+        metrics.check_numbers(count, evaluation.Reference(photos, net))
         by = {'features': net.facts(nets.looked_through(config)), **by}
-    return pairs.observer(translator, measured, config.data, net, own.figures), by
+    return pairs.observer(translator, measured, config.data, net, own.metrics), by
 
 
-def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
+def _net(config: Config, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
     seen = nets.looked_through(config)
     name = config.evaluate.features or features.default(image_shape, seen)
     return evaluation.load_net(name, config.evaluate.weights)
@@ -135,17 +138,17 @@ def _net(config: ConfigDict, image_shape: tuple[int, int, int]) -> evaluation.Fe
 
 def _refuse_best(best: str, names: Sequence[str], net: evaluation.FeatureNet | None) -> None:
     if best and best not in names:
-        means = f'with the features of {net.name}' if net else 'without config.evaluate.figures'
+        means = f'with the features of {net.name}' if net else 'without config.evaluate.metrics'
         raise UserError(
             f'config.evaluate.best={best} is not measured {means}: {nearest(best, names)}'
         )
 
 
 def _names(made: Sequence[str], net: evaluation.FeatureNet | None) -> list[str]:
-    """The figures by which a checkpoint can be chosen."""
+    """The metrics by which a checkpoint can be chosen."""
     found = []
-    for name, (group, _) in figures.RANKED.items():
-        suffixed = {**figures.METRICS, **scores.METRICS}[name].suffixed
+    for name, (group, _) in metrics.RANKED.items():
+        suffixed = {**metrics.METRICS, **scores.METRICS}[name].suffixed
         if group not in made or (suffixed and net is None):
             continue
         if group != 'classes' or (net and name in features.NETS[net.name].ranked):
@@ -154,44 +157,35 @@ def _names(made: Sequence[str], net: evaluation.FeatureNet | None) -> list[str]:
 
 
 def measure(observers: Sequence[Observer], state: GanState) -> dict[str, float]:
-    """All their figures."""
+    """All their metrics."""
     return {name: value for o in observers for name, value in o.measure(state).items()}
 
 
 def measured_by(observers: Sequence[Observer]) -> dict[str, Any]:
-    """All that their figures are to be shown with."""
+    """All that their metrics are to be shown with."""
     return {name: value for o in observers for name, value in o.by.items()}
 
 
-def best_step(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
-    """The first step at which a figure was at its best; None if it was never measured.
-
-    Args:
-      rows: of evaluations.jsonl.
-      figure: one that `evaluation.figures` ranks.
-    """
-    measured = [row for row in rows if row.get(figure) is not None]
-    ranked = figures.ranked(figure)
+def best_step(rows: Sequence[Mapping[str, Any]], metric: str) -> int | None:
+    """The first step at which a metric was at its best; None if it was never measured."""
+    measured = [row for row in rows if row.get(metric) is not None]
+    ranked = metrics.ranked(metric)
     if not measured or ranked is None:
         return None
     _, sign = ranked
-    return min(measured, key=lambda row: sign * row[figure])['step']
+    return min(measured, key=lambda row: sign * row[metric])['step']
 
 
 TURN = 3  # measurements in a row that are worse than the best before them
 
 
-def turned(rows: Sequence[Mapping[str, Any]], figure: str) -> int | None:
-    """The best step of a figure of held-out images, if the last TURN measurements fell behind it.
-
-    Args:
-      rows: of evaluations.jsonl.
-      figure: one that `evaluation.figures` ranks.
+def turned(rows: Sequence[Mapping[str, Any]], metric: str) -> int | None:
+    """The best step of a metric of held-out images, if the last TURN measurements fell behind it.
 
     Returns:
       None if it has not turned, or is not of held-out images.
     """
-    if not figure.endswith(figures.HELD_OUT) or (best := best_step(rows, figure)) is None:
+    if not metric.endswith(metrics.HELD_OUT) or (best := best_step(rows, metric)) is None:
         return None
-    later = [row for row in rows if row['step'] > best and row.get(figure) is not None]
+    later = [row for row in rows if row['step'] > best and row.get(metric) is not None]
     return best if len(later) >= TURN else None

@@ -5,19 +5,20 @@ from collections.abc import Callable, Collection
 import jax
 from jax import lax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import optax
 
+from gan_jax.fields import Optimizer
 
-def _linear(rate: float, config: ConfigDict, steps: int) -> optax.Schedule:
+
+def _linear(rate: float, config: Optimizer, steps: int) -> optax.Schedule:
     return optax.linear_schedule(rate, rate * config.final_fraction, steps)
 
 
-def _cosine(rate: float, config: ConfigDict, steps: int) -> optax.Schedule:
+def _cosine(rate: float, config: Optimizer, steps: int) -> optax.Schedule:
     return optax.cosine_decay_schedule(rate, steps, alpha=config.final_fraction)
 
 
-SCHEDULES: dict[str, Callable[[float, ConfigDict, int], optax.Schedule]] = {
+SCHEDULES: dict[str, Callable[[float, Optimizer, int], optax.Schedule]] = {
     'constant': lambda rate, config, steps: optax.constant_schedule(rate),
     'linear': _linear,
     'cosine': _cosine,
@@ -52,14 +53,14 @@ def _stored(x: jax.Array) -> jax.Array:
     return lax.platform_dependent(x, cpu=lax.optimization_barrier, default=lambda x: x)
 
 
-OPTIMIZERS: dict[str, Callable[[optax.Schedule, ConfigDict], optax.GradientTransformation]] = {
+OPTIMIZERS: dict[str, Callable[[optax.Schedule, Optimizer], optax.GradientTransformation]] = {
     'adam': lambda rate, c: adam(rate, c.b1, c.b2, c.eps),
     'rmsprop': lambda rate, c: optax.rmsprop(rate, decay=c.b2, eps=c.eps, momentum=c.b1 or None),
     'sgd': lambda rate, c: optax.sgd(rate, momentum=c.b1 or None),
 }
 
 
-def schedule(config: ConfigDict, updates: int) -> optax.Schedule:
+def schedule(config: Optimizer, updates: int) -> optax.Schedule:
     """The learning rate at each of a network's `updates` updates.
 
     Constant for `config.constant_steps` updates, then as `config.schedule` says, down to
@@ -73,7 +74,7 @@ def schedule(config: ConfigDict, updates: int) -> optax.Schedule:
     )
 
 
-def make(config: ConfigDict, updates: int) -> optax.GradientTransformation:
+def make(config: Optimizer, updates: int) -> optax.GradientTransformation:
     """The optimizer of one network, which will make `updates` updates in the whole run."""
     return OPTIMIZERS[config.name](schedule(config, updates), config)
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import re
 from typing import TYPE_CHECKING, Any
 
+from gan_jax import fields
 from gan_jax.errors import UserError
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
 
-OF_DATA = 'data.path', 'data.input_path', 'data.added'  # fields that say where images are
-FIELDS = (*OF_DATA, 'evaluate.weights')  # all fields of a config that are paths
+FIELDS = tuple(name for name, field in fields.FIELDS.items() if field.path)  # that are paths
+OF_DATA = tuple(name for name in FIELDS if name.startswith('data.'))  # that say where images are
 
 LONGEST_NAME = 255  # bytes, on the file systems in use
 _ABSENT = errno.ENOENT, errno.ENOTDIR
@@ -22,10 +23,6 @@ def absolute(given: str | os.PathLike[str], field: str) -> Path:
     """A path that means the same from any folder, with `~` and `~name` resolved.
 
     There need be nothing at it.
-
-    Args:
-      given: as the user gave it.
-      field: what the user gave it by, for messages.
 
     Raises:
       UserError: there is no such home, the system takes no such path, or its bytes are no UTF-8,

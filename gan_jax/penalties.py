@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 
-from gan_jax import rng
+from gan_jax import fields, rng
 
 Disc = Callable[[jax.Array], jax.Array]
 Penalty = Callable[[Disc, jax.Array, jax.Array, jax.Array, str | None], jax.Array]
@@ -94,15 +93,11 @@ class Lecam(NamedTuple):
     Tseng et al. 2021, arXiv:2104.03310, eq. 4, with the hinge of the authors' code:
     E[max(0, D(x) - a_f)^2] + E[max(0, a_r - D(G(z)))^2], where a_r and a_f are moving averages of
     the logits of real and of generated images.
-
-    Attributes:
-      weight: of the penalty.
-      decay: of the averages.
-      start: the step from which it applies; until then the averages are those of the last batch.
     """
 
-    weight: float
-    decay: float
+    weight: float  # of the penalty
+    decay: float  # of the averages
+    # the step from which it applies; until then the averages are those of the last batch
     start: int
 
     def value(
@@ -128,6 +123,6 @@ class Lecam(NamedTuple):
         return {name: decay * averages[name] + (1 - decay) * means[name] for name in averages}
 
 
-def make_lecam(config: ConfigDict) -> Lecam | None:
+def make_lecam(config: fields.Lecam) -> Lecam | None:
     """Reads `config.lecam`; None if it is off."""
     return Lecam(config.weight, config.decay, config.start) if config.weight else None

@@ -2,7 +2,7 @@
 
 A runner turns `step(state, batch)`, written for one device with collectives over the
 axis 'data', into one compiled call on all devices. The state stays replicated and
-unstacked; a global batch [draws, B, ...] is split along B. All three compute the same
+unstacked; a global batch [batches, B, ...] is split along B. All three compute the same
 numbers up to rounding; `vmap` puts D simulated devices on one real device, and is the
 one that notices a leaf of the state that was not averaged. With several processes the devices are
 those of all of them, and the runner is `shard_map`.
@@ -31,7 +31,7 @@ from gan_jax.states import GanState, Metrics, Rows
 from gan_jax.types import Batch
 
 AXIS = 'data'
-_BATCH_AXIS = 2  # of items [steps, draws, B, ...]
+_BATCH_AXIS = 2  # of items [steps, batches, B, ...]
 
 Step = Callable[[GanState, Batch[jax.Array]], tuple[GanState, Metrics]]
 Gather = Callable[[Any, Any], Batch[jax.Array]]
@@ -51,29 +51,21 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 
 
 class Runner(NamedTuple):
-    """How a step reaches the devices.
+    """How a step reaches the devices."""
 
-    Attributes:
-      num_devices: over how many (real or simulated) devices a batch is split.
-      replicate: puts a host pytree on every device.
-      abstract: gives a pytree of shapes the sharding that `replicate` would give it.
-      place: puts items, leaves [steps, draws, B, ...] of which each process has its own share,
-        where the call wants them.
-      span: (first, count) -> the call's last argument, which of the items it takes.
-      compile: (step, gather) -> call. `call(state, data, items, span)` makes `count` steps of
-        items from `first` on, donates the state, and returns the new state and the metrics of
-        each step, in as many rows as there are items, the first `count` of which count. On a CPU
-        it always takes all of the items.
-      platform: of the devices.
-    """
-
-    num_devices: int
-    replicate: Callable[[Any], Any]
+    num_devices: int  # over how many (real or simulated) devices a batch is split
+    replicate: Callable[[Any], Any]  # puts a host pytree on every device
+    # gives a pytree of shapes the sharding that `replicate` would give it
     abstract: Callable[[Any], Any]
+    # puts items, leaves [steps, batches, B, ...] of which each process has its own share,
+    # where the call wants them
     place: Callable[[Any], Any]
-    span: Callable[[int, int], Any]
+    span: Callable[[int, int], Any]  # (first, count) -> which of the items a call takes
+    # (step, gather) -> call. `call(state, data, items, span)` makes `count` steps of the items from
+    # `first` on, donates the state, and returns the new state and the metrics of each step, in as
+    # many rows as there are items, the first `count` of which count. On a CPU it takes all items.
     compile: Callable[[Step, Gather], jax.stages.Wrapped]
-    platform: str
+    platform: str  # of the devices
 
 
 def loops(platform: str) -> bool:
@@ -130,11 +122,11 @@ def _loop(
 
 
 def _split(items: Any, num_devices: int) -> Any:
-    """[S, draws, B, ...] -> [S, draws, D, B / D, ...]."""
+    """[S, batches, B, ...] -> [S, batches, D, B / D, ...]."""
 
     def split(leaf: np.ndarray) -> np.ndarray:
-        calls, draws, batch, *rest = leaf.shape
-        return leaf.reshape(calls, draws, num_devices, batch // num_devices, *rest)
+        calls, batches, batch, *rest = leaf.shape
+        return leaf.reshape(calls, batches, num_devices, batch // num_devices, *rest)
 
     return jax.tree.map(split, items)
 
@@ -304,7 +296,6 @@ def count_devices(name: str, asked: int) -> int:
     """How many devices the runner `name` will use, those of all processes together.
 
     Args:
-      name: as in the config.
       asked: of each process; 0 takes all (one, for vmap).
 
     Raises:

@@ -45,7 +45,7 @@ class NetState(train_state.TrainState):
     """A TrainState with the network's running statistics.
 
     `batch_stats` holds what the network updates in its forward pass: the running
-    moments of batch norm and the power iteration of spectral norm ({} without either).
+    statistics of batch norm and the power iteration of spectral norm ({} without either).
     """
 
     batch_stats: Any
@@ -57,104 +57,79 @@ class NetState(train_state.TrainState):
 
 
 class GanState(struct.PyTreeNode):
-    """The whole training state: what a checkpoint holds and a digest covers.
+    """The whole training state: what a checkpoint holds and a digest covers."""
 
-    Attributes:
-      step: int32 scalar, the number of generator updates made.
-      rollbacks: int32 scalar, how often the run went back to a checkpoint after a
-        non-finite loss; it enters every random key, so that the same NaN is not met again.
-      nets: the two networks' states.
-      ema: exponential moving average of each network's variables, {} where it is off.
-      memory: what the task follows from step to step besides, such as the probability of an
-        adaptive augmentation; {} where there is nothing.
-    """
-
-    step: jax.Array
+    step: jax.Array  # int32 scalar, the number of generator updates made
+    # int32 scalar, how often the run went back to a checkpoint after a non-finite loss; it enters
+    # every random key, so that the same NaN is not met again
     rollbacks: jax.Array
-    nets: Pair[NetState]
-    ema: Pair[Any]
+    nets: Pair[NetState]  # the two networks' states
+    ema: Pair[Any]  # exponential moving average of each network's variables, {} where it is off
+    # what the task follows from step to step besides, such as the probability of an adaptive
+    # augmentation; {} where there is nothing
     memory: Any = struct.field(default_factory=dict)
 
 
 class Sampler(NamedTuple):
-    """Images from a trained generator of a latent.
+    """Images from a trained generator of a latent."""
 
-    Attributes:
-      latent: (key, count, truncation=1) -> z, float32 [count, latent_dim]; z[i] does not depend
-        on count. See `gan_jax.tasks.latents.Latent` on truncation.
-      generate: (state, z, label int32 [N]) -> uint8 [N, H, W, C].
-      num_classes: 0 if the generator is unconditional and labels are ignored.
-    """
-
+    # (key, count, truncation=1) -> z, float32 [count, latent_dim]; z[i] does not depend on count.
+    # See `gan_jax.tasks.latents.Latent` on truncation.
     latent: Callable[..., jax.Array]
+    # (state, z, label int32 [N]) -> uint8 [N, H, W, C]
     generate: Callable[[GanState, jax.Array, jax.Array], jax.Array]
-    num_classes: int
+    num_classes: int  # 0 if the generator is unconditional and labels are ignored
 
 
 class Part(NamedTuple):
-    """A trained network in use, for programs that know nothing of ours.
+    """A trained network in use, for programs that know nothing of ours."""
 
-    Attributes:
-      variables: (state) -> what it needs of it; it only picks leaves.
-      call: (variables, *inputs) -> float32 [N, ...]; pure, and what it makes of an example does
-        not depend on the others. Images it takes are uint8, those it makes in [0, 1].
-      inputs: shape and dtype of one example of each input, by name.
-    """
-
-    variables: Callable[[GanState], Any]
+    variables: Callable[[GanState], Any]  # (state) -> what it needs of it; it only picks leaves
+    # (variables, *inputs) -> float32 [N, ...]; pure, and what it makes of an example does not
+    # depend on the others. Images it takes are uint8, those it makes in [0, 1].
     call: Callable[..., jax.Array]
+    # shape and dtype of one example of each input, by name
     inputs: Mapping[str, jax.ShapeDtypeStruct]
+    of_latent: 'Part | None' = None  # the same of a latent `z`, where `call` draws it by itself
 
 
 class Translator(NamedTuple):
-    """Images from images, each as if it were alone.
+    """Images from images, each as if it were alone."""
 
-    Attributes:
-      variables: (state) -> what a generator needs of it; it only picks leaves.
-      call: (variables, image uint8 [N, H, W, C], seed uint32) -> float32 [N, H, W, C].
-      translate: (variables on one device, image uint8 [H, W, C], seed) -> uint8 [H, W, C], on the
-        host: `call` of this image alone, compiled.
-      image_shape: (H, W, C) of what it makes.
-    """
-
+    # (state) -> what a generator needs of it; it only picks leaves
     variables: Callable[[GanState], Any]
+    # (variables, image uint8 [N, H, W, C], seed uint32) -> float32 [N, H, W, C]
     call: Callable[[Any, jax.Array, ArrayLike], jax.Array]
+    # (variables on one device, image uint8 [H, W, C], seed) -> uint8 [H, W, C], on the host: `call`
+    # of this image alone, compiled
     translate: Callable[..., Any]
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, int, int]  # (H, W, C) of what it makes
 
 
-# (state, key, batch) -> logits of real and of generated images; see `Task.contest`.
-Contest = Callable[[GanState, jax.Array, Batch[jax.Array]], tuple[jax.Array, jax.Array]]
+# (state, key, batch) -> logits of real and of generated images; see `Task.logits`.
+Logits = Callable[[GanState, jax.Array, Batch[jax.Array]], tuple[jax.Array, jax.Array]]
 
 
 class Task(NamedTuple):
-    """A kind of GAN, as pure functions.
+    """A kind of GAN, as pure functions."""
 
-    Attributes:
-      init: () -> GanState, from the config's seed.
-      step: (state, batch) -> (state, metrics). Leaves of `batch` are
-        [draws, B / devices, ...]; per device, collectives over the task's axis.
-      preview: (state, shown) -> uint8 [N, H, W, C], from the same latents at every call or, if it
-        starts from images, from those of the Batch `shown`, leaves [N, ...]. It is called as it
-        is: what it compiles is its own matter.
-      shown: from how many images of the set it starts.
-      sampler: None if its generator does not start from a latent.
-      classifier: (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if
-        nothing in it tells classes apart.
-      contest: (state, key, batch of [N, ...]) -> what the discriminator says of these real images
-        and of as many that the generator makes, logits float32 [N] each; of the two networks as
-        they play, not averaged, each batch by its own moments, but without augmentation, noise
-        or dropout. None: not measured.
-      translator: None if its generator does not start from an image.
-      parts: what `gan-jax export` can write of it, by name; the first is what it is for.
-    """
-
-    init: Callable[[], GanState]
+    init: Callable[[], GanState]  # () -> GanState, from the config's seed
+    # (state, batch) -> (state, metrics). Leaves of `batch` are [batches, B / devices, ...]; per
+    # device, collectives over the task's axis.
     step: Callable[[GanState, Batch[jax.Array]], tuple[GanState, Metrics]]
+    # (state, shown) -> uint8 [N, H, W, C], from the same latents at every call or, if it starts
+    # from images, from those of the Batch `shown`, leaves [N, ...]. It is called as it is: what it
+    # compiles is its own matter.
     preview: Callable[[GanState, Batch[np.ndarray]], Any]
-    sampler: Sampler | None
+    sampler: Sampler | None  # None if its generator does not start from a latent
+    # (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if nothing in it
+    # tells classes apart
     classifier: Callable[[GanState, jax.Array], jax.Array] | None = None
-    contest: Contest | None = None
-    translator: Translator | None = None
+    # (state, key, batch of [N, ...]) -> logits of these real images and of as many that the
+    # generator makes, float32 [N] each, by the networks themselves, not their averages, with batch
+    # statistics as in training, but without augmentation, noise or dropout. None: it has no logit.
+    logits: Logits | None = None
+    translator: Translator | None = None  # None if its generator does not start from an image
+    # what `gan-jax export` can write of it, by name; the first is what it is for
     parts: Mapping[str, Part] = MappingProxyType({})
-    shown: int = 0
+    shown: int = 0  # from how many images of the set it starts

@@ -3,7 +3,7 @@
 Nothing here knows what kind of GAN it trains.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import gc
@@ -14,14 +14,14 @@ import time
 from typing import Any, NamedTuple
 
 import jax
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import config as config_lib
-from gan_jax import data, observers, paths, report, runners, schema, tasks
+from gan_jax import data, fields, observers, paths, report, runners, schema, tasks
 from gan_jax.calls import Calls, Part
 from gan_jax.data import feeds, looks, summary, views
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.processes import cluster
 from gan_jax.processes.interrupts import Interrupts
 from gan_jax.records import recorder, workdirs
@@ -45,7 +45,7 @@ class NonFiniteError(Exception):
 class Run(NamedTuple):
     """State that the parts of the loop share."""
 
-    config: ConfigDict
+    config: Config
     workdir: Path
     task: Task
     runner: runners.Runner
@@ -65,7 +65,7 @@ Watch = Callable[[int, Mapping[str, Any]], Any]
 
 
 def train(
-    config: ConfigDict,
+    config: Config,
     workdir: Path,
     *,
     overwrite: bool,
@@ -75,9 +75,8 @@ def train(
     """Trains `config` in `workdir`, from the start or from its newest whole checkpoint.
 
     Args:
-      config: complete, as `gan_jax.experiments.load` returns it.
+      config: complete, as `gan_jax.config.experiments.load` returns it.
       workdir: the run's folder; see `gan_jax.records.workdirs`.
-      overwrite: deletes an earlier run first.
       command: how a user would resume this run; shown when it is interrupted.
       watch: called after every `log_every` steps; if it returns True, the run is interrupted.
 
@@ -90,47 +89,88 @@ def train(
     started = time.perf_counter()
     _agree(config, workdir, overwrite)
     config_lib.validate(config)
+    with _claimed(config, workdir, overwrite) as checkpoints:
+        if cluster.decide(lambda: not overwrite and _is_finished(config, workdir, checkpoints)):
+            print(_finished(config, workdir, max(checkpoints.steps())))
+            return True
+        parts = _prepare(config)
+        if overwrite:
+            cluster.decide(lambda: workdirs.clear(workdir))
+        workdirs.refuse_other_data(workdir, config, parts.dataset.fingerprint)
+        workdirs.refuse_other_devices(workdir, config, parts.runner.num_devices)
+        with _opened(config, workdir, parts, checkpoints, watch) as run:
+            on_data = summary.warnings(parts.dataset, config.data)
+            for warning in (*on_data, *observers.warnings(config, parts.dataset)):
+                run.progress.message(warning)
+            state, step = _restore(run) or (_fresh(run), 0)
+            _write_facts(run, parts.dataset, state, command)
+            return _train(run, state, step, command, started)
+
+
+@contextlib.contextmanager
+def _claimed(config: Config, workdir: Path, overwrite: bool) -> Iterator[Checkpoints]:
+    """The run's folder: it is this run's, all processes see it, and no other run writes to it.
+
+    What is opened last is closed first: checkpoints, with a save that is under way, before the lock
+    on the folder, and last of all a folder goes that was made for a run that is refused.
+    """
     with contextlib.ExitStack() as stack:
         ready = workdirs.prepared(workdir, config, overwrite=overwrite)
         cluster.decide(lambda: stack.enter_context(ready))
         cluster.share(workdir)
         stack.enter_context(workdirs.full_disk(workdir))
         cluster.decide(lambda: stack.enter_context(workdirs.exclusive(workdir)))
-        checkpoints = stack.enter_context(
-            contextlib.closing(Checkpoints(workdir / 'checkpoints', config.keep))
-        )
-        if cluster.decide(lambda: not overwrite and _is_finished(config, workdir, checkpoints)):
-            print(_finished(config, workdir, max(checkpoints.steps())))
-            return True
-        dataset = data.load(config.data)
-        tasks.check(config, dataset)
-        task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
-        share = runners.share(config.batch_size)
-        feed = feeds.make_feed(dataset, config, tasks.draws(config), share)
-        jax.eval_shape(task.init)  # all that can be wrong with the config is known by now
-        runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
-        cluster.agree({'the fingerprint of the data': dataset.fingerprint})
-        watching = observers.make(  # may refuse, and must before an old run is deleted
-            config,
-            task,
-            dataset,
-            images_per_step=_images_per_step(config),
-            place=jax.device_put,
-        )
-        if overwrite:
-            cluster.decide(lambda: workdirs.clear(workdir))
-        workdirs.refuse_other_data(workdir, config, dataset.fingerprint)
-        workdirs.refuse_other_devices(workdir, config, runner.num_devices)
+        checkpoints = Checkpoints(workdir / 'checkpoints', config.keep)
+        yield stack.enter_context(contextlib.closing(checkpoints))
+
+
+class Parts(NamedTuple):
+    """The parts that a run computes with; none of them has to be closed."""
+
+    dataset: data.Dataset
+    task: Task
+    runner: runners.Runner
+    feed: feeds.Feed
+    observers: tuple[observers.Observer, ...]
+
+
+def _prepare(config: Config) -> Parts:
+    """Makes the parts: what is wrong with a config is known before an old run is deleted."""
+    dataset = data.load(config.data)
+    tasks.check(config, dataset)
+    task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
+    share = runners.share(config.batch_size)
+    feed = feeds.make_feed(dataset, config, tasks.pools(config), share)
+    jax.eval_shape(task.init)
+    runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
+    cluster.agree({'the fingerprint of the data': dataset.fingerprint})
+    count = _images_per_step(config)
+    watching = observers.make(config, task, dataset, images_per_step=count, place=jax.device_put)
+    return Parts(dataset, task, runner, feed, watching)
+
+
+@contextlib.contextmanager
+def _opened(
+    config: Config, workdir: Path, parts: Parts, checkpoints: Checkpoints, watch: Watch | None
+) -> Iterator[Run]:
+    """The run with its records, its place on the terminal, and the signals that interrupt it.
+
+    On an error a full disk is explained first. Then one of several processes ends at once, before
+    anything is closed that the others take part in.
+    """
+    with contextlib.ExitStack() as stack:
         run = Run(
             config=config,
             workdir=workdir,
-            task=task,
-            runner=runner,
-            feed=feed,
-            observers=watching,
-            shown=views.examples(config.data, dataset, task.shown),
+            task=parts.task,
+            runner=parts.runner,
+            feed=parts.feed,
+            observers=parts.observers,
+            shown=views.examples(config.data, parts.dataset, parts.task.shown),
             checkpoints=checkpoints,
-            recorder=stack.enter_context(contextlib.closing(_recorder(config, workdir, dataset))),
+            recorder=stack.enter_context(
+                contextlib.closing(_recorder(config, workdir, parts.dataset))
+            ),
             progress=stack.enter_context(
                 Progress(config.steps, messages_only=not cluster.is_first())
             ),
@@ -138,24 +178,20 @@ def train(
             reports=stack.enter_context(Reports(workdir)),
             watch=watch,
         )
-        stack.enter_context(cluster.ending_at_once())  # before anything above is closed
-        stack.enter_context(workdirs.full_disk(workdir))  # and before that has the word
-        for warning in summary.warnings(dataset, config.data):
-            run.progress.message(warning)
-        state, step = _restore(run) or (_fresh(run), 0)
-        _write_facts(run, dataset, state, command)
-        return _train(run, state, step, command, started)
+        stack.enter_context(cluster.ending_at_once())
+        stack.enter_context(workdirs.full_disk(workdir))
+        yield run
 
 
-def _agree(config: ConfigDict, workdir: Path, overwrite: bool) -> None:
+def _agree(config: Config, workdir: Path, overwrite: bool) -> None:
     """Refuses processes that were started for different things."""
-    fields = config_lib.leaves(config) - set(paths.FIELDS)
-    facts = {f'config.{field}': config_lib.get(config, field) for field in sorted(fields)}
+    names = fields.leaves(config) - set(paths.FIELDS)
+    facts = {f'config.{name}': fields.get(config, name) for name in sorted(names)}
     facts |= {f'the version of {name}': version for name, version in workdirs.versions().items()}
     cluster.agree(facts | {'--workdir': str(workdir), '--overwrite': overwrite})
 
 
-def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) -> bool:
+def _is_finished(config: Config, workdir: Path, checkpoints: Checkpoints) -> bool:
     """Whether the last step is saved, whole, and the report was written after it."""
     checkpoints.latest_meta()  # sets damaged steps aside
     step = max(checkpoints.steps(), default=0)
@@ -166,7 +202,7 @@ def _is_finished(config: ConfigDict, workdir: Path, checkpoints: Checkpoints) ->
     return report_file.stat().st_mtime >= saved
 
 
-def _finished(config: ConfigDict, workdir: Path, steps: int) -> str:
+def _finished(config: Config, workdir: Path, steps: int) -> str:
     line = f'{workdir} is finished: {steps:,} steps; see {workdir}/report.html'
     if workdirs.has_schedule(config):
         return line
@@ -175,7 +211,7 @@ def _finished(config: ConfigDict, workdir: Path, steps: int) -> str:
     return f'{line}; to train longer: {longer}'
 
 
-def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
+def _recorder(config: Config, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
     if not cluster.is_first():
         return Onlooker()
     return Recorder(
@@ -187,8 +223,8 @@ def _recorder(config: ConfigDict, workdir: Path, dataset: data.Dataset) -> Recor
     )
 
 
-def _images_per_step(config: ConfigDict) -> int:
-    return config.batch_size * len(tasks.draws(config))
+def _images_per_step(config: Config) -> int:
+    return config.batch_size * len(tasks.pools(config))
 
 
 def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str) -> None:
@@ -372,20 +408,20 @@ class Loop:
 
         def measure() -> bool:
             with run.recorder.paused(), jax.transfer_guard('allow'):
-                figures = observers.measure(due, runners.local(state))
-                run.recorder.evaluated(step, figures, observers.measured_by(due))
+                metrics = observers.measure(due, runners.local(state))
+                run.recorder.evaluated(step, metrics, observers.measured_by(due))
             self._say_if_turned()
             return _best_step(run) == step
 
         return cluster.decide(measure)
 
     def _say_if_turned(self) -> None:
-        figure = self._run.config.evaluate.best
+        metric = self._run.config.evaluate.best
         rows = recorder.read_rows(self._run.workdir, recorder.EVALUATIONS)
-        best = observers.turned(rows, figure)
+        best = observers.turned(rows, metric)
         if best is not None and best != self._turned:
             self._run.progress.message(
-                f'{figure} has been worse since step {best}: training images are being memorised;'
+                f'{metric} has been worse since step {best}: training images are being memorised;'
                 ' --step=best is that step'
             )
         self._turned = best

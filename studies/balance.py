@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 import functools
+import itertools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,10 +22,9 @@ SHOWN = 36  # on a sheet
 DISTANCE = 'frechet_efflite0'
 AT_LAST = ('cat_share', 'memorisation', 'copies', 'diversity', 'collapsed')  # beside the distances
 
+SUMMARY = ('fd_best', 'epoch_best', 'fd_last', 'cat_share_last', 'memorisation_last')
+
 _DIFF_AUGMENT = {'augment': 'color,translation,cutout'}
-_NO_NORM = {'disc.net.norm': 'none'}  # a gradient's penalty must not reach into the batch
-_R1 = _NO_NORM | {'penalties.r1': 0.1, 'penalty_every': 16}
-_SPECTRAL = _NO_NORM | {'disc.net.spectral_norm': True}
 _ADA = _DIFF_AUGMENT | {'ada.target': 0.6, 'ada.images': 50_000}
 
 
@@ -45,10 +45,6 @@ WAYS: Mapping[str, Way] = {
     'best': Way('my_images:ada'),
     'diffaugment': _lever('colour, translation and cutout of all that D sees', **_DIFF_AUGMENT),
     'ada': _lever('the same, as often as the signs of D(x) ask for', **_ADA),
-    'average': _lever('samples of a moving average of the generator', **{'gen.ema_decay': 0.999}),
-    'r1': _lever('a penalty on a steep D, which has no batch norm then', **_R1),
-    'spectral_norm': _lever('of D, in place of its batch norm', **_SPECTRAL),
-    'lecam': _lever('with the hinge loss', loss='hinge', **{'lecam.weight': 0.1}),
 }
 LEVERS = tuple(name for name in WAYS if name not in ('plain', 'best'))
 FULL, HALF = 64, 32  # widths
@@ -60,8 +56,7 @@ ORDER = (
     ('plain', FULL, 0),
     ('best', FULL, 0),
     *((name, HALF, 0) for name in ('plain', *LEVERS)),
-    ('best', FULL, 1),
-    ('plain', FULL, 1),
+    *((name, FULL, seed) for seed in (1, 2) for name in ('best', 'plain')),
 )
 
 
@@ -92,11 +87,10 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
             'seed': seed,
             'evaluate.balance': 1,
             'evaluate.every': EVERY,
-            'evaluate.figures': FIGURES,
+            'evaluate.metrics': FIGURES,
             'evaluate.num_samples': MEASURED,
             'evaluate.best': DISTANCE,
             'keep': 1,
-            'on_nan': 'rollback',  # a lever without any norm may need it
             **way.changes,
         },
     )
@@ -162,30 +156,20 @@ def _epochs_of(strip: pictures.Strip, last: Mapping[str, Any]) -> pictures.Strip
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """Every run, the full width first."""
-    lines = [
-        [
-            f'`{row["setting"]}`',
-            *(outputs.cell(row[name]) for name in ('width', 'seed')),
-            outputs.cell(row['epoch_lost']) or 'held',
-            f'{row["fd_best"]:.4g} at {row["epoch_best"]}',
-            f'{row["fd_last"]:.4g} at {row["epoch_last"]}',
-            f'{row["fd_last"] / row["fd_best"]:.2f}',
-            *(_share(row[f'{name}_last']) for name in ('cat_share', 'memorisation')),
-        ]
-        for row in sorted(rows, key=lambda row: -row['width'])
-    ]
-    head = ['setting', 'width', 'seed', 'lost at epoch', 'best FD', 'last FD', 'last/best']
-    table = outputs.markdown_table([*head, 'cats', 'memorisation'], lines)
-    real = rows[0] if rows else None
-    if not real:
+    """Means and deviations over seeds, the full width first."""
+    lines = []
+    for width, name in itertools.product(EPOCHS, WAYS):
+        own = [row for row in rows if (row['width'], row['setting']) == (width, name)]
+        if own:
+            lost = ', '.join(outputs.cell(row['epoch_lost']) or 'held' for row in own)
+            means = [outputs.mean(own, column) for column in SUMMARY]
+            lines.append([f'`{name}`', str(width), str(len(own)), lost, *means])
+    head = ['setting', 'width', 'seeds', 'balance lost at epoch', 'best FD', 'at epoch', 'last FD']
+    table = outputs.markdown_table([*head, 'share of cats', 'memorisation'], lines)
+    if not rows:
         return table
-    cats = _share(real['cat_share_real'])
-    return f'{table}\nThe training crops themselves: FD {real["fd_real"]:.4g}, cats {cats}.\n'
-
-
-def _share(value: float | None) -> str:
-    return '' if value is None else f'{value:.1%}'
+    real = [outputs.mean(rows[:1], column) for column in ('fd_real', 'cat_share_real')]
+    return f'{table}\nThe training crops themselves: FD {real[0]}, share of cats {real[1]}.\n'
 
 
 def _measured(width: int) -> Picture:
@@ -203,23 +187,27 @@ def _compared(row: Row) -> bool:
 
 
 ABOUT = f"""
-The crops that `gan-jax clean` makes of photos of cats (study `cleaning`), the first face of each
-photo, for {EPOCHS[FULL]} epochs. `plain` is study 5 unchanged (`dcgan_cats64`): batches of 4, Adam
-2e-4 / 0.5, no augmentation, samples of the generator itself. `best` is `my_images:ada`. Levers are
-screened one at a time (the table has those that were), to save time at half width ({HALF}) and for
-{EPOCHS[HALF]} epochs, with `plain` so beside them:
+Crops that `gan-jax clean` makes of photos of cats (study `cleaning`), the first face of each photo.
+
+- `plain`: study 5 unchanged (`dcgan_cats64`), {EPOCHS[FULL]} epochs. Batches of 4, Adam 2e-4 / 0.5,
+  no augmentation, samples of the generator itself.
+- `best`: `my_images:ada`, {EPOCHS[FULL]} epochs.
+
+Each lever is tried alone, at half the width ({HALF}) and for {EPOCHS[HALF]} epochs to save time.
+`plain` is there at that width too:
 
 {_listed()}
 
-A fifth of the crops is held out, and the near duplicates of these: the reference of the distance,
-{MEASURED:,} samples of the same latents at every {EVERY}th epoch, features of EfficientNet-Lite0.
-The crops are of few cats, each of which may be on both sides. So few images have a distance even
-from others like them: `fd_real` and `cat_share_real` are of the training crops themselves, by the
-same net, filter and reference.
-`epoch_lost` is the first of ten consecutive epochs in which the discriminator ranks training images
-above generated ones with an AUC of at least {balance.LOST} (`docs/balance.md`), empty if there are
-none; `epoch_lost_held_out` the same of held-out images. An AUC near 0.5 with a poor distance is no
-balance, but a discriminator that is too weak. Columns that end in `_last` are of the last epoch.
+A fifth of the crops, with their near duplicates, is held out. It is the reference of the distance:
+{MEASURED:,} samples of the same latents, every {EVERY} epochs, features of EfficientNet-Lite0. The
+crops are of few cats, and a cat may be on both sides. Even the training crops are at a distance
+from so few images: `fd_real` says at which, and `cat_share_real` how many of them are called cats.
+
+`epoch_lost` is the first of ten epochs in a row in which the discriminator ranks training images
+above generated ones with an AUC of {balance.LOST} or more (`docs/howto/balance.md`). Empty: there
+are none. `epoch_lost_held_out` is the same with held-out images. An AUC near 0.5 with a large
+distance is no balance: the discriminator is too weak. Columns that end in `_last` are of the last
+epoch.
 
 Photos: gpriamo/Cat-Faces-Identification (MIT) and the Oxford-IIIT Pet set (CC BY-SA 4.0).
 """

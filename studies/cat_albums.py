@@ -23,19 +23,12 @@ HELD_OUT = 5  # of so many photos one is held out
 
 
 class Albums(NamedTuple):
-    """Folders of images.
+    """Folders of images."""
 
-    Attributes:
-      whole: photos as they are.
-      cleaned: crops of the faces in the same photos.
-      reference: crops of the faces in the others.
-      crops: the first face of every photo of either.
-    """
-
-    whole: Path
-    cleaned: Path
-    reference: Path
-    crops: Path
+    whole: Path  # photos as they are
+    cleaned: Path  # crops of the faces in the same photos
+    reference: Path  # crops of the faces in the others
+    crops: Path  # the first face of every photo of either
 
 
 def prepare(cats: Path | None, folder: Path, side: int = SIDE) -> Albums:

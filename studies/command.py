@@ -1,7 +1,7 @@
 """Trains and measures the rows of a study, and writes its table and picture as they finish.
 
-The same command again goes on where it was stopped;
-Ctrl-C and SIGTERM stop it at any moment. docs/studies.md says what there is and how long it takes.
+The same command again goes on where it was stopped; Ctrl-C and SIGTERM stop it at any moment.
+docs/howto/study.md says what there is and how long it takes.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ def define(values: flags.FlagValues) -> None:
         ),
     ):
         define_path(values, name, text)
-    flags.DEFINE_list('only', [], 'rows to train, by the names in table.md', flag_values=values)
+    flags.DEFINE_list('only', [], 'rows to train, by the names in README.md', flag_values=values)
     flags.DEFINE_bool(
         'smoke', False, 'everything tiny, on data that comes with packages', flag_values=values
     )
@@ -46,7 +46,7 @@ def main(invocation: Invocation) -> None:
     if results and not (values.data_dir or values.smoke or values.workdir or values.only):
         outputs.folder(results, flag='--results')
         sweep.tabulate(study, results)
-        print(f'wrote {results}/table.csv, table.md and the pictures, of the rows in it')
+        print(f'wrote {results}/table.csv, README.md and the pictures, of the rows in it')
         return
     title = f'{study.name}-smoke' if values.smoke else study.name
     workdir = values.workdir or Path('runs', 'studies', title).absolute()
@@ -65,7 +65,7 @@ def main(invocation: Invocation) -> None:
         command=shlex.join(['gan-jax', 'study', *invocation.argv]),
     )
     if finished:
-        print(f'wrote {workdir}/table.csv, table.md and the pictures')
+        print(f'wrote {workdir}/table.csv, README.md and the pictures')
 
 
 def choices() -> str:

@@ -29,10 +29,12 @@ RECIPES: Mapping[str, Recipe] = {
     'small_data': Recipe('gan_mnist:small_data', 30),
 }
 
-# (number of images, seed) in the order they are run.
+# (recipe, number of images, seed) in the order they are run.
 ORDER = (
-    *((number, 0) for number in (200, 60_000, 1_000, 500, 10_000)),
-    *((number, 1) for number in (200, 500, 1_000)),
+    ('plain', 200, 0),
+    *(('small_data', 200, seed) for seed in (0, 1, 2)),
+    *(('plain', number, 0) for number in (60_000, 1_000, 500, 10_000)),
+    ('plain', 1_000, 1),
 )
 FIGURES = (
     'frechet_digits', 'kid_digits', 'readable_share', 'classes_present', 'memorisation',
@@ -43,13 +45,13 @@ LAST = {  # columns of the last step, and what they are of
     'readable_last': 'readable_share',
     'collapsed_last': 'collapsed',
 }
+SUMMARY = ('frechet_digits', 'readable_share', 'classes_present', 'memorisation', *tuple(LAST)[:2])
 COLORS = {'plain': '#c8501e', 'small_data': '#1f5fa8'}
 
 
 def trials(setting: Setting) -> list[Trial]:
-    """Both recipes on every number of images; with `smoke` each recipe once."""
-    order = ((200, 0),) if setting.smoke else ORDER
-    return [_trial(setting, name, *size) for size in order for name in RECIPES]
+    """Every row; with `smoke` each recipe once."""
+    return [_trial(setting, *row) for row in (ORDER[:2] if setting.smoke else ORDER)]
 
 
 def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
@@ -66,7 +68,7 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
             'sample_every': EVERY,
             'evaluate.balance': 0,
             'evaluate.every': EVERY * 64 / number,
-            'evaluate.figures': ('frechet', 'classes'),
+            'evaluate.metrics': ('frechet', 'classes'),
             'evaluate.best': CHOSEN_BY,
             'evaluate.num_samples': 1_000,
         },
@@ -75,7 +77,7 @@ def _trial(setting: Setting, name: str, number: int, seed: int) -> Trial:
 
     def measure(folder: Path) -> list[Row]:
         rows = recorder.read_rows(folder / 'run', recorder.EVALUATIONS)
-        found = measures.figures(folder / 'run', 'digits', count, 'best')
+        found = measures.metrics(folder / 'run', 'digits', count, 'best')
         last = measures.at_step(
             folder / 'run', 'digits', count, ('frechet', 'classes', 'diversity')
         )
@@ -111,29 +113,18 @@ def _by_size(rows: Sequence[Row], recipe: str, figure: str) -> dict[int, list[fl
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """Means over seeds of the figures that answer the question."""
+    """Means and deviations over seeds of the figures that answer the question."""
     lines = []
     for number in sorted({row['num_real'] for row in rows}, reverse=True):
         for recipe in RECIPES:
             own = [row for row in rows if (row['num_real'], row['recipe']) == (number, recipe)]
             if own:
-                means = [outputs.mean(own, figure) for figure in FIGURES]
-                readable, best = (
-                    ', '.join(_step(row[name]) for row in own)
-                    for name in ('steps_to_readable', 'step_best')
-                )
-                last = [outputs.mean(own, name) for name in ('frechet_last', 'readable_last')]
-                collapsed = ', '.join('yes' if row['collapsed'] else 'no' for row in own)
-                cells = [best, *means, collapsed, readable, *last]
+                cells = [outputs.mean(own, figure) for figure in SUMMARY]
                 lines.append([f'{number:,}', f'`{recipe}`', str(len(own)), *cells])
-    head = ['images', 'recipe', 'seeds', 'best step', 'Frechet distance', 'kernel distance']
-    head += ['readable', 'classes', 'memorisation', 'collapsed', 'readable from step']
-    head += ['distance at the end', 'readable at the end']
-    return 'Means over `seeds` seeds.\n\n' + outputs.markdown_table(head, lines)
-
-
-def _step(step: int | None) -> str:
-    return f'{step:,}' if step else 'never'
+    head = ['images', 'recipe', 'seeds', 'Frechet distance', 'readable', 'classes']
+    head += ['memorisation', 'distance at the end', 'readable at the end']
+    said = 'Each run at its best step; the last two columns are of its last step.\n\n'
+    return said + outputs.markdown_table(head, lines)
 
 
 def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
@@ -241,29 +232,25 @@ def _over_time(recipe: str) -> Picture:
 
 
 ABOUT = f"""
-The network of study 1 on parts of the 60,000 training digits, a smaller part always inside of the
-larger ones of its seed, {STEPS:,} steps of 64 images for all. `plain`: study 1's settings
-(`gan_mnist`). `small_data`: the same networks with this project's recipe for small sets
-(`gan_mnist:small_data`). The reference of all figures is the same: the 10,000 test digits, which
-nothing was trained on; {MEASURED:,} samples, features of the net `digits`
-(`docs/evaluation.md`).
+The network of study 1 on parts of the 60,000 training digits. A smaller part lies inside the larger
+ones of its seed. All rows make {STEPS:,} steps of 64 images. `plain`: the settings of study 1,
+`gan_mnist`. `small_data`: the same networks with a recipe for small sets, `gan_mnist:small_data`.
 
-Readable is a sample that the net reads with a confidence above 0.9. `steps_to_readable` is the
-first of the steps measured, one in {EVERY}, at which at least {measures.READABLE:.0%} of 1,000
-samples are readable (dotted in the charts); empty if none is. `step_best` is the one of them with
-the least distance, of 1,000 samples too: all figures but those that end in `_last` are of that step
-(`--step=best`), and so are the digits of `samples_ROW.png`. It is chosen by the reference that it
-is then measured by, for both recipes alike; what becomes of it by the last step is in `_last`.
-`data_size.png` has a dot for each seed.
-Samples of `small_data` are of the moving average of its generator, those of `plain` of the
-generator itself, as each recipe has it.
+The reference is always the 10,000 test digits: {MEASURED:,} samples, features of the net `digits`
+(`docs/reference/metrics.md`). A sample is readable if the net reads it with a confidence above 0.9.
+`steps_to_readable` is the first step, of one in {EVERY}, at which {measures.READABLE:.0%} of 1,000
+samples are readable. Empty: there is none. `step_best` is the measured step with the least
+distance, of 1,000 samples. All figures are of that step (`--step=best`), and so are the digits of
+`samples_ROW.png`; those that end in `_last` are of the last step. The step is chosen by the
+reference it is then measured by, for both recipes alike. Samples of `small_data` are of the moving
+average of its generator, those of `plain` of the generator itself.
 
-To read the figures by: of real test digits 99 % are readable; the Frechet distance of 10,000
-training digits is 0.6, of 1,000, 500 and 200 of them 3.0, 6.9 and 13. `memorisation` of digits that
-were never trained on is 0.45 to 0.47 (200 to 5,000 training digits), that of copies 1, but 0.58
-where all 60,000 were trained on (`docs/evaluation.md`). Of what is no digit, specks on black may
-be read as digits: then classes are few and the distance is large. Collapsed are samples whose mean
-distance from each other, or from the nearest other, is less than half that of real digits.
+To read the figures by: 99 % of real test digits are readable. The Frechet distance of 10,000
+training digits is 0.6; of 1,000, 500 and 200 of them it is 3.0, 6.9 and 13. The `memorisation` of
+copies is 1, and that of digits that nothing was trained on is 0.45 to 0.47 (200 to 5,000 training
+digits), or 0.58 with all 60,000. Bright specks on black may be read as digits: then classes are few
+and the distance is large. Samples count as collapsed if their mean distance from each other, or
+from the nearest other, is less than half that of real digits.
 """
 
 STUDY = Study(

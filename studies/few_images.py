@@ -25,19 +25,12 @@ CURVE = 'curve.json'  # in a trial's folder: figures of every step that was save
 
 
 class Arm(NamedTuple):
-    """A way to train.
+    """A way to train."""
 
-    Attributes:
-      what: in words.
-      changes: of the config.
-      milliseconds: of a step on two idle cores, from which its steps follow.
-      preset: of `my_images`.
-    """
-
-    what: str
-    changes: Mapping[str, Any] = {}
-    milliseconds: float = 235
-    preset: str = '64'
+    what: str  # in words
+    changes: Mapping[str, Any] = {}  # of the config
+    milliseconds: float = 235  # of a step on two idle cores, from which its steps follow
+    preset: str = '64'  # of `my_images`
 
     @property
     def save_every(self) -> int:
@@ -143,7 +136,7 @@ def _measure(
     rows = []
     for budget in budgets:
         step = 0 if setting.smoke else arm.steps(budget)
-        found = measures.figures(workdir, judge, count, step)
+        found = measures.metrics(workdir, judge, count, step)
         rows.append({**shared, 'budget': budget, **_figures(found, judge, half)})
         run = trained.load(workdir, step)
         rows[-1]['steps'] = int(run.state.step)
@@ -243,7 +236,7 @@ start of the process and its compilation included; `minutes` are of the whole ro
 samples at the end of the budget, by a net that no arm looks through, against the crops held out
 or, where none are, all crops. `frechet_half` is the distance of one half of the training crops from
 the other, by the same net, and `over_half` the distance over it. `kinds` is the birthday test
-(`docs/evaluation.md`). Each picture has the first samples that are measured, none left out.
+(`docs/reference/metrics.md`). Each picture has the first samples that are measured, none left out.
 
 Photos: gpriamo/Cat-Faces-Identification (MIT) and the Oxford-IIIT Pet set (CC BY-SA 4.0).
 """

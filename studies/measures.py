@@ -9,21 +9,19 @@ import numpy as np
 from gan_jax import evaluation, files
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances
-from gan_jax.evaluation import figures as figures_lib
+from gan_jax.evaluation import metrics as metrics_lib
 from gan_jax.use import assessing, trained
 
 READABLE = 0.5  # share of samples from which a generator counts as one of digits
 
 
-def figures(workdir: Path, features: str, num_samples: int, step: int | str = 0) -> dict[str, Any]:
+def metrics(workdir: Path, features: str, num_samples: int, step: int | str = 0) -> dict[str, Any]:
     """The figures of `gan-jax evaluate`, of the newest step or another.
 
     What the command writes is left in the run's folder, for its report.
 
     Args:
-      workdir: the run's folder.
       features: the feature net.
-      num_samples: generated images.
       step: 0: the newest; 'best': as the run chose.
     """
     run = trained.load(workdir, step)
@@ -36,13 +34,11 @@ def figures(workdir: Path, features: str, num_samples: int, step: int | str = 0)
 def at_step(
     workdir: Path, features: str, num_samples: int, only: Sequence[str], step: int = 0
 ) -> dict[str, Any]:
-    """Some figures of a step, of the samples that `figures` takes; writes nothing.
+    """Some figures of a step, of the samples that `metrics` takes; writes nothing.
 
     Args:
-      workdir: the run's folder.
       features: the feature net.
-      num_samples: generated images.
-      only: keys of `evaluation.FIGURES`.
+      only: keys of `evaluation.MEASUREMENTS`.
       step: 0: the newest.
     """
     run = trained.load(workdir, step)
@@ -57,15 +53,14 @@ def of_training_images(
     """The figures of the training images themselves: what to read those of samples by.
 
     Args:
-      workdir: the run's folder.
       features: the feature net.
-      only: keys of `evaluation.FIGURES`.
+      only: keys of `evaluation.MEASUREMENTS`.
       reference: a folder to compare with; None: what the run holds out.
     """
     run, net = trained.load(workdir), evaluation.load_net(features)
     real = assessing.real_images(run, workdir, net, reference)
-    given = figures_lib.Comparison(_training(real), real.reference, None)
-    return figures_lib.compare(given, only)['figures']
+    given = metrics_lib.Comparison(_training(real), real.reference, None)
+    return metrics_lib.compare(given, only)['figures']
 
 
 def half_against_half(workdir: Path, features: str) -> float:

@@ -46,27 +46,16 @@ Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
 
 
 class Case(NamedTuple):
-    """A run and what it is measured on.
+    """A run and what it is measured on."""
 
-    Attributes:
-      experiment: the table's.
-      preset: of which config.
-      input: grey, canny or labels.
-      side: pixels of an image.
-      changes: of the config.
-      minutes: of the run.
-      recipe: one of RECIPES.
-      shown: whether its pictures may be.
-    """
-
-    experiment: str
-    preset: str
-    input: str
-    side: int
-    changes: Mapping[str, Any]
-    minutes: float
-    recipe: str = PAPER
-    shown: bool = True
+    experiment: str  # the table's
+    preset: str  # of which config
+    input: str  # grey, canny or labels
+    side: int  # pixels of an image
+    changes: Mapping[str, Any]  # of the config
+    minutes: float  # of the run
+    recipe: str = PAPER  # one of RECIPES
+    shown: bool = True  # whether its pictures may be
 
     @property
     def name(self) -> str:
@@ -99,7 +88,7 @@ def _pair(experiment: str, kind: str, minutes: float, side: int = SIDE) -> Case:
 
 def _album(experiment: str, kind: str, recipe: str) -> Case:
     own = {'cats': ALBUM, 'facades': 'facades/train'}[experiment]
-    watched = {'features': NET, 'figures': ('classes',), 'every': 10.0, 'num_samples': 50}
+    watched = {'features': NET, 'metrics': ('classes',), 'every': 10.0, 'num_samples': 50}
     changes = _short(STEPS.get(recipe, STEPS[PAPER])) | {'data.path': own}
     changes |= {f'evaluate.{name}': value for name, value in watched.items()}
     preset = str(SIDE) if recipe == FAST else f'{SIDE}_paper'
@@ -125,15 +114,13 @@ def trials(setting: Setting) -> list[Trial]:
 
 
 def _trial(setting: Setting, case: Case) -> Trial:
-    if case.recipe == TORCH:
-        stages, measure = (), _measure_peer
-    else:
-        stages, measure = (Stage('run', lambda folder: _config(setting, case)),), _measure_run
+    ours = case.recipe != TORCH
+    stages = (Stage('run', lambda folder: _config(setting, case)),) if ours else ()
     return Trial(
         case.name,
         case.minutes,
         stages,
-        functools.partial(measure, setting, case),
+        functools.partial(_measure_run if ours else _measure_peer, setting, case),
         kept=_kept(setting, case),
     )
 
@@ -263,8 +250,8 @@ def _by_nets(made: np.ndarray, photos: np.ndarray, *, measured: bool) -> Row:
         fake, real = (sets.Measured(image, net) for image in (made, photos))
         row[column] = distances.frechet(fake.moments, real.moments)
         if name == NET:
-            row |= net.figures(fake.outputs)
-            row['cat_share_photo'] = net.figures(real.outputs)['cat_share']
+            row |= net.measure(fake.outputs)
+            row['cat_share_photo'] = net.measure(real.outputs)['cat_share']
     return row
 
 

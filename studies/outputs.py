@@ -1,6 +1,6 @@
-"""A study's files: table.csv, table.md, pictures, and digits of every trial that makes some."""
+"""A study's files: table.csv, README.md, pictures, and digits of every trial that makes some."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 import math
 from pathlib import Path
 from typing import Any
@@ -14,31 +14,35 @@ from studies.study import Picture, Row, Study, Trial
 
 SHOWN, COLUMNS = 1_000, 40  # digits in a trial's picture, and in a line of it
 
-_EARLIER = (
-    'This picture was drawn earlier, and rows made since are not in it: of what it is drawn from'
-    ' `{}` is lost.\n\n'
-)
+PAGE, FINDING = 'README.md', 'finding.md'  # the page, and what a person says at its top
+ABOVE = 2  # pictures before the page goes into details
 
 Finished = tuple[Trial, Sequence[Row]]  # a trial with its rows
 
 
 def write(
-    study: Study, finished: Sequence[Finished], workdir: Path, target: Path, *, smoke: bool
+    study: Study,
+    trials: Sequence[Trial],
+    workdir: Path,
+    target: Path,
+    *,
+    smoke: bool,
 ) -> list[str]:
-    """Writes the table, with all rows there are, and the pictures, each file at once.
+    """Writes the table, with all rows there are, the pictures and the page, each file at once.
 
-    A picture is left as it was if a file is missing that one of its rows has to have.
+    A picture is of the rows that have the files it is made of; without one there is none.
 
     Args:
       study: the study.
-      finished: its trials with their rows, in the order of the table.
+      trials: all of its trials, in the order of the table.
       workdir: the folder of the trials' folders.
       target: where it is written.
       smoke: whether the rows were made with --smoke, as their commands then say.
 
     Returns:
-      what there is to say of pictures that were left, a line for each.
+      what there is to say of rows that a picture lacks, a line for each picture.
     """
+    finished = kept.finished(study, trials, workdir)
     rows = [row for _, found in finished for row in found]
     cells = [[cell(row[name]) for name in study.columns] for row in rows]
     files.replace(target / 'table.csv', files.table(study.columns, cells))
@@ -46,33 +50,41 @@ def write(
         name: _draw(picture, finished, workdir, target / name)
         for name, picture in study.pictures.items()
     }
-    shown = {name: lacks for name, lacks in lacking.items() if (target / name).exists()}
-    files.replace(target / 'table.md', _markdown(study, finished, shown, workdir, smoke))
+    done = {trial.name for trial, _ in finished}
+    left = [trial.name for trial in trials if trial.name not in done]
+    files.replace(target / PAGE, _markdown(study, finished, left, workdir, target, smoke))
     return [
-        f'{name} is left as it was: there is no {workdir / lacks}'
-        for name, lacks in lacking.items()
-        if lacks
+        f'{target / name} is without {", ".join(lost)}: files that it is made of are lost'
+        for name, lost in lacking.items()
+        if lost
     ]
 
 
-def _draw(picture: Picture, finished: Sequence[Finished], workdir: Path, path: Path) -> str:
-    """Draws a picture, or returns the file of a row for want of which it is left as it was."""
+def _draw(
+    picture: Picture, finished: Sequence[Finished], workdir: Path, path: Path
+) -> Sequence[str]:
+    """Draws a picture, or removes it; returns the rows that it lacks, for want of a file."""
     own = [(trial, [row for row in rows if picture.of(row)]) for trial, rows in finished]
     own = [(trial, rows) for trial, rows in own if rows]
-    needed = [f'{trial.name}/{name}' for trial, _ in own for name in picture.needs(trial)]
-    missing = next((file for file in needed if not (workdir / file).exists()), '')
-    if missing and path.exists():
-        return missing
-    if (content := picture.draw([row for _, rows in own for row in rows], workdir)) is not None:
-        caption = provenance.caption(picture.measured, own, workdir)
+    lost = [
+        trial.name
+        for trial, _ in own
+        if not all((workdir / trial.name / name).exists() for name in picture.needs(trial))
+    ]
+    whole = [(trial, rows) for trial, rows in own if trial.name not in lost]
+    content = picture.draw([row for _, rows in whole for row in rows], workdir)
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        caption = provenance.caption(picture.measured, whole, workdir)
         files.replace(path, pictures.captioned(content, caption))
-    return ''
+    return lost
 
 
 def write_results(
     study: Study, trials: Sequence[Trial], results: Path, *, smoke: bool
 ) -> list[str]:
-    """Writes table and pictures of the rows in a folder of results, from wherever they came.
+    """Writes table, pictures and page of the rows in a folder of results, from wherever they came.
 
     Args:
       study: the study.
@@ -84,15 +96,14 @@ def write_results(
       what there is to say of rows and pictures that were left, a line for each.
     """
     workdir = results / kept.RESULTS
-    finished = kept.finished(study, trials, workdir)
-    names = {trial.name for trial, _ in finished}
+    known = {trial.name for trial, _ in kept.finished(study, trials, workdir)}
     left = [path.name for path in sorted(workdir.iterdir()) if path.is_dir()]
     notes = [
         f"{workdir / name} is not in the table: it is no row of today's study"
         for name in left
-        if name not in names
+        if name not in known
     ]
-    return notes + write(study, finished, workdir, results, smoke=smoke)
+    return notes + write(study, trials, workdir, results, smoke=smoke)
 
 
 def cell(value: Any) -> str:
@@ -111,28 +122,37 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _markdown(
     study: Study,
     finished: Sequence[Finished],
-    shown: Mapping[str, str],
+    left: Sequence[str],
     workdir: Path,
+    target: Path,
     smoke: bool,
 ) -> str:
-    images_shown = ''.join(
-        f'![{name}]({name})\n\n' + (_EARLIER.format(lacks) if lacks else '')
-        for name, lacks in shown.items()
-    )
+    """The page: what was found, the summary, two pictures, and then how all that was made."""
+    finding = target / FINDING
+    shown = [f'![{Path(name).stem}]({name})' for name in study.pictures if (target / name).exists()]
     rows = [
         [*(cell(row[name]) for name in study.columns), _command(study, trial, smoke)]
         for trial, found in finished
         for row in found
     ]
-    summary = study.summary([row for _, found in finished for row in found])
+    parts = [
+        f'# {study.title}',
+        finding.read_text(encoding='utf-8').strip() if finding.exists() else '',
+        study.summary([row for _, found in finished for row in found]).strip(),
+        *shown[:ABOVE],
+        f'Not trained yet: `{"`, `".join(left)}`.' if left else '',
+        f'## What was compared\n\n{study.about.strip()}',
+    ]
     if measured := provenance.lines(study, finished, workdir):
-        summary += f'\nHow the figures were measured:\n\n{measured}'
-    return (
-        f'# {study.title}\n\n{study.about.strip()}\n\n{summary}\n{images_shown}'
-        '## Every row\n\nThe command repeats its row, in a `--workdir` of your own; `minutes`'
-        ' are of a machine that other jobs shared.\n\n'
-        f'{markdown_table([*study.columns, "command"], rows)}'
+        parts.append(f'## How the figures were measured\n\n{measured.strip()}')
+    if shown[ABOVE:]:
+        parts += ['## More pictures', *shown[ABOVE:]]
+    parts.append(
+        '## Every row\n\nThe command repeats its row, in a `--workdir` of your own. `minutes` are'
+        ' of a machine that other jobs shared.\n\n'
+        + markdown_table([*study.columns, 'command'], rows).strip()
     )
+    return '\n\n'.join(filter(None, parts)) + '\n'
 
 
 def _command(study: Study, trial: Trial, smoke: bool) -> str:
@@ -155,6 +175,9 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def mean(rows: Sequence[Row], column: str) -> str:
-    """The mean of a column's cells that are not empty, '' if all are."""
-    values = [row[column] for row in rows if row[column] is not None]
-    return f'{np.mean(values):.4g}' if values else ''
+    """A column's mean over rows, ± its deviation if there are several; '' if all are empty."""
+    values = [float(row[column]) for row in rows if row[column] is not None]
+    if not values:
+        return ''
+    found, deviation = spread(values)
+    return f'{found:.4g} ± {deviation:.2g}' if deviation > 0 else f'{found:.4g}'

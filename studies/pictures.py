@@ -162,7 +162,8 @@ def read_strip(folder: Path) -> Strip | None:
         return None
     try:
         with Image.open(path) as picture:
-            return [int(time) for time in picture.info['times'].split()], np.atleast_3d(picture)
+            times = [int(time) for time in picture.info['times'].split()]
+            return times, np.atleast_3d(np.asarray(picture))
     except (OSError, KeyError):  # KeyError: another picture
         raise UserError(f'{path} is damaged: delete it, and run the row again') from None
 
@@ -174,7 +175,7 @@ def read(path: Path) -> np.ndarray | None:
     if not path.exists():
         return None
     with Image.open(path) as picture:
-        return np.atleast_3d(picture)
+        return np.atleast_3d(np.asarray(picture))
 
 
 def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:

@@ -7,22 +7,17 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from gan_jax import config as config_lib
-from gan_jax import experiments
+from gan_jax.config import experiments
 from gan_jax.errors import UserError
 
 Row = dict[str, Any]  # a line of the table, by column; None is an empty cell
 
 
 class Setting(NamedTuple):
-    """The user's choices.
+    """The user's choices."""
 
-    Attributes:
-      data_dir: the folder with the sets; None with `smoke`, which needs none.
-      smoke: everything tiny, on data that needs no network.
-    """
-
-    data_dir: Path | None
-    smoke: bool
+    data_dir: Path | None  # the folder with the sets; None with `smoke`, which needs none
+    smoke: bool  # everything tiny, on data that needs no network
 
     def config(self, source: str, folder: str, **changes: Any) -> ConfigDict:
         """The config of an experiment on a set of `data_dir`.
@@ -78,41 +73,29 @@ def _listed(folders: Sequence[str]) -> str:
 
 
 class Stage(NamedTuple):
-    """A training run of a trial.
+    """A training run of a trial."""
 
-    Attributes:
-      name: its folder, in the trial's.
-      config: (the trial's folder, in which the stages before it are finished) -> its config, the
-        same at every call.
-    """
-
-    name: str
+    name: str  # its folder, in the trial's
+    # (the trial's folder, in which the stages before it are finished) -> its config, the same at
+    # every call
     config: Callable[[Path], ConfigDict]
 
 
 class Trial(NamedTuple):
-    """Training and measurement for one row of the table or several.
+    """Training and measurement for one row of the table or several."""
 
-    Attributes:
-      name: its folder, and what --only takes.
-      minutes: about how long it takes on the machine of the committed results.
-      stages: its training runs, in order.
-      measure: (the trial's folder) -> its rows; reads only what the stages left there.
-      digits: the stage whose generator makes digits that are kept as samples_NAME.png, '' if none
-        does.
-      step: of these: 0 for the newest, or 'best'.
-      kept: files that `measure` leaves in the trial's folder for the study's pictures.
-      prune: whether all saved steps but the newest and the best go at the end, as `measure` needs
-        no others.
-    """
-
-    name: str
-    minutes: float
-    stages: tuple[Stage, ...]
+    name: str  # its folder, and what --only takes
+    minutes: float  # about how long it takes on the machine of the committed results
+    stages: tuple[Stage, ...]  # its training runs, in order
+    # (the trial's folder) -> its rows; reads only what the stages left there
     measure: Callable[[Path], Sequence[Row]]
+    # the stage whose generator makes digits that are kept as samples_NAME.png, '' if none does
     digits: str = ''
-    step: int | str = 0
+    step: int | str = 0  # of these: 0 for the newest, or 'best'
+    # files that `measure` leaves in the trial's folder for the study's pictures
     kept: tuple[str, ...] = ()
+    # whether all saved steps but the newest and the best go at the end, as `measure` needs no
+    # others
     prune: bool = True
 
 
@@ -122,46 +105,32 @@ def _nothing(trial: Trial) -> Sequence[str]:
 
 
 class Picture(NamedTuple):
-    """A picture of some rows.
+    """A picture of some rows."""
 
-    Attributes:
-      draw: (rows, the folder of the trials' folders) -> PNG, None while there is nothing to draw;
-        reads what is kept of a trial, not its runs.
-      of: which rows it shows.
-      needs: a trial's files that it is made of, of those that are kept.
-      measured: where the runs hold what its figures were measured by, a key of
-        `studies.provenance`, which its caption tells; '' if it shows none.
-    """
-
+    # (rows, the folder of the trials' folders) -> PNG, None while there is nothing to draw; reads
+    # what is kept of a trial, not its runs
     draw: Callable[[Sequence[Row], Path], bytes | None]
-    of: Callable[[Row], bool] = lambda row: True
+    of: Callable[[Row], bool] = lambda row: True  # which rows it shows
+    # a trial's files that it is made of, of those that are kept
     needs: Callable[[Trial], Sequence[str]] = _nothing
+    # where the runs hold what its figures were measured by, a key of `studies.provenance`, which
+    # its caption tells; '' if it shows none
     measured: str = ''
 
 
 class Study(NamedTuple):
-    """A question, and how it is put.
+    """A question, and how it is put."""
 
-    Attributes:
-      name: what the user types.
-      title: a line above the table.
-      about: Markdown below it: what is compared, how it was tuned, what was cut.
-      folders: of `--data_dir` that it needs.
-      columns: of table.csv, in order.
-      trials: (setting) -> the trials, the most telling ones first, so that a study that was
-        stopped early is still of use.
-      summary: (rows) -> Markdown.
-      pictures: by file name.
-      measured: columns with figures by a feature net, by where the runs hold what they were
-        measured by: keys of `studies.provenance`.
-    """
-
-    name: str
-    title: str
-    about: str
-    folders: tuple[str, ...]
-    columns: tuple[str, ...]
+    name: str  # what the user types
+    title: str  # a line above the table
+    about: str  # Markdown below it: what is compared, how it was tuned, what was cut
+    folders: tuple[str, ...]  # of `--data_dir` that it needs
+    columns: tuple[str, ...]  # of table.csv, in order
+    # (setting) -> the trials, the most telling ones first, so that a study that was stopped early
+    # is still of use
     trials: Callable[[Setting], Sequence[Trial]]
-    summary: Callable[[Sequence[Row]], str]
-    pictures: Mapping[str, Picture]
+    summary: Callable[[Sequence[Row]], str]  # (rows) -> Markdown
+    pictures: Mapping[str, Picture]  # by file name
+    # columns with figures by a feature net, by where the runs hold what they were measured by: keys
+    # of `studies.provenance`
     measured: Mapping[str, Sequence[str]] = {}

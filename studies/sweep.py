@@ -110,8 +110,7 @@ def _write(
     results: Path | None,
 ) -> None:
     trials = study.trials(setting)
-    finished = kept.finished(study, trials, workdir)
-    outputs.write(study, finished, workdir, workdir, smoke=setting.smoke)
+    outputs.write(study, trials, workdir, workdir, smoke=setting.smoke)
     if results:
         with kept.alone(results):
             for trial in done:

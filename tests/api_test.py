@@ -28,7 +28,7 @@ assert 'jax' in sys.modules
 def workdir(tmp_path_factory):
     """A run with classes, an average, and latents around centres."""
     folder = tmp_path_factory.mktemp('api') / 'run'
-    mixture = {'latent_mixture.centres': 0.1, 'latent_mixture.spread': 0.5}
+    mixture = {'latent_mixture.components': 0.1, 'latent_mixture.std': 0.5}
     trainer_test.train(trainer_test.conditional(steps=2, **mixture), folder)
     return folder
 

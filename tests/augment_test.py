@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gan_jax import augment
+from gan_jax import config as base
 
 IMAGES = jax.random.uniform(jax.random.key(0), (64, 16, 16, 3), minval=-1)
 KEYS = jax.random.split(jax.random.key(1), 64)
@@ -39,7 +40,7 @@ POLICY = 'color,translation,cutout,affine'
 
 @pytest.mark.newest
 def test_each_augmentation_is_applied_to_an_image_with_its_probability():
-    """Of 2,000 images a share p is changed; which are is drawn anew for each augmentation."""
+    """A share p of 2,000 images is changed; which are is drawn anew for each augmentation."""
     images, keys = IMAGES[:1].repeat(2_000, 0), jax.random.split(jax.random.key(2), 2_000)
     changed = {}
     for name in ('color', 'cutout'):
@@ -99,3 +100,50 @@ def test_color_keeps_shapes_of_grey_levels():
     flat = jnp.broadcast_to(IMAGES[:, :1, :1], IMAGES.shape)
     spread = np.ptp(np.asarray(augment.color(flat, KEYS)), axis=(1, 2))
     np.testing.assert_allclose(spread, 0, atol=1e-6)
+
+
+def follow(found, signs):
+    """The probability after each step."""
+    memory = augment.start_ada()
+    history = []
+    for step, sign in enumerate(signs):
+        memory = found.follow(memory, jnp.float32(sign), jnp.int32(step))
+        history.append(float(memory['p']))
+    return history
+
+
+def made_ada():
+    config = base.default().ada
+    config.update(target=0.5, every=1, images=100, limit=0.8)
+    return augment.make_ada(config, images_per_step=10)
+
+
+def test_ada_is_off_by_default():
+    assert augment.make_ada(base.default().ada, 64) is None
+
+
+def test_ada_rises_above_the_target_and_falls_below():
+    np.testing.assert_allclose(follow(made_ada(), [0.9, 0.6, 0.4, 0.9]), [0.1, 0.2, 0.1, 0.2])
+
+
+def test_ada_stays_between_zero_and_its_limit():
+    assert follow(made_ada(), [0.0, -1.0]) == [0.0, 0.0]
+    np.testing.assert_allclose(follow(made_ada(), [1.0] * 20)[-1], 0.8)
+
+
+def test_ada_rises_from_zero_to_one_in_the_given_number_of_images():
+    """Whatever the batch and the interval are."""
+    for batch_size, every in ((10, 1), (4, 5), (50, 2)):
+        config = base.default().ada
+        config.update(target=0.5, every=every, images=200, limit=1.0)
+        steps = 200 // batch_size
+        history = follow(augment.make_ada(config, batch_size), [1.0] * steps)
+        np.testing.assert_allclose(history[-1], 1.0, rtol=1e-5)
+        assert history[steps // 2 - every] < 0.6
+
+
+def test_ada_changes_by_the_mean_sign_since_the_last_change():
+    found = augment.Ada(target=0.5, every=4, change=0.25, limit=1.0)
+    # Means of 0.75, 0.25 and 1.
+    signs = [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, -1.0, 1.0, 1.0, 1.0, 1.0]
+    assert follow(found, signs) == [0.0] * 3 + [0.25] * 4 + [0.0] * 4 + [0.25]

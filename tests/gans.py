@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 import contextlib
+import dataclasses
 
 import chex
 import jax
@@ -11,9 +12,11 @@ import numpy as np
 import optax
 
 from gan_jax import config as base
-from gan_jax import experiments, ops
+from gan_jax import ops
+from gan_jax.config import experiments
 from gan_jax.pretrained import frozen
-from gan_jax.types import Batch, DataSpec
+from gan_jax.tasks import shared
+from gan_jax.types import Batch, DataSpec, Pair
 
 MNIST_SPEC = DataSpec(image_shape=(28, 28, 1), num_classes=10, num_examples=64)
 DCGAN_SPEC = DataSpec(image_shape=(32, 32, 3), num_classes=0, num_examples=64)
@@ -136,7 +139,7 @@ def _tiny_variables(asked: str) -> dict[str, list[np.ndarray]]:
 
 
 def tiny_maps(image: jax.Array) -> list[jax.Array]:
-    """What the frozen net 'tiny' sees of images [N, S, S, 3]."""
+    """The maps of the frozen net 'tiny' for images [N, S, S, 3]."""
     return _tiny_maps(_tiny_variables(''), image)
 
 
@@ -145,7 +148,7 @@ frozen.FROZEN['tiny'] = frozen.Frozen(_tiny_variables, _tiny_maps)
 
 
 def batch(spec: DataSpec, draws: int, size: int, seed: int = 0) -> Batch:
-    """Random uint8 images [draws, size, H, W, C] with labels in range."""
+    """Random uint8 images [batches, size, H, W, C] with labels in range."""
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (draws, size, *spec.image_shape), np.uint8)
     label = rng.integers(0, max(spec.num_classes, 1), (draws, size), np.int32)
@@ -155,16 +158,17 @@ def batch(spec: DataSpec, draws: int, size: int, seed: int = 0) -> Batch:
 RATE = 1e-3
 
 
-def remember_gradients() -> optax.GradientTransformation:
-    """SGD at RATE whose state is the last gradient; it does not matter whose turn it is."""
+def remembering(recipe: shared.Recipe) -> shared.Recipe:
+    """The recipe by SGD at RATE whose state is the last gradient, whosever turn it is."""
 
     def update(grads, state, params=None, **extra):
         del state, params, extra
         return jax.tree.map(lambda g: -RATE * g, grads), grads
 
-    return optax.GradientTransformationExtraArgs(
+    optimizer = optax.GradientTransformationExtraArgs(
         lambda params: jax.tree.map(jnp.zeros_like, params), update
     )
+    return dataclasses.replace(recipe, optimizers=Pair(optimizer, optimizer))
 
 
 @contextlib.contextmanager

@@ -85,7 +85,7 @@ def split(x: jax.Array, devices: int) -> jax.Array:
 
 
 class TestBatchNorm:
-    def test_takes_batch_moments_in_training_and_running_ones_otherwise(self):
+    def test_takes_batch_statistics_in_training_and_running_ones_otherwise(self):
         norm = layers.BatchNorm(momentum=0.9, epsilon=1e-5)
         x = 3 + 2 * draw(0, 50, 4, 4, 2)
         variables = norm.init(jax.random.key(0), x, train=False)
@@ -145,19 +145,20 @@ class TestBatchNorm:
         np.testing.assert_array_equal(updated['batch_stats']['mean'], 257)
         np.testing.assert_allclose(updated['batch_stats']['var'], 1, atol=0.01)
 
-    def test_takes_batch_moments_out_of_training_without_storing_them(self):
+    def test_takes_batch_statistics_out_of_training_without_storing_them(self):
         norm = layers.BatchNorm(momentum=0.9, epsilon=1e-5, scale_init=layers.scale_normal)
         x = 3 + 2 * draw(0, 5, 4, 4, 2)
         variables = norm.init(jax.random.key(0), x, train=False)
         variables['params']['bias'] = jnp.array([1.0, -2.0])
         expected, _ = norm.apply(variables, x, train=True, mutable=['batch_stats'])
-        actual = norm.apply(variables, x, train=False, batch_moments=True)
+        actual = norm.apply(variables, x, train=False, batch_statistics=True)
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
         shared = layers.BatchNorm(epsilon=1e-5, axis_name='data')
         parts = jax.vmap(
-            lambda x: shared.apply(variables, x, train=False, batch_moments=True), axis_name='data'
+            lambda x: shared.apply(variables, x, train=False, batch_statistics=True),
+            axis_name='data',
         )(x[:4].reshape(2, 2, 4, 4, 2))
-        whole = norm.apply(variables, x[:4], train=False, batch_moments=True)
+        whole = norm.apply(variables, x[:4], train=False, batch_statistics=True)
         np.testing.assert_allclose(parts.reshape(whole.shape), whole, rtol=1e-5, atol=1e-5)
 
 

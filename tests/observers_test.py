@@ -28,7 +28,7 @@ def test_epochs_that_are_shorter_than_a_log_line_are_measured_line_by_line(
 ):
     monkeypatch.setattr(observers.balance, 'observer', lambda *_: None)
     config = gans.config('mlp', **{'evaluate.balance': every, 'log_every': 50})
-    task = SimpleNamespace(contest=True)
+    task = SimpleNamespace(logits=True)
     dataset = SimpleNamespace(spec=DataSpec((28, 28, 1), 10, num_examples), splits=('train',))
     [found] = observers.make(config, task, dataset, images_per_step=8, place=None)
     assert found.period == period
@@ -58,11 +58,11 @@ def colour(monkeypatch):
     monkeypatch.setattr(observers.evaluation, 'load_net', named)
 
 
-CLASSES = {'evaluate.figures': ('classes',), 'data.num_examples': 40}
+CLASSES = {'evaluate.metrics': ('classes',), 'data.num_examples': 40}
 
 
 def test_a_checkpoint_is_chosen_by_classes_that_the_net_has(colour):
-    assert observers.figures.ranked('cat_share') == ('classes', -1)
+    assert observers.metrics.ranked('cat_share') == ('classes', -1)
     own = CLASSES | {'evaluate.features': 'efficientnet_lite0'}
     [found] = observed(**{'evaluate.best': 'cat_share'}, **own)
     assert found.by['features']['name'] == 'efficientnet_lite0'
@@ -77,7 +77,7 @@ def test_a_checkpoint_is_chosen_by_classes_that_the_net_has(colour):
 )
 def test_what_training_looks_through_does_not_judge_unless_asked(asked, judge, marked, colour):
     config = gans.projected(**{'disc.net.frozen': 'efficientnet_lite0'})
-    config.evaluate.update(features=asked, figures=('classes',))
+    config.evaluate.update(features=asked, metrics=('classes',))
     net = observers._net(config, (32, 32, 3))
     assert net.name == judge
     facts = net.facts(observers.nets.looked_through(config))
@@ -91,7 +91,7 @@ def test_a_reference_that_is_too_small_is_refused_at_the_start():
 
 @pytest.mark.parametrize('better, best', [(1, 20), (-1, 40)])
 def test_the_best_step_is_the_first_at_its_best(better, best, monkeypatch):
-    monkeypatch.setattr(observers.figures, 'ranked', lambda name: ('', better))
+    monkeypatch.setattr(observers.metrics, 'ranked', lambda name: ('', better))
     values = {10: 2.0, 20: 1.0, 30: None, 40: 3.0, 50: 1.0, 60: 3.0}
     rows = [{'step': step, 'figure': value} for step, value in values.items()] + [{'step': 70}]
     assert observers.best_step(rows, 'figure') == best
@@ -119,8 +119,8 @@ def test_held_out_images_have_turned_once_three_measurements_are_worse(name, val
 
 
 def translating(**changes):
-    """The observer of a translator of random pairs, a fifth of them held out."""
-    own = {'evaluate.every': 1.0, 'evaluate.figures': (), 'data.num_examples': 40}
+    """The observer of a translator of random pairs, of which none are held out."""
+    own = {'evaluate.every': 1.0, 'evaluate.metrics': (), 'data.num_examples': 40}
     config = gans.pix2pix(**own | changes)
     dataset = data.load(config.data)
     task = tasks.make(config, dataset.spec, axis_name=None)
@@ -130,12 +130,19 @@ def translating(**changes):
 def test_a_translator_is_measured_without_a_net_or_with_one(colour):
     [found] = translating(**{'evaluate.best': 'ssim'})
     assert found.by.keys() == {'reference', 'samples'} and found.by['samples'] == 40
-    by_net = {'evaluate.figures': ('classes',), 'evaluate.features': 'efficientnet_lite0'}
+    by_net = {'evaluate.metrics': ('classes',), 'evaluate.features': 'efficientnet_lite0'}
     [found] = translating(**{'evaluate.best': 'distance_efflite0'}, **by_net)
     assert found.by['features']['name'] == 'efficientnet_lite0'
 
 
-@pytest.mark.parametrize('best', ['distance_efflite0', 'l1_held_out', 'cat_share'])
+def test_without_held_out_pairs_no_step_is_the_best_and_a_line_says_so():
+    config = gans.pix2pix(**{'data.num_examples': 40, 'evaluate.best': 'l1_held_out'})
+    translating(**{'evaluate.best': 'l1_held_out'})
+    [line] = observers.warnings(config, data.load(config.data))
+    assert 'config.evaluate.best=l1_held_out' in line
+
+
+@pytest.mark.parametrize('best', ['distance_efflite0', 'cat_share'])
 def test_what_is_not_measured_of_a_translator_chooses_no_step(best):
-    with pytest.raises(UserError, match=f'best={best} is not measured without config.evaluate.fig'):
+    with pytest.raises(UserError, match=f'best={best} is not measured without config.evaluate.met'):
         translating(**{'evaluate.best': best})

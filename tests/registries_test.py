@@ -1,4 +1,4 @@
-"""What is in a registry is all that the program needs to know of it."""
+"""An entry of a registry is all that the program needs to know of it."""
 
 import functools
 import re
@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax import augment, losses, nets
 from gan_jax.data import mnist5k
-from gan_jax.evaluation import figures, leaks, sets, text
+from gan_jax.evaluation import leaks, metrics, sets, text
 from gan_jax.pretrained import features
 from gan_jax.report import curves
 
@@ -26,12 +26,12 @@ def compared():
         sets.Reference(sets.ImageSet(role, role, role, len(part), part), net)
         for role, part in roles
     )
-    return figures.Comparison(sets.Measured(image[2::125], net), real, training)
+    return metrics.Comparison(sets.Measured(image[2::125], net), real, training)
 
 
-@pytest.mark.parametrize('name', figures.FIGURES)
+@pytest.mark.parametrize('name', metrics.MEASUREMENTS)
 def test_every_value_of_a_figure_is_of_a_metric(name, compared):
-    figure = figures.FIGURES[name]
+    figure = metrics.MEASUREMENTS[name]
     found = figure.compute(compared).keys() - {'class_histogram'}  # shares, which are a line
     found = {re.sub('(_real)?(_std|_pairs)?$', '', key) for key in found}
     bases = {key.removesuffix('_digits') if key not in figure.metrics else key for key in found}
@@ -42,7 +42,7 @@ def test_every_value_of_a_figure_is_of_a_metric(name, compared):
 
 def test_every_metric_says_what_it_is_and_is_in_a_panel_that_there_is():
     titles = {panel.title for panel in curves.PANELS}
-    for key, metric in figures.METRICS.items():
+    for key, metric in metrics.METRICS.items():
         assert metric.name and metric.form.format(1) and metric.meaning, key
         assert not metric.panel or metric.panel in titles, key
 
@@ -80,7 +80,7 @@ def test_a_generator_says_its_pixel_range(name):
 
 
 @pytest.mark.parametrize('name', nets.of_role('disc'))
-def test_a_calm_discriminator_draws_nothing(name):
+def test_a_discriminator_in_eval_mode_draws_nothing(name):
     kind = nets.of_role('disc')[name]
     if kind.takes_maps or hasattr(kind, 'frozen'):
         pytest.skip('it looks through a trained net, and draws nothing')
@@ -96,5 +96,5 @@ def test_a_calm_discriminator_draws_nothing(name):
     variables = jax.eval_shape(
         functools.partial(module.init, train=False), jax.random.key(0), *inputs
     )
-    calm = functools.partial(module.calm().apply, train=True, mutable=['batch_stats'])
-    jax.eval_shape(calm, variables, *inputs)  # raises where it needs a key that there is not
+    net = functools.partial(module.eval_mode().apply, train=True, mutable=['batch_stats'])
+    jax.eval_shape(net, variables, *inputs)  # raises where it needs a key that there is not

@@ -94,16 +94,16 @@ def start(case, axis_name):
     spec, config = CASES[case]
     task = MODULES[config.task]
     recipe = task.make_recipe(config, spec, axis_name)
-    recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
+    recipe = gans.remembering(recipe)
     state = jax.jit(lambda: task.init(recipe, spec))()
     return lambda state, batch: task.step(recipe, state, batch), state
 
 
 def batches(case, steps):
-    """Items [1, draws, B, ...] of each step."""
+    """Items [1, batches, B, ...] of each step."""
     spec, config = CASES[case]
     for n in range(steps):
-        batch = gans.batch(spec, len(tasks.draws(config)), config.batch_size, n)
+        batch = gans.batch(spec, len(tasks.pools(config)), config.batch_size, n)
         yield jax.tree.map(lambda leaf: leaf[None], batch)
 
 

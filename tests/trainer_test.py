@@ -213,7 +213,7 @@ def test_a_nan_after_the_best_step_takes_back_what_was_measured_since(
 
 
 def facts(samples):
-    """By what samples are measured, as an observer has it."""
+    """Facts about a measurement of samples, as an observer has them."""
     net = {'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none'}
     real = {'name': 'mnist', 'role': 'held-out images', 'images': 5, 'of': 5}
     return {'features': net, 'reference': real | {'fingerprint': 'e' * 64}, 'samples': samples}
@@ -447,7 +447,7 @@ def test_another_config_is_refused_by_field_unless_overwritten(case, finished, t
 
 _OTHER_NET = {
     'evaluate.every': 1.0,
-    'evaluate.figures': ('classes',),
+    'evaluate.metrics': ('classes',),
     'evaluate.best': 'cat_share',  # of another net than these images have
 }
 

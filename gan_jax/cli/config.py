@@ -1,14 +1,17 @@
-"""Every field of an experiment's config: its value, what it may be, and what it means.
+"""Every field of an experiment's config: its value, what it means, and what it may be.
 
-A value that is not the usual one, which `gan_jax.config.default` gives, is marked by a star.
+A value that is not the usual one, which `gan_jax.fields` gives, is marked by a star.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+import inspect
+import re
 import textwrap
 
 from absl import flags
 from ml_collections import ConfigDict
 
+from gan_jax import fields
 from gan_jax.cli.flags import Invocation
 
 DEFAULT_CONFIG = 'quickstart'
@@ -26,31 +29,37 @@ def main(invocation: Invocation) -> None:
 
 
 def _lines(config: ConfigDict) -> Iterator[str]:
-    from gan_jax import config as config_lib
-    from gan_jax import experiments
-    from gan_jax.cli import meanings
+    for path, field in fields.FIELDS.items():
+        yield from _entry(path, fields.get(config, path), field.default, _words(field))
+        if path.endswith('.net.name'):
+            yield from _of_net(config, path.partition('.')[0])
 
-    usual, rules = config_lib.default(), config_lib.rules()
-    experiments.fill_nets(usual)
-    for field, meaning in meanings.of_fields().items():
-        value = config_lib.get(config, field)
-        star = '' if value == config_lib.get(usual, field) else ' *'
-        yield f'--config.{field}={value}{star}'
-        yield from _indented(f'{meaning}; {rules[field]}')
-        if field.endswith('.net.name'):
-            yield from _of_net(config, field.partition('.')[0])
+
+def _words(field: fields.Field) -> str:
+    only = f'; only with {" and ".join(f"config.{need}" for need in field.needs)}'
+    return f'{field.meaning}; {field}{only if field.needs else ""}'
 
 
 def _of_net(config: ConfigDict, role: str) -> Iterator[str]:
     from gan_jax import nets
-    from gan_jax.cli import meanings
 
     net = config[role].net
-    said = meanings.of_net(net.name, role)
-    for field, usual in nets.fields(net.name, role).items():
-        yield f'--config.{role}.net.{field}={net[field]}{"" if net[field] == usual else " *"}'
-        yield from _indented(said.get(field, ''))
+    said = meanings(net.name, role)
+    for name, usual in nets.fields(net.name, role).items():
+        yield from _entry(f'{role}.net.{name}', net[name], usual, said.get(name, ''))
 
 
-def _indented(text: str) -> list[str]:
-    return [f'    {line}' for line in textwrap.wrap(text, WIDTH - 4)]
+def _entry(path: str, value: object, usual: object, words: str) -> Iterator[str]:
+    yield f'--config.{path}={value}{"" if value == usual else " *"}'
+    for line in textwrap.wrap(words, WIDTH - 4):
+        yield f'    {line}'
+
+
+def meanings(name: str, role: str) -> Mapping[str, str]:
+    """The meaning of a network's own fields, as its docstring says it."""
+    from gan_jax import nets
+
+    text = inspect.getdoc(getattr(nets.NETS[name], role)) or ''
+    _, _, attributes = text.partition('Attributes:\n')
+    found = re.findall(r'^  (\w+): (.*(?:\n    .*)*)', attributes, re.MULTILINE)
+    return {field: ' '.join(meaning.split()) for field, meaning in found}

@@ -45,8 +45,8 @@ def main(invocation: Invocation) -> None:
     config_lib.validate(config)
     dataset = data.load(config.data)
     tasks.check(config, dataset)
-    draws = tasks.draws(config)
-    feed = feeds.make_feed(dataset, config, draws)
+    pools = tasks.pools(config)
+    feed = feeds.make_feed(dataset, config, pools)
     facts = summary.summarise(dataset)
     facts['classes'] = _named(dataset.class_names, facts['classes'])
     for name, value in facts.items():
@@ -56,7 +56,7 @@ def main(invocation: Invocation) -> None:
         print(warning, file=sys.stderr)
 
     def first_batches() -> Batch[np.ndarray]:
-        steps = -(-SHOWN // (config.batch_size * len(draws)))
+        steps = -(-SHOWN // (config.batch_size * len(pools)))
         items = itertools.islice(feed.items(0), steps)
         batches = [feed.gather(feed.data, item) for item in items]
         flat = [jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch) for batch in batches]

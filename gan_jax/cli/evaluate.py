@@ -3,7 +3,7 @@
 Written to evaluation.json, neighbours.png and the report in the workdir, and printed. Measured
 against the split 'test' of the run's data if it has one, else against its training images. Of a
 pix2pix run the distance of its translations to the photos, of training pairs, of held-out ones
-and, with --reference, of the photos in a folder. See docs/evaluation.md for what each figure means.
+and, with --reference, of the photos in a folder. docs/reference/metrics.md says what each means.
 """
 
 from absl import flags

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from absl import flags as absl_flags
 from ml_collections import ConfigDict
 
-from gan_jax import files, paths
+from gan_jax import fields, files, paths
 from gan_jax.errors import UserError, nearest
 
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
@@ -29,20 +29,14 @@ _WORDS = {
 
 
 class Invocation(NamedTuple):
-    """A parsed command line.
+    """A parsed command line."""
 
-    Attributes:
-      flags: the command's own.
-      config: with the fields given on the command line; empty for a command without one.
-      source: the experiment, NAME[:PRESET] or FILE.py[:PRESET]; '' without one, and where a run
-        goes on by its own config.
-      argv: the words after the command's name.
-    """
-
-    flags: absl_flags.FlagValues
-    config: ConfigDict
+    flags: absl_flags.FlagValues  # the command's own
+    config: ConfigDict  # with the fields given on the command line; empty for a command without one
+    # the experiment, NAME[:PRESET] or FILE.py[:PRESET]; '' without one, and where a run goes on by
+    # its own config
     source: str
-    argv: tuple[str, ...]
+    argv: tuple[str, ...]  # the words after the command's name
 
 
 def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
@@ -55,8 +49,6 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         there is to choose from), `WORDS` those that may be given as
         bare words; `saved_config(argv)`, if it has one, gives the config in place of the
         default experiment, or None.
-      name: what the user types.
-      argv: the words after it.
 
     Returns:
       None after the help was asked for and printed.
@@ -73,10 +65,12 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     words, source = tuple(argv), ''
     if hasattr(command, 'DEFAULT_CONFIG'):
         source, argv = _take_config(argv)
-        saved = None if source else getattr(command, 'saved_config', _none)(argv)
+        saved = None if source else getattr(command, 'saved_config', lambda argv: None)(argv)
         if saved is None:
+            from gan_jax.config import experiments
+
             source = source or command.DEFAULT_CONFIG
-            saved = _load(source)
+            saved = experiments.load(source)
         _define_config(values, saved, argv)
     try:
         _, *rest = values([name, *argv])
@@ -109,16 +103,10 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
 def _meant(word: str, values: absl_flags.FlagValues) -> str:
     """The flag that was meant, which may be a field of the config."""
     if 'config' in values:
-        from gan_jax import config as config_lib
-
-        for field in sorted(config_lib.leaves(values['config'].value), key=len):
+        for field in sorted(fields.leaves(values['config'].value), key=len):
             if field.rpartition('.')[2] == word:
                 return f'did you mean --config.{field}?'
     return nearest(word, [flag for flag in values if '.' not in flag])
-
-
-def _none(argv: list[str]) -> None:
-    del argv
 
 
 def define_path(
@@ -159,25 +147,18 @@ def define_overwrite(values: absl_flags.FlagValues, text: str = 'replace what is
     absl_flags.DEFINE_bool('overwrite', False, text, flag_values=values)
 
 
-def _load(source: str) -> ConfigDict:
-    from gan_jax import experiments
-
-    return experiments.load(source)
-
-
 def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list[str]) -> None:
     """Defines a flag for each field of the config that `argv` sets."""
     from ml_collections import config_flags
 
-    from gan_jax import experiments
+    from gan_jax.config import experiments
 
     for word in argv:
         if match := _NET.match(word):  # another net has other fields
             experiments.take_net(config, match[1], match[2])
-    known = experiments.fields(config)
     for word in argv:
         if match := _FIELD.match(word):
-            experiments.refuse_field(config, match[1], known)
+            experiments.refuse_field(config, match[1])
     try:
         config_flags.DEFINE_config_dict(
             'config', config, flag_values=values, sys_argv=['', *argv], help_string=''
@@ -196,12 +177,8 @@ def _explained(error: absl_flags.Error) -> UserError:
 
 
 def _rule(flag: str) -> str:
-    """What a field of a config may be; '' of another flag."""
-    if not flag.startswith('config.'):
-        return ''
-    from gan_jax import config as config_lib
-
-    return str(config_lib.rules().get(flag.removeprefix('config.'), ''))
+    """The rule of a field of a config; '' of another flag."""
+    return str(fields.FIELDS.get(flag.removeprefix('config.'), ''))
 
 
 def _take_config(argv: list[str]) -> tuple[str, list[str]]:
@@ -236,7 +213,7 @@ def _help(command: ModuleType, name: str, values: absl_flags.FlagValues) -> str:
 def _with_documents(text: str) -> str:
     """A text whose mention of documents leads to them, also away from a checkout."""
     folder = paths.shown(files.carried('docs'))
-    return re.sub(r'\bdocs/(?=\w+\.md)', f'{folder}/', text)
+    return re.sub(r'\bdocs/(?=\w+/\w+\.md)', f'{folder}/', text)
 
 
 def _entry(flag: str, text: str) -> list[str]:

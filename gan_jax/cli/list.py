@@ -1,4 +1,4 @@
-"""What there is to choose from: experiments, studies, and what a config can name.
+"""All there is to choose from: experiments, studies, and what a config can name.
 
 `gan-jax config --config=NAME` shows every field of an experiment.
 """
@@ -20,7 +20,7 @@ def define(values: flags.FlagValues) -> None:
 def main(invocation: Invocation) -> None:
     """Prints the names, with a line each."""
     del invocation
-    for title, entries in _sections():
+    for title, entries in sections():
         print(f'{title}:')
         width = max(map(len, entries))
         for name, text in entries.items():
@@ -28,9 +28,10 @@ def main(invocation: Invocation) -> None:
         print()
 
 
-def _sections() -> Iterator[tuple[str, Mapping[str, str]]]:
-    from gan_jax import augment, data, experiments, files, losses, nets, penalties, tasks
-    from gan_jax.evaluation import figures
+def sections() -> Iterator[tuple[str, Mapping[str, str]]]:
+    from gan_jax import augment, data, files, losses, nets, penalties, tasks
+    from gan_jax.config import experiments
+    from gan_jax.evaluation import metrics
     from gan_jax.pretrained import features
 
     files_of = {path.stem: path for path in experiments.folder().glob('*.py')}
@@ -47,7 +48,7 @@ def _sections() -> Iterator[tuple[str, Mapping[str, str]]]:
     sets = {name: _module(entry.load) for name, entry in data.DATASETS.items()}
     yield 'data sets, --config.data.name', sets
     yield 'feature nets, --features', _of(features.NETS)
-    yield 'figures', {key: metric.meaning for key, metric in figures.METRICS.items()}
+    yield 'metrics', {key: metric.meaning for key, metric in metrics.METRICS.items()}
 
 
 def _of(registry: Mapping[str, object]) -> dict[str, str]:

@@ -13,10 +13,8 @@ def file(path: Path, *suffixes: str, overwrite: bool, flag: str = '--output') ->
     """The path of a file that can be written there.
 
     Args:
-      path: of the file.
       *suffixes: its name may end with one of these.
       overwrite: whether it may replace a file that is there.
-      flag: what the user gave it by.
 
     Raises:
       UserError: another suffix, a folder that cannot be written, or a file that is there.
@@ -41,9 +39,7 @@ def own_folder(path: Path, *, overwrite: bool, flag: str = '--output') -> Path:
     """The path of a folder that files can be written to, and are not mixed with others.
 
     Args:
-      path: of the folder.
       overwrite: whether it may hold files already.
-      flag: what the user gave it by.
 
     Raises:
       UserError: it cannot be written, or holds files.

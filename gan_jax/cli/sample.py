@@ -90,11 +90,11 @@ def main(invocation: Invocation) -> None:
     )
     with progress.waiting('compiling and sampling'):
         if moves:
-            draw = draw._replace(shift=np.float32(moves) @ run.directions(len(moves)))
+            draw = draw._replace(shift=np.asarray(moves, np.float32) @ run.directions(len(moves)))
         if picked:
             draw = sampling.between(draw, picked[0], picked[-1], _along(values), run.config.latent)
         if suffix == '.gif' and picked:
-            sampling.write_frames(output, draw.picture(draw.latent()))
+            sampling.write_frames(output, list(draw.picture(draw.latent())))
         elif suffix == '.gif':
             sampling.write_walk(output, draw, values.walk or DEFAULT_FRAMES, run.config.latent)
         elif suffix == '.png':

@@ -1,8 +1,8 @@
 """Trains the experiment of --config, or resumes it where its workdir left off.
 
 A workdir that holds a run goes on by the run's own config unless --config names one; a finished
-one is left as it is. Ctrl-C and SIGTERM save before they stop. With several
-processes (docs/scaling.md), start the same command in each; the workdir is one folder for all.
+one is left as it is. Ctrl-C and SIGTERM save before they stop. With several processes
+(docs/howto/devices.md), start the same command in each; the workdir is one folder for all.
 """
 
 from pathlib import Path
@@ -51,7 +51,8 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Trains."""
-    from gan_jax import experiments, trainer
+    from gan_jax import trainer
+    from gan_jax.config import experiments
     from gan_jax.processes import cluster, startup
 
     startup.prepare(alone=False)

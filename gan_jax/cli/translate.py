@@ -39,8 +39,7 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Translates, with one line on stderr for each file that could not be."""
-    from gan_jax import config as config_lib
-    from gan_jax import data
+    from gan_jax import data, fields
     from gan_jax.cli import outputs
     from gan_jax.data import decode
     from gan_jax.processes import startup
@@ -49,8 +48,8 @@ def main(invocation: Invocation) -> None:
 
     values = invocation.flags
     source, output = values.input, values.output
-    if values.precision and values.precision not in config_lib.PRECISIONS:
-        names = ' or '.join(config_lib.PRECISIONS)
+    if values.precision and values.precision not in fields.PRECISIONS:
+        names = ' or '.join(fields.PRECISIONS)
         raise UserError(f'--precision={values.precision}: must be {names}')
     plan = translating.plan(source, output, overwrite=values.overwrite)
     several = len(plan.jobs) > 1

@@ -22,23 +22,17 @@ from gan_jax.data import (
 )
 from gan_jax.data.datasets import Dataset as Dataset
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 
 class Entry(NamedTuple):
-    """A data set that a config can name.
+    """A data set that a config can name."""
 
-    Attributes:
-      load: from the run's `config.data`.
-      spec: of what `load` would return, without the files.
-      sized: whether `config.data.image_size` chooses the size of its images.
-      stand_in: the set that needs no files and no network, for smoke presets.
-    """
-
-    load: Callable[[ConfigDict], Dataset]
-    spec: Callable[[ConfigDict], DataSpec]
-    sized: bool
-    stand_in: str
+    load: Callable[[Data], Dataset]  # from the run's `config.data`
+    spec: Callable[[Data], DataSpec]  # of what `load` would return, without the files
+    sized: bool  # whether `config.data.image_size` chooses the size of its images
+    stand_in: str  # the set that needs no files and no network, for smoke presets
 
 
 DATASETS: Mapping[str, Entry] = {
@@ -53,16 +47,8 @@ DATASETS: Mapping[str, Entry] = {
 
 _ALBUMS = 'folder', 'pairs'  # sets that take all pictures below a folder
 
-# Fields that mean something to these sets only.
-_OWNERS = {
-    'unlabelled': ('folder',),
-    'attribute': ('celeb_a',),
-    'input': ('pairs', 'synthetic'),
-    'input_path': ('pairs',),
-}
 
-
-def entry(config: ConfigDict) -> Entry:
+def entry(config: Data) -> Entry:
     """The registry's entry that `config.data` names.
 
     Raises:
@@ -77,21 +63,15 @@ def entry(config: ConfigDict) -> Entry:
                 f'config.data.{field}={config[field]}: the images of {config.name} are taken as'
                 ' they are; leave it 0'
             )
-    for field, owners in _OWNERS.items():
-        if config[field] and config.name not in owners:
-            raise UserError(
-                f'config.data.{field}={config[field]} is for config.data.name={owners[0]} only'
-            )
     return found
 
 
-def keep_out(config: ConfigDict, output: Path, flag: str) -> None:
+def keep_out(config: Data, output: Path, flag: str) -> None:
     """Keeps results out of the folders of whose pictures a run learns: they would become some.
 
     Args:
       config: the run's `config.data`.
       output: a file or folder that is to be written.
-      flag: what the user gave it by.
 
     Raises:
       UserError: it lies in such a folder, however deep.
@@ -101,7 +81,7 @@ def keep_out(config: ConfigDict, output: Path, flag: str) -> None:
             image_files.keep_out(Path(config[field]), f'config.data.{field}', output, flag)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """The data set of a run, with those labels that training may see, and what is added to it.
 
     Args:
@@ -119,28 +99,25 @@ def load(config: ConfigDict) -> Dataset:
     )
 
 
-def whole(config: ConfigDict, split: str) -> Dataset:
+def whole(config: Data, split: str) -> Dataset:
     """A split of a run's set with all of its own images and labels.
 
     Args:
       config: the run's `config.data`; it stays as it is.
-      split: of the set.
 
     Raises:
       UserError: there is no such split.
     """
-    config = ConfigDict(config.to_dict())
-    config.split = split
-    config.num_examples = 0
-    return entry(config).load(config)
+    other = ConfigDict(config.to_dict())
+    other.update(split=split, num_examples=0)
+    return entry(other).load(other)
 
 
-def held_out(config: ConfigDict, dataset: Dataset) -> Dataset | None:
+def held_out(config: Data, dataset: Dataset) -> Dataset | None:
     """The split 'test' of a run's set; None if it has none, or the run trains on it.
 
     Args:
       config: the run's `config.data`.
-      dataset: what it loads.
 
     Raises:
       UserError: the images cannot be had.
@@ -150,13 +127,13 @@ def held_out(config: ConfigDict, dataset: Dataset) -> Dataset | None:
     return whole(config, 'test')
 
 
-def generated(config: ConfigDict) -> Dataset:
+def generated(config: Data) -> Dataset:
     """The same with random pixels in place of the images, which need not be at hand."""
     like = entry(config).spec(config)
     return label_subsets.restrict(synthetic.make(like, config), config.labels)
 
 
-def validation(config: ConfigDict) -> Dataset:
+def validation(config: Data) -> Dataset:
     """The labelled images that `config.labels.validation` keeps from training.
 
     Raises:

@@ -20,11 +20,10 @@ from gan_jax.types import Batch
 _UNREADABLE = OSError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile, zlib.error
 
 
-def write(path: Path, batch: Batch, class_names: Sequence[str] = ()) -> None:
+def write(path: Path, batch: Batch[np.ndarray], class_names: Sequence[str] = ()) -> None:
     """Writes an .npz file that `config.data.added` may name.
 
     Args:
-      path: of the file.
       batch: uint8 [N, H, W, C] and int32 [N].
       class_names: what the labels mean; empty where there are none.
     """
@@ -36,7 +35,6 @@ def join(dataset: Dataset, path: Path) -> Dataset:
     """The set with the images of an .npz file behind its own.
 
     Args:
-      dataset: any.
       path: `image`, uint8 [N, H, W, C] of the set's shape, and `label`, int [N], of its classes
         or -1; `class_names`, if it has them, those of the set.
 
@@ -72,7 +70,7 @@ def join(dataset: Dataset, path: Path) -> Dataset:
     )
 
 
-def _read(path: Path) -> tuple[Batch, tuple[str, ...]]:
+def _read(path: Path) -> tuple[Batch[np.ndarray], tuple[str, ...]]:
     """The images, and the names of their classes, where the file has them."""
     try:
         # NumPy leaves a damaged archive open that it opened itself.
@@ -86,7 +84,7 @@ def _read(path: Path) -> tuple[Batch, tuple[str, ...]]:
         ) from error
 
 
-class Joined:
+class Joined(Source):
     """A source's examples, then those of a batch."""
 
     def __init__(self, source: Source, more: Batch[np.ndarray]):
@@ -97,12 +95,7 @@ class Joined:
     def __len__(self) -> int:
         return len(self._source) + len(self._more.label)
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
-        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         indices = np.asarray(indices)
         own = indices < len(self._source)
         shape = indices.shape + self._more.image.shape[1:]
@@ -116,9 +109,7 @@ class Joined:
         return Batch(image, label)
 
     def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
         return Batch(*map(np.concatenate, zip(self._source.arrays(), self._more, strict=True)))
 
     def labels(self) -> np.ndarray:
-        """int32 [N]."""
         return np.concatenate([self._source.labels(), self._more.label])

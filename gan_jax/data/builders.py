@@ -32,17 +32,12 @@ Numbered = Generator[tuple[int, dict[str, Any]], None, None]  # examples by numb
 
 
 class Contents(NamedTuple):
-    """The parts of a set.
+    """The parts of a set."""
 
-    Attributes:
-      image_shape: (H, W, C).
-      class_names: empty where the set has no classes.
-      splits: (download manager) -> for each split its images, PNG bytes, and their labels;
-        each is read once, in turn.
-    """
-
-    image_shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]  # (H, W, C)
+    class_names: tuple[str, ...]  # empty where the set has no classes
+    # (download manager) -> for each split its images, PNG bytes, and their labels; each is read
+    # once, in turn
     splits: Callable[
         [tfds.download.DownloadManager], Mapping[str, Callable[[], Iterable[tuple[bytes, int]]]]
     ]

@@ -76,25 +76,15 @@ def sweep(folder: Path) -> None:
 
 
 class Decoded(NamedTuple):
-    """Facts about a decoded split without its pixels.
+    """Facts about a decoded split without its pixels."""
 
-    Attributes:
-      folder: where it is.
-      image_shape: (H, W, C).
-      class_names: empty where the set has no classes.
-      labels: int32 [N].
-      digests: uint8 [N, 32], sha256 of each image and its label.
-      contents: uint8 [N, 32], of each image alone (as if its label were 0).
-      hashes: uint64 [N], `duplicates.perceptual_hashes` of the images' last panels.
-    """
-
-    folder: Path
-    image_shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
-    labels: np.ndarray
-    digests: np.ndarray
-    contents: np.ndarray
-    hashes: np.ndarray
+    folder: Path  # where it is
+    image_shape: tuple[int, int, int]  # (H, W, C)
+    class_names: tuple[str, ...]  # empty where the set has no classes
+    labels: np.ndarray  # int32 [N]
+    digests: np.ndarray  # uint8 [N, 32], sha256 of each image and its label
+    contents: np.ndarray  # uint8 [N, 32], of each image alone (as if its label were 0)
+    hashes: np.ndarray  # uint64 [N], `duplicates.perceptual_hashes` of the images' last panels
 
     def images(self) -> np.ndarray | None:
         """uint8 [N, H, W, C], or None where the set is above `RESIDENT_LIMIT`.
@@ -174,7 +164,6 @@ class DecodedWriter:
         """Says what will be written.
 
         Args:
-          folder: where to.
           most: images that it will have, or a few less; of too many, no pixels are kept.
           image_shape: (H, W, C).
           class_names: empty where there are no classes.

@@ -1,7 +1,6 @@
 """`celeb_a`: 202,599 aligned faces of celebrities with forty attributes (Liu et al. 2015)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-import errno
 import functools
 import hashlib
 import json
@@ -11,7 +10,6 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 import zipfile
 
-from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
@@ -19,6 +17,7 @@ from gan_jax.data import cache, datasets, decode, downloads, from_files, image_f
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import LeftOut
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ FILES = {  # name -> place in Google Drive and sha256, as tensorflow-datasets ha
 }
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """Shapes and counts of the set, known without its files."""
     from_files.side(config)
     whole = COUNTS.get(config.split, COUNTS['all'])
@@ -57,7 +56,7 @@ def spec(config: ConfigDict) -> DataSpec:
     return DataSpec(shape, 2 if config.attribute else 0, config.num_examples or whole)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """CelebA, [size, size, 3]; splits train, validation and test as published, and all.
 
     Of each image, 178x218, the centred square of `config.crop` pixels is kept. 0, the default,
@@ -100,20 +99,13 @@ def load(config: ConfigDict) -> Dataset:
 
 
 class Faces(NamedTuple):
-    """The images of a copy of CelebA.
+    """The images of a copy of CelebA."""
 
-    Attributes:
-      names, splits: of each image.
-      make: see `from_files.load`; the class is 0 without an attribute.
-      state: strings that differ when the files do.
-      left_out: files that are not among them.
-    """
-
-    names: Sequence[str]
-    splits: Sequence[str]
-    make: from_files.Make
-    state: Sequence[str]
-    left_out: Sequence[LeftOut]
+    names: Sequence[str]  # of each image
+    splits: Sequence[str]  # of each image
+    make: from_files.Make  # see `from_files.load`; the class is 0 without an attribute
+    state: Sequence[str]  # strings that differ when the files do
+    left_out: Sequence[LeftOut]  # files that are not among them
 
 
 def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:
@@ -313,26 +305,11 @@ def downloaded() -> Path:
 
 
 def download(manager: 'tfds.download.DownloadManager') -> dict[str, Path]:
-    """Downloads the three files: name -> path.
-
-    Raises:
-      UserError: see `downloaded`.
-    """
-    try:
-        downloads.check(URL + FILES[PARTITION][0], downloads.TIMEOUT_S)
-        found = manager.download({name: URL + place for name, (place, _) in FILES.items()})
-        paths = {name: Path(path) for name, path in found.items()}
-        for name, path in paths.items():
-            with path.open('rb') as file:
-                digest = hashlib.file_digest(file, 'sha256').hexdigest()
-            if digest != FILES[name][1]:
-                path.unlink()  # the manager would offer it again
-                raise ValueError(f'Google Drive sent something else than {name}')
-    except Exception as error:  # whatever requests, urllib3 and tfds raise
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise
-        raise UserError(
-            f'CelebA cannot be downloaded ({downloads.reason(error)}): put {", ".join(FILES)} from'
-            f' {HOME} in a folder and give --config.data.path=FOLDER'
-        ) from error
-    return paths
+    """Downloads the three files; see `downloads.fetch`."""
+    return downloads.fetch(
+        manager,
+        {name: URL + place for name, (place, _) in FILES.items()},
+        {name: digest for name, (_, digest) in FILES.items()},
+        'sha256',
+        f'put {", ".join(FILES)} from {HOME} in a folder and give --config.data.path=FOLDER',
+    )

@@ -11,11 +11,11 @@ import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import cache, parallel, png, shapes
+from gan_jax.data import cache, parallel, png
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import Batch, DataSpec
 
 if TYPE_CHECKING:
@@ -72,10 +72,6 @@ class Records:
     def __len__(self) -> int:
         return len(self._examples())
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
         """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         try:
@@ -103,20 +99,22 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
         """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
-
-    def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
 
     def labels(self) -> np.ndarray:
         """int32 [N], without reading an image; -1 where an example has none."""
 
+    def __getitem__(self, index: int) -> Batch[np.ndarray]:
+        """One example: uint8 [H, W, C] and an int32 scalar."""
+        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
 
-class Examples:
+    def arrays(self) -> Batch[np.ndarray]:
+        """All of them: uint8 [N, H, W, C] and int32 [N]."""
+        return self.take(np.arange(len(self)))
+
+
+class Examples(Source):
     """The examples of a prepared set.
 
     Single ones are read from the ArrayRecord files, all of them from the decoded copy.
@@ -131,16 +129,10 @@ class Examples:
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-        return self._records[self._indices[index]]
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
-        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         return self._records.take(self._indices[indices])
 
     def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
         images = self._decoded.images()
         if images is not None:
             return Batch(images[self._indices], self._decoded.labels[self._indices])
@@ -149,36 +141,24 @@ class Examples:
         return Batch(*map(np.concatenate, zip(*batches, strict=True)))
 
     def labels(self) -> np.ndarray:
-        """int32 [N]."""
         return self._decoded.labels[self._indices]
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """The images of a run.
+    """The images of a run."""
 
-    Attributes:
-      name: key of `gan_jax.data.DATASETS`.
-      split: of the set, e.g. 'train'.
-      spec: shapes and counts.
-      class_names: empty where the set has no classes.
-      fingerprint: 64 hex digits, of count, shape, pixels and labels.
-      source: the examples by index.
-      facts: for a person, of how the set came about: `left_out`, how many files, `account`, the
-        table that names them, and `splits`, name -> images; {} where there is no more to know.
-      splits: those that a config may name, of which none is known to be empty.
-      to_have_classes: what to do about a set that has none, where something can be done.
-    """
-
-    name: str
-    split: str
-    spec: DataSpec
-    class_names: tuple[str, ...]
-    fingerprint: str
-    source: Source
+    name: str  # key of `gan_jax.data.DATASETS`
+    split: str  # of the set, e.g. 'train'.
+    spec: DataSpec  # shapes and counts
+    class_names: tuple[str, ...]  # empty where the set has no classes
+    fingerprint: str  # 64 hex digits, of count, shape, pixels and labels
+    source: Source  # the examples by index
+    # for a person, of how the set came about: `left_out`, how many files, `account`, the table that
+    # names them, and `splits`, name -> images; {} where there is no more to know
     facts: Callable[[], Mapping[str, Any]] = dict
-    splits: tuple[str, ...] = ()
-    to_have_classes: str = ''
+    splits: tuple[str, ...] = ()  # those that a config may name, of which none is known to be empty
+    to_have_classes: str = ''  # what to do about a set that has none, where something can be done
 
     def arrays(self) -> Batch[np.ndarray]:
         """The whole set: uint8 [N, H, W, C] and int32 [N]."""
@@ -186,33 +166,24 @@ class Dataset:
 
 
 class Prepared(NamedTuple):
-    """A set as it is stored.
+    """A set as it is stored."""
 
-    Attributes:
-      key: names the set's content, in letters fit for a file name.
-      splits: what the stored set has.
-      prepare: prepares the set if need be; returns the folder with its dataset_info.json.
-    """
-
-    key: str
-    splits: Sequence[str]
+    key: str  # names the set's content, in letters fit for a file name
+    splits: Sequence[str]  # what the stored set has
+    # prepares the set if need be; returns the folder with its dataset_info.json
     prepare: Callable[[], Path]
 
 
 class Part(NamedTuple):
-    """A split that is not stored as one, but chosen from a stored one.
+    """A split that is not stored as one, but chosen from a stored one."""
 
-    Attributes:
-      stored: the split it is chosen from.
-      choose: (what is known of that) -> int64 [n], ascending; None: all of it.
-    """
-
-    stored: str
+    stored: str  # the split it is chosen from
+    # (what is known of that) -> int64 [n], ascending; None: all of it
     choose: Callable[[cache.Decoded], np.ndarray] | None
 
 
 def load_prepared(
-    config: ConfigDict,
+    config: Data,
     prepared: Prepared,
     parts: Mapping[str, Part] = MappingProxyType({}),
     panels: int = 1,
@@ -221,7 +192,6 @@ def load_prepared(
 
     Args:
       config: the run's `config.data`.
-      prepared: the set.
       parts: the splits a config may name, by name; empty: those that are stored.
       panels: images side by side in each.
 
@@ -240,7 +210,7 @@ def load_prepared(
     decoded = _decode_once(records, prepared.key, part.stored)
     members = part.choose(decoded) if part.choose else np.arange(len(decoded.labels))
     indices = members[subset(config, len(members))]
-    shape = shapes.seen_shape(config, decoded.image_shape, panels)
+    shape = seen_shape(config, decoded.image_shape, panels)
     return Dataset(
         name=config.name,
         split=config.split,
@@ -252,7 +222,19 @@ def load_prepared(
     )
 
 
-def subset(config: ConfigDict, count: int) -> np.ndarray:
+def seen_shape(config: Data, stored: tuple[int, int, int], panels: int) -> tuple[int, int, int]:
+    """(H, W, C) of what training sees of stored images, which are `config.jitter` pixels larger."""
+    height, width, channels = stored
+    return height - config.jitter, width - panels * config.jitter, channels
+
+
+def stored_shape(config: Data, spec: DataSpec) -> tuple[int, int, int]:
+    """(H, W, C) of the stored images of which training sees what `spec` says."""
+    height, width, channels = spec.image_shape
+    return height + config.jitter, width + spec.panels * config.jitter, channels
+
+
+def subset(config: Data, count: int) -> np.ndarray:
     """Which of a set's `count` examples are used, int64, ascending.
 
     A smaller subset of the same `subset_seed` is part of every larger one, so that a study of
@@ -306,7 +288,6 @@ def find_tfds_copy(path: Path, name: str) -> Prepared | None:
 
     Args:
       path: its version's folder, or the data_dir above it.
-      name: of the set.
 
     Returns:
       the set, whose key changes with the folder's place, names, sizes and times.

@@ -2,11 +2,12 @@
 
 import functools
 import io
+import logging
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 
 from gan_jax.data import containers
 from gan_jax.data.containers import Bare
@@ -27,13 +28,14 @@ _TURNS = {
 
 # The check in `_open` replaces Pillow's, which only warns up to twice its own limit.
 Image.MAX_IMAGE_PIXELS = None
+logging.getLogger('PIL').addHandler(logging.NullHandler())  # what it logs it raises too
 
 
 class Unreadable(Exception):
     """A file is no image, or a broken one, or too large; the message says which."""
 
 
-def read(content: bytes, least_side: int = 0) -> Image.Image:
+def read(content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decodes an image, upright as its EXIF orientation says, as RGB.
 
     JPEG, PNG, WebP, BMP, GIF, TIFF (of these the first frame), AVIF and, where pillow-heif is
@@ -42,35 +44,29 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
     at, see `gan_jax.data.containers`.
 
     Args:
-      content: of the file.
       least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its short side
         keeps twice as many pixels, which is several times faster; 0: at its full size.
+      most_pixels: that it may have.
 
     Raises:
-      Unreadable: it cannot be decoded, or has more than `MAX_PIXELS`.
+      Unreadable: it cannot be decoded, or has more pixels.
     """
-    return read_whole(content, least_side).image
+    return read_whole(content, least_side, most_pixels).image
 
 
 class Upright(NamedTuple):
-    """A decoded image.
+    """A decoded image."""
 
-    Attributes:
-      image: RGB.
-      size: width and height that it has at its full size.
-      orientation: 1 to 8, as the file said; it is undone.
-    """
-
-    image: Image.Image
-    size: tuple[int, int]
-    orientation: int
+    image: Image.Image  # RGB
+    size: tuple[int, int]  # width and height that it has at its full size
+    orientation: int  # 1 to 8, as the file said; it is undone
 
 
-def read_whole(content: bytes, least_side: int = 0) -> Upright:
+def read_whole(content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS) -> Upright:
     """`read`, with what is known of the image besides."""
     try:
         bare = containers.strip(content)
-        with _open(bare) as image:
+        with _open(bare, most_pixels) as image:
             full = image.size
             if least_side and bare.kind == 'JPEG':
                 factor = 2 * least_side / min(image.size)
@@ -88,7 +84,7 @@ def read_whole(content: bytes, least_side: int = 0) -> Upright:
         raise Unreadable(str(error).splitlines()[0] if str(error) else repr(error)) from error
 
 
-def _open(bare: Bare) -> Image.Image:
+def _open(bare: Bare, most_pixels: int) -> Image.Image:
     if not bare.content:
         raise Unreadable('the file is empty')
     if bare.kind == 'HEIF' and not _knows_heif():
@@ -99,11 +95,11 @@ def _open(bare: Bare) -> Image.Image:
         raise Unreadable('not an image')
     try:
         image = Image.open(io.BytesIO(bare.content), formats=[bare.kind])
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise Unreadable(f'a broken {bare.kind} file') from None
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise Unreadable(f'{width}x{height} pixels; at most {MAX_PIXELS:,} are decoded')
+    if width * height > most_pixels:
+        raise Unreadable(f'{width}x{height} pixels; at most {most_pixels:,} are decoded')
     return image
 
 
@@ -120,11 +116,11 @@ def _knows_heif() -> bool:
 
 def abilities() -> tuple[str, ...]:
     """The kinds of files that not every installation reads, of those that this one does."""
-    return ('HEIF',) * _knows_heif() + ('AVIF',) * features.check('avif')
+    return ('HEIF',) * _knows_heif() + ('AVIF',) * bool(features.check('avif'))
 
 
 def _orientation(bare: Bare, image: Image.Image) -> int:
-    """As the file says; HEIC is upright when it is decoded."""
+    """The orientation that the file has; HEIC is upright when it is decoded."""
     if bare.kind in ('WEBP', 'AVIF'):
         return containers.orientation(*(image.info.get(name, b'') for name in ('exif', 'xmp')))
     return bare.orientation
@@ -149,7 +145,7 @@ def _opaque(bare: Bare) -> Image.Image:
     import cv2
 
     encoded = np.frombuffer(bare.content, np.uint8)
-    exact = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    exact: Any = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     depth = bare.content[24]  # of IHDR; smaller ones than 8 are spread over 0 to 255
     most = 2**depth - 1
     blue_first = [(level & most) * max(255 // most, 1) for level in bare.transparent[::-1]]

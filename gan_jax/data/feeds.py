@@ -14,13 +14,13 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import cache
 from gan_jax.data import order as order_lib
-from gan_jax.data.datasets import Dataset
+from gan_jax.data.datasets import Dataset, stored_shape
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.types import Batch, DataSpec
 
 FEEDS = 'auto', 'resident', 'stream'
@@ -34,38 +34,30 @@ U = TypeVar('U')
 
 
 class Feed(NamedTuple):
-    """The trainer's source of batches on the devices.
+    """The trainer's source of batches on the devices."""
 
-    Attributes:
-      kind: where the images are.
-      data: numpy arrays to place on every device once: the whole set as a Batch, or ().
-      gather: (data, item) -> Batch, traced inside the step.
-      items: (first_step) -> numpy pytrees, leaves [draws, share of the batch, ...], one for each
-        step from `first_step` on, without end.
-    """
-
-    kind: Literal['resident', 'stream']
-    data: Any
-    gather: Callable[[Any, Any], Batch[jax.Array]]
+    kind: Literal['resident', 'stream']  # where the images are
+    data: Any  # numpy arrays to place on every device once: the whole set as a Batch, or ()
+    gather: Callable[[Any, Any], Batch[jax.Array]]  # (data, item) -> Batch, traced inside the step
+    # (first_step) -> numpy pytrees, leaves [batches, share of the batch, ...], one for each step
+    # from `first_step` on, without end
     items: Callable[[int], Iterator[Any]]
 
 
 def make_feed(
-    dataset: Dataset, config: ConfigDict, draws: Sequence[str], share: slice = slice(None)
+    dataset: Dataset, config: Config, pools: Sequence[str], share: slice = slice(None)
 ) -> Feed:
     """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
 
     Args:
-      dataset: the images.
-      config: the run's config.
-      draws: of which images each of the batches in a step is, see `order.POOLS`.
+      pools: of which images each of the batches in a step is, see `order.POOLS`.
       share: the examples of each batch that this process reads.
 
     Raises:
       UserError: there is no such feed, or there are fewer images than one batch.
     """
     kind = _kind(config, dataset.spec)
-    whole = order_lib.make(draws, dataset.source.labels(), config.batch_size, config.seed)
+    whole = order_lib.make(pools, dataset.source.labels(), config.batch_size, config.seed)
 
     def order(step: int) -> np.ndarray:
         return whole(step)[:, share]
@@ -76,24 +68,22 @@ def make_feed(
 
 
 def describe(
-    spec: DataSpec, config: ConfigDict, draws: Sequence[str]
+    spec: DataSpec, config: Config, pools: Sequence[str]
 ) -> tuple[Any, Callable[[Any, Any], Batch[jax.Array]], Any]:
     """`data`, `gather` and an item of the feed for such data, as shapes: without an image."""
-    height, width, channels = spec.image_shape
-    more = config.data.jitter  # pixels by which each panel is stored larger
-    stored = (height + more, width + spec.panels * more, channels)
+    stored = stored_shape(config.data, spec)
 
     def batch(*lead: int) -> Batch[jax.ShapeDtypeStruct]:
         image = jax.ShapeDtypeStruct((*lead, *stored), np.uint8)
         return Batch(image, jax.ShapeDtypeStruct(lead, np.int32))
 
-    lead = len(draws), config.batch_size
+    lead = len(pools), config.batch_size
     if _kind(config, spec) == 'stream':
         return (), _as_it_is, batch(*lead)
     return batch(spec.num_examples), _take, jax.ShapeDtypeStruct(lead, np.int32)
 
 
-def _kind(config: ConfigDict, spec: DataSpec) -> str:
+def _kind(config: Config, spec: DataSpec) -> str:
     kind = config.data.feed
     if kind not in FEEDS:
         raise UserError(f'config.data.feed={kind!r} must be one of {", ".join(FEEDS)}.')
@@ -120,7 +110,7 @@ def _indices(order: order_lib.Order, first_step: int) -> Iterator[np.ndarray]:
 def _batches(
     dataset: Dataset, order: order_lib.Order, first_step: int
 ) -> Iterator[Batch[np.ndarray]]:
-    """uint8 [draws, B, H, W, C] and int32 [draws, B] of each step, read by several threads."""
+    """uint8 [batches, B, H, W, C] and int32 [batches, B] of each step, read by several threads."""
     import grain
 
     def read(step: int) -> Batch[np.ndarray]:

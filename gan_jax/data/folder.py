@@ -5,17 +5,16 @@ import dataclasses
 import difflib
 from pathlib import Path
 
-from ml_collections import ConfigDict
-
 from gan_jax.data import decode, from_files, image_files
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 ASSUMED = 500  # images of a folder that was not looked at
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """The spec of a folder of the config's size; classes and counts are not known yet.
 
     Two classes are assumed where the config says which of the images have none.
@@ -25,7 +24,7 @@ def spec(config: ConfigDict) -> DataSpec:
     return DataSpec(shape, 2 if config.unlabelled else 0, config.num_examples or ASSUMED)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """The images below `config.path`, [size, size, 3], in the order of their names.
 
     The centred square of each, `config.crop` pixels a side or as large as it can be, at

@@ -12,7 +12,6 @@ from pathlib import Path
 import sys
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import files
@@ -21,6 +20,7 @@ from gan_jax.data.datasets import Dataset, Part, Prepared, load_prepared
 from gan_jax.data.decode import Unreadable
 from gan_jax.data.image_files import LeftOut, shown
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import Batch
 
 STORED = 'every'  # the split that is prepared; those a config may name are chosen from it
@@ -33,7 +33,7 @@ VERSION = 2  # of how an image is decoded, cut and resized
 Make = Callable[[int], tuple[np.ndarray, int] | tuple[np.ndarray, int, str]]
 
 
-def side(config: ConfigDict) -> int:
+def side(config: Data) -> int:
     """Pixels a side of each stored image: what training sees, and the jitter.
 
     Raises:
@@ -48,7 +48,7 @@ def side(config: ConfigDict) -> int:
 
 
 def load(
-    config: ConfigDict,
+    config: Data,
     *,
     state: Sequence[Any],
     names: Sequence[str],
@@ -94,7 +94,7 @@ def load(
     )
 
 
-def _official(config: ConfigDict, key: str, splits: Mapping[str, str]) -> dict[str, Part]:
+def _official(config: Data, key: str, splits: Mapping[str, str]) -> dict[str, Part]:
     """The splits that a set comes with."""
     split_of = {shown(name): split for name, split in splits.items()}
 
@@ -107,7 +107,7 @@ def _official(config: ConfigDict, key: str, splits: Mapping[str, str]) -> dict[s
     return parts | {'all': Part(STORED, None)}
 
 
-def _held_out(config: ConfigDict, key: str, empty: set[str]) -> dict[str, Part]:
+def _held_out(config: Data, key: str, empty: set[str]) -> dict[str, Part]:
     """'train' and 'test' by `config.held_out`, and 'all'; those without an image go to `empty`."""
     if not config.held_out:
         empty.add('test')
@@ -131,7 +131,7 @@ def _held_out(config: ConfigDict, key: str, empty: set[str]) -> dict[str, Part]:
     }
 
 
-def _some(config: ConfigDict, member: np.ndarray) -> np.ndarray:
+def _some(config: Data, member: np.ndarray) -> np.ndarray:
     """The indices of the members of a split: bool [N] to int64 [n], n > 0."""
     if not member.any():
         why = none_held_out(config, len(member))
@@ -139,7 +139,7 @@ def _some(config: ConfigDict, member: np.ndarray) -> np.ndarray:
     return np.flatnonzero(member)
 
 
-def none_held_out(config: ConfigDict, count: int) -> str:
+def none_held_out(config: Data, count: int) -> str:
     """Why none of `count` images is in the split 'test', and what to do about it."""
     if not config.held_out:
         return 'set config.data.held_out to the share of the images that it is to have'
@@ -149,7 +149,7 @@ def none_held_out(config: ConfigDict, count: int) -> str:
     )
 
 
-def _split_file(config: ConfigDict, key: str) -> Path:
+def _split_file(config: Data, key: str) -> Path:
     return cache.set_folder(key) / f'split-{config.held_out:g}.csv'
 
 
@@ -165,7 +165,7 @@ def _write_split(
         files.replace(path, table)
 
 
-def _facts(config: ConfigDict, key: str, splits: Mapping[str, str] | None) -> dict[str, Any]:
+def _facts(config: Data, key: str, splits: Mapping[str, str] | None) -> dict[str, Any]:
     """Facts for a person about how the set came about; see `Dataset.facts`."""
     rows = _rows(_account(key))
     used = [row['file'] for row in rows if row['image']]
@@ -217,19 +217,12 @@ def _prepare(
 
 
 class _Made(NamedTuple):
-    """The result of decoding a chunk of files.
+    """The result of decoding a chunk of files."""
 
-    Attributes:
-      part: the images that could be made; None if there are none.
-      pngs: the PNG file of each.
-      failed: place in the run -> why there is no image.
-      doubts: place in the run -> why the image may be wrong.
-    """
-
-    part: cache.Accounted | None
-    pngs: Sequence[bytes]
-    failed: Mapping[int, str]
-    doubts: Mapping[int, str]
+    part: cache.Accounted | None  # the images that could be made; None if there are none
+    pngs: Sequence[bytes]  # the PNG file of each
+    failed: Mapping[int, str]  # place in the run -> why there is no image
+    doubts: Mapping[int, str]  # place in the run -> why the image may be wrong
 
 
 def _make_all(make: Make, chunk: range) -> _Made:

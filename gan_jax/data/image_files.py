@@ -52,13 +52,9 @@ class LeftOut(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """The files of a folder by name; any thread may read.
+    """The files of a folder by name; any thread may read."""
 
-    Attributes:
-      path: the folder.
-    """
-
-    path: Path
+    path: Path  # the folder
 
     def read(self, name: str) -> bytes:
         """The content of a file, by its name relative to the folder.
@@ -76,12 +72,9 @@ class Files:
 
 @dataclasses.dataclass(frozen=True)
 class ZippedFiles(Files):
-    """The same in a .zip, which is never unpacked.
+    """The same in a .zip, which is never unpacked."""
 
-    Attributes:
-      packed_as: the names that members have in the archive, where those differ.
-    """
-
+    # the names that members have in the archive, where those differ
     packed_as: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def read(self, name: str) -> bytes:
@@ -104,20 +97,13 @@ class ZippedFiles(Files):
 
 
 @dataclasses.dataclass(frozen=True)
-class Album:
-    """Image files in the order of their names.
+class ImageFolder:
+    """Image files in the order of their names."""
 
-    Attributes:
-      files: what they are read from.
-      names: of the files, relative to it, with slashes, sorted.
-      state: 16 hex digits that differ when a file's name, size or time does.
-      ignored: files and folders that were passed over.
-    """
-
-    files: Files
-    names: Sequence[str]
-    state: str
-    ignored: Sequence[LeftOut]
+    files: Files  # what they are read from
+    names: Sequence[str]  # of the files, relative to it, with slashes, sorted
+    state: str  # 16 hex digits that differ when a file's name, size or time does
+    ignored: Sequence[LeftOut]  # files and folders that were passed over
 
     def __len__(self) -> int:
         return len(self.names)
@@ -141,7 +127,7 @@ def _check_bytes(count: int) -> None:
         raise Unreadable(f'{count:,} bytes; at most {MAX_BYTES:,} are read')
 
 
-def find(path: Path, field: str = 'config.data.path') -> Album:
+def find(path: Path, field: str = 'config.data.path') -> ImageFolder:
     """The images in a folder, or in a .zip of one, however deep; or a single image file.
 
     A name without a suffix is an image if its content is. Names that begin with a dot are passed
@@ -150,7 +136,6 @@ def find(path: Path, field: str = 'config.data.path') -> Album:
 
     Args:
       path: the folder, the .zip or the image.
-      field: what the user gave it by, for messages.
 
     Raises:
       UserError: there is no such folder, it cannot be read, or it holds no image.
@@ -229,7 +214,7 @@ def _outermost(names: Sequence[str]) -> list[str]:
 
 
 def to_have_classes(names: Sequence[str]) -> str:
-    """What to do about files of which `classes` finds none."""
+    """The remedy for files in which `classes` finds none."""
     heads = _outermost(names)
     strays = [name for name, head in zip(names, heads, strict=True) if not head]
     if len(strays) == len(names):
@@ -256,7 +241,7 @@ def _judged(name: str, head: Callable[[], bytes]) -> str | None:
 
 
 def _head(path: Path | str) -> bytes:
-    """What a file begins with; nothing of what is no file, as a pipe would wait for its writer."""
+    """The first bytes of a file; none of another thing, as a pipe would wait for its writer."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return b''
@@ -266,10 +251,10 @@ def _head(path: Path | str) -> bytes:
         return b''
 
 
-def _folder(path: Path) -> Album:
+def _folder(path: Path) -> ImageFolder:
     ignored: list[LeftOut] = []
     names, state = _in_order(path, _walk(path, ignored))
-    return Album(Files(path), names, state, tuple(ignored))
+    return ImageFolder(Files(path), names, state, tuple(ignored))
 
 
 def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
@@ -309,13 +294,13 @@ def _walk(root: Path, ignored: list[LeftOut]) -> Iterator[tuple[str, int, int]]:
                 ignored.append(LeftOut(name, 'not a regular file'))
 
 
-def _single(path: Path) -> Album:
+def _single(path: Path) -> ImageFolder:
     status = path.stat()
     names, state = _in_order(path.parent, [(path.name, status.st_size, status.st_mtime_ns)])
-    return Album(Files(path.parent), names, state, ())
+    return ImageFolder(Files(path.parent), names, state, ())
 
 
-def _unzipped(path: Path, field: str) -> Album:
+def _unzipped(path: Path, field: str) -> ImageFolder:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
@@ -332,7 +317,7 @@ def _unzipped(path: Path, field: str) -> Album:
     used = {_slashed(i): i for i, why in zip(members, judged, strict=True) if why == ''}
     names, state = _in_order(path, [(name, i.file_size, i.CRC) for name, i in used.items()])
     packed_as = {name: i.filename for name, i in used.items() if name != i.filename}
-    return Album(ZippedFiles(path, packed_as), names, state, tuple(ignored))
+    return ImageFolder(ZippedFiles(path, packed_as), names, state, tuple(ignored))
 
 
 def _slashed(info: zipfile.ZipInfo) -> str:

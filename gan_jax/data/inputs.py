@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 import functools
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 
 Input = Callable[[np.ndarray], np.ndarray]
 
@@ -48,7 +48,7 @@ def _three(plane: np.ndarray) -> np.ndarray:
 MADE = 'grey', 'canny'
 
 
-def make(config: ConfigDict) -> Input:
+def make(config: Data) -> Input:
     """The function of a photo, uint8 [H, W, 3] to the same, that `config.input` names.
 
     Args:

@@ -8,12 +8,12 @@ import dataclasses
 import math
 from typing import NamedTuple
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import cache, parallel
 from gan_jax.data.datasets import CHUNK, Dataset, Source
 from gan_jax.errors import UserError
+from gan_jax.fields import Labels
 from gan_jax.types import Batch
 
 MODES = 'balanced', 'uniform', 'first'
@@ -21,18 +21,13 @@ NONE = -1  # the label of an image without one
 
 
 class Budget(NamedTuple):
-    """Indices of the images whose labels may be seen, int64, ascending.
+    """Indices of the images whose labels may be seen, int64, ascending."""
 
-    Attributes:
-      training: [n - v], what the run trains on.
-      validation: [v], kept from it to choose settings, or when to stop.
-    """
-
-    training: np.ndarray
-    validation: np.ndarray
+    training: np.ndarray  # [n - v], what the run trains on
+    validation: np.ndarray  # [v], kept from it to choose settings, or when to stop
 
 
-def restrict(dataset: Dataset, config: ConfigDict) -> Dataset:
+def restrict(dataset: Dataset, config: Labels) -> Dataset:
     """The set with the labels that training may see, as its fingerprint says.
 
     Args:
@@ -53,7 +48,7 @@ def restrict(dataset: Dataset, config: ConfigDict) -> Dataset:
     return _with_labels(dataset, shown, chosen if config.alone else np.arange(len(labels)))
 
 
-def validation(dataset: Dataset, config: ConfigDict) -> Dataset:
+def validation(dataset: Dataset, config: Labels) -> Dataset:
     """The labelled images of the budget that training does not get the labels of.
 
     Raises:
@@ -67,7 +62,7 @@ def validation(dataset: Dataset, config: ConfigDict) -> Dataset:
     return _with_labels(dataset, labels, draw(labels, dataset.class_names, config).validation)
 
 
-def draw(labels: np.ndarray, class_names: tuple[str, ...], config: ConfigDict) -> Budget:
+def draw(labels: np.ndarray, class_names: tuple[str, ...], config: Labels) -> Budget:
     """Chooses the budget.
 
     In an order that does not depend on the labels: that of the set for the mode 'first', else a
@@ -77,7 +72,6 @@ def draw(labels: np.ndarray, class_names: tuple[str, ...], config: ConfigDict) -
 
     Args:
       labels: int32 [N], -1 where there is none.
-      class_names: of the set.
       config: `config.data.labels`.
 
     Raises:
@@ -131,7 +125,7 @@ def _check_labels(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
 
 
 def _balanced(
-    labels: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], config: ConfigDict
+    labels: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], config: Labels
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first ones of each class in the order, for training and then for validation."""
     num_classes = len(class_names)
@@ -155,7 +149,7 @@ def _balanced(
     return training, np.concatenate([members[kept:share] for members in of_class])
 
 
-class Shown:
+class Shown(Source):
     """Some of a source's examples, with labels of their own."""
 
     def __init__(self, source: Source, labels: np.ndarray, indices: np.ndarray):
@@ -167,22 +161,15 @@ class Shown:
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
-        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
         return Batch(self._source.take(self._indices[indices]).image, self._labels[indices])
 
     def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
         images = self._source.arrays().image
         whole = len(self) == len(images)
         return Batch(images if whole else images[self._indices], self._labels)
 
     def labels(self) -> np.ndarray:
-        """int32 [N]."""
         return self._labels
 
 

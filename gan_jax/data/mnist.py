@@ -1,28 +1,25 @@
 """`mnist`: 60,000 training and 10,000 test digits, from a folder or downloaded."""
 
 from collections.abc import Callable, Iterator, Mapping
-import errno
 import functools
 import gzip
 import hashlib
 from pathlib import Path
-import shutil
 from typing import TYPE_CHECKING
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import paths
 from gan_jax.data import downloads, png
 from gan_jax.data.datasets import Dataset, Prepared, find_tfds_copy, load_prepared
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 URL = 'https://storage.googleapis.com/cvdf-datasets/mnist/'
-TIMEOUT_S = downloads.TIMEOUT_S
 MD5 = {
     'train-images-idx3-ubyte.gz': 'f68b3c2dcbeaaa9fbdd348bbdeb94873',
     'train-labels-idx1-ubyte.gz': 'd53e105ee54ea40749a09fcbcd1e9432',
@@ -33,13 +30,13 @@ DIGITS = tuple('0123456789')
 SPLITS = {'train': 'train', 'test': 't10k'}  # how the files of each split begin
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """Shapes and counts of the set, known without its files."""
     whole = {'test': 10_000}.get(config.split, 60_000)
     return DataSpec((28, 28, 1), 10, config.num_examples or whole)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """MNIST, [28, 28, 1], ten classes; splits `train` (60,000) and `test` (10,000).
 
     Args:
@@ -117,29 +114,12 @@ def read_split(paths: Mapping[str, Path], split: str) -> tuple[np.ndarray, np.nd
 
 
 def download(manager: 'tfds.download.DownloadManager') -> dict[str, Path]:
-    """Downloads the four files by tfds's manager: name -> path.
-
-    Raises:
-      UserError: the mirror does not answer, or sends something else.
-    """
-    try:
-        downloads.check(URL + next(iter(MD5)), TIMEOUT_S)
-        found = manager.download({name: URL + name for name in MD5})
-    except Exception as error:  # whatever requests, urllib3 and tfds raise
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise
-        raise _no_download(error) from error
-    paths = {name: Path(path) for name, path in found.items()}
-    for name, path in paths.items():
-        if (md5 := _md5(path)) != MD5[name]:
-            shutil.rmtree(path.parent)  # the manager would offer it again
-            raise _no_download(ValueError(f'{name} has md5 {md5} instead of {MD5[name]}'))
-    return paths
-
-
-def _no_download(error: Exception) -> UserError:
-    return UserError(
-        f'MNIST cannot be downloaded from {URL} ({downloads.reason(error)}): put its four IDX .gz '
-        'files in a folder and pass --config.data.path=FOLDER, or take '
-        '--config.data.name=mnist5k, which needs no network.'
+    """Downloads the four files; see `downloads.fetch`."""
+    return downloads.fetch(
+        manager,
+        {name: URL + name for name in MD5},
+        MD5,
+        'md5',
+        'put the four IDX .gz files of MNIST in a folder and pass --config.data.path=FOLDER, or'
+        ' take --config.data.name=mnist5k, which needs no network',
     )

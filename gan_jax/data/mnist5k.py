@@ -4,21 +4,21 @@ import gzip
 from importlib import resources
 from pathlib import Path
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import mnist
 from gan_jax.data.datasets import Dataset, Prepared, load_prepared
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """Shapes and counts of the set."""
     return DataSpec((28, 28, 1), 10, config.num_examples or 5_000)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """The 5,000 digits, [28, 28, 1], 500 of each class; sorted by class, as they are shipped.
 
     Args:

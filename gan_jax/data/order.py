@@ -10,18 +10,18 @@ import numpy as np
 
 from gan_jax.errors import UserError
 
-Order = Callable[[int], np.ndarray]  # step -> the examples of its batches, int32 [draws, B]
+Order = Callable[[int], np.ndarray]  # step -> the examples of its batches, int32 [batches, B]
 
 # Of which images a batch is: of all in turn, or drawn with replacement from those that have a
 # label or those that have none.
 POOLS = 'in_turn', 'labelled', 'unlabelled'
 
 
-def make(draws: Sequence[str], labels: np.ndarray, batch_size: int, seed: int) -> Order:
+def make(pools: Sequence[str], labels: np.ndarray, batch_size: int, seed: int) -> Order:
     """The examples of every step.
 
     Args:
-      draws: a pool of `POOLS` for each batch in a step.
+      pools: a pool of `POOLS` for each batch in a step.
       labels: of all images, int32 [N]; -1 where there is none.
       batch_size: B, global.
       seed: of the order, not negative.
@@ -30,9 +30,9 @@ def make(draws: Sequence[str], labels: np.ndarray, batch_size: int, seed: int) -
       UserError: a pool is empty, there are fewer images than one batch takes, or the seed is
         negative.
     """
-    in_turn = DataOrder(len(labels), batch_size, seed, max(draws.count('in_turn'), 1))
+    in_turn = DataOrder(len(labels), batch_size, seed, max(pools.count('in_turn'), 1))
     members = {'labelled': np.flatnonzero(labels >= 0), 'unlabelled': np.flatnonzero(labels < 0)}
-    for pool in set(draws) & members.keys():
+    for pool in set(pools) & members.keys():
         if not members[pool].size:
             raise UserError(_EMPTY[pool])
 
@@ -43,7 +43,7 @@ def make(draws: Sequence[str], labels: np.ndarray, batch_size: int, seed: int) -
                 next(rows)
                 if pool == 'in_turn'
                 else _drawn(members[pool], batch_size, (seed, number, step))
-                for number, pool in enumerate(draws)
+                for number, pool in enumerate(pools)
             ]
         )
 
@@ -68,14 +68,14 @@ def _drawn(members: np.ndarray, count: int, entropy: tuple[int, ...]) -> np.ndar
 class DataOrder:
     """The examples of each step: every epoch has its own order, batches run across epochs."""
 
-    def __init__(self, num_examples: int, batch_size: int, seed: int, draws: int):
+    def __init__(self, num_examples: int, batch_size: int, seed: int, batches: int):
         """Fixes the order.
 
         Args:
           num_examples: N.
           batch_size: B, global.
           seed: of the order, not negative.
-          draws: batches in a step.
+          batches: batches in a step.
 
         Raises:
           UserError: there are fewer images than one batch takes, or the seed is negative.
@@ -88,14 +88,14 @@ class DataOrder:
         if seed < 0:
             raise UserError(f'config.seed={seed} must not be negative.')
         self._num_examples = num_examples
-        self._shape = draws, batch_size
+        self._shape = batches, batch_size
         self._seed = seed
         self._permutation = functools.lru_cache(maxsize=4)(self._draw)
 
     def indices(self, step: int) -> np.ndarray:
-        """The examples of one step, int32 [draws, batch_size].
+        """The examples of one step, int32 [batches, batch_size].
 
-        Example i of draw j is at position p = (step * draws + j) * batch_size + i, which is
+        Example i of batch j is at position p = (step * batches + j) * batch_size + i, which is
         the place p % N of epoch p // N.
         """
         count = self._shape[0] * self._shape[1]

@@ -5,29 +5,29 @@ import functools
 from pathlib import Path
 import unicodedata
 
-from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
 from gan_jax import files as files_lib
 from gan_jax.data import decode, from_files, image_files, inputs
 from gan_jax.data.datasets import Dataset
-from gan_jax.data.image_files import Album, LeftOut, shown
+from gan_jax.data.image_files import ImageFolder, LeftOut, shown
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
 INPUTS = (*inputs.MADE, 'left', 'right', 'folder')
 ASSUMED = 400  # pairs of a folder that was not looked at
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """The spec of pairs of the config's size; their number is not known yet."""
     from_files.side(config)
     shape = (config.image_size, 2 * config.image_size, 3)
     return DataSpec(shape, 0, config.num_examples or ASSUMED, panels=2)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """Pairs [size, 2 * size, 3]: the input on the left, the photo on the right.
 
     `config.input` says where the input comes from:
@@ -78,7 +78,7 @@ def load(config: ConfigDict) -> Dataset:
     )
 
 
-def _check(config: ConfigDict) -> None:
+def _check(config: Data) -> None:
     if config.input not in INPUTS:
         raise UserError(f'config.data.input={config.input!r}: {nearest(config.input, INPUTS)}')
     if not config.path:
@@ -90,7 +90,7 @@ def _check(config: ConfigDict) -> None:
         )
 
 
-def _no_pair(config: ConfigDict, photo: str, partner: str) -> UserError:
+def _no_pair(config: Data, photo: str, partner: str) -> UserError:
     return UserError(
         f'config.data.input_path={config.input_path}: no input has the name of a photo, up to the'
         f' suffix; the photos are called as {shown(photo)}, the inputs as {shown(partner)}: rename'
@@ -99,21 +99,21 @@ def _no_pair(config: ConfigDict, photo: str, partner: str) -> UserError:
 
 
 def _made(
-    photos: Album, size: int, crop: int, function: inputs.Input, index: int
+    photos: ImageFolder, size: int, crop: int, function: inputs.Input, index: int
 ) -> tuple[np.ndarray, int, str]:
     photo = decode.read_square(photos.read(index), size, crop)
     return _pair(function(photo), photo)
 
 
 def _both(
-    photos: Album,
-    partners: Album,
+    photos: ImageFolder,
+    partners: ImageFolder,
     matched: Sequence[tuple[int, int]],
     size: int,
     crop: int,
     index: int,
 ) -> tuple[np.ndarray, int, str]:
-    def read(album: Album, place: int) -> decode.Upright:
+    def read(album: ImageFolder, place: int) -> decode.Upright:
         try:
             return decode.read_whole(album.read(place), 0 if crop else size)
         except decode.Unreadable as error:
@@ -128,8 +128,8 @@ def _both(
             f'input and photo have {shapes} pixels upright: save them with the same'
             + (' size' if crop else ' shape')
         )
-    panels = (decode.square(side.image, size, crop) for side in (before, photo))
-    return _pair(*panels, _doubt(before, photo))
+    panels = [decode.square(side.image, size, crop) for side in (before, photo)]
+    return _pair(panels[0], panels[1], _doubt(before, photo))
 
 
 def _coincide(one: tuple[int, int], other: tuple[int, int], *, exactly: bool) -> bool:
@@ -150,7 +150,7 @@ def _doubt(before: decode.Upright, photo: decode.Upright) -> str:
 
 
 def _halves(
-    photos: Album, size: int, crop: int, input_first: bool, index: int
+    photos: ImageFolder, size: int, crop: int, input_first: bool, index: int
 ) -> tuple[np.ndarray, int, str]:
     # The short side of a half is not known before it is decoded: a JPEG is read whole.
     image = decode.read(photos.read(index))

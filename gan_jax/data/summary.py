@@ -5,19 +5,16 @@ from collections.abc import Iterator
 import hashlib
 from typing import Any
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax.data import duplicates, from_files
 from gan_jax.data.datasets import CHUNK, Dataset
+from gan_jax.fields import Data
 from gan_jax.types import Batch
 
 
 def summarise(dataset: Dataset) -> dict[str, Any]:
     """Facts about a data set, fit for JSON; a chunk of it at a time is in memory.
-
-    Args:
-      dataset: any.
 
     Returns:
       name, split, images (how many), shape [H, W, C] and panels as training sees them, classes
@@ -60,13 +57,8 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     )
 
 
-def warnings(dataset: Dataset, config: ConfigDict) -> Iterator[str]:
-    """What a user should know before training on a set: few images, none held out.
-
-    Args:
-      dataset: as loaded.
-      config: the `config.data` it was loaded by.
-    """
+def warnings(dataset: Dataset, config: Data) -> Iterator[str]:
+    """Warnings before training on a set: few images, none held out."""
     count = dataset.spec.num_examples
     if count < config.enough:
         yield (

@@ -2,12 +2,11 @@
 
 import hashlib
 
-from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import shapes
-from gan_jax.data.datasets import Dataset
+from gan_jax.data.datasets import Dataset, Source, stored_shape
 from gan_jax.errors import UserError
+from gan_jax.fields import Data
 from gan_jax.types import Batch, DataSpec
 
 NUM_EXAMPLES = 10_000
@@ -15,7 +14,7 @@ POOL = 512  # different images; the set repeats them
 NUM_CLASSES = 10
 
 
-def spec(config: ConfigDict) -> DataSpec:
+def spec(config: Data) -> DataSpec:
     """Colour images of `image_size` pixels a side, two side by side for pairs; ten classes in turn.
 
     Raises:
@@ -29,14 +28,14 @@ def spec(config: ConfigDict) -> DataSpec:
     return DataSpec((side, panels * side, 3), NUM_CLASSES, count, panels)
 
 
-def load(config: ConfigDict) -> Dataset:
+def load(config: Data) -> Dataset:
     """The set of `config.data`."""
     if config.path:
         raise UserError(f'config.data.path={config.path!r} must be empty for the synthetic set')
     return make(spec(config), config)
 
 
-def make(like: DataSpec, config: ConfigDict) -> Dataset:
+def make(like: DataSpec, config: Data) -> Dataset:
     """Random pixels of the shape and number of the set that `config.data` names, as it."""
     return Dataset(
         name=config.name,
@@ -44,11 +43,11 @@ def make(like: DataSpec, config: ConfigDict) -> Dataset:
         spec=like,
         class_names=tuple(str(number) for number in range(like.num_classes)),
         fingerprint=hashlib.sha256(repr(('synthetic', *like)).encode()).hexdigest(),
-        source=Generated(like, shapes.stored_shape(config, like)),
+        source=Generated(like, stored_shape(config, like)),
     )
 
 
-class Generated:
+class Generated(Source):
     """The examples of a synthetic set by index."""
 
     def __init__(self, like: DataSpec, shape: tuple[int, int, int]):
@@ -60,20 +59,10 @@ class Generated:
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
-        return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
-
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
-        """The examples of int [n]: uint8 [n, H, W, C] and int32 [n]."""
         return Batch(self._pool[indices % len(self._pool)], self._labels_of(indices))
 
-    def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
-        return self.take(np.arange(self._count))
-
     def labels(self) -> np.ndarray:
-        """int32 [N]."""
         return self._labels_of(np.arange(self._count))
 
     def _labels_of(self, indices: np.ndarray) -> np.ndarray:

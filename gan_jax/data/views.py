@@ -8,18 +8,18 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import data, rng
 from gan_jax.data import warps
 from gan_jax.data.datasets import Dataset
+from gan_jax.fields import Data
 from gan_jax.types import Batch, DataSpec
 
 View = Callable[[jax.Array, Batch[jax.Array]], Batch[jax.Array]]
 
 
-def centred(config: ConfigDict, image: np.ndarray, panels: int = 1) -> np.ndarray:
+def centred(config: Data, image: np.ndarray, panels: int = 1) -> np.ndarray:
     """The middle of each panel of stored images [N, H, W, C], as large as what training sees."""
     low, high = config.jitter // 2, config.jitter - config.jitter // 2
 
@@ -30,12 +30,11 @@ def centred(config: ConfigDict, image: np.ndarray, panels: int = 1) -> np.ndarra
     return np.concatenate([middle(panel) for panel in np.split(image, panels, axis=2)], axis=2)
 
 
-def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch[np.ndarray]:
+def examples(config: Data, dataset: Dataset, count: int) -> Batch[np.ndarray]:
     """The first images of a set, without augmentation; half of them held-out ones if there are any.
 
     Args:
       config: the run's `config.data`.
-      dataset: as loaded.
       count: how many; fewer if the set has fewer.
 
     Returns:
@@ -53,7 +52,7 @@ def examples(config: ConfigDict, dataset: Dataset, count: int) -> Batch[np.ndarr
     return batch._replace(image=centred(config, batch.image, dataset.spec.panels))
 
 
-def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | None:
+def make(config: Data, spec: DataSpec, axis_name: str | None) -> View | None:
     """The views that `config.jitter`, `flip`, `warp` and `zoom` ask for; None: nothing.
 
     Every panel of an image gets the same crop, flip and deformation. What is drawn depends on the
@@ -65,7 +64,7 @@ def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | No
       axis_name: the axis over which the batch is divided, None if it is not.
 
     Returns:
-      (the step's key, batch with leaves [draws, B, ...]) -> the same, cropped, flipped and bent.
+      (the step's key, batch with leaves [batches, B, ...]) -> the same, cropped, flipped and bent.
     """
     if not (config.flip or config.jitter or config.warp or config.zoom):
         return None
@@ -89,10 +88,10 @@ def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | No
         return jnp.concatenate(list(panels), axis=1)
 
     def view(key: jax.Array, batch: Batch[jax.Array]) -> Batch[jax.Array]:
-        draws, count = batch.image.shape[:2]
+        batches, count = batch.image.shape[:2]
         keys = [
             rng.example_keys(rng.purpose_key(key, 'view', draw), count, axis_name)
-            for draw in range(draws)
+            for draw in range(batches)
         ]
         image = jnp.stack([jax.vmap(one)(x, k) for x, k in zip(batch.image, keys, strict=True)])
         return batch._replace(image=image)
@@ -101,7 +100,7 @@ def make(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> View | No
 
 
 def _deformation(
-    config: ConfigDict, size: tuple[int, int]
+    config: Data, size: tuple[int, int]
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
     """(panels uint8 [P, H, W, C], key) -> the same, bent and enlarged; see `warps.places`."""
     basis = warps.thin_plate(*size)

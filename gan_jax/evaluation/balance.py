@@ -1,16 +1,16 @@
-"""Whether the two players are in balance: how well the discriminator ranks real above fake."""
+"""The balance of the two networks: how well the discriminator ranks real above fake."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import rng
 from gan_jax.data import views
 from gan_jax.data.datasets import Dataset
-from gan_jax.states import Contest, GanState
+from gan_jax.fields import Config, Data
+from gan_jax.states import GanState, Logits
 from gan_jax.types import Batch
 
 NUM_IMAGES = 500  # of each kind
@@ -38,32 +38,30 @@ def auc(real_logits: np.ndarray, fake_logits: np.ndarray) -> float:
 
 
 def observer(
-    contest: Contest,
+    logits: Logits,
     datasets: Mapping[str, Dataset],
-    config: ConfigDict,
+    config: Config,
     place: Callable[[Any], Any],
 ) -> Callable[[GanState], dict[str, float]]:
     """A function of the state: the AUC on each of the sets, by name.
 
     It is of a fixed sample of the set against generated images from fixed latents, as many, and
-    of the networks as they play: in batches of the size of the training, as batch norm makes what
-    an image is worth depend on the others (`Task.contest`). Running moments, which no step of the
+    of the networks as they train: in batches of the size of the training, as batch norm makes what
+    an image is worth depend on the others (`Task.logits`). Running statistics, which no step of the
     training uses, may rank the other way round.
 
     Args:
-      contest: of the task.
-      datasets: by the name of the figure; `NUM_IMAGES` of each are taken, or all there are.
-      config: the run's config.
+      datasets: by the name of the metric; `NUM_IMAGES` of each are taken, or all there are.
       place: puts arrays where the state is.
     """
 
     @jax.jit
-    def contests(
+    def all_logits(
         state: GanState, number: jax.Array, batch: Batch[jax.Array]
     ) -> tuple[jax.Array, jax.Array]:
         key = rng.purpose_key(jax.random.key(0), 'balance')
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, number)
-        return jax.vmap(contest, (None, 0, 0))(state, keys, batch)
+        return jax.vmap(logits, (None, 0, 0))(state, keys, batch)
 
     samples = {name: _sample(dataset, config.data) for name, dataset in datasets.items()}
     calls = {
@@ -74,10 +72,10 @@ def observer(
     def measure(state: GanState) -> dict[str, float]:
         found = {}
         for name, parts in calls.items():
-            logits = jax.device_get([contests(state, *part) for part in parts])
+            found_logits = jax.device_get([all_logits(state, *part) for part in parts])
             count = len(samples[name].label)
             real, fake = (
-                np.concatenate(side, axis=None)[:count] for side in zip(*logits, strict=True)
+                np.concatenate(side, axis=None)[:count] for side in zip(*found_logits, strict=True)
             )
             found[name] = auc(real, fake)
         return found
@@ -85,7 +83,7 @@ def observer(
     return measure
 
 
-def _sample(dataset: Dataset, config: ConfigDict) -> Batch[np.ndarray]:
+def _sample(dataset: Dataset, config: Data) -> Batch[np.ndarray]:
     """The same images whatever the run's seed is, so that runs can be compared."""
     count = len(dataset.source)
     order = np.random.Generator(np.random.PCG64(0)).permutation(count)
@@ -116,8 +114,7 @@ def epoch_lost(rows: Sequence[Mapping[str, Any]], name: str = 'auc') -> int | No
     epochs must be so high.
 
     Args:
-      rows: of evaluations.jsonl, ascending: `epoch`, and the figure where it was measured.
-      name: of the figure.
+      rows: of evaluations.jsonl, ascending: `epoch`, and the metric where it was measured.
     """
     first = None
     for row in rows:

@@ -18,15 +18,11 @@ PAIRED = 1_000  # real images of whose pairs the median is taken
 
 
 class Kinds(NamedTuple):
-    """How many kinds of images there are.
+    """How many kinds of images there are."""
 
-    Attributes:
-      number: the estimate; with no pair alike a lower bound, what a single pair would make it.
-      pairs: that are alike.
-    """
-
+    # the estimate; with no pair alike a lower bound, what a single pair would make it
     number: float
-    pairs: int
+    pairs: int  # that are alike
 
 
 def reduced(image: np.ndarray) -> np.ndarray:

@@ -17,19 +17,14 @@ KID_SUBSETS = 100
 KID_SUBSET_SIZE = 1_000  # at most; half of the smaller set where that is less
 FIDELITY_K = 3  # neighbours of precision and recall, as in their paper
 COVERAGE_K = 5  # of density and coverage, as in theirs
-FEWEST = 2 * (COVERAGE_K + 1)  # images for which every figure here is defined
+FEWEST = 2 * (COVERAGE_K + 1)  # images for which every metric here is defined
 
 
 class Moments(NamedTuple):
-    """Mean and covariance of features, the latter as a factor.
+    """Mean and covariance of features, the latter as a factor."""
 
-    Attributes:
-      mean: float64 [D].
-      factor: float64 [min(N, D), D]; the covariance, with N - 1, is factor^T factor.
-    """
-
-    mean: np.ndarray
-    factor: np.ndarray
+    mean: np.ndarray  # float64 [D]
+    factor: np.ndarray  # float64 [min(N, D), D]; the covariance, with N - 1, is factor^T factor
 
 
 def moments(features: np.ndarray) -> Moments:
@@ -39,7 +34,7 @@ def moments(features: np.ndarray) -> Moments:
     mean = x.mean(axis=0)
     x = (x - mean) / np.sqrt(len(x) - 1)
     # Of more features than dimensions the triangle of a QR says all, without squaring them.
-    return Moments(mean, np.linalg.qr(x, mode='r') if len(x) > x.shape[1] else x)
+    return Moments(mean, np.asarray(np.linalg.qr(x, mode='r')) if len(x) > x.shape[1] else x)
 
 
 def frechet(a: Moments, b: Moments) -> float:
@@ -55,7 +50,7 @@ def frechet(a: Moments, b: Moments) -> float:
 
 
 class Estimate(NamedTuple):
-    """A figure, and the standard deviation of the values it is the mean of."""
+    """A metric, and the standard deviation of the values it is the mean of."""
 
     value: float
     error: float
@@ -69,7 +64,6 @@ def kid(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Estimate:
 
     Args:
       a, b: float [N, D] and [M, D], at least 4 each.
-      seed: of the subsets.
     """
     random = np.random.default_rng(seed)
     size = kid_subset_size(len(a), len(b))
@@ -169,15 +163,11 @@ def _smallest(values: np.ndarray, count: int) -> np.ndarray:
 
 
 class Within(NamedTuple):
-    """Distances inside one set.
+    """Distances inside one set."""
 
-    Attributes:
-      near: float64 [N, COVERAGE_K], of each row to its nearest others, the nearest first.
-      mean: of all pairs.
-    """
-
+    # float64 [N, COVERAGE_K], of each row to its nearest others, the nearest first
     near: np.ndarray
-    mean: float
+    mean: float  # of all pairs
 
 
 def within(features: np.ndarray) -> Within:
@@ -195,19 +185,12 @@ def within(features: np.ndarray) -> Within:
 
 
 class Manifold(NamedTuple):
-    """How two sets cover each other, each in [0, 1] but density, which may exceed 1.
+    """How two sets cover each other, each in [0, 1] but density, which may exceed 1."""
 
-    Attributes:
-      precision: share of b within the neighbourhoods of a.
-      recall: share of a within those of b.
-      density: in how many neighbourhoods of a an image of b lies, over COVERAGE_K; mean.
-      coverage: share of a's neighbourhoods that hold an image of b.
-    """
-
-    precision: float
-    recall: float
-    density: float
-    coverage: float
+    precision: float  # share of b within the neighbourhoods of a
+    recall: float  # share of a within those of b
+    density: float  # in how many neighbourhoods of a an image of b lies, over COVERAGE_K; mean
+    coverage: float  # share of a's neighbourhoods that hold an image of b
 
 
 def manifold(

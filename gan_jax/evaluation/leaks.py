@@ -27,17 +27,11 @@ Trace = Callable[[np.ndarray], np.ndarray]  # float32 [N, H, W, C] in [-1, 1] ->
 
 
 class Leak(NamedTuple):
-    """The share of samples that carry one augmentation.
+    """The share of samples that carry one augmentation."""
 
-    Attributes:
-      share: of the samples that carry it, in [0, 1]; NaN where it cannot be told.
-      error: its standard error.
-      told: share of augmented real images that the trace tells beyond chance.
-    """
-
-    share: float
-    error: float
-    told: float
+    share: float  # of the samples that carry it, in [0, 1]; NaN where it cannot be told
+    error: float  # its standard error
+    told: float  # share of augmented real images that the trace tells beyond chance
 
     @property
     def leaks(self) -> bool:
@@ -104,15 +98,10 @@ def slants(real: np.ndarray) -> Trace:
 
 
 class Tell(NamedTuple):
-    """How an augmentation shows.
+    """How an augmentation shows."""
 
-    Attributes:
-      trace: (real images) -> the trace.
-      meaning: what samples look like that carry it.
-    """
-
-    trace: Callable[[np.ndarray], Trace]
-    meaning: str
+    trace: Callable[[np.ndarray], Trace]  # (real images) -> the trace
+    meaning: str  # what samples look like that carry it
 
 
 # By the names of `augment.AUGMENTATIONS`.
@@ -139,7 +128,6 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
     Args:
       fake: samples, uint8 [N, H, W, C].
       real: images that were not augmented, uint8 [M, H, W, C].
-      policy: `config.augment`.
 
     Returns:
       by the name of the augmentation.
@@ -153,7 +141,7 @@ def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
     return found
 
 
-def figures(found: Mapping[str, Leak]) -> dict[str, float]:
+def metrics(found: Mapping[str, Leak]) -> dict[str, float]:
     """Metrics of the leaks, fit for JSON: `carries_NAME`, and `carries_NAME_std`, its error.
 
     What cannot be told is left out.
@@ -164,7 +152,7 @@ def figures(found: Mapping[str, Leak]) -> dict[str, float]:
 
 
 def notes(found: Mapping[str, Leak], adapts: bool) -> list[str]:
-    """What to do about those that leak, in a run whose probability adapts or does not."""
+    """The remedies for those that leak, in a run whose probability adapts or does not."""
     lower = 'config.ada.limit' if adapts else 'config.augment_p, with config.ada.target'
     return [
         f'{leak.share:.0%} of the samples carry the augmentation {name}: train with a lower'

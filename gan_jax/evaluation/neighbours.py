@@ -9,11 +9,12 @@ from gan_jax.evaluation import distances
 from gan_jax.evaluation.sets import Measured, Reference
 
 PIECES = 8  # parts of the larger set that are compared in turn, at most
-RIVAL = 5  # which neighbour a nearest one is compared with
+ISOLATION_K = 5  # which neighbour a nearest one is compared with
 COPY = 1 / 3  # isolation below which a sample is a copy
 SHOWN = 8  # rows of the picture, of the first samples and of those most like a copy
 BESIDE = 4  # neighbours beside each, by pixels and by features
 SMALLEST = 56  # pixels: images are enlarged to at least this
+PART = 1_024  # images that are compared at once
 GAP = 8  # white pixels between what is shown side by side
 
 
@@ -30,7 +31,6 @@ def memorisation(
     Args:
       fake: features, float [M, D].
       training, held_out: features of each image's views, float [N, V, D].
-      seed: of the parts.
     """
     count = min(len(training), len(held_out))
     random = np.random.default_rng(seed)
@@ -53,35 +53,29 @@ def memorisation(
 def isolation(fake: np.ndarray, training: np.ndarray) -> np.ndarray:
     """How much nearer than others each sample's nearest training image is: float64 [M] in [0, 1].
 
-    The distance to it over that to the RIVAL-th nearest. New images have several neighbours about
-    as near, a copy has one (Yoon et al. 2023, "Diffusion probabilistic models generalize when they
-    fail to memorize", with the second nearest, which a near duplicate would be).
+    The distance to it over that to the ISOLATION_K-th nearest. New images have several neighbours
+    about as near, a copy has one (Yoon et al. 2023, "Diffusion probabilistic models generalize when
+    they fail to memorize", with the second nearest, which a near duplicate would be).
 
     Args:
       fake, training: features, float [M, D] and [N, D].
     """
-    distance = distances.nearest(fake, training, min(RIVAL, len(training)))[1]
+    distance = distances.nearest(fake, training, min(ISOLATION_K, len(training)))[1]
     return distance[:, 0] / np.maximum(distance[:, -1], 1e-12)
 
 
 class Rows(NamedTuple):
-    """Some samples and their nearest training images.
+    """Some samples and their nearest training images."""
 
-    Attributes:
-      sample: int64 [R], which samples: the first ones, then those most like a copy.
-      by_pixels, by_features: int64 [R, BESIDE], which training images, the nearest first.
-    """
-
-    sample: np.ndarray
-    by_pixels: np.ndarray
-    by_features: np.ndarray
+    sample: np.ndarray  # int64 [R], which samples: the first ones, then those most like a copy
+    by_pixels: np.ndarray  # int64 [R, BESIDE], which training images, the nearest first
+    by_features: np.ndarray  # int64 [R, BESIDE], which training images, the nearest first
 
 
 def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
     """The training images nearest to the first samples, and to those most like a copy.
 
     Args:
-      fake: the samples.
       training: what they may be copies of; mirror images count if training showed them.
       isolated: `isolation` of the samples.
     """
@@ -97,6 +91,25 @@ def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
     )
 
 
+def by_pixels(image: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:
+    """The numbers of the images nearest to one by their pixels, the nearest first.
+
+    They are compared a part at a time, so that memory does not grow with their number.
+
+    Args:
+      image: uint8 [H, W, C].
+      others: uint8 [N, H, W, C].
+      count: at most N.
+
+    Returns:
+      int64 [count].
+    """
+    wanted = _flat(image[None])
+    parts = (others[start : start + PART] for start in range(0, len(others), PART))
+    distance = np.concatenate([np.square(_flat(part) - wanted).sum(axis=1) for part in parts])
+    return np.argsort(distance, kind='stable')[:count]
+
+
 def _flat(image: np.ndarray) -> np.ndarray:
     return image.reshape(len(image), -1).astype(np.float32)
 
@@ -108,7 +121,6 @@ def picture(fake: np.ndarray, training: np.ndarray, rows: Rows) -> np.ndarray:
 
     Args:
       fake, training: uint8 [N, H, W, C].
-      rows: which.
 
     Returns:
       uint8 [h, w, C].

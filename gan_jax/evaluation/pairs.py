@@ -11,15 +11,15 @@ import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import paths
 from gan_jax.data import inputs, views
 from gan_jax.data.datasets import Dataset
-from gan_jax.evaluation import distances, figures, scores
+from gan_jax.evaluation import distances, metrics, scores
 from gan_jax.evaluation import sets as image_sets
 from gan_jax.evaluation.sets import ImageSet, Measured, Reference
+from gan_jax.fields import Data
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.states import GanState, Translator
 
@@ -37,19 +37,12 @@ Translate = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3] -> uint8 [H, W
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """Pairs to measure on.
+    """Pairs to measure on."""
 
-    Attributes:
-      split: TRAIN, HELD_OUT or OTHER.
-      dataset: of both panels side by side.
-      config: the `config.data` it was loaded by.
-      count: how many of them, from the first on.
-    """
-
-    split: str
-    dataset: Dataset
-    config: ConfigDict
-    count: int
+    split: str  # TRAIN, HELD_OUT or OTHER
+    dataset: Dataset  # of both panels side by side
+    config: Data  # the `config.data` it was loaded by
+    count: int  # how many of them, from the first on
 
     def name(self) -> str:
         """The set's display name; for photos of --reference, their path."""
@@ -68,17 +61,12 @@ class Pairs:
 
 
 class Scored(NamedTuple):
-    """The result of `score`.
+    """The result of `score`."""
 
-    Attributes:
-      scores: name -> mean score, of each of MADE, INPUT and MEAN, fit for JSON.
-      made: the translations, uint8 [N, H, W, 3].
-      strips: input, translation and photo of the first `SHOWN`, uint8 [n, H, 3 W, 3].
-    """
-
+    # name -> mean score, of each of MADE, INPUT and MEAN, fit for JSON
     scores: dict[str, dict[str, float | None]]
-    made: np.ndarray
-    strips: np.ndarray
+    made: np.ndarray  # the translations, uint8 [N, H, W, 3]
+    strips: np.ndarray  # input, translation and photo of the first `SHOWN`, uint8 [n, H, 3 W, 3]
 
 
 def translating(translator: Translator, state: GanState) -> Translate:
@@ -89,13 +77,12 @@ def translating(translator: Translator, state: GanState) -> Translate:
 def score(
     translate: Translate,
     pairs: Iterable[tuple[np.ndarray, np.ndarray]],
-    config: ConfigDict,
+    config: Data,
     mean: np.ndarray | None = None,
 ) -> Scored:
     """Translates inputs one by one, and compares with their photos.
 
     Args:
-      translate: the translator.
       pairs: inputs and photos, uint8 [H, W, 3].
       config: the run's `config.data`.
       mean: the mean training photo; None scores the translations alone.
@@ -125,21 +112,20 @@ def reference(pairs: Pairs, net: FeatureNet) -> Reference:
 def observer(
     translator: Translator,
     sets: Mapping[str, Pairs],
-    config: ConfigDict,
+    config: Data,
     net: FeatureNet | None,
     only: Sequence[str],
 ) -> Callable[[GanState], dict[str, float]]:
     """Measures a translator while it trains.
 
     Args:
-      translator: of the run.
       sets: pairs, by what follows the names of their scores.
       config: the run's `config.data`.
       net: a feature net; None: without one.
-      only: keys of `figures.FIGURES`, of the translations against the photos, by the net.
+      only: keys of `metrics.MEASUREMENTS`, of the translations against the photos, by the net.
 
     Returns:
-      state -> of each set the scores of its translations, their figures, and `distance`.
+      state -> of each set the scores of its translations, their metrics, and `distance`.
     """
     real = {suffix: reference(pairs, net) for suffix, pairs in sets.items()} if net else {}
 
@@ -159,7 +145,7 @@ def observer(
 
 def _by_features(made: np.ndarray, real: Reference, only: Sequence[str]) -> dict[str, Any]:
     fake = Measured(made, real.net)
-    found = figures.compare(figures.Comparison(fake, real, None), only)['figures']
+    found = metrics.compare(metrics.Comparison(fake, real, None), only)['figures']
     return found | {f'distance_{real.net.suffix}': distance(fake.features, real.features)}
 
 
@@ -177,7 +163,7 @@ def distance(made: np.ndarray, photo: np.ndarray) -> float:
     return float(own / distances.within(photo).mean)
 
 
-def edges_of(given: np.ndarray, config: ConfigDict) -> np.ndarray:
+def edges_of(given: np.ndarray, config: Data) -> np.ndarray:
     """The edges of an input, bool [H, W]: of edges themselves, else Canny's."""
     if config.input == 'canny':
         return given[..., 0] > 127
@@ -185,7 +171,7 @@ def edges_of(given: np.ndarray, config: ConfigDict) -> np.ndarray:
 
 
 def _scores(
-    candidates: Mapping[str, np.ndarray], given: np.ndarray, photo: np.ndarray, config: ConfigDict
+    candidates: Mapping[str, np.ndarray], given: np.ndarray, photo: np.ndarray, config: Data
 ) -> dict[str, dict[str, float]]:
     """The scores of each candidate for a pair."""
     edges, thresholds = edges_of(given, config), inputs.thresholds(config.canny)

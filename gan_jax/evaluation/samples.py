@@ -20,8 +20,6 @@ def in_chunks(
 
     Args:
       call: a jitted `Sampler.generate`.
-      state: the generator's.
-      z, label: what it takes.
     """
     size = min(CHUNK, len(z))
     for start in range(0, len(z), size):
@@ -44,9 +42,7 @@ class Samples:
         """Draws latents and labels.
 
         Args:
-          task: of the run.
           seed: the run's `config.seed`, from which their own is derived.
-          count: images.
 
         Raises:
           UserError: the generator does not start from a latent.

@@ -80,7 +80,6 @@ def edge_agreement(made: np.ndarray, edges: np.ndarray, thresholds: tuple[int, i
     harmonic mean. 1 if neither has edges.
 
     Args:
-      made: the translation.
       edges: of the input, bool [H, W].
       thresholds: of Canny, see `data.inputs.canny`.
     """
@@ -102,15 +101,10 @@ def edge_agreement(made: np.ndarray, edges: np.ndarray, thresholds: tuple[int, i
 
 
 class Score(NamedTuple):
-    """A score of a translation against its photo.
+    """A score of a translation against its photo."""
 
-    Attributes:
-      of: (translation, photo) -> its value for one image.
-      metric: how it is shown.
-    """
-
-    of: Callable[[np.ndarray, np.ndarray], float]
-    metric: Metric
+    of: Callable[[np.ndarray, np.ndarray], float]  # (translation, photo) -> its value for one image
+    metric: Metric  # how it is shown
 
 
 SCORES: Mapping[str, Score] = {

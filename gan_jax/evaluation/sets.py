@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from ml_collections import ConfigDict
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -17,6 +16,7 @@ from gan_jax.data import cache, decode, image_files, parallel, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import birthday, distances, spectrum
+from gan_jax.fields import Data
 from gan_jax.pretrained.feature_net import FeatureNet, Outputs
 from gan_jax.types import Batch
 
@@ -27,23 +27,14 @@ TRAINING, HELD_OUT, CHOSEN = 'training images', 'held-out images', 'images of a 
 
 
 class ImageSet(NamedTuple):
-    """Real images.
+    """Real images."""
 
-    Attributes:
-      name: of the set, and of its split.
-      role: TRAINING, HELD_OUT or CHOSEN.
-      fingerprint: 64 hex digits of the whole set.
-      total: how many it has, of which `image` may be a part.
-      image: uint8 [N, H, W, C].
-      flip: whether the run it is for was shown mirror images too.
-    """
-
-    name: str
-    role: str
-    fingerprint: str
-    total: int
-    image: np.ndarray
-    flip: bool = False
+    name: str  # of the set, and of its split
+    role: str  # TRAINING, HELD_OUT or CHOSEN
+    fingerprint: str  # 64 hex digits of the whole set
+    total: int  # how many it has, of which `image` may be a part
+    image: np.ndarray  # uint8 [N, H, W, C]
+    flip: bool = False  # whether the run it is for was shown mirror images too
 
     def facts(self) -> dict[str, str | int]:
         """Facts that every metric is shown with, fit for JSON."""
@@ -56,13 +47,10 @@ class ImageSet(NamedTuple):
         }
 
 
-def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> ImageSet:
+def of_dataset(dataset: Dataset, config: Data, role: str, limit: int) -> ImageSet:
     """A data set as training sees it, without chance: the middle of each stored image.
 
     Args:
-      dataset: the set.
-      config: the `config.data` it was loaded by.
-      role: of the set.
       limit: images that are taken, at random but always the same, of a larger set.
     """
     count = len(dataset.source)
@@ -76,12 +64,8 @@ def of_dataset(dataset: Dataset, config: ConfigDict, role: str, limit: int) -> I
     return ImageSet(name, role, dataset.fingerprint, count, image, config.flip)
 
 
-def others(dataset: Dataset, config: ConfigDict) -> ImageSet:
+def others(dataset: Dataset, config: Data) -> ImageSet:
     """The images a run's samples are measured against: images held out from it, else its own.
-
-    Args:
-      dataset: what the run trains on.
-      config: its `config.data`.
 
     Raises:
       UserError: the images held out cannot be had.
@@ -99,10 +83,8 @@ def of_folder(
     They are not resized: a filter leaves traces that a distance sees.
 
     Args:
-      path: the folder.
       shape: (H, W, C) of the generated images.
       flip: whether the run they are compared with was shown mirror images.
-      field: what the user gave it by, for messages.
 
     Raises:
       UserError: no folder, no image, or an image of another size or range.

@@ -89,9 +89,9 @@ def pyramid(image: np.ndarray) -> Iterator[np.ndarray]:
 def normalized(patch: np.ndarray) -> np.ndarray:
     """float32 [N, C, h, w], each channel with mean 0 and deviation 1 over all: [N, C * h * w]."""
     # In float64: a sum of millions in float32 would be off by what small distances are.
-    moments = {'axis': (0, 2, 3), 'keepdims': True, 'dtype': np.float64}
-    mean, deviation = patch.mean(**moments), np.maximum(patch.std(**moments), 1e-8)
-    return ((patch - mean) / deviation).reshape(len(patch), -1).astype(np.float32)
+    mean = patch.mean((0, 2, 3), np.float64, keepdims=True)
+    deviation = patch.std((0, 2, 3), np.float64, keepdims=True)
+    return ((patch - mean) / np.maximum(deviation, 1e-8)).reshape(len(patch), -1).astype(np.float32)
 
 
 def of_projections(a: np.ndarray, b: np.ndarray) -> float:

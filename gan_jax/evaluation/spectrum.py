@@ -47,16 +47,12 @@ def _fine(height: int, width: int) -> np.ndarray:
 
 
 class Grain(NamedTuple):
-    """The fine grain of generated images beside that of real ones.
+    """The fine grain of generated images beside that of real ones."""
 
-    Attributes:
-      noise: standard deviation, in grey levels of 255, of the white noise that would explain
-        what generated images have more; 0 where they do not.
-      ratio: power of generated images over that of real ones; below 1 they are smoother.
-    """
-
+    # standard deviation, in grey levels of 255, of the white noise that would explain what
+    # generated images have more; 0 where they do not
     noise: float
-    ratio: float
+    ratio: float  # power of generated images over that of real ones; below 1 they are smoother
 
 
 def compare(fake: float, real: float) -> Grain:

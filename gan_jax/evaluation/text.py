@@ -1,41 +1,28 @@
-"""Figures in words: what a person reads on the terminal and in the report."""
+"""Metrics in words: what a person reads on the terminal and in the report."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
-from gan_jax.evaluation import distances, figures, scores
-from gan_jax.schema import Count, Figure, Number, Positive
+from gan_jax.evaluation import distances, metrics, scores
+from gan_jax.schema import Count, Number, Own, Positive, Share, Value
 from gan_jax.types import Metric
 
 
-class Net(TypedDict):
-    """What figures say of the feature net they are by; `FeatureNet.facts`."""
-
-    name: str
-    suffix: NotRequired[str]
-    frechet: NotRequired[str]
-    kernel: NotRequired[str]
-    version: str
-    fingerprint: str
-    resize: str
-    looked_through: NotRequired[bool]
-
-
 class Features(TypedDict):
-    """The same where the net's own figures are shown."""
+    """Facts about the feature net that metrics are by; `FeatureNet.facts`."""
 
     name: str
-    version: str
-    fingerprint: str
-    resize: str
     suffix: str
     frechet: str
     kernel: str
+    version: str
+    fingerprint: str
+    resize: str
     looked_through: NotRequired[bool]
 
 
 class Reference(TypedDict):
-    """What figures say of the real images they are beside; `ImageSet.facts`."""
+    """Facts about the real images that metrics are beside; `ImageSet.facts`."""
 
     name: str
     role: str
@@ -45,16 +32,14 @@ class Reference(TypedDict):
 
 
 class Provenance(TypedDict):
-    """What figures of samples, or of translations, are of and by; of the latter perhaps no net."""
+    """The way metrics of samples or translations were computed; of the latter perhaps by no net."""
 
-    features: NotRequired[Net]
+    features: NotRequired[Features]
     reference: Reference
     samples: Positive
 
 
-Figures = Mapping[
-    str, bool | Figure | Mapping[str, Figure]
-]  # by name; that of a histogram by class
+Metrics = Annotated[Mapping[str, bool | Value], Own('class_histogram', Mapping[str, Share])]
 
 
 class Evaluation(TypedDict):
@@ -66,16 +51,17 @@ class Evaluation(TypedDict):
     features: Features
     reference: Reference
     samples: Positive
-    figures: Figures
-    real: Figures
+    figures: Metrics
+    real: Metrics
     notes: tuple[str, ...]
 
 
-Scores = TypedDict('Scores', dict.fromkeys((*scores.SCORES, scores.EDGES), Number | None))
+_SCORES = dict.fromkeys((*scores.SCORES, scores.EDGES), Number | None)
+Scores = TypedDict('Scores', _SCORES)  # type: ignore[misc]  # the registry names the keys
 
 
 class Candidates(TypedDict, total=False):
-    """What is compared with the photo."""
+    """The images that are compared with the photo."""
 
     translated: Scores
     input: Scores
@@ -98,7 +84,7 @@ class Split(TypedDict):
 
 
 class Splits(TypedDict, total=False):
-    """By kind."""
+    """Pairs by kind."""
 
     train: Split
     held_out: Split
@@ -123,13 +109,13 @@ class Row(NamedTuple):
 
 
 def rows(found: Mapping[str, Any]) -> list[Row]:
-    """The table of what `figures.measure` returned."""
+    """The table of what `metrics.measure` returned."""
     net, values = found['features'], found['figures']
     names = {f'frechet_{net["suffix"]}': net['frechet'], f'kid_{net["suffix"]}': net['kernel']}
     table = []
     for key in values:
         base = key.removesuffix(f'_{net["suffix"]}')
-        word = figures.METRICS.get(base)
+        word = metrics.METRICS.get(base)
         if word is None:
             continue
         text = _shown(word, values, key)
@@ -177,7 +163,7 @@ def provenance(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _marked(name: str, net: Mapping[str, Any]) -> str:
-    """The name of a figure by this net, with a star if the run was trained to please it."""
+    """The name of a metric by this net, with a star if the run was trained to please it."""
     return f'{name} *' if net.get('looked_through') else name
 
 
@@ -242,7 +228,7 @@ def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
                 key = f'frechet_{net["suffix"]}'
                 shown = name == 'translated' and key in measured
                 cells.append(
-                    figures.METRICS['frechet'].form.format(measured[key]) if shown else '-'
+                    metrics.METRICS['frechet'].form.format(measured[key]) if shown else '-'
                 )
             rows.append([label, CANDIDATES[name], *cells])
             label = ''
@@ -255,11 +241,11 @@ def summary(found: Mapping[str, Any]) -> str:
     facts = pair_sets(found) if of_pairs else provenance(found)
     lines = [f'{found["run"]}, step {found["step"]:,}']
     lines += [f'  {name:14} {value}' for name, value in facts.items()]
-    lines += _aligned(pair_rows(found)) if of_pairs else _figures(found)
+    lines += _aligned(pair_rows(found)) if of_pairs else _metrics(found)
     return '\n'.join([*lines, *(f'note: {note}' for note in found['notes'])])
 
 
-def _figures(found: Mapping[str, Any]) -> list[str]:
+def _metrics(found: Mapping[str, Any]) -> list[str]:
     table = rows(found)
     widths = [max(len(row[column]) for row in table) for column in (0, 1)]
     return [

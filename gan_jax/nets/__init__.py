@@ -6,9 +6,9 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from ml_collections import ConfigDict
 
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Config
 from gan_jax.layers import Kind as Kind
 from gan_jax.layers import Net as Net
 from gan_jax.nets import (
@@ -63,9 +63,9 @@ def fields(name: str, role: str) -> dict[str, Any]:
     """
     known = of_role(role)
     if name not in known:
-        player = {'gen': 'generator', 'disc': 'discriminator'}[role]
+        kind = {'gen': 'generator', 'disc': 'discriminator'}[role]
         raise UserError(
-            f'config.{role}.net.name={name} is not a {player}; {nearest(str(name), known)}'
+            f'config.{role}.net.name={name} is not a {kind}; {nearest(str(name), known)}'
         )
     own = dataclasses.fields(known[name])
     return {f.name: f.default for f in own if f.name not in _SHARED_FIELDS}
@@ -77,16 +77,13 @@ def check_fields(role: str, net: Mapping[str, Any]) -> None:
     _own_fields(f'config.{role}.net', role, net)
 
 
-def looked_through(config: ConfigDict) -> set[str]:
+def looked_through(config: Config) -> set[str]:
     """The trained nets whose maps a run is trained by, by their names in `pretrained`.
 
     What they say of its samples is no judgement: these were made to please them.
-
-    Args:
-      config: of the run.
     """
     own = config.disc.net
-    found = {own.frozen} if 'frozen' in own else set()
+    found = {getattr(own, 'frozen', '')} - {''}
     if of_role('disc')[own.name].takes_maps or config.translation.perceptual:
         found.add(config.translation.frozen)
     return found

@@ -33,15 +33,6 @@ class _Net(layers.Net):
         levels = int(math.log2(self.image_shape[0] // 4))
         return [self.width * 2**level for level in range(levels)]
 
-    def _batch_norm(self, x: jax.Array, train: bool) -> jax.Array:
-        return layers.BatchNorm(
-            momentum=0.9,
-            epsilon=1e-5,
-            scale_init=layers.scale_normal,
-            axis_name=self.norm_axis,
-            dtype=self.dtype,
-        )(x, train=train)
-
 
 class Generator(_Net):
     """Transposed convolutions from a 1x1 map to 4x4, and on to twice the size each; tanh.
@@ -67,7 +58,7 @@ class Generator(_Net):
         first, *others = reversed(self._widths())
         x = deconv(first, stride=1, padding=0)(self.latent(z, label)[:, None, None, :])
         for features in (*others, self.image_shape[-1]):
-            x = nn.relu(self._batch_norm(x, train))
+            x = nn.relu(layers.norm(self, 'batch', x, train=train))
             x = deconv(features, stride=2, padding=1)(x)
         return jnp.tanh(x.astype(jnp.float32))
 
@@ -107,8 +98,7 @@ class Discriminator(_Net):
         x = activate(down(first)(x, train))
         for features in others:
             x = down(features, use_bias=self.norm == 'none')(x, train)
-            if self.norm == 'batch':
-                x = self._batch_norm(x, train)
+            x = layers.norm(self, self.norm, x, train=train)
             x = layers.Dropout(self.dropout, self.axis_name)(activate(x), train=train)
         logits = conv(1, padding=0)(x, train)[:, 0, 0, 0]
         projection = layers.Projection(self.num_classes, layers.normal, self.spectral_norm)

@@ -73,7 +73,7 @@ class Discriminator(layers.Net):
         Args:
           x: float [N, H, W, C], real or generated.
           condition: float [N, H, W, any], what it is, or pretends to be, the translation of.
-          train: whether the running moments move.
+          train: whether the running statistics move.
           return_features: also return the hidden maps, which feature matching compares.
 
         Returns:

@@ -39,7 +39,6 @@ def mixing(channels: tuple[int, ...], width: int, seed: int) -> Mixing:
     Args:
       channels: of the frozen net's maps, the largest map first.
       width: channels of the largest mixed map.
-      seed: of the draw.
     """
 
     def project(level: int, number: int, inner: int, outer: int) -> tuple[jax.Array, jax.Array]:
@@ -98,7 +97,7 @@ class Discriminator(layers.Net):
     pixel_loss: str = 'non_saturating'
 
     kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
-    pixel_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    takes_range: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
     sizes: ClassVar[str] = 'squares of at least 16 pixels'
     weights: ClassVar[Collection[str]] = ('pixel_weight',)
     penalties: ClassVar[bool] = False
@@ -135,7 +134,7 @@ class Discriminator(layers.Net):
         Args:
           x: float [N, H, W, C] in [-1, 1], C = 1 or 3.
           label: int32 [N], used if there are classes.
-          train: whether running moments and spectral norms move.
+          train: whether running statistics and spectral norms move.
 
         Returns:
           float32 [N, L].

@@ -81,7 +81,7 @@ class Discriminator(layers.Net):
           x: float [N, H, W, C], real or generated.
           condition: float [N, H, W, any], what it is, or pretends to be, the translation of.
           maps: of x, float32 [N, h, w, any], of strides 4, 8, 16 and 32.
-          train: whether running moments and spectral norms move.
+          train: whether running statistics and spectral norms move.
           return_features: also return the hidden maps of the discriminator of patches.
 
         Returns:

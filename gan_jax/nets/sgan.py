@@ -3,7 +3,7 @@
 - The book's, "GANs in Action" `Chapter_7_SGAN.ipynb`: at z 100 and 28x28x1 the generator has
   1,636,737 trainable parameters, the discriminator for ten classes 113,546 (its last map is
   4x4). Keras defaults: Glorot-uniform kernels, batch norm with momentum .99, epsilon 1e-3,
-  and, as in the Keras of that time (`zero_debias=True`), debiased running moments.
+  and, as in the Keras of that time (`zero_debias=True`), debiased running statistics.
 - Brownlee's, stronger and without batch norm: 1,164,289 and 316,938.
 
 A discriminator has no logit of its own for "fake": with logits l of K classes an image is

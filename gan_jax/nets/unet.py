@@ -74,27 +74,29 @@ class Generator(layers.Net):
         x: jax.Array,
         *,
         train: bool,
-        batch_moments: bool | None = None,
+        batch_statistics: bool | None = None,
         dropout: bool | None = None,
     ) -> jax.Array:
         """The image made from x.
 
         Out of training a net with batch norm has three ways to make it: with the running
-        moments (`train=False`); with the batch's own (`batch_moments=True`); and with dropout
+        statistics (`train=False`); with the batch's own (`batch_statistics=True`); and with dropout
         besides (`dropout=True`), which is the paper's, whose batch is one image. In a larger
-        batch an image made with the batch's moments depends on the others.
+        batch an image made with the batch's statistics depends on the others.
 
         Args:
           x: float [N, H, W, any] in [-1, 1].
-          train: whether the running moments move.
-          batch_moments: whether batch norm takes the batch's moments; None: in training.
+          train: whether the running statistics move.
+          batch_statistics: whether batch norm takes the batch's statistics; None: in training.
           dropout: whether there is dropout, which needs the rng 'dropout'; None: in training.
 
         Returns:
           float32 [N, H, W, C] in [-1, 1].
         """
         chex.assert_shape(x, (None, *self.image_shape[:2], None))
-        normalize = partial(layers.norm, self, self.norm, train=train, batch_moments=batch_moments)
+        normalize = partial(
+            layers.norm, self, self.norm, train=train, batch_statistics=batch_statistics
+        )
         dropout = train if dropout is None else dropout
         given = x
         *skips, x = self._encode(x, normalize)

@@ -51,7 +51,9 @@ def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
 
 def bind(made: Primitive, left: jax.Array, right: jax.Array, window: Window) -> jax.Array:
     """Applies a primitive in the precision of products that holds now."""
-    return made.bind(left, right, window=window, precision=jax.config.jax_default_matmul_precision)
+    config: Any = jax.config  # whose fields older versions do not declare
+    precision = config.jax_default_matmul_precision
+    return made.bind(left, right, window=window, precision=precision)
 
 
 def _small_shape(big: Any, kernel: Any, window: Window) -> tuple[int, ...]:
@@ -131,12 +133,13 @@ def _batch(
 ) -> tuple[jax.Array, int]:
     """Under vmap: a batch of maps with one kernel is a larger batch; else one by one."""
     left, right = operands
-    if not primitive.name.endswith('corr') and axes[1] is None:
-        left = jnp.moveaxis(left, axes[0], 0)
+    axis, other = axes
+    if axis is not None and other is None and not primitive.name.endswith('corr'):
+        left = jnp.moveaxis(left, axis, 0)
         out = primitive.bind(left.reshape(-1, *left.shape[2:]), right, **params)
         return out.reshape(*left.shape[:2], *out.shape[1:]), 0
     size = next(x.shape[axis] for x, axis in zip(operands, axes, strict=True) if axis is not None)
-    pairs = zip(_unstacked(left, axes[0], size), _unstacked(right, axes[1], size), strict=True)
+    pairs = zip(_unstacked(left, axis, size), _unstacked(right, other, size), strict=True)
     return jnp.stack([primitive.bind(*pair, **params) for pair in pairs]), 0
 
 

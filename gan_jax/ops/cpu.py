@@ -32,7 +32,6 @@ def form(window: Window, batch: jax.Array, channels: tuple[int, ...]) -> ModuleT
     """The module whose maps to use.
 
     Args:
-      window: of the layer.
       batch: either map of the layer; its leading size and dtype count. A size that is
         symbolic, as in an exported net, counts as 1.
       channels: (C_big, C_small).

@@ -8,19 +8,13 @@ class Axis(NamedTuple):
 
     Whatever falls outside the big map is zero, so this is a convolution's padding, a
     transposed convolution's cropping and the border of a weight gradient in one.
-
-    Attributes:
-      big, small: sizes of the two maps.
-      taps: size of the kernel.
-      stride: of the small map's elements over the big one.
-      low: zeros before the big map.
     """
 
-    big: int
-    small: int
-    taps: int
-    stride: int
-    low: int
+    big: int  # sizes of the two maps
+    small: int  # sizes of the two maps
+    taps: int  # size of the kernel
+    stride: int  # of the small map's elements over the big one
+    low: int  # zeros before the big map
 
     @property
     def high(self) -> int:

@@ -42,13 +42,10 @@ class _BigRows(NamedTuple):
     Tile t's d_i is row R = 2 t + i of S, that is big rows 2 R - 1 and 2 R (phases 0 and 1).
     So d_1 of a tile is the second and third of its big rows; the first is phase 1 of its
     d_0 and of the d_2 of the tile before, the last phase 0 of its d_2 and of the next d_0.
-
-    Attributes:
-      phases: which of the two.
-      terms: (sign, i, shift): +- m_i of tile t + shift, by the columns of B^T.
     """
 
-    phases: slice
+    phases: slice  # which of the two
+    # (sign, i, shift): +- m_i of tile t + shift, by the columns of B^T
     terms: tuple[tuple[int, int, int], ...]
 
 

@@ -39,13 +39,9 @@ METRICS = {
 
 
 class Net(nn.Module):
-    """Five 3x3 convolutions, three of them of stride 2, and two dense layers; 144,000 parameters.
+    """Five 3x3 convolutions, three of stride 2, and two dense layers; 144,000 parameters."""
 
-    Attributes:
-      dropout: rate before the last layer, in training.
-    """
-
-    dropout: float = 0.3
+    dropout: float = 0.3  # rate before the last layer, in training
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> tuple[jax.Array, jax.Array]:
@@ -82,7 +78,7 @@ def legible(confidence: jax.Array, x: jax.Array) -> jax.Array:
     return jnp.where(contrast < CONTRAST, 1 / len(CLASSES), confidence)
 
 
-def figures(outputs: Outputs[np.ndarray]) -> dict[str, Any]:
+def measure(outputs: Outputs[np.ndarray]) -> dict[str, Any]:
     """Metrics of how readable digits are, fit for JSON.
 
     `readable_share`: of images read with a confidence above CONFIDENCE. `class_histogram`: the

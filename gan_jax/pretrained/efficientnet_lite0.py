@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import layers, ops
-from gan_jax.pretrained import imagenet
+from gan_jax.pretrained import imagenet, weights
 
 SIDE = 224
 FEATURES = 1280
@@ -113,12 +113,9 @@ class Net(nn.Module):
 
 
 class Maps(nn.Module):
-    """Maps on the way through `Net`, which has the same variables and more.
+    """Maps on the way through `Net`, which has the same variables and more."""
 
-    Attributes:
-      stages: indices of STAGES; no block after the last of them is computed.
-    """
-
+    # indices of STAGES; no block after the last of them is computed
     stages: tuple[int, ...] = LEVELS
 
     @nn.compact
@@ -140,21 +137,14 @@ class Maps(nn.Module):
 def converted(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The net's arrays by path, from the tensors of a PyTorch state dict by name.
 
-    Kernels become [kh, kw, in, out], those of depthwise convolutions [kh, kw, 1, C], and batch
-    norm in use, y = (x - mean) / sqrt(var + EPSILON) * scale + shift, part of them.
-
     Raises:
       KeyError: a tensor is missing.
     """
     arrays = {}
 
     def fold(path: str, conv: str, norm: str) -> None:
-        parts = ('weight', 'bias', 'running_mean', 'running_var')
-        scale, shift, mean, variance = (tensors[f'{norm}.{part}'] for part in parts)
-        factor = scale / np.sqrt(variance + EPSILON)
-        kernel = tensors[f'{conv}.weight'] * factor.reshape(-1, 1, 1, 1)
-        arrays[f'params/{path}/kernel'] = kernel.transpose(2, 3, 1, 0)
-        arrays[f'params/{path}/bias'] = shift - mean * factor
+        folded = weights.folded(tensors, conv, norm, EPSILON)
+        arrays[f'params/{path}/kernel'], arrays[f'params/{path}/bias'] = folded
 
     fold('stem', '_conv_stem', '_bn0')
     stages = [stage for stage in STAGES for _ in range(stage.count)]

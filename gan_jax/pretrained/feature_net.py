@@ -22,43 +22,27 @@ T = TypeVar('T')
 
 
 class Outputs(NamedTuple, Generic[T]):
-    """A net's outputs for images, arrays of NumPy or, inside a program, of JAX.
+    """A net's outputs for images, arrays of NumPy or, inside a program, of JAX."""
 
-    Attributes:
-      features: float32 [N, D].
-      best: int32 [N], the most probable class.
-      confidence: float32 [N], its probability.
-    """
-
-    features: T
-    best: T
-    confidence: T
+    features: T  # float32 [N, D]
+    best: T  # int32 [N], the most probable class
+    confidence: T  # float32 [N], its probability
 
 
 class FeatureNet(NamedTuple):
-    """A net with its weights.
+    """A net with its weights."""
 
-    Attributes:
-      name: key of `features.NETS`.
-      version: of net and weights.
-      fingerprint: 64 hex digits of the weights.
-      resize: how images come to the net's size, in words.
-      suffix: what follows the name of a figure: 'digits' in 'frechet_digits'.
-      frechet, kernel: what a reader knows the two distances of its features by.
-      figures: what the classes say of images, beyond distances: names and numbers.
-      training_limit: training images that are worth their time; of more a random part is taken.
-      call: uint8 [n, H, W, C], C = 1 or 3 -> Outputs of jax arrays; compiled once a shape.
-    """
-
-    name: str
-    version: str
-    fingerprint: str
-    resize: str
-    suffix: str
-    frechet: str
-    kernel: str
-    figures: Callable[[Outputs[np.ndarray]], Mapping[str, Any]]
-    training_limit: int
+    name: str  # key of `features.NETS`
+    version: str  # of net and weights
+    fingerprint: str  # 64 hex digits of the weights
+    resize: str  # how images come to the net's size, in words
+    suffix: str  # what follows the name of a metric: 'digits' in 'frechet_digits'
+    frechet: str  # what a reader knows the two distances of its features by
+    kernel: str  # what a reader knows the two distances of its features by
+    # what the classes say of images, beyond distances: names and numbers
+    measure: Callable[[Outputs[np.ndarray]], Mapping[str, Any]]
+    training_limit: int  # training images that are worth their time; of more a random part is taken
+    # uint8 [n, H, W, C], C = 1 or 3 -> Outputs of jax arrays; compiled once a shape
     call: Callable[[np.ndarray], Outputs[jax.Array]]
 
     def __call__(self, image: np.ndarray, bar: str = '') -> Outputs[np.ndarray]:

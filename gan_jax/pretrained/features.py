@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-import pickle
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from gan_jax.pretrained import (
     feature_net,
     imagenet,
     inception,
+    pickled,
     pth,
     squeezenet,
     weights,
@@ -63,7 +63,7 @@ def _digits(path: str) -> FeatureNet:
         version=f'{stored.facts["version"]}.1',  # of the weights, and of what is made of them
         fingerprint=stored.fingerprint(),
         resize='grey (BT.601), bilinear, antialiased, to 28x28',
-        figures=digits.figures,
+        measure=digits.measure,
         training_limit=60_000,
         call=feature_net.compiled(apply, stored.variables()),
     )
@@ -88,7 +88,7 @@ def _efficientnet_lite0(path: str) -> FeatureNet:
         version='1',
         fingerprint=stored.fingerprint(),
         resize='bicubic (a = -0.5), antialiased, to 224x224',
-        figures=imagenet.figures,
+        measure=imagenet.measure,
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
     )
@@ -99,7 +99,7 @@ def _lite0(path: Path, field: str) -> dict[str, np.ndarray]:
 
 
 def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
-    """Those of its package.
+    """The weights of its package.
 
     Args:
       asked, other: as of `weights.Package.path`.
@@ -127,14 +127,14 @@ def _squeezenet(path: str) -> FeatureNet:
         version='1.1',
         fingerprint=stored.fingerprint(),
         resize='bicubic (a = -0.5), antialiased, to 227x227',
-        figures=imagenet.figures,
+        measure=imagenet.measure,
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
     )
 
 
 def squeezenet_weights(asked: str) -> weights.Weights:
-    """Those of its package.
+    """The weights of its package.
 
     Args:
       asked: as of `weights.Package.path`.
@@ -142,9 +142,8 @@ def squeezenet_weights(asked: str) -> weights.Weights:
     Raises:
       UserError: it is not installed, or its file is another than it was.
     """
-    # A pickle calls whatever it names; this one is known by its sha256.
-    layers = pickle.loads(SQUEEZENET.path(asked).read_bytes())
-    return weights.Weights(squeezenet.converted(layers), {})
+    tensors = pickled.read(SQUEEZENET.path(asked), asked)
+    return weights.Weights(squeezenet.converted(tensors), {})
 
 
 def _inception(path: str) -> FeatureNet:
@@ -165,7 +164,7 @@ def _inception(path: str) -> FeatureNet:
         version='2015-12-05',
         fingerprint=stored.fingerprint(),
         resize='bilinear as in TensorFlow 1, not antialiased, to 299x299',
-        figures=lambda outputs: {},
+        measure=lambda outputs: {},
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
     )
@@ -198,22 +197,14 @@ def _converted(net: ModuleType, path: Path, field: str, expected: str) -> dict[s
 
 
 class Kind(NamedTuple):
-    """A feature net before its weights are read.
+    """A feature net before its weights are read."""
 
-    Attributes:
-      load: of the path of its weights, as `load`.
-      suffix: what follows the key of a metric: 'digits' in 'frechet_digits'.
-      title: of its curve, where others may stand beside it.
-      frechet, kernel: what a reader knows the two distances of its features by.
-      metrics: of its classes, by their keys.
-    """
-
-    load: Callable[[str], FeatureNet]
-    suffix: str
-    title: str
-    frechet: str
-    kernel: str
-    metrics: Mapping[str, Metric]
+    load: Callable[[str], FeatureNet]  # of the path of its weights, as `load`
+    suffix: str  # what follows the key of a metric: 'digits' in 'frechet_digits'
+    title: str  # of its curve, where others may stand beside it
+    frechet: str  # what a reader knows the two distances of its features by
+    kernel: str  # what a reader knows the two distances of its features by
+    metrics: Mapping[str, Metric]  # of its classes, by their keys
 
     @property
     def ranked(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -15,15 +16,12 @@ Tree = Mapping[str, Any]
 
 
 class Frozen(NamedTuple):
-    """A net without its weights.
+    """A net without its weights."""
 
-    Attributes:
-      load: (what needs it, a field with its value) -> its variables, as arrays on the host.
-      maps: (variables, images float32 [N, S, S, 3] in [-1, 1]) -> maps of strides 4, 8, 16 and 32,
-        float32 [N, S / stride, S / stride, C].
-    """
-
+    # (what needs it, a field with its value) -> its variables, as arrays on the host
     load: Callable[[str], Tree]
+    # (variables, images float32 [N, S, S, 3] in [-1, 1]) -> maps of strides 4, 8, 16 and 32,
+    # float32 [N, S / stride, S / stride, C]
     maps: Callable[[Tree, jax.Array], list[jax.Array]]
 
 
@@ -41,9 +39,7 @@ def _efficientnet_maps(variables: Tree, image: jax.Array) -> list[jax.Array]:
 
     # From level / 127.5 - 1 to (level - 127) / 128.
     x = (127.5 * image + 0.5) / 128
-    net = efficientnet_lite0.Maps(parent=None)
-    maps: Any = net.apply(variables, x)
-    return list(maps.values())
+    return _applied(efficientnet_lite0.Maps(parent=None), variables, x)
 
 
 def _load_squeezenet(asked: str) -> Tree:
@@ -56,8 +52,12 @@ def _squeezenet_maps(variables: Tree, image: jax.Array) -> list[jax.Array]:
     from gan_jax.pretrained import squeezenet
 
     x = 127.5 * (image + 1) - jnp.array(squeezenet.MEAN).reshape(1, 1, 1, 3)
-    net = squeezenet.Maps(parent=None)
-    return list(net.apply(variables, x).values())
+    return _applied(squeezenet.Maps(parent=None), variables, x)
+
+
+def _applied(net: nn.Module, variables: Tree, x: jax.Array) -> list[jax.Array]:
+    maps: Any = net.apply(variables, x)
+    return list(maps.values())
 
 
 FROZEN: dict[str, Frozen] = {

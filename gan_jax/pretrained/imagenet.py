@@ -1,4 +1,4 @@
-"""What the classes of ImageNet say of images, by any net that was trained on them."""
+"""Classes of ImageNet in images, by any net that was trained on them."""
 
 from typing import Any
 
@@ -14,6 +14,6 @@ METRICS = {
 }
 
 
-def figures(outputs: Outputs[np.ndarray]) -> dict[str, Any]:
+def measure(outputs: Outputs[np.ndarray]) -> dict[str, Any]:
     """`cat_share`: the share of images whose most probable class is a house cat."""
     return {'cat_share': float(np.isin(outputs.best, CATS).mean())}

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import layers, ops
+from gan_jax.pretrained import weights
 
 SIDE = 299
 CLASSES = 1008
@@ -33,16 +34,12 @@ class Filter(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """Filters one after the other.
+    """Filters one after the other."""
 
-    Attributes:
-      filters: their maps feed the next one.
-      fork: filters of the last map side by side; without any it is the result itself.
-      pool: before them, of 3x3: average | maximum | halve (a maximum of stride 2); '': none.
-    """
-
-    filters: tuple[Filter, ...]
+    filters: tuple[Filter, ...]  # their maps feed the next one
+    # filters of the last map side by side; without any it is the result itself
     fork: tuple[Filter, ...] = ()
+    # before them, of 3x3: average | maximum | halve (a maximum of stride 2); '': none
     pool: str = ''
 
 
@@ -205,9 +202,6 @@ def _interpolated(image: jax.Array, size: int, side: int, axis: int) -> jax.Arra
 def converted(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The net's arrays by path, from the tensors of a PyTorch state dict by name.
 
-    Batch norm in use, y = (x - mean) / sqrt(var + EPSILON) * scale + shift, becomes part of the
-    convolution before it.
-
     Raises:
       KeyError: a tensor is missing.
     """
@@ -220,13 +214,9 @@ def converted(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         for part in (*branch.filters, *branch.fork)
     ]
     for name in stems + inner:
-        parts = ('weight', 'bias', 'running_mean', 'running_var')
-        scale, shift, mean, variance = (tensors[f'{name}.bn.{part}'] for part in parts)
-        factor = scale / np.sqrt(variance + EPSILON)
-        kernel = tensors[f'{name}.conv.weight'] * factor.reshape(-1, 1, 1, 1)
         path = f'params/{name.replace(".", "/")}'
-        arrays[f'{path}/kernel'] = kernel.transpose(2, 3, 1, 0)
-        arrays[f'{path}/bias'] = shift - mean * factor
+        folded = weights.folded(tensors, f'{name}.conv', f'{name}.bn', EPSILON)
+        arrays[f'{path}/kernel'], arrays[f'{path}/bias'] = folded
     arrays['params/fc/kernel'] = tensors['fc.weight'].T
     arrays['params/fc/bias'] = tensors['fc.bias']
     return arrays

@@ -27,7 +27,6 @@ def make(net: str, asked: str) -> Maps:
 
     Args:
       net: key of `frozen.FROZEN`.
-      asked: what needs it, for messages.
 
     Raises:
       UserError: the net's weights cannot be had.
@@ -52,7 +51,6 @@ def update(
       moments: of `step` batches.
       real: maps of this device's share of the next batch.
       step: int32 scalar.
-      average: the mean over devices.
     """
 
     def mean(x: jax.Array) -> jax.Array:

@@ -59,10 +59,6 @@ class _Tensor(NamedTuple):
 def read(path: Path, field: str) -> dict[str, np.ndarray]:
     """The tensors of a state dict by name, each a contiguous array.
 
-    Args:
-      path: of the file.
-      field: what the user gave it by, for messages.
-
     Raises:
       UserError: it cannot be read, or is no state dict of dense tensors.
     """

@@ -6,7 +6,7 @@ Weights: the package `ndf`, converted from the authors' for Caffe. Its Frechet d
 FD-SqueezeNet; it is not the FID.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import functools
 
 import chex
@@ -64,7 +64,7 @@ class Fire(nn.Module):
 def _maps(x: jax.Array, padding: int) -> list[jax.Array]:
     """The map after each Fire, of layers of the module that calls it."""
     x = nn.relu(layers.Conv(STEM, 3, 2, padding, name='conv1')(x))
-    maps = []
+    maps: list[jax.Array] = []
     for group in FIRES:
         x = halved(x)
         for squeeze, expand in group:
@@ -113,14 +113,14 @@ class Maps(nn.Module):
         return maps | {'fire9': nn.avg_pool(maps['fire9'], (2, 2), (2, 2))}
 
 
-def converted(layers: Mapping[str, Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
-    """The net's arrays by path, from those of the package: by layer a kernel and a bias.
+def converted(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The net's arrays by path, from those of the package: 'NAME/0' a kernel, 'NAME/1' a bias.
 
     Kernels are [kh, kw, in, out] already. The first one's channels are blue, green and red as in
     Caffe, and become red, green and blue.
 
     Raises:
-      KeyError: a layer is missing.
+      KeyError: an array is missing.
     """
     inner = [
         f'fire{number}/{part}'
@@ -129,7 +129,7 @@ def converted(layers: Mapping[str, Sequence[np.ndarray]]) -> dict[str, np.ndarra
     ]
     arrays = {}
     for name in ('conv1', *inner, 'conv10'):
-        kernel, bias = layers[name]
+        kernel = tensors[f'{name}/0']
         arrays[f'params/{name}/kernel'] = kernel[:, :, ::-1] if name == 'conv1' else kernel
-        arrays[f'params/{name}/bias'] = bias
+        arrays[f'params/{name}/bias'] = tensors[f'{name}/1']
     return arrays

@@ -16,15 +16,10 @@ from gan_jax.errors import UserError
 
 
 class Weights(NamedTuple):
-    """The content of a file.
+    """The content of a file."""
 
-    Attributes:
-      arrays: by name.
-      facts: what the file says of them.
-    """
-
-    arrays: Mapping[str, np.ndarray]
-    facts: Mapping[str, str]
+    arrays: Mapping[str, np.ndarray]  # by name
+    facts: Mapping[str, str]  # what the file says of them
 
     def fingerprint(self) -> str:
         """64 hex digits of the arrays."""
@@ -37,23 +32,16 @@ class Weights(NamedTuple):
 
 
 class Package(NamedTuple):
-    """A package of the package index that has a file of weights.
+    """A package of the package index that has a file of weights."""
 
-    Attributes:
-      name, version: as pip takes them.
-      module: under which it is imported.
-      file: its path in the module.
-      sha256: of the file.
-    """
-
-    name: str
-    version: str
-    module: str
-    file: str
-    sha256: str
+    name: str  # as pip takes them
+    version: str  # as pip takes them
+    module: str  # under which it is imported
+    file: str  # its path in the module
+    sha256: str  # of the file
 
     def path(self, asked: str, other: str = '') -> Path:
-        """Of the file, which is what it was when this was written.
+        """The file, which is what it was when this was written.
 
         Args:
           asked: what needs it, for messages: a flag or a field of the config, with its value.
@@ -75,12 +63,25 @@ class Package(NamedTuple):
         return path
 
 
+def folded(
+    tensors: Mapping[str, np.ndarray], conv: str, norm: str, epsilon: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel [kh, kw, in, out] and bias of a convolution with the batch norm that follows it.
+
+    From tensors of PyTorch; in use a norm is y = (x - mean) / sqrt(var + epsilon) * scale + shift.
+
+    Raises:
+      KeyError: a tensor is missing.
+    """
+    parts = ('weight', 'bias', 'running_mean', 'running_var')
+    scale, shift, mean, variance = (tensors[f'{norm}.{part}'] for part in parts)
+    factor = scale / np.sqrt(variance + epsilon)
+    kernel = tensors[f'{conv}.weight'] * factor.reshape(-1, 1, 1, 1)
+    return kernel.transpose(2, 3, 1, 0), shift - mean * factor
+
+
 def read(path: Path, field: str) -> Weights:
     """Reads a .safetensors file.
-
-    Args:
-      path: of the file.
-      field: what the user gave it by, for messages.
 
     Raises:
       UserError: it cannot be read, or is not a whole file of that kind.
@@ -105,7 +106,6 @@ def kept(name: str, make: Callable[[], Mapping[str, np.ndarray]]) -> Weights:
     """Arrays that take a while to make, from the cache if they are there and whole.
 
     Args:
-      name: of the file, which says what made it.
       make: the arrays by path.
     """
     path = paths.cache() / 'weights' / f'{name}.safetensors'

@@ -46,6 +46,7 @@ from gan_jax.processes import cluster
 
 STATE, META, MANIFEST = 'state', 'meta.json', 'manifest.json'
 PARTIAL, DAMAGED = '.tmp', '.corrupt'
+_STEP = re.compile('0|[1-9][0-9]{0,11}')  # a folder's name
 T = TypeVar('T')
 
 
@@ -53,7 +54,7 @@ class Record(TypedDict):
     """META."""
 
     digest: str
-    meta: dict
+    meta: schema.Object
 
 
 class _Damaged(Exception):
@@ -83,7 +84,7 @@ class Checkpoints:
         """The saved steps, ascending; a save still being written is not among them."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             names = [entry.name for entry in self._directory.iterdir()]
-            return sorted(int(name) for name in names if name.isdecimal())
+            return sorted(int(name) for name in names if _STEP.fullmatch(name))
         return []
 
     def pin(self, step: int | None) -> None:
@@ -388,6 +389,9 @@ def _verified(folder: Path) -> dict[str, Any]:
         for name in (META, *manifest):
             if file_digest(_own(folder, name)) != manifest[name]:
                 raise _Damaged(f'{name} has changed')
+        for path in folder.rglob('*'):  # what is not named may be read too
+            if not path.is_dir():
+                _own(folder, str(path.relative_to(folder)))
         return schema.of(Record, _json(folder, META))
     except PermissionError as error:
         raise UserError(f'{error.filename} cannot be read: make it readable') from error
@@ -413,12 +417,11 @@ def _json(folder: Path, name: str) -> Any:
 def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -> Any:
     """The stored arrays in the structure and on the devices of `like`; see `restore_latest`."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    leaves = {leaf_path(path): leaf for path, leaf in leaves}
     arrays = host_leaves(stored)
     wanted = _compare(folder, arrays, like, only)
-    return structure.unflatten(
-        _as_leaf(arrays[path], leaf) if path in wanted else leaf for path, leaf in leaves.items()
-    )
+    named = ((leaf_path(path), leaf) for path, leaf in leaves)
+    placed = [_as_leaf(arrays[name], leaf) if name in wanted else leaf for name, leaf in named]
+    return jax.tree.unflatten(structure, placed)
 
 
 def _compare(
@@ -480,10 +483,10 @@ def _as_numpy(
     tree: dict[str, Any] = {}
     for keys, _ in jax.tree_util.tree_flatten_with_path(like)[0]:
         if leaf_path(keys) in only:
-            *folders, name = (leaf_path((key,)) for key in keys)
+            *groups, name = (leaf_path((key,)) for key in keys)
             node = tree
-            for folder in folders:
-                node = node.setdefault(folder, {})
+            for group in groups:
+                node = node.setdefault(group, {})
             node[name] = numpy
     return {'item': tree, 'restore_args': tree, 'partial_restore': True}
 

@@ -17,7 +17,7 @@ from gan_jax import files, images, schema
 from gan_jax.evaluation import text
 from gan_jax.records.meters import Means, Stopwatch
 from gan_jax.records.tensorboard import EventLog
-from gan_jax.schema import Count, Figure, Number
+from gan_jax.schema import Count, Number, Value
 
 METRICS, EVALUATIONS = 'metrics.jsonl', 'evaluations.jsonl'
 CORE_METRICS = ('loss_g', 'loss_d', 'd_real', 'd_fake')
@@ -28,7 +28,7 @@ EPOCH_STEP_COLUMN = 1  # of it
 
 
 class State(TypedDict):
-    """What a checkpoint keeps of a recorder: sums and counts since the last log point and epoch."""
+    """A recorder's state in a checkpoint: sums and counts since the last log point and epoch."""
 
     window: Mapping[str, tuple[Number, Count]]
     epoch: Mapping[str, tuple[Number, Count]]
@@ -36,7 +36,7 @@ class State(TypedDict):
     elapsed_s: Number
 
 
-_Cells = Mapping[str, bool | Figure | None]  # of a line
+_Cells = Mapping[str, bool | Value | None]  # of a line
 _STATED = {METRICS: ('step', 'epoch', 'images_seen')}  # in every line; of others the step alone
 
 NOTHING_RECORDED: State = {'window': {}, 'epoch': {}, 'timed_steps': 0, 'elapsed_s': 0.0}
@@ -73,7 +73,7 @@ class Recorder:
         self._tensorboard = tensorboard
         self._events: EventLog | None = None
         self._purge_step: int | None = None
-        self._said: Mapping[str, Any] = {}  # by what figures are measured, as TensorBoard knows it
+        self._said: Mapping[str, Any] = {}  # by what metrics are measured, as TensorBoard knows it
         self.load_state_dict(NOTHING_RECORDED)
 
     def record(
@@ -94,14 +94,20 @@ class Recorder:
         """
         self._count_time(len(metrics))
         rate = self._rate()
-        row = None
-        for number, values in enumerate(metrics, step + 1):
-            numbers = {name: float(value) for name, value in values.items()}
-            self._window.add({**numbers, 'input_wait_s': input_wait_s / len(metrics)})
-            self._epoch.add(numbers)
-            if self._epochs(number) > self._epochs(number - 1):
+        row, first = None, step
+        for number in range(step + 1, step + len(metrics) + 1):
+            ends_epoch = self._epochs(number) > self._epochs(number - 1)
+            is_logged = number % self._log_every == 0
+            if not (ends_epoch or is_logged or number == step + len(metrics)):
+                continue
+            part = metrics[first - step : number - step]
+            self._window.add(part)
+            self._window.add([{'input_wait_s': input_wait_s / len(metrics)}] * len(part))
+            self._epoch.add(part)
+            first = number
+            if ends_epoch:
                 self._end_epoch(number)
-            if number % self._log_every == 0:
+            if is_logged:
                 row = self._log(number, rate)
         if row:
             self._timed_steps = 0
@@ -118,7 +124,6 @@ class Recorder:
         """Writes samples/STEP.png, a grid as square as it gets.
 
         Args:
-          step: generator steps finished.
           batch: uint8 [N, H, W, C], C 1 or 3, from the same latents each time.
 
         Raises:
@@ -132,19 +137,17 @@ class Recorder:
             self._event_log().image(step, 'samples', path.read_bytes(), grid.shape)
 
     def evaluated(
-        self, step: int, figures: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
+        self, step: int, metrics: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
         """Adds a line to evaluations.jsonl, and says to TensorBoard by what it is measured.
 
         Args:
-          step: generator steps finished.
-          figures: what was measured of their state.
-          by: `text.Provenance` of the figures; {} where there is nothing to say.
+          by: `text.Provenance` of the metrics; {} where there is nothing to say.
 
         Raises:
           OSError: the disk is full.
         """
-        self._append_row(EVALUATIONS, step, figures, figures, {'by': dict(by)} if by else {})
+        self._append_row(EVALUATIONS, step, metrics, metrics, {'by': dict(by)} if by else {})
         if by and by != self._said and self._tensorboard:
             self._event_log().text(step, 'figures', text.sentence(by))
             self._said = by
@@ -286,11 +289,11 @@ class Onlooker:
         """Writes nothing."""
 
     def evaluated(
-        self, step: int, figures: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
+        self, step: int, metrics: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
         """Adds nothing."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Nothing: the other process saves its own."""
         return NOTHING_RECORDED
 
@@ -307,7 +310,7 @@ class Onlooker:
 def sample_paths(workdir: Path) -> list[Path]:
     """The sample grids of a run, oldest first."""
     paths = (path for path in (workdir / 'samples').glob('*.png') if _STEP.fullmatch(path.stem))
-    return sorted(filter(Path.is_file, paths), key=lambda path: int(path.stem))
+    return sorted(paths, key=lambda path: int(path.stem))
 
 
 def read_rows(workdir: Path, file: str = METRICS) -> list[dict[str, Any]]:
@@ -334,7 +337,7 @@ def read_lines(workdir: Path, file: str) -> tuple[list[dict[str, Any]], list[str
 
 
 def _row(line: bytes, file: str) -> dict[str, Any]:
-    found = schema.of(dict, json.loads(line))
+    found = schema.of(schema.Object, json.loads(line))
     by = {'by': schema.of(text.Provenance, found.pop('by'), 'by')} if 'by' in found else {}
     row = schema.of(_Cells, found)
     for name in _STATED.get(file, ('step', 'epoch') if 'auc' in row else ('step',)):
@@ -351,7 +354,7 @@ def _rewind_lines(path: Path, step: int) -> None:
 def _rewind_epochs(path: Path, step: int) -> None:
     if not path.exists():
         return
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)
+    lines = schema.read(path).decode('utf-8', 'replace').splitlines(keepends=True)
     # A line without its end may have lost digits, which no parser can tell.
     whole = [line for line in lines if line.endswith('\n')]
     kept = [line for line in whole[1:] if 0 <= _step_of(line) <= step]
@@ -368,7 +371,7 @@ def _step_of(line: str) -> int:
 def _csv_header(path: Path) -> list[str]:
     if not path.exists():
         return []
-    with path.open(encoding='utf-8', newline='') as file:
+    with path.open(encoding='utf-8', errors='replace', newline='') as file:
         return next(csv.reader(file), [])
 
 

@@ -16,8 +16,9 @@ import jax
 from ml_collections import ConfigDict
 
 from gan_jax import config as config_lib
-from gan_jax import data, files, nets, schema
+from gan_jax import data, fields, files, nets, schema
 from gan_jax.errors import UserError
+from gan_jax.records import shared
 from gan_jax.schema import Count, Positive, Range, Share, Side
 
 # Everything a run writes, and all that --overwrite deletes, in this order: what says whose run
@@ -25,15 +26,12 @@ from gan_jax.schema import Count, Positive, Range, Share, Side
 CONTENT = (
     'checkpoints', 'metrics.jsonl', 'epochs.csv', 'evaluations.jsonl', 'samples', 'progress.gif',
     'curves.png', 'report.html', 'tensorboard', 'evaluation.json', 'neighbours.png',
-    'translations.png',     'classification.json', 'run.json', 'config.json',
+    'translations.png', 'classification.json', 'run.json', 'config.json',
 )  # fmt: skip
+FOLDERS = 'checkpoints', 'samples', 'tensorboard'  # of it
 
 # None of these changes what a step computes, so a resumed run may have others.
-MAY_CHANGE = frozenset(
-    ('steps', 'runner', 'devices', 'log_every', 'sample_every', 'save_every', 'keep')
-    + ('name', 'on_nan', 'tensorboard', 'data.path', 'data.input_path', 'data.feed')
-    + ('data.added', 'data.enough', 'evaluate.balance', 'evaluate.every', 'evaluate.weights')
-)
+MAY_CHANGE = frozenset(name for name, field in fields.FIELDS.items() if field.may_change)
 _SCHEDULES = ('gen.optimizer.schedule', 'disc.optimizer.schedule')
 
 
@@ -47,7 +45,7 @@ class Ground(TypedDict):
 
 
 class Data(TypedDict):
-    """What a run trained on; of `DataSpec` and `Dataset`."""
+    """The data that a run trained on; of `DataSpec` and `Dataset`."""
 
     name: str
     image_shape: tuple[Side, Side, Annotated[int, Range(1, 4)]]
@@ -105,10 +103,26 @@ def prepared(workdir: Path, config: ConfigDict, *, overwrite: bool) -> Iterator[
                 f'--workdir={workdir}: cannot write there ({error.strerror}); choose another folder'
             ) from None
         _refuse_other_run(workdir, config, overwrite)
+        if not overwrite:
+            _refuse_other_kinds(workdir)
         yield
 
 
+def _refuse_other_kinds(workdir: Path) -> None:
+    """Refuses pipes, links that lead nowhere, and folders and files one in place of the other."""
+    for path in map(workdir.joinpath, CONTENT):
+        right = path.is_dir() if path.name in FOLDERS else path.is_file()
+        if os.path.lexists(path) and not right:
+            kind = 'folder' if path.name in FOLDERS else 'file'
+            raise UserError(f'{path}: no {kind} of a run: take it away')
+
+
 def _refuse_other_run(workdir: Path, config: ConfigDict, overwrite: bool) -> None:
+    if shared.is_one(workdir):
+        raise UserError(
+            f'--workdir={workdir} is a shared folder, whose run cannot go on: it has the weights in'
+            ' use alone; choose another folder'
+        )
     if overwrite:
         return
     if (workdir / 'config.json').exists():
@@ -148,18 +162,12 @@ def exclusive(workdir: Path) -> Iterator[None]:
 def is_training(workdir: Path) -> bool:
     """Whether a process, perhaps this one, holds the folder by `exclusive`."""
     try:
-        descriptor = os.open(workdir, os.O_RDONLY)
+        with exclusive(workdir):
+            return False
+    except UserError:
+        return True
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    except OSError:  # some network file systems lock no folders
-        return False
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -180,7 +188,7 @@ def clear(workdir: Path) -> None:
     """Deletes what a run left in the folder, and nothing else."""
     for name in CONTENT:
         path = workdir / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
@@ -218,8 +226,7 @@ def changed_field(
     """
     saved = load_config(workdir)
 
-    fields = config_lib.leaves(config) | config_lib.leaves(saved)
-    fixed = {field for field in fields if field not in may_change}
+    fixed = (fields.leaves(config) | fields.leaves(saved)).difference(may_change)
     if has_schedule(saved):
         fixed.add('steps')
     for field in sorted(fixed):
@@ -231,12 +238,12 @@ def changed_field(
 
 def has_schedule(config: ConfigDict) -> bool:
     """Whether what a step computes depends on how many there will be."""
-    return any(config_lib.get(config, field) != 'constant' for field in _SCHEDULES)
+    return any(fields.get(config, field) != 'constant' for field in _SCHEDULES)
 
 
 def _value(config: ConfigDict, field: str) -> Any:
     try:
-        value = config_lib.get(config, field)
+        value = fields.get(config, field)
     except (KeyError, AttributeError):
         return None
     return list(value) if isinstance(value, tuple) else value  # JSON has no tuples
@@ -251,41 +258,39 @@ def load_config(workdir: Path) -> ConfigDict:
     path = Path(workdir) / 'config.json'
     if not path.exists():
         raise UserError(f'--workdir={workdir}: no run there (no {path}); give the folder of one')
-    return to_config(schema.load(path, dict), path)
+    return to_config(schema.load(path, schema.Object), path)
 
 
 def to_config(stored: Mapping[str, Any], path: Path) -> ConfigDict:
     """A config as it was before it became JSON, each field with a value that it may have.
 
-    Fields that did not exist when it was written have their defaults, as they had no effect.
-
-    Args:
-      stored: of JSON.
-      path: of the file it is from, for messages.
+    Fields that did not exist when it was written have their defaults, as they had no effect, and
+    so have those that do nothing.
 
     Raises:
       UserError: a field does not exist, or may not have its value.
     """
-    from gan_jax import experiments
+    from gan_jax.config import experiments
 
-    config, given = config_lib.default(), dict(_leaves(stored, config_lib.groups()))
-    rules = config_lib.rules()
+    config = fields.default()
+    given = {fields.RENAMED.get(k, k): v for k, v in _leaves(stored, fields.GROUPS)}
     try:
         for role in ('gen', 'disc'):
             start = f'{role}.net.'
             own = {f[len(start) :]: v for f, v in given.items() if f.startswith(start)}
             net = {'name': config[role].net.name, **own}
-            config_lib.check(f'{start}name', net['name'], rules[f'{start}name'])
+            fields.FIELDS[f'{start}name'].check(f'{start}name', net['name'])
             nets.check_fields(role, net)
             config[role].net = ConfigDict(net)
-        for field, value in given.items():
-            if field not in rules and '.net.' not in field:
-                raise UserError(f'config.{field}: there is no such field')
-            if field in rules:
-                config_lib.check(field, value, rules[field])
-                value = type(rules[field].like)(value)
-                config.update_from_flattened_dict({field: value})
+        for name, value in given.items():
+            if field := fields.FIELDS.get(name):
+                field.check(name, value)
+                config.update_from_flattened_dict({name: type(field.default)(value)})
+            elif '.net.' not in name:
+                raise UserError(f'config.{name}: there is no such field')
         config_lib.validate_names(config)
+        for name, _ in fields.idle(config):
+            config.update_from_flattened_dict({name: fields.FIELDS[name].default})
     except UserError as error:
         raise UserError(f'{path}: {error}; restore it, or train anew') from None
     experiments.fill_nets(config)
@@ -362,6 +367,6 @@ def refuse_other_devices(workdir: Path, config: ConfigDict, num_devices: int) ->
     if config.batch_norm == 'per_device' and saved != num_devices:
         raise UserError(
             f'--workdir={workdir} holds a run on {saved} devices, not {num_devices}, and with'
-            ' config.batch_norm=per_device each has its own moments: use as many, choose another'
+            ' config.batch_norm=per_device each has its own statistics: use as many, choose another'
             ' folder, or pass --overwrite to delete the run'
         )

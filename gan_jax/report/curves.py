@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax.evaluation import balance, figures, scores
+from gan_jax.evaluation import balance, metrics, scores
 from gan_jax.pretrained import features, imagenet
 from gan_jax.types import Metric
 
 
 class Curve(NamedTuple):
-    """One metric or figure by its name; `net` is gen or disc and chooses the colour."""
+    """One metric by its name; `net` is gen or disc and chooses the colour."""
 
     metric: str
     label: str
@@ -19,24 +19,17 @@ class Curve(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Curves that share their axes.
+    """Curves that share their axes."""
 
-    Attributes:
-      title: above the panel.
-      curves: those without a value in a run are left out, and a panel without any.
-      limits: of y; None: from the values, both or one of them.
-      guide: y of a faint line, None for none.
-      log: whether y is logarithmic.
-      evaluated: whether the values are of evaluations.jsonl, not of metrics.jsonl.
-      by_net: whether they are of samples under a feature net, and say nothing without its name.
-    """
-
-    title: str
+    title: str  # above the panel
+    # those without a value in a run are left out, and a panel without any
     curves: tuple[Curve, ...]
+    # of y; None: from the values, both or one of them
     limits: tuple[float | None, float | None] = (None, None)
-    guide: float | None = None
-    log: bool = False
-    evaluated: bool = False
+    guide: float | None = None  # y of a faint line, None for none
+    log: bool = False  # whether y is logarithmic
+    evaluated: bool = False  # whether the values are of evaluations.jsonl, not of metrics.jsonl
+    # whether they are of samples under a feature net, and say nothing without its name
     by_net: bool = False
 
 
@@ -49,7 +42,7 @@ def _keys(key: str, metric: Metric) -> dict[str, str]:
 
 def _of_samples(panel: str) -> tuple[Curve, ...]:
     """The metrics of samples that share a panel."""
-    shown = [(k, m) for k, m in figures.METRICS.items() if m.panel == panel]
+    shown = [(k, m) for k, m in metrics.METRICS.items() if m.panel == panel]
     return tuple(
         Curve(key, label, 'disc' if place == 1 else 'gen')
         for place, (name, metric) in enumerate(shown)
@@ -57,13 +50,13 @@ def _of_samples(panel: str) -> tuple[Curve, ...]:
     )
 
 
-def _of_pairs(metrics: Mapping[str, Metric]) -> tuple[Curve, ...]:
+def _of_pairs(compared: Mapping[str, Metric]) -> tuple[Curve, ...]:
     """Metrics of training and of held-out pairs."""
     return tuple(
         Curve(key + part, label, net)
-        for name, metric in metrics.items()
+        for name, metric in compared.items()
         for key in _keys(name, metric)
-        for part, label, net in (('', 'Training', 'disc'), (figures.HELD_OUT, 'Held out', 'gen'))
+        for part, label, net in (('', 'Training', 'disc'), (metrics.HELD_OUT, 'Held out', 'gen'))
     )
 
 
@@ -149,23 +142,14 @@ class Line(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """A panel with its points.
+    """A panel with its points."""
 
-    Attributes:
-      panel: as in PANELS.
-      steps: float64 [N], increasing.
-      end: the last step of all panels, where their axes end.
-      lines: at least one.
-      limits: of y; for a logarithmic panel all values are log10, these too.
-      ticks: y values to name, inside the limits.
-    """
-
-    panel: Panel
-    steps: np.ndarray
-    end: float
-    lines: tuple[Line, ...]
-    limits: tuple[float, float]
-    ticks: list[float]
+    panel: Panel  # as in PANELS
+    steps: np.ndarray  # float64 [N], increasing
+    end: float  # the last step of all panels, where their axes end
+    lines: tuple[Line, ...]  # at least one
+    limits: tuple[float, float]  # of y; for a logarithmic panel all values are log10, these too
+    ticks: list[float]  # y values to name, inside the limits
 
     def tick_label(self, tick: float) -> str:
         """A tick as a reader knows it."""
@@ -179,8 +163,6 @@ def drawings(metrics: Rows, evaluations: Rows, points: int) -> list[Drawing]:
     """The panels that a run has values for.
 
     Args:
-      metrics: the lines of metrics.jsonl.
-      evaluations: those of evaluations.jsonl.
       points: at most so many to a curve.
     """
     end = max((rows[-1]['step'] for rows in (metrics, evaluations) if rows), default=0)

@@ -13,7 +13,6 @@ def grid(
     """An `<img>` of a grid; the page's style can make the lines between its images transparent.
 
     Args:
-      source: a data URI.
       size: (H, W) of the grid in pixels.
       cell: (H, W) of one image.
       pad: pixels between images.

@@ -12,7 +12,7 @@ PICTURE_BYTES = 600_000
 
 
 def section(run: Run) -> str:
-    """The figures with all they are to be shown with, and samples beside their neighbours."""
+    """The metrics with all they are to be shown with, and samples beside their neighbours."""
     found = run.evaluation
     if not found:
         return ''
@@ -57,7 +57,7 @@ def _translations(run: Run) -> str:
 
 
 def _notes(found: Mapping[str, Any]) -> str:
-    """The notes on the figures; runs on pairs once had none."""
+    """The notes on the metrics; runs on pairs once had none."""
     return ''.join(f'<p class="note">Note: {escape(note)}.</p>' for note in found.get('notes', ()))
 
 
@@ -100,7 +100,7 @@ def _neighbours(run: Run) -> str:
 def _picture(run: Run, name: str, title: str, note: str) -> str:
     """A picture of the workdir with its title and what it shows; '' if it is not there."""
     path = run.workdir / name
-    if not path.is_file() or not pictures.whole([path])[0]:
+    if path not in run.pictures:
         return ''
     picture = pictures.web_picture(path.read_bytes(), PICTURE_BYTES)
     source = markup.data_uri(picture.kind, picture.content)

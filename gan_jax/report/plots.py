@@ -18,8 +18,6 @@ def curves_png(
     """All panels that there are values for over the steps; None without any.
 
     Args:
-      metrics: the lines of metrics.jsonl.
-      evaluations: those of evaluations.jsonl.
       captions: what figures of samples are of and by; shown below the panels if one has such.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 import itertools
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,38 +11,26 @@ from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.records import recorder, workdirs
 from gan_jax.report import curves, pictures
-from gan_jax.use import classifying
+from gan_jax.use import assessing, assessing_pairs, classifying
 
 CHART_POINTS = 400
 GRIDS = 60  # that are looked at
 
 
 class Run(NamedTuple):
-    """A workdir as read: {} and [] where a file is not there yet.
+    """A workdir as read: {} and [] where a file is not there yet."""
 
-    Attributes:
-      workdir: as the user named it.
-      config: config.json.
-      facts: run.json.
-      rows: metrics.jsonl.
-      evaluations: evaluations.jsonl.
-      grids: of samples/*.png, evenly chosen and oldest first, those that are pictures.
-      classification: classification.json.
-      evaluation: evaluation.json.
-      left_out: what is no part of the report, and why.
-      goes_on: whether a process is training in it.
-    """
-
-    workdir: Path
-    config: dict[str, Any]
-    facts: dict[str, Any]
-    rows: list[dict[str, Any]]
-    evaluations: list[dict[str, Any]]
-    grids: list[Path]
-    classification: dict[str, Any]
-    evaluation: dict[str, Any]
-    left_out: list[str]
-    goes_on: bool
+    workdir: Path  # as the user named it
+    config: dict[str, Any]  # config.json
+    facts: dict[str, Any]  # run.json
+    rows: list[dict[str, Any]]  # metrics.jsonl
+    evaluations: list[dict[str, Any]]  # evaluations.jsonl
+    grids: list[Path]  # of samples/*.png, evenly chosen and oldest first, those that are pictures
+    pictures: list[Path]  # that `gan-jax evaluate` made
+    classification: dict[str, Any]  # classification.json
+    evaluation: dict[str, Any]  # evaluation.json
+    left_out: list[str]  # what is no part of the report, and why
+    goes_on: bool  # whether a process is training in it
 
     @property
     def place(self) -> str:
@@ -64,7 +53,7 @@ class Run(NamedTuple):
     @property
     def epochs_per_step(self) -> float:
         """0 before the first line of metrics.jsonl."""
-        return self.rows[-1]['epoch'] / self.rows[-1]['step'] if self.rows else 0.0
+        return self.rows[-1]['epoch'] / max(self.rows[-1]['step'], 1) if self.rows else 0.0
 
     @property
     def drawings(self) -> list[curves.Drawing]:
@@ -89,7 +78,7 @@ def _of(steps: Sequence[int]) -> str:
 
 
 def read(workdir: Path) -> Run:
-    """What the files of a workdir say; what is damaged is left out, and named."""
+    """Reads the files of a workdir; what is damaged is left out, and named."""
     left_out: list[str] = []
 
     def either(read: Callable[[], Any], none: Any) -> Any:
@@ -111,8 +100,10 @@ def read(workdir: Path) -> Run:
     def config() -> dict[str, Any]:
         return workdirs.load_config(workdir).to_dict() if (workdir / 'config.json').exists() else {}
 
-    grids, others = pictures.whole(pictures.evenly(recorder.sample_paths(workdir), GRIDS))
-    left_out += [f'samples/{path.name}: {why}' for path, why in others]
+    made = [workdir / name for name in (assessing.PICTURE, assessing_pairs.PICTURE)]
+    drawn, others = pictures.whole([path for path in made if os.path.lexists(path)])
+    grids, more = pictures.whole(pictures.evenly(recorder.sample_paths(workdir), GRIDS))
+    left_out += [f'{path.relative_to(workdir)}: {why}' for path, why in others + more]
     return Run(
         workdir=workdir,
         config=paths.portable(either(config, {})),
@@ -120,6 +111,7 @@ def read(workdir: Path) -> Run:
         rows=lines(recorder.METRICS),
         evaluations=lines(recorder.EVALUATIONS),
         grids=grids,
+        pictures=drawn,
         classification=record(classifying.RESULT, classifying.Classification),
         evaluation=paths.portable(record('evaluation.json', text.Evaluation | text.PairEvaluation)),
         left_out=paths.portable(left_out),

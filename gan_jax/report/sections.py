@@ -21,11 +21,12 @@ FRAME_BYTES, LAST_BYTES, STRIP_BYTES = 2_400_000, 800_000, 500_000  # base64 add
 SMALL_SIDE = 64  # images up to this size are shown with hard pixels
 STRIP_COLUMNS, STRIP_ROWS, COLUMN_WIDTH = 12, 5, 150  # the width is of a page, in pixels
 BESIDE_SAMPLES = 'What the discriminator believes'  # the panel shown next to the samples
+LEAST_RATE = 0.001  # images a second; what is written has two digits
 NAMED = 20  # things left out that are named
 
 
 def header(run: Run) -> str:
-    """The run's name, what it learned from, how far it is, and what its figures say."""
+    """The run's name, what it learned from, how far it is, and what its metrics say."""
     total = run.config.get('steps', 0)
     done = total and run.step >= total
     where = f'step {run.step:,}' + (f' of {total:,}' if total else '')
@@ -41,10 +42,10 @@ def header(run: Run) -> str:
 
 
 def hero(run: Run) -> str:
-    """The samples, with a slider through training; beside them key figures, D(x) and D(G(z))."""
+    """The samples, with a slider through training; beside them key metrics, D(x) and D(G(z))."""
     beside = [charts.chart(d) for d in run.drawings if d.panel.title == BESIDE_SAMPLES]
-    figures = _figure_list(_figures(run))
-    return f'<section class="hero">{_stage(run)}<div>{figures}{"".join(beside)}</div></section>'
+    metrics = _definitions(_metrics(run))
+    return f'<section class="hero">{_stage(run)}<div>{metrics}{"".join(beside)}</div></section>'
 
 
 def history(run: Run) -> str:
@@ -86,7 +87,7 @@ def classifier(run: Run) -> str:
     if not found:
         return ''
     data = found['data']
-    figures = {
+    metrics = {
         'Accuracy': f'{found["accuracy"]:.2%}',
         'Calibration error': f'{found["calibration_error"]:.2%}',
         'Labelled images': f'{data["images"]:,} ({data["name"]}, {data["split"]})',
@@ -99,7 +100,7 @@ def classifier(run: Run) -> str:
         ' two are equal; below it the classifier is too sure. A larger dot stands for more'
         ' images.</p>'
         f'<div class="reliability">{reliability.diagram(found["calibration"])}'
-        f'{_figure_list(figures)}</div></section>'
+        f'{_definitions(metrics)}</div></section>'
     )
 
 
@@ -169,7 +170,9 @@ def commands(run: Run) -> str:
 
 
 def _longer(run: Run, command: str) -> str:
-    """'' where a schedule spans the run, which has its steps for good then."""
+    """'' where a schedule, or a study, needs the steps that there are."""
+    if command.startswith('gan-jax study '):
+        return ''
     schedules = (run.config.get(role, {}).get('optimizer', {}) for role in ('gen', 'disc'))
     if any(schedule.get('schedule', 'constant') != 'constant' for schedule in schedules):
         return ''
@@ -177,7 +180,7 @@ def _longer(run: Run, command: str) -> str:
 
 
 def left_out(run: Run) -> str:
-    """What of the run's files could not be used."""
+    """The files of the run that could not be used."""
     if not run.left_out:
         return ''
     items = ''.join(f'<li>{escape(line)}</li>' for line in run.left_out[:NAMED])
@@ -242,16 +245,16 @@ def _moment(run: Run, step: int) -> str:
     return f'Step {step:,}{epoch}'
 
 
-def _figure_list(figures: Mapping[str, str]) -> str:
+def _definitions(metrics: Mapping[str, str]) -> str:
     entries = ''.join(
         f'<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>'
-        for name, value in figures.items()
+        for name, value in metrics.items()
         if value
     )
     return f'<dl class="figures">{entries}</dl>'
 
 
-def _figures(run: Run) -> dict[str, str]:
+def _metrics(run: Run) -> dict[str, str]:
     data, parameters = run.facts.get('data', {}), run.facts.get('parameters', {})
     rates = sorted(row['images_per_s'] for row in run.rows if row.get('images_per_s'))
     return {
@@ -280,18 +283,18 @@ def _balance(run: Run) -> str:
 
 
 def _best(run: Run) -> str:
-    figure = run.config.get('evaluate', {}).get('best', '')
-    step = observers.best_step(run.evaluations, figure) if figure else None
+    metric = run.config.get('evaluate', {}).get('best', '')
+    step = observers.best_step(run.evaluations, metric) if metric else None
     if step is None:
         return ''
-    return f'{step:,} (by {figure.replace("_", " ")})'  # the figure itself is with its caption
+    return f'{step:,} (by {metric.replace("_", " ")})'  # the metric itself is with its caption
 
 
 def _training_seconds(rows: list[dict[str, Any]]) -> float:
     """Seconds in training steps over all restarts: images of each window over its rate."""
     seconds, before = 0.0, 0
     for row in rows:
-        if row.get('images_per_s'):
+        if (row.get('images_per_s') or 0) > LEAST_RATE:
             seconds += (row['images_seen'] - before) / row['images_per_s']
         before = row['images_seen']
     return seconds

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import numpy as np
 
 from gan_jax import rng
@@ -13,49 +12,46 @@ from gan_jax.data import views
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import shown
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.states import GanState, Metrics, Task
 from gan_jax.tasks import adversarial, semisupervised, shared, translation
 from gan_jax.types import Batch, DataSpec
 
 
 class Kind(NamedTuple):
-    """A kind of GAN.
+    """A kind of GAN."""
 
-    Attributes:
-      make: (config, spec, axis_name=) -> Task.
-      draws: config -> of which images each of the batches in a step is: a `data.order.POOLS`.
-      inspect: (config, batch of [N, ...]) -> uint8 [M, H, W, C], real images as the
-        discriminator sees them, drawn as in step 0; it needs no networks.
-      classes: config -> the field, with its value, that asks for images with classes; '': none.
-      measures: what is measured of it whatever `config.evaluate.figures` asks for, as
-        `evaluation.figures.RANKED` has it.
-    """
-
-    make: Callable[..., Task]
-    draws: Callable[[ConfigDict], tuple[str, ...]]
-    inspect: Callable[[ConfigDict, Batch], jax.Array]
-    classes: Callable[[ConfigDict], str]
+    make: Callable[..., Task]  # (config, spec, axis_name=) -> Task
+    # config -> of which images each of the batches in a step is: a `data.order.POOLS`
+    pools: Callable[[Config], tuple[str, ...]]
+    # (config, batch of [N, ...]) -> uint8 [M, H, W, C], real images as the discriminator sees them,
+    # drawn as in step 0; it needs no networks
+    inspect: Callable[[Config, Batch[jax.Array]], jax.Array]
+    # config -> the field, with its value, that asks for images with classes; '': none
+    classes: Callable[[Config], str]
+    # what is measured of it whatever `config.evaluate.metrics` asks for, as
+    # `evaluation.metrics.RANKED` has it
     measures: tuple[str, ...] = ()
 
 
 _WITHOUT_CLASSES = 'pass --config.conditional=False to train without'
 
 
-def _if_conditional(config: ConfigDict) -> str:
+def _if_conditional(config: Config) -> str:
     return 'config.conditional=True' if config.conditional else ''
 
 
 TASKS: Mapping[str, Kind] = {
-    'adversarial': Kind(adversarial.make, adversarial.draws, shared.inspect, _if_conditional),
+    'adversarial': Kind(adversarial.make, adversarial.pools, shared.inspect, _if_conditional),
     'semisupervised': Kind(
         semisupervised.make,
-        semisupervised.draws,
+        semisupervised.pools,
         shared.inspect,
         lambda config: 'config.task=semisupervised',
     ),
     'translation': Kind(
         translation.make,
-        translation.draws,
+        translation.pools,
         translation.inspect,
         lambda config: '',
         measures=('pairs',),
@@ -63,17 +59,13 @@ TASKS: Mapping[str, Kind] = {
 }
 
 
-def draws(config: ConfigDict) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """The pool of images of each batch in a step, for `data.order.make`."""
-    return TASKS[config.task].draws(config)
+    return TASKS[config.task].pools(config)
 
 
-def check(config: ConfigDict, dataset: Dataset) -> None:
+def check(config: Config, dataset: Dataset) -> None:
     """Makes sure that a set has the classes that a run is to learn.
-
-    Args:
-      config: the run's config.
-      dataset: what it trains on.
 
     Raises:
       UserError: it has none, or one without an image, or, where all need one, images without.
@@ -100,12 +92,10 @@ def check(config: ConfigDict, dataset: Dataset) -> None:
         )
 
 
-def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
+def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task `config.task` on what training sees of data of this shape.
 
     Args:
-      config: the run's config.
-      spec: of the data.
       axis_name: over which collectives run, None outside a runner.
 
     Raises:
@@ -125,7 +115,7 @@ def _with_view(task: Task, view: views.View, seed: int) -> Task:
     return task._replace(step=step)
 
 
-def inspect(config: ConfigDict, spec: DataSpec, batch: Batch[jax.Array]) -> jax.Array:
+def inspect(config: Config, spec: DataSpec, batch: Batch[jax.Array]) -> jax.Array:
     """Real images as the discriminator sees them in step 0, for a person to look at.
 
     Args:

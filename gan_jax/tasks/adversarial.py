@@ -4,59 +4,39 @@ One step makes `disc_steps` updates of the discriminator, each on new real image
 one of the generator. Which networks, loss, penalties and augmentation is data (`Recipe`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import chex
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
-import optax
 
-from gan_jax import ada, augment, images, losses, nets, optimizers, penalties, rng
+from gan_jax import augment, images, losses, nets, optimizers, penalties, rng
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.states import GanState, Metrics, NetState, Task
 from gan_jax.tasks import latents, shared
 from gan_jax.types import Batch, DataSpec, Pair
 
-_FIXED = {'disc.ema_decay': 0.0}  # no images and no classes are made by the discriminator
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe(shared.Recipe):
+    """The constants of a training run."""
 
-class Recipe(NamedTuple):
-    """Everything about a GAN that does not change while it trains: a `shared.Recipe`.
-
-    Attributes:
-      loss: functions of (real_logits, fake_logits) for each network.
-      latent: (keys [B]) -> z, float32 [B, latent_dim].
-      penalties: (function, weight) of each gradient penalty on the discriminator.
-      penalty_every: steps between them; their weights are multiplied by it.
-      lecam: the penalty on its logits; None without it.
-      ada: how the probability of augmentation adapts; None: it does not.
-      disc_steps, share_latent: as in the config.
-    """
-
-    nets: Pair[nn.Module]
-    optimizers: Pair[optax.GradientTransformation]
-    loss: Pair[losses.LossFn]
+    loss: Pair[losses.LossFn]  # functions of (real_logits, fake_logits) for each network
+    lecam: penalties.Lecam | None  # the penalty on the discriminator's logits; None without it
+    # (function, weight) of each gradient penalty on the discriminator
     penalties: tuple[tuple[penalties.Penalty, float], ...]
-    penalty_every: int
-    lecam: penalties.Lecam | None
-    ada: ada.Ada | None
-    augment: augment.Policy
-    augment_p: float
-    noise_std: Callable[[jax.Array], jax.Array | float] | None
-    latent: latents.Latent
-    disc_steps: int
-    share_latent: bool
-    ema_decay: Pair[float]
-    seed: int
-    log_every: int
-    axis_name: str | None
+    penalty_every: int  # steps between them; their weights are multiplied by it
+    ada: augment.Ada | None  # how the probability of augmentation adapts; None: it does not
+    latent: latents.Latent  # (keys [B]) -> z, float32 [B, latent_dim]
+    disc_steps: int  # as in the config
+    share_latent: bool  # as in the config
 
 
-def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
+def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
@@ -66,24 +46,22 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         step=functools.partial(step, recipe),
         preview=shared.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
-        contest=shared.make_contest(alone, recipe.latent, judge),
+        logits=shared.make_logits(alone, recipe.latent, judge),
         parts={'generator': shared.make_part(config, recipe.latent, alone.gen)},
     )
 
 
-def draws(config: ConfigDict) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """A batch for each update of the discriminator."""
     return ('in_turn',) * config.disc_steps
 
 
-def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Recipe:
+def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe:
     """Reads the config into a Recipe.
 
     Raises:
       UserError: a field has a value that this task does nothing with.
     """
-    shared.refuse(config, _FIXED)
-    weights = config.penalties.to_dict()
     modules = _modules(config, spec, axis_name)
     _refuse_penalties(config, modules.disc)
     return Recipe(
@@ -94,36 +72,40 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
             disc=optimizers.make(config.disc.optimizer, config.steps * config.disc_steps),
         ),
         loss=losses.make(config.loss, config.label_smoothing, modules.disc.judges()),
-        penalties=tuple((penalties.PENALTIES[n], w) for n, w in weights.items() if w),
+        penalties=tuple(
+            (penalty, weight)
+            for name, penalty in penalties.PENALTIES.items()
+            if (weight := config.penalties[name])
+        ),
         penalty_every=config.penalty_every,
         lecam=penalties.make_lecam(config.lecam),
-        ada=ada.make(config.ada, config.batch_size * config.disc_steps),
+        ada=augment.make_ada(config.ada, config.batch_size * config.disc_steps),
         disc_steps=config.disc_steps,
         share_latent=config.share_latent,
     )
 
 
-def _refuse_penalties(config: ConfigDict, disc: nets.Net) -> None:
-    for name, weight in config.penalties.items():
-        if weight and not disc.penalties:
+def _refuse_penalties(config: Config, disc: nets.Net) -> None:
+    for name in penalties.PENALTIES:
+        if (weight := config.penalties[name]) and not disc.penalties:
             raise UserError(
                 f'config.penalties.{name}={weight}: the net {config.disc.net.name} of'
                 ' config.disc.net takes no gradient penalty; set it to 0'
             )
 
 
-def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
+def _modules(config: Config, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
     num_classes = spec.num_classes if config.conditional else 0
 
-    def module(role: str, kind: nets.Kind) -> nn.Module:
+    def module(role: str, kind: nets.Kind) -> nets.Net:
         return shared.module(role, config, spec, axis_name, kind=kind, num_classes=num_classes)
 
     pair = Pair(gen=module('gen', nets.Kind.LATENT), disc=module('disc', nets.Kind.LOGIT))
-    if pair.disc.pixel_range not in (None, pair.gen.pixel_range):
+    if pair.disc.takes_range not in (None, pair.gen.pixel_range):
         raise UserError(
             f'config.gen.net.name={config.gen.net.name}: its pixels are in'
             f' {pair.gen.pixel_range}, and config.disc.net.name={config.disc.net.name} takes'
-            f' {pair.disc.pixel_range}; choose another generator'
+            f' {pair.disc.takes_range}; choose another generator'
         )
     return pair
 
@@ -136,7 +118,7 @@ def init(recipe: Recipe, spec: DataSpec) -> GanState:
     if recipe.lecam:
         memory['lecam'] = {'real': jnp.zeros(()), 'fake': jnp.zeros(())}
     if recipe.ada:
-        memory['ada'] = ada.start()
+        memory['ada'] = augment.start_ada()
     return shared.init(recipe, Pair((z, label), (image, label))).replace(memory=memory)
 
 
@@ -144,7 +126,6 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     """One training step on one device's share of the batch.
 
     Args:
-      recipe: the GAN.
       state: replicated over the devices.
       batch: image uint8 [disc_steps, B, H, W, C] and label int32 [disc_steps, B].
 
@@ -179,7 +160,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     metrics = jax.tree.map(lambda *values: sum(values) / len(values), *disc_metrics)
     if recipe.ada:
         metrics['augment_p'] = augment_p
-        adapted = ada.follow(recipe.ada, memory['ada'], metrics['d_sign'], state.step)
+        adapted = recipe.ada.follow(memory['ada'], metrics['d_sign'], state.step)
         memory = {**memory, 'ada': adapted}
     state = state.replace(
         step=state.step + 1,
@@ -190,8 +171,8 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     return state, {**gen_metrics, **metrics}
 
 
-def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
-    """D(image), float32 [N], with the moments of these images; the mean of several logits."""
+def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
+    """D(image), float32 [N], with the statistics of these images; the mean of several logits."""
     logits, _ = module.apply(variables, image, label, train=True, mutable=['batch_stats'])
     return losses.per_image(logits)
 
@@ -214,18 +195,14 @@ def update_disc(
     """One update of the discriminator, on real and on generated images.
 
     Args:
-      game: of this update.
-      disc: the discriminator.
-      memory: that of the state.
       step: steps made before this one.
       real: float32 [B, H, W, C].
-      fake: as many.
 
     Returns:
       The discriminator and the memory after it, and metrics.
     """
     recipe = game.recipe
-    real, fake = game.view(real, 'real'), game.view(fake, 'fake')
+    real, fake = game.augment(real, 'real'), game.augment(fake, 'fake')
 
     def objective(params: Any) -> tuple[jax.Array, tuple[shared.Stats, dict[str, jax.Array]]]:
         both = {'real': (real, game.label), 'fake': (fake, game.label)}
@@ -300,10 +277,10 @@ def update_gen(
     The gradient goes to the images first and to the parameters by the pullback kept from
     their generation, so that shared fakes are not generated twice.
     """
-    real = game.view(real, 'real')
+    real = game.augment(real, 'real')
 
     def objective(fake: jax.Array) -> jax.Array:
-        fake = game.view(fake, 'fake')
+        fake = game.augment(fake, 'fake')
         fake_logits = _logits(game, disc, disc.params, fake, 'gen')
         # Only a relativistic loss looks at these; for the others XLA drops the pass.
         real_logits = _logits(game, disc, disc.params, real, 'gen')

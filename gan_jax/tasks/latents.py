@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import jax
-from ml_collections import ConfigDict
 
 from gan_jax import rng
+from gan_jax.fields import Config
 
 
 class Latent(Protocol):
@@ -16,8 +16,8 @@ class Latent(Protocol):
         """Latents of keys [B]: float32 [B, latent_dim].
 
         Args:
-          keys: one for each.
-          truncation: what their distance from the mean, or from their centre, is multiplied by:
+          keys: one for each. truncation: what their distance from the mean, or from their
+          component's mean, is multiplied by:
             below 1 samples are more alike and more typical (Karras et al. 2019, arXiv:1812.04948,
             appendix B, of w).
         """
@@ -29,39 +29,39 @@ DISTRIBUTIONS: Mapping[str, Callable[[jax.Array, tuple[int, ...]], jax.Array]] =
 }
 
 
-def make(config: ConfigDict, num_examples: int) -> Latent:
+def make(config: Config, num_examples: int) -> Latent:
     """How a run's config draws latents: from a distribution, or from a mixture of such.
 
-    A mixture adds `spread` times a draw to one of its centres (`make_centres`), each as probable.
-    A set of few images is of separate kinds, between which a latent without gaps makes the
-    generator pass, by images of no kind (DeLiGAN, Gurumurthy et al. 2017, arXiv:1706.02071, eq. 3,
-    where centres and spread are learned).
+    A mixture adds `std` times a draw to the mean of one of its components (`component_means`), each
+    as probable. A set of few images is of separate kinds, between which a latent without gaps makes
+    the generator pass, by images of no kind (DeLiGAN, Gurumurthy et al. 2017, arXiv:1706.02071,
+    eq. 3, where means and deviations are learned).
 
     Args:
       config: the run's: `latent`, `latent_dim`, `latent_mixture`.
-      num_examples: of the set, which decides how many centres there are.
+      num_examples: of the set, which decides how many components there are.
     """
     draw, shape = DISTRIBUTIONS[config.latent], (config.latent_dim,)
-    count, spread = num_centres(config, num_examples), config.latent_mixture.spread
+    count, std = num_components(config, num_examples), config.latent_mixture.std
     if not count:
         return lambda keys, truncation=1.0: truncation * draw(keys, shape)
 
     def mixture(keys: jax.Array, truncation: float = 1.0) -> jax.Array:
         choose, move = (jax.vmap(jax.random.fold_in, (0, None))(keys, use) for use in range(2))
         chosen = jax.vmap(lambda key: jax.random.randint(key, (), 0, count))(choose)
-        return make_centres(config, chosen) + (truncation * spread) * draw(move, shape)
+        return component_means(config, chosen) + (truncation * std) * draw(move, shape)
 
     return mixture
 
 
-def num_centres(config: ConfigDict, num_examples: int) -> int:
-    """Centres of the mixture for a set of so many images; 0: there is no mixture."""
-    share = config.latent_mixture.centres
+def num_components(config: Config, num_examples: int) -> int:
+    """Components of the mixture for a set of so many images; 0: there is no mixture."""
+    share = config.latent_mixture.components
     return max(1, round(share * num_examples)) if share else 0
 
 
-def make_centres(config: ConfigDict, number: jax.Array) -> jax.Array:
-    """Centres by their numbers [N]: float32 [N, latent_dim], drawn from the distribution.
+def component_means(config: Config, number: jax.Array) -> jax.Array:
+    """Means of components by their numbers [N]: float32 [N, latent_dim], drawn from the prior.
 
     The same for every seed, and made as they are needed: there is no table of them in the state.
     """

@@ -9,19 +9,19 @@ data (`Recipe.weights`): without those of the GAN it is supervised training of t
 """
 
 from collections.abc import Callable, Mapping, Sequence
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
 import chex
-from flax import linen as nn
 import jax
 from jax.nn import logsumexp, sigmoid, softplus
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import optax
 
-from gan_jax import augment, images, nets, optimizers, rng
+from gan_jax import images, nets, optimizers, rng
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.states import GanState, Metrics, NetState, Part, Task
 from gan_jax.tasks import latents, shared
 from gan_jax.types import Batch, DataSpec, Pair
@@ -29,51 +29,29 @@ from gan_jax.types import Batch, DataSpec, Pair
 POOLS = {'all': 'in_turn', 'rest': 'unlabelled'}  # by config.semisupervised.unlabelled
 
 # Fields that other tasks have, and the only value that means something here.
-_FIXED = {'loss': 'non_saturating', 'label_smoothing': 0.0, 'disc_steps': 1, 'conditional': False}
 
 
 class Turn(NamedTuple):
-    """One of the discriminator's updates in a step.
+    """One of the discriminator's updates in a step."""
 
-    Attributes:
-      batches: the names of those it sees.
-      optimizer: the name of the state it uses; turns may share one.
-      moments: whether the running moments that a classifier uses move.
-    """
-
-    batches: tuple[str, ...]
-    optimizer: str
-    moments: bool
+    batches: tuple[str, ...]  # the names of those it sees
+    optimizer: str  # the name of the state it uses; turns may share one
+    statistics: bool  # whether the running statistics that a classifier uses move
 
 
-class Recipe(NamedTuple):
-    """Everything about a GAN that does not change while it trains: a `shared.Recipe`.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe(shared.Recipe):
+    """The constants of a training run."""
 
-    Attributes:
-      weights: of the terms in `DISC_TERMS` and `GEN_TERMS`, without those that are 0.
-      turns: the discriminator's updates in a step.
-      confidence: from which the class that the averaged network sees counts as a label.
-      latent: (keys [B]) -> z, float32 [B, latent_dim].
-      share_latent: whether the generator's update is on the images that the discriminator saw.
-    """
-
-    nets: Pair[nn.Module]
-    optimizers: Pair[optax.GradientTransformation]
+    # of the terms in `DISC_TERMS` and `GEN_TERMS`, without those that are 0
     weights: Mapping[str, float]
-    turns: tuple[Turn, ...]
-    confidence: float
-    augment: augment.Policy
-    augment_p: float
-    noise_std: Callable[[jax.Array], jax.Array | float] | None
-    latent: latents.Latent
-    share_latent: bool
-    ema_decay: Pair[float]
-    seed: int
-    log_every: int
-    axis_name: str | None
+    turns: tuple[Turn, ...]  # the discriminator's updates in a step
+    confidence: float  # from which the class that the averaged network sees counts as a label
+    latent: latents.Latent  # (keys [B]) -> z, float32 [B, latent_dim]
+    share_latent: bool  # whether the generator's update is on the images that the discriminator saw
 
 
-def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
+def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
@@ -84,7 +62,7 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
         preview=shared.make_preview(sampler, config.seed, config.num_samples),
         sampler=sampler,
         classifier=functools.partial(classify, alone),
-        contest=shared.make_contest(alone, recipe.latent, judge),
+        logits=shared.make_logits(alone, recipe.latent, judge),
         parts={
             'classifier': Part(
                 classifier_variables,
@@ -96,12 +74,12 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     )
 
 
-def draws(config: ConfigDict) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """A labelled and an unlabelled batch."""
     return 'labelled', POOLS[config.semisupervised.unlabelled]
 
 
-def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Recipe:
+def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe:
     """Reads the config into a Recipe.
 
     Raises:
@@ -111,7 +89,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     own = config.semisupervised
     weights = {name: own[name] for name in TERMS if own[name]}
     batches = tuple(dict.fromkeys(b for n in weights if n in DISC_TERMS for b in DISC_TERMS[n]))
-    turns = _separate(batches) if own.separate else (Turn(batches, 'all', moments=True),)
+    turns = _separate(batches) if own.separate else (Turn(batches, 'all', statistics=True),)
     disc = optimizers.make(config.disc.optimizer, config.steps)
     return Recipe(
         **shared.common(config, _modules(config, spec, axis_name), axis_name),
@@ -132,19 +110,18 @@ def _separate(batches: Sequence[str]) -> tuple[Turn, ...]:
 
     The one of the classes and the one of the game each have an optimizer. The latter is set to
     not trainable before its first update, which leaves its weights to be trained, but not the
-    running moments (keras-team/keras#12353): those are of labelled images alone.
+    running statistics (keras-team/keras#12353): those are of labelled images alone.
     """
     labelled = 'labelled' in batches
     return tuple(
-        Turn((name,), 'classes', moments=True)
+        Turn((name,), 'classes', statistics=True)
         if name == 'labelled'
-        else Turn((name,), 'game', moments=not labelled)
+        else Turn((name,), 'game', statistics=not labelled)
         for name in batches
     )
 
 
-def _refuse(config: ConfigDict, spec: DataSpec) -> None:
-    shared.refuse(config, _FIXED | shared.of_adversarial(config))
+def _refuse(config: Config, spec: DataSpec) -> None:
     own = config.semisupervised
     if not any(own[name] for name in DISC_TERMS):
         names = ', '.join(DISC_TERMS)
@@ -163,7 +140,7 @@ def _refuse(config: ConfigDict, spec: DataSpec) -> None:
         )
 
 
-def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
+def _modules(config: Config, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
     module = functools.partial(shared.module, config=config, spec=spec, axis_name=axis_name)
     return Pair(
         gen=module('gen', kind=nets.Kind.LATENT, num_classes=0),
@@ -181,7 +158,6 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     """One training step on one device's share of the batch.
 
     Args:
-      recipe: the GAN.
       state: replicated over the devices.
       batch: image uint8 [2, B, H, W, C] and label int32 [2, B]: a labelled batch, and one whose
         labels nothing looks at.
@@ -287,15 +263,13 @@ def update_disc(
     """The discriminator's updates in a step, one for each of the recipe's turns.
 
     Args:
-      game: of this step.
-      disc: the discriminator.
       batches: images as they are, and labels, of which -1 is none.
     """
     recipe = game.recipe
     metrics: dict[str, jax.Array] = {}
     all_grads = []
     for turn in recipe.turns:
-        seen = {name: (game.view(batches[name][0], name),) for name in turn.batches}
+        seen = {name: (game.augment(batches[name][0], name),) for name in turn.batches}
         objective = functools.partial(_objective, game, disc, seen, batches)
         (_, (stats, found)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
         grads, stats, found = game.average((grads, stats, found))
@@ -304,7 +278,7 @@ def update_disc(
             step=disc.step + 1,
             params=optax.apply_updates(disc.params, updates),
             opt_state=opt_state,
-            batch_stats=stats if turn.moments else disc.batch_stats,
+            batch_stats=stats if turn.statistics else disc.batch_stats,
         )
         metrics = _sum(metrics, found)
         all_grads.append(grads)
@@ -372,18 +346,15 @@ def update_gen(
     """One update of the generator through the discriminator, if the recipe has a term for it.
 
     Args:
-      game: of this update.
-      gen: the generator.
       disc: the discriminator, whose statistics stay as they are.
       real: unlabelled images, float32 [B, H, W, C].
-      generated: from `gen`.
     """
     terms = {name: w for name, w in game.recipe.weights.items() if name in GEN_TERMS}
     if not terms:
         return gen, {}
 
     def seen(image: jax.Array, purpose: str) -> Seen:
-        view = game.view(image, purpose)
+        view = game.augment(image, purpose)
         return game.apply(disc, disc.params, view, purpose=purpose, return_features=True)[0]
 
     def objective(image: jax.Array) -> jax.Array:
@@ -404,24 +375,24 @@ def classifier_variables(state: GanState) -> Any:
     return state.ema.disc or state.nets.disc.variables
 
 
-def classify(modules: Pair[nn.Module], state: GanState, image: jax.Array) -> jax.Array:
+def classify(modules: Pair[nets.Net], state: GanState, image: jax.Array) -> jax.Array:
     """Logits float32 [N, K] of images as stored, by the averaged discriminator if there is one."""
     return _classes(modules, classifier_variables(state), image)
 
 
-def probabilities(modules: Pair[nn.Module], variables: Any, image: jax.Array) -> jax.Array:
+def probabilities(modules: Pair[nets.Net], variables: Any, image: jax.Array) -> jax.Array:
     """Probabilities of each class, float32 [N, K], for images as stored."""
     return jax.nn.softmax(_classes(modules, variables, image))
 
 
-def _classes(modules: Pair[nn.Module], variables: Any, image: jax.Array) -> jax.Array:
+def _classes(modules: Pair[nets.Net], variables: Any, image: jax.Array) -> jax.Array:
     pixels = images.normalise(image, modules.gen.pixel_range)
     logits: Any = modules.disc.apply(variables, pixels, train=False)
     return logits
 
 
-def judge(module: nn.Module, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
-    """The logit of P(real), float32 [N], with the moments of these images."""
+def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
+    """The logit of P(real), float32 [N], with the statistics of these images."""
     del label
     logits, _ = module.apply(variables, image, train=True, mutable=['batch_stats'])
     return logsumexp(logits, axis=-1)

@@ -4,61 +4,44 @@ A task adds which updates a step makes and what they minimise.
 """
 
 from collections.abc import Callable, Mapping
+import dataclasses
 import functools
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import optax
 
 from gan_jax import augment, images, nets, rng, target
-from gan_jax.errors import UserError
-from gan_jax.states import UNMEASURED, Contest, GanState, NetState, Part, Sampler
+from gan_jax.fields import Config
+from gan_jax.states import UNMEASURED, GanState, Logits, NetState, Part, Sampler
 from gan_jax.tasks import latents
 from gan_jax.types import Batch, DataSpec, Pair
 
 Stats = Any  # a network's batch_stats
 
 
-class Recipe(Protocol):
-    """Fields that every task's Recipe has: the constants of a training run.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe:
+    """All of a GAN that does not change while it trains; a task adds fields of its own."""
 
-    Attributes:
-      nets: the two Linen modules, with collectives over `axis_name`.
-      optimizers: one for each.
-      augment: applied to all that the discriminator sees, with the probability `augment_p`.
-      noise_std: step -> standard deviation of the instance noise; None without any.
-      ema_decay: of each network's moving average; 0: none.
-      seed, log_every, axis_name: as in the config.
-    """
-
-    # Properties, as a NamedTuple's fields are: what is only read may be of a narrower type.
-    @property
-    def nets(self) -> Pair[nn.Module]: ...
-    @property
-    def optimizers(self) -> Pair[optax.GradientTransformation]: ...
-    @property
-    def augment(self) -> augment.Policy: ...
-    @property
-    def augment_p(self) -> float: ...
-    @property
-    def noise_std(self) -> Callable[[jax.Array], jax.Array | float] | None: ...
-    @property
-    def ema_decay(self) -> Pair[float]: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def log_every(self) -> int: ...
-    @property
-    def axis_name(self) -> str | None: ...
+    nets: Pair[nets.Net]  # with collectives over `axis_name`
+    optimizers: Pair[optax.GradientTransformation]
+    augment: augment.Policy  # of all that the discriminator sees
+    augment_p: float  # with this probability
+    # step -> standard deviation of the instance noise; None without any
+    noise_std: Callable[[jax.Array], jax.Array | float] | None
+    ema_decay: Pair[float]  # of each network's moving average; 0: none
+    seed: int
+    log_every: int  # steps between those of which the norms of gradients are taken on a GPU
+    axis_name: str | None
 
 
 R = TypeVar('R', bound=Recipe)
 
 
-def common(config: ConfigDict, modules: Pair[nn.Module], axis_name: str | None) -> dict[str, Any]:
+def common(config: Config, modules: Pair[nets.Net], axis_name: str | None) -> dict[str, Any]:
     """The fields of a `Recipe` but the optimizers, from the config."""
     return dict(
         nets=modules,
@@ -74,13 +57,13 @@ def common(config: ConfigDict, modules: Pair[nn.Module], axis_name: str | None) 
 
 def module(
     role: str,
-    config: ConfigDict,
+    config: Config,
     spec: DataSpec,
     axis_name: str | None,
     *,
     kind: nets.Kind,
     num_classes: int,
-) -> nn.Module:
+) -> nets.Net:
     """The config's network for a role, 'gen' or 'disc'.
 
     Raises:
@@ -98,29 +81,6 @@ def module(
     )
 
 
-def refuse(config: ConfigDict, fixed: Mapping[str, Any]) -> None:
-    """Refuses fields that have other values than the task knows.
-
-    Args:
-      config: the run's config.
-      fixed: fields of other tasks, and the only value of each that means something in this one.
-
-    Raises:
-      UserError: a field has another value.
-    """
-    for field, value in fixed.items():
-        group, _, name = field.rpartition('.')
-        given = (config[group] if group else config)[name]
-        if given != value:
-            raise UserError(f'config.{field}={given}: config.task={config.task} knows only {value}')
-
-
-def of_adversarial(config: ConfigDict) -> dict[str, float]:
-    """Penalties and what adapts, off: all that only the task `adversarial` knows."""
-    off = [f'penalties.{name}' for name in config.penalties] + ['ada.target', 'lecam.weight']
-    return dict.fromkeys(off, 0.0)
-
-
 def _noise_schedule(
     std: float, decay_steps: int
 ) -> Callable[[jax.Array], jax.Array | float] | None:
@@ -135,7 +95,6 @@ def init(recipe: Recipe, inputs: Pair[tuple[Any, ...]]) -> GanState:
     """A fresh state: parameters from the seed, zeroed moments, step 0.
 
     Args:
-      recipe: the GAN.
       inputs: what each network takes, of a few examples; only shapes and types count.
     """
     # Parameters do not depend on devices, and there is no axis to average over here.
@@ -146,7 +105,7 @@ def init(recipe: Recipe, inputs: Pair[tuple[Any, ...]]) -> GanState:
     )
 
     def net_state(role: str) -> NetState:
-        module: nn.Module = getattr(modules, role)
+        module: nets.Net = getattr(modules, role)
         key = rng.purpose_key(jax.random.key(recipe.seed), 'init', role)
         variables = module.init(key, *getattr(inputs, role), train=False)
         state = NetState.create(
@@ -178,23 +137,14 @@ class Generated(NamedTuple):
 
 
 class Game(NamedTuple, Generic[R]):
-    """The recipe, the randomness and the labels that both networks share in one update.
+    """The recipe, the randomness and the labels that both networks share in one update."""
 
-    Attributes:
-      recipe: the GAN.
-      key: of this update; each use derives its own.
-      label: int32 [B], of the real images.
-      step: steps made before this one.
-      noise_std: of the instance noise now; None without any.
-      augment_p: probability of the augmentation now; None: the recipe's.
-    """
-
-    recipe: R
-    key: jax.Array
-    label: jax.Array
-    step: jax.Array
-    noise_std: jax.Array | float | None
-    augment_p: jax.Array | None = None
+    recipe: R  # the GAN
+    key: jax.Array  # of this update; each use derives its own
+    label: jax.Array  # int32 [B], of the real images
+    step: jax.Array  # steps made before this one
+    noise_std: jax.Array | float | None  # of the instance noise now; None without any
+    augment_p: jax.Array | None = None  # probability of the augmentation now; None: the recipe's
 
     def keys(self, *purpose: str) -> jax.Array:
         """One key an example for this purpose, [B]."""
@@ -210,7 +160,7 @@ class Game(NamedTuple, Generic[R]):
         image, pullback, stats = jax.vjp(forward, gen.params, has_aux=True)
         return Generated(image, pullback, stats)
 
-    def view(self, image: jax.Array, purpose: str, noise: bool = True) -> jax.Array:
+    def augment(self, image: jax.Array, purpose: str, noise: bool = True) -> jax.Array:
         """Images as the discriminator sees them: augmented, then with instance noise.
 
         Both are defined for pixels in [-1, 1], whatever the networks' range is. Without `noise`
@@ -242,7 +192,7 @@ class Game(NamedTuple, Generic[R]):
     ) -> tuple[dict[str, Any], Stats]:
         """`apply` to several batches of inputs, by purpose.
 
-        One pass, so that every kernel is read once, but batch norm takes the moments of each
+        One pass, so that every kernel is read once, but batch norm takes the statistics of each
         batch apart; the running ones move by the mean of all.
         """
         keys = jnp.stack([self._dropout_key(purpose) for purpose in batches])
@@ -323,7 +273,7 @@ def norm(tree: Any) -> jax.Array:
 
 
 def update_ema(
-    ema: Pair[Any], players: Pair[NetState], decay: Pair[float], step: jax.Array
+    ema: Pair[Any], nets: Pair[NetState], decay: Pair[float], step: jax.Array
 ) -> Pair[Any]:
     """The moving averages of both networks after an update; {} stays {}.
 
@@ -338,7 +288,7 @@ def update_ema(
         blend = functools.partial(jax.tree.map, lambda a, b: weight * a + (1 - weight) * b)
         return blend(old, net.variables) if old else old
 
-    return Pair(*map(one, ema, players, decay))
+    return Pair(*map(one, ema, nets, decay))
 
 
 def generator_variables(state: GanState) -> Any:
@@ -346,7 +296,7 @@ def generator_variables(state: GanState) -> Any:
     return state.ema.gen or state.nets.gen.variables
 
 
-def make_sampler(latent: latents.Latent, generator: nn.Module) -> Sampler:
+def make_sampler(latent: latents.Latent, generator: nets.Net) -> Sampler:
     """Draws latents, and images from the averaged generator if there is one.
 
     Args:
@@ -367,25 +317,29 @@ def make_sampler(latent: latents.Latent, generator: nn.Module) -> Sampler:
     )
 
 
-def make_part(config: ConfigDict, latent: latents.Latent, generator: nn.Module) -> Part:
+def make_part(config: Config, latent: latents.Latent, generator: nets.Net) -> Part:
     """The generator of a latent, and of a class if it has some: float32 [N, H, W, C] in [0, 1].
 
-    Where latents lie around centres, which a caller could not draw, it takes a seed in their place.
+    Where the prior is a mixture, whose latents a caller could not draw, it takes a seed in their
+    place.
     """
     low, high = generator.pixel_range
-    mixed = bool(config.latent_mixture.centres)
 
-    def call(variables: Any, start: jax.Array, *label: jax.Array) -> jax.Array:
-        z = latent(jax.vmap(jax.random.key)(start)) if mixed else start
+    def of_latent(variables: Any, z: jax.Array, *label: jax.Array) -> jax.Array:
         classes = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
-        return (generator.apply(variables, z, classes, train=False) - low) / (high - low)
+        image: Any = generator.apply(variables, z, classes, train=False)
+        return (image - low) / (high - low)
 
-    inputs = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
-    if mixed:
-        inputs = {'seed': jax.ShapeDtypeStruct((), jnp.uint32)}
-    if generator.num_classes:
-        inputs['label'] = jax.ShapeDtypeStruct((), jnp.int32)
-    return Part(generator_variables, call, inputs)
+    def of_seed(variables: Any, seed: jax.Array, *label: jax.Array) -> jax.Array:
+        return of_latent(variables, latent(jax.vmap(jax.random.key)(seed)), *label)
+
+    classes = {'label': jax.ShapeDtypeStruct((), jnp.int32)} if generator.num_classes else {}
+    z = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
+    plain = Part(generator_variables, of_latent, {**z, **classes})
+    if not config.latent_mixture.components:
+        return plain
+    seed = {'seed': jax.ShapeDtypeStruct((), jnp.uint32)}
+    return Part(generator_variables, of_seed, {**seed, **classes}, plain)
 
 
 def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState, Any], jax.Array]:
@@ -400,21 +354,21 @@ def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState,
     return lambda state, shown: images_of(state)
 
 
-def make_contest(
-    modules: Pair[nn.Module],
+def make_logits(
+    modules: Pair[nets.Net],
     latent: latents.Latent,
-    judge: Callable[[nn.Module, Any, jax.Array, jax.Array], jax.Array],
-) -> Contest:
-    """A task's `contest`: real images against generated ones of the same classes.
+    judge: Callable[[nets.Net, Any, jax.Array, jax.Array], jax.Array],
+) -> Logits:
+    """A task's `logits`: real images against generated ones of the same classes.
 
     Args:
       modules: the networks, without collectives.
       latent: keys [N] -> z, float32 [N, latent_dim].
       judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
-    calm = modules.disc.calm()
+    disc_net = modules.disc.eval_mode()
 
-    def contest(
+    def logits(
         state: GanState, key: jax.Array, batch: Batch[jax.Array]
     ) -> tuple[jax.Array, jax.Array]:
         gen, disc = state.nets
@@ -423,13 +377,13 @@ def make_contest(
             gen.variables, z, batch.label, train=True, mutable=['batch_stats']
         )
         real = images.normalise(batch.image, modules.gen.pixel_range)
-        judged = [judge(calm, disc.variables, image, batch.label) for image in (real, fake)]
+        judged = [judge(disc_net, disc.variables, image, batch.label) for image in (real, fake)]
         return judged[0], judged[1]
 
-    return contest
+    return logits
 
 
-def inspect(config: ConfigDict, batch: Batch[jax.Array], noise: bool = True) -> jax.Array:
+def inspect(config: Config, batch: Batch[jax.Array], noise: bool = True) -> jax.Array:
     """Real images [N, H, W, C] as the discriminator sees them, drawn as in step 0; uint8.
 
     An adaptive augmentation is shown as often as it may get.

@@ -11,58 +11,43 @@ run's previews, its evaluation and the command `translate` (`gan_jax.types.Trans
 """
 
 from collections.abc import Callable, Mapping
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
 import chex
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from ml_collections import ConfigDict
 import numpy as np
-import optax
 
-from gan_jax import augment, images, losses, nets, optimizers, rng
+from gan_jax import images, losses, nets, optimizers, rng
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.pretrained import perceptual
 from gan_jax.states import GanState, Metrics, NetState, Part, Task, Translator
 from gan_jax.tasks import shared
 from gan_jax.types import Batch, DataSpec, Pair
 
-MOMENTS = 'image', 'running'
+BATCH_STATISTICS = 'image', 'running'
 
 # Fields that other tasks have, and the only value that means something here.
-_FIXED = {'disc_steps': 1, 'conditional': False, 'share_latent': True, 'disc.ema_decay': 0.0}
 
 
-class Recipe(NamedTuple):
-    """Everything about a GAN that does not change while it trains: a `shared.Recipe`.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe(shared.Recipe):
+    """The constants of a training run."""
 
-    Attributes:
-      loss: functions of (real_logits, fake_logits) for each network.
-      weights: of the distances to the photo in `TERMS`, without those that are 0.
-      maps: of a frozen net, for the term 'perceptual' and a discriminator that takes them; None
-        where nothing does.
-      disc_weight: of the discriminator's loss.
-    """
-
-    nets: Pair[nn.Module]
-    optimizers: Pair[optax.GradientTransformation]
-    loss: Pair[losses.LossFn]
+    loss: Pair[losses.LossFn]  # functions of (real_logits, fake_logits) for each network
+    # of the distances to the photo in `TERMS`, without those that are 0
     weights: Mapping[str, float]
+    # of a frozen net, for the term 'perceptual' and a discriminator that takes them; None where
+    # nothing does
     maps: perceptual.Maps | None
-    disc_weight: float
-    augment: augment.Policy
-    augment_p: float
-    noise_std: Callable[[jax.Array], jax.Array | float] | None
-    ema_decay: Pair[float]
-    seed: int
-    log_every: int
-    axis_name: str | None
+    disc_weight: float  # of the discriminator's loss
 
 
-def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
+def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on pairs of `spec`. See `gan_jax.types.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     translator = make_translator(config, _modules(config, spec, None).gen)
@@ -77,12 +62,12 @@ def make(config: ConfigDict, spec: DataSpec, *, axis_name: str | None) -> Task:
     )
 
 
-def draws(config: ConfigDict) -> tuple[str, ...]:
+def pools(config: Config) -> tuple[str, ...]:
     """One batch of pairs."""
     return ('in_turn',)
 
 
-def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Recipe:
+def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe:
     """Reads the config into a Recipe.
 
     Raises:
@@ -103,7 +88,7 @@ def make_recipe(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Re
     )
 
 
-def _maps(config: ConfigDict, disc: nets.Net) -> perceptual.Maps | None:
+def _maps(config: Config, disc: nets.Net) -> perceptual.Maps | None:
     own = config.translation
     if disc.takes_maps:
         return perceptual.make(own.frozen, f'config.disc.net.name={config.disc.net.name}')
@@ -112,8 +97,7 @@ def _maps(config: ConfigDict, disc: nets.Net) -> perceptual.Maps | None:
     return None
 
 
-def _refuse(config: ConfigDict, spec: DataSpec) -> None:
-    shared.refuse(config, _FIXED | shared.of_adversarial(config))
+def _refuse(config: Config, spec: DataSpec) -> None:
     if spec.panels != 2:
         raise UserError(
             f'config.task=translation needs pairs, and config.data.name={config.data.name} has'
@@ -121,7 +105,7 @@ def _refuse(config: ConfigDict, spec: DataSpec) -> None:
         )
 
 
-def _modules(config: ConfigDict, spec: DataSpec, axis_name: str | None) -> Pair[nn.Module]:
+def _modules(config: Config, spec: DataSpec, axis_name: str | None) -> Pair[nets.Net]:
     spec = spec._replace(image_shape=panel_shape(spec))
     module = functools.partial(
         shared.module, config=config, spec=spec, axis_name=axis_name, num_classes=0
@@ -152,7 +136,7 @@ def _empty(shapes: list[jax.ShapeDtypeStruct]) -> list[jax.Array]:
 
 
 def _taken(recipe: Recipe, maps: list[jax.Array]) -> tuple[list[jax.Array], ...]:
-    """What the discriminator takes of a frozen net's maps of an image."""
+    """The maps of an image by a frozen net that the discriminator takes."""
     return (maps,) if recipe.nets.disc.takes_maps else ()
 
 
@@ -160,7 +144,6 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     """One training step on one device's share of the batch.
 
     Args:
-      recipe: the GAN.
       state: replicated over the devices.
       batch: image uint8 [1, B, H, 2 W, C], the input on the left; labels are not looked at.
 
@@ -200,15 +183,11 @@ def split(pairs: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 class Sight(NamedTuple):
-    """A frozen net's maps of a step's images, computed once; empty without such a net.
+    """A frozen net's maps of a step's images, computed once; empty without such a net."""
 
-    Attributes:
-      real, fake: of the photos and of what was generated, float32 [B, h, w, C].
-      pullback: d loss / d fake -> (d loss / d generated image,).
-    """
-
-    real: list[jax.Array]
-    fake: list[jax.Array]
+    real: list[jax.Array]  # of the photos and of what was generated, float32 [B, h, w, C]
+    fake: list[jax.Array]  # of the photos and of what was generated, float32 [B, h, w, C]
+    # d loss / d fake -> (d loss / d generated image,)
     pullback: Callable[[list[jax.Array]], tuple[jax.Array]]
 
 
@@ -233,11 +212,11 @@ def _seen(
     maps: list[jax.Array],
     purpose: str,
 ) -> tuple[Any, ...]:
-    """What the discriminator sees: an image and what it is, or pretends to be, made from.
+    """The discriminator's input: an image and what it is, or pretends to be, made from.
 
     Both are augmented in the same way, and only the image has noise. The maps are the image's.
     """
-    views = game.view(image, purpose), game.view(given, purpose, noise=False)
+    views = game.augment(image, purpose), game.augment(given, purpose, noise=False)
     return *views, *_taken(game.recipe, maps)
 
 
@@ -273,22 +252,15 @@ def update_disc(
 
 
 class Compared(NamedTuple):
-    """An image of the generator's and what it should be.
+    """An image of the generator's and what it should be."""
 
-    Attributes:
-      fake, photo: float32 [B, H, W, C].
-      fake_hidden, photo_hidden: the discriminator's hidden maps of both, augmented alike.
-      fake_maps, photo_maps: a frozen net's, of both as they are.
-      moments: of the latter's channels.
-    """
-
-    fake: jax.Array
-    photo: jax.Array
-    fake_hidden: list[jax.Array]
-    photo_hidden: list[jax.Array]
-    fake_maps: list[jax.Array]
-    photo_maps: list[jax.Array]
-    moments: perceptual.Moments
+    fake: jax.Array  # float32 [B, H, W, C]
+    photo: jax.Array  # float32 [B, H, W, C]
+    fake_hidden: list[jax.Array]  # the discriminator's hidden maps of both, augmented alike
+    photo_hidden: list[jax.Array]  # the discriminator's hidden maps of both, augmented alike
+    fake_maps: list[jax.Array]  # a frozen net's, of both as they are
+    photo_maps: list[jax.Array]  # a frozen net's, of both as they are
+    moments: perceptual.Moments  # of the latter's channels
 
 
 def _l1(of: Compared) -> jax.Array:
@@ -356,17 +328,16 @@ def update_gen(
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 
-def make_translator(config: ConfigDict, generator: nn.Module) -> Translator:
+def make_translator(config: Config, generator: nets.Net) -> Translator:
     """Translates as `config.translation` says, by the averaged generator if there is one.
 
     Args:
-      config: the run's config.
       generator: without collectives.
     """
     call = functools.partial(
         translate,
         generator,
-        batch_moments=config.translation.moments == 'image',
+        batch_statistics=config.translation.batch_statistics == 'image',
         dropout=config.translation.dropout,
     )
 
@@ -397,22 +368,21 @@ def make_part(translator: Translator) -> Part:
 
 
 def translate(
-    generator: nn.Module,
+    generator: nets.Net,
     variables: Any,
     image: jax.Array,
     seed: ArrayLike,
     *,
-    batch_moments: bool,
+    batch_statistics: bool,
     dropout: bool,
 ) -> jax.Array:
     """Each image as if it were alone.
 
     Args:
       generator: without collectives.
-      variables: its own.
       image: uint8 [N, H, W, any].
       seed: of dropout, a scalar; the same for every image.
-      batch_moments: whether batch norm takes the image's own moments, not the running ones.
+      batch_statistics: whether batch norm takes the image's own statistics, not the running ones.
       dropout: whether there is any.
 
     Returns:
@@ -426,7 +396,7 @@ def translate(
             image[None],
             rngs=rngs,
             train=False,
-            batch_moments=batch_moments,
+            batch_statistics=batch_statistics,
             dropout=dropout,
         )
         return made[0]
@@ -442,7 +412,7 @@ def preview(translator: Translator, state: GanState, shown: Batch[np.ndarray]) -
     return np.concatenate([given, made, photo], axis=2)
 
 
-def inspect(config: ConfigDict, batch: Batch[jax.Array]) -> jax.Array:
+def inspect(config: Config, batch: Batch[jax.Array]) -> jax.Array:
     """Real pairs [N, H, 2 W, C] as the discriminator sees them, drawn as in step 0; uint8."""
     given, photo = split(batch.image)
     return jnp.concatenate(

@@ -12,7 +12,7 @@ LINE_INTERVAL_S = 10.0
 WAIT_INTERVAL_S = {True: 1.0, False: LINE_INTERVAL_S}  # on a terminal, and elsewhere
 ESTIMATE_S = 15.0  # of steps, after which it says once how long they all will take
 WORTH_SAYING_S = 120.0  # and only if they take so long
-FIGURES = {'loss_g': 'loss G', 'loss_d': 'D', 'd_real': 'D(x)', 'd_fake': 'D(G(z))'}
+METRICS = {'loss_g': 'loss G', 'loss_d': 'D', 'd_real': 'D(x)', 'd_fake': 'D(G(z))'}
 
 
 class Progress:
@@ -34,10 +34,7 @@ class Progress:
         """Starts the clock of the time left.
 
         Args:
-          total: steps in the whole run.
           initial: steps already made by earlier processes.
-          description: the word in front.
-          unit: what a step is called.
           messages_only: leave steps to another process that shares the terminal.
         """
         stream = sys.stderr
@@ -52,15 +49,15 @@ class Progress:
         self._first: tuple[int, float] | None = None
         self._estimated = False
 
-    def update(self, step: int, figures: Mapping[str, Any] | None = None) -> None:
+    def update(self, step: int, metrics: Mapping[str, Any] | None = None) -> None:
         """Shows that `step` steps are finished.
 
         Args:
           step: steps finished.
-          figures: what to show beside it from now on, as `Recorder.record` returns it; of its
+          metrics: what to show beside it from now on, as `Recorder.record` returns it; of its
             entries `images_per_s`, the losses and D's means are shown, the rest is left out.
         """
-        self._display.update(step, _describe(figures) if figures else None)
+        self._display.update(step, _describe(metrics) if metrics else None)
         if not self._estimated:
             self._estimate(step, time.monotonic())
 
@@ -124,8 +121,6 @@ def waiting(
     """While it is entered, says what takes its time, with the seconds as they pass.
 
     Args:
-      what: what is done.
-      show: takes each line.
       on_terminal: whether a line takes the place of the one before.
     """
     started, ended = time.monotonic(), threading.Event()
@@ -162,9 +157,9 @@ class _Bar:
             '[{elapsed}, {remaining} left{postfix}]',
         )
 
-    def update(self, step: int, figures: str | None) -> None:
-        if figures is not None or self._waited:
-            self._bar.set_postfix_str(figures or '', refresh=self._waited)
+    def update(self, step: int, metrics: str | None) -> None:
+        if metrics is not None or self._waited:
+            self._bar.set_postfix_str(metrics or '', refresh=self._waited)
             self._waited = False
         if self._fresh or step < self._bar.n:
             self._fresh = False
@@ -187,7 +182,7 @@ class _Messages:
     def __init__(self, stream: TextIO):
         self._stream = stream
 
-    def update(self, step: int, figures: str | None) -> None:
+    def update(self, step: int, metrics: str | None) -> None:
         pass
 
     def message(self, line: str) -> None:
@@ -204,17 +199,17 @@ class _Lines(_Messages):
     def __init__(self, stream: TextIO, total: int, initial: int, description: str):
         self._stream = stream
         self._total, self._description = total, description
-        self._figures = ''
+        self._metrics = ''
         self._printed = time.monotonic()
         self._first: tuple[int, float] | None = None
         self._step = initial
 
-    def update(self, step: int, figures: str | None) -> None:
+    def update(self, step: int, metrics: str | None) -> None:
         now = time.monotonic()
         if self._first is None or step < self._step:
             self._first = step, now
         self._step = step
-        self._figures = figures or self._figures
+        self._metrics = metrics or self._metrics
         if now - self._printed >= LINE_INTERVAL_S or step == self._total:
             self._printed = now
             self._print(now, *self._first)
@@ -226,7 +221,7 @@ class _Lines(_Messages):
         step = self._step
         left = (now - started) / max(step - first, 1) * (self._total - step)
         place = f'{self._description} {step:,}/{self._total:,} ({step / self._total:.0%})'
-        self.message('  '.join(filter(None, (place, self._figures, f'{clock(left)} left'))))
+        self.message('  '.join(filter(None, (place, self._metrics, f'{clock(left)} left'))))
 
 
 def rate(value: float) -> str:
@@ -241,12 +236,12 @@ def clock(seconds: float) -> str:
     return f'{hours}:{minutes:02}:{rest:02}' if hours else f'{minutes}:{rest:02}'
 
 
-def _describe(figures: Mapping[str, Any]) -> str:
+def _describe(metrics: Mapping[str, Any]) -> str:
     parts = [
-        f'{label} {figures[name]:.3f}'
-        for name, label in FIGURES.items()
-        if figures.get(name) is not None
+        f'{label} {metrics[name]:.3f}'
+        for name, label in METRICS.items()
+        if metrics.get(name) is not None
     ]
-    if figures.get('images_per_s') is not None:
-        parts.insert(0, f'{rate(figures["images_per_s"])} images/s')
+    if metrics.get('images_per_s') is not None:
+        parts.insert(0, f'{rate(metrics["images_per_s"])} images/s')
     return ' '.join(parts)

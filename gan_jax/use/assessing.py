@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gan_jax import data, files, images, nets
 from gan_jax.data import from_files
 from gan_jax.errors import UserError
-from gan_jax.evaluation import figures, leaks, neighbours, sets
+from gan_jax.evaluation import leaks, metrics, neighbours, sets
 from gan_jax.evaluation.samples import Samples
 from gan_jax.pretrained import features
 from gan_jax.pretrained.feature_net import FeatureNet
@@ -19,17 +19,11 @@ RESULT, PICTURE = 'evaluation.json', 'neighbours.png'  # in a workdir
 
 
 class Real(NamedTuple):
-    """Real images, under the net.
+    """Real images, under the net."""
 
-    Attributes:
-      reference: what samples are compared with.
-      training: what the run was trained on; None if it is not at hand.
-      missing: why it is not.
-    """
-
-    reference: sets.Reference
-    training: sets.Reference | None
-    missing: str = ''
+    reference: sets.Reference  # what samples are compared with
+    training: sets.Reference | None  # what the run was trained on; None if it is not at hand
+    missing: str = ''  # why it is not
 
 
 def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: Path | None) -> Real:
@@ -58,26 +52,21 @@ def real_images(run: Trained, workdir: Path, net: FeatureNet, folder: Path | Non
 def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], Any]:
     """Measures a run.
 
-    Args:
-      run: a state of it.
-      real: `real_images` of it.
-      num_samples: generated images.
-
     Returns:
-      what `figures.measure` returns, with the run's name, step and seed; and the picture of
+      what `metrics.measure` returns, with the run's name, step and seed; and the picture of
       nearest neighbours, uint8 [h, w, C], None without the training images.
 
     Raises:
       UserError: too few samples or real images.
     """
-    figures.check_numbers(num_samples, real.reference)
+    metrics.check_numbers(num_samples, real.reference)
     samples = Samples(run.task, run.config.seed, num_samples)
     image = samples(run.state, 'samples')
     fake = sets.Measured(image, real.reference.net, 'features of samples')
-    given = figures.Comparison(fake, *real)
-    found = figures.compare(given)
+    given = metrics.Comparison(fake, *real)
+    found = metrics.compare(given)
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
-    found['figures'] |= leaks.figures(found_leaks)
+    found['figures'] |= leaks.metrics(found_leaks)
     found['features'] = fake.net.facts(nets.looked_through(run.config))
     found['notes'] += _on_net(found['features'], run)
     found['notes'] += leaks.notes(found_leaks, run.config.ada.target > 0)
@@ -108,16 +97,16 @@ def _on_net(facts: Mapping[str, Any], run: Trained) -> list[str]:
         return []
     other = features.default(run.image_shape, nets.looked_through(run.config))
     return [
-        f'training looked through {facts["name"]}, so that the figures marked * flatter samples:'
+        f'training looked through {facts["name"]}, so that the metrics marked * flatter samples:'
         f' judge by --features={other}'
     ]
 
 
 def _on_latents(run: Trained) -> list[str]:
-    if not run.centres:
+    if not run.components:
         return []
     return [
-        f'latents lie around {run.centres:,} centres (config.latent_mixture), and samples of one'
+        f'the prior is a mixture of {run.components:,} (config.latent_mixture), and samples of one'
         ' may be nearly the same, which diversity and spacing hardly show'
     ]
 

@@ -13,8 +13,9 @@ from gan_jax import data, files, images, nets
 from gan_jax.data import from_files
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
-from gan_jax.evaluation import figures, pairs
+from gan_jax.evaluation import metrics, pairs
 from gan_jax.evaluation.pairs import HELD_OUT, OTHER, SHOWN, TRAIN, Pairs
+from gan_jax.fields import Data
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.records import workdirs
 from gan_jax.terminal.progress import Progress
@@ -30,8 +31,6 @@ def find(run: Trained, workdir: Path, count: int, other: Path | None) -> list[Pa
     """The pairs of a run, and those that its kind of input makes of the photos in a folder.
 
     Args:
-      run: the trained translator.
-      workdir: its folder.
       count: pairs of each split at most.
       other: a folder, a .zip or an image of another domain; None for none.
 
@@ -52,29 +51,26 @@ def find(run: Trained, workdir: Path, count: int, other: Path | None) -> list[Pa
     ]
 
 
-def _elsewhere(config: ConfigDict, path: Path) -> tuple[Dataset, ConfigDict]:
+def _elsewhere(config: Data, path: Path) -> tuple[Dataset, Data]:
     if config.input == 'folder':
         raise UserError(
             '--reference: the inputs of the run are in a folder of their own, so that those of'
             ' other photos are not known; leave it out'
         )
-    config = ConfigDict(config.to_dict())
-    config.update(name='pairs', path=str(path), split='train', held_out=0.0, num_examples=0)
+    other = ConfigDict(config.to_dict())
+    other.update(name='pairs', path=str(path), split='train', held_out=0.0, num_examples=0)
     try:
-        return data.load(config), config
+        return data.load(other), other
     except UserError as error:  # of a field that the user did not set
         raise UserError(str(error).replace('config.data.path', '--reference')) from None
 
 
 class Assessed(NamedTuple):
-    """The result of `measure`.
+    """The result of `measure`."""
 
-    Attributes:
-      splits: fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`.
-      picture: input, translation and photo of the first pairs of each split, uint8 [h, w, 3].
-    """
-
+    # fit for JSON: by split, `images`, `of`, `set`, `fingerprint`, and `scores`
     splits: dict[str, Any]
+    # input, translation and photo of the first pairs of each split, uint8 [h, w, 3]
     picture: np.ndarray
 
 
@@ -84,10 +80,7 @@ def measure(
     """Scores all pairs of a run.
 
     Args:
-      run: the trained translator.
-      sets: `find` of it.
       net: makes the feature net of the Frechet distance, where there are `ENOUGH` pairs for one.
-      progress: of all pairs.
     """
     # Before the pairs are translated, which may take hours.
     feature_net = net() if any(part.count >= ENOUGH for part in sets) else None
@@ -106,7 +99,7 @@ def measure(
         found = pairs.score(translate, watched(part), run.config.data, mean)
         splits[part.split] = _facts(part) | {'scores': found.scores}
         if feature_net and part.count >= ENOUGH:
-            distance = figures.measure(found.made, pairs.reference(part, feature_net), only=FRECHET)
+            distance = metrics.measure(found.made, pairs.reference(part, feature_net), only=FRECHET)
             facts = feature_net.facts(nets.looked_through(run.config))
             splits[part.split] |= distance['figures'] | {'features': facts}
         strips.extend(found.strips)
@@ -145,12 +138,6 @@ def assess(
 ) -> dict[str, Any]:
     """Measures a run, and writes evaluation.json and the picture into its folder.
 
-    Args:
-      run: the trained translator.
-      workdir: its folder.
-      count, other: see `find`.
-      net: see `measure`.
-
     Returns:
       fit for JSON: run, step, seed, inference {moments, dropout, precision}, splits, notes.
     """
@@ -163,7 +150,7 @@ def assess(
         'step': int(run.state.step),
         'seed': int(run.config.seed),
         'inference': {
-            'moments': own.moments,
+            'moments': own.batch_statistics,
             'dropout': own.dropout,
             'precision': run.config.precision,
         },
@@ -175,7 +162,7 @@ def assess(
     return found
 
 
-def _notes(config: ConfigDict, sets: Sequence[Pairs]) -> list[str]:
+def _notes(config: Data, sets: Sequence[Pairs]) -> list[str]:
     if not config.held_out or any(part.split == HELD_OUT for part in sets):
         return []
     count = sets[0].dataset.spec.num_examples

@@ -82,29 +82,19 @@ class Classifier:
 
 
 class Answer(NamedTuple):
-    """What a classifier says of an image.
+    """A classifier's answer about an image."""
 
-    Attributes:
-      name: of the most probable class.
-      confidence: its probability.
-      look: of the image, beside what the run learned: `looks.NEGATIVE`, `looks.UNLIKE` or ''.
-    """
-
-    name: str
-    confidence: float
+    name: str  # of the most probable class
+    confidence: float  # its probability
+    # of the image, beside what the run learned: `looks.NEGATIVE`, `looks.UNLIKE` or ''
     look: str = ''
 
 
 class Picture(NamedTuple):
-    """An image to classify.
+    """An image to classify."""
 
-    Attributes:
-      image: as the run's images are stored, uint8 [H, W, C].
-      look: see `Answer`.
-    """
-
-    image: np.ndarray
-    look: str
+    image: np.ndarray  # as the run's images are stored, uint8 [H, W, C]
+    look: str  # see `Answer`
 
 
 def classify_files(
@@ -113,9 +103,7 @@ def classify_files(
     """Classifies each image file, in the order of their names.
 
     Args:
-      run: the trained classifier.
       path: an image, a folder of images, or a .zip of one.
-      field: what the user gave it by, for messages.
       turn: whether negatives of what the run learned become positives first.
 
     Yields:
@@ -153,15 +141,16 @@ def _answer(run: Trained, probability: np.ndarray, look: str) -> Answer:
 
 def check_negatives(run: Trained, flag: str) -> None:
     """Raises UserError if negatives of what the run learned cannot be told, by `flag` asked for."""
-    if not _tells_negatives(run):
+    if not _ground(run):
         raise UserError(
             f'{flag}: the run did not note that its images lie on one ground, dark or light,'
             ' so that negatives cannot be told: leave it out'
         )
 
 
-def _tells_negatives(run: Trained) -> bool:
-    return run.look is not None and run.look.is_ground
+def _ground(run: Trained) -> looks.Look | None:
+    """How the run's images look, if negatives can be told from them."""
+    return run.look if run.look and run.look.is_ground else None
 
 
 def _picture(content: bytes, run: Trained, turn: bool) -> Picture:
@@ -180,15 +169,14 @@ def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
 
     Args:
       image: of any size.
-      run: the trained classifier.
       turn: whether a negative of what the run learned becomes a positive.
     """
     config, shape = run.config.data, run.image_shape
     side = shape[0] + config.jitter
     look = ''
-    if _tells_negatives(run):
+    if ground := _ground(run):
         seen = decode.square(image, side, config.crop)
-        look = looks.judge(run.look, looks.of(seen[None]))
+        look = looks.judge(ground, looks.of(seen[None]))
     if shape[2] == 1:
         image = image.convert('L').convert('RGB')
     stored = decode.square(image, side, config.crop)[..., : shape[2]]
@@ -198,15 +186,7 @@ def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
 def remarks(
     run: Trained, odd: Sequence[tuple[str, str]], count: int, turned: bool, remedy: str
 ) -> Iterator[str]:
-    """What to say of pictures that look otherwise than what the run learned.
-
-    Args:
-      run: the trained classifier.
-      odd: their looks and names.
-      count: all pictures.
-      turned: whether negatives were turned.
-      remedy: what turns them.
-    """
+    """Remarks on pictures that look otherwise than what the run learned."""
     for kind in (looks.NEGATIVE, looks.UNLIKE):
         names = [name for look, name in odd if look == kind]
         if not names:
@@ -237,17 +217,11 @@ def labelled_split(run: Trained, split: str) -> Dataset:
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """Confidence against accuracy, in `BINS` equal intervals of confidence.
+    """Confidence against accuracy, in `BINS` equal intervals of confidence."""
 
-    Attributes:
-      count: int64 [BINS], images in each.
-      confidence: float64 [BINS], their mean highest probability; NaN in an empty one.
-      accuracy: float64 [BINS], the share that is right; NaN in an empty one.
-    """
-
-    count: np.ndarray
-    confidence: np.ndarray
-    accuracy: np.ndarray
+    count: np.ndarray  # int64 [BINS], images in each
+    confidence: np.ndarray  # float64 [BINS], their mean highest probability; NaN in an empty one
+    accuracy: np.ndarray  # float64 [BINS], the share that is right; NaN in an empty one
 
     @property
     def error(self) -> float:
@@ -279,7 +253,6 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
     """How right the classifier is on labelled images.
 
     Args:
-      run: the trained classifier.
       dataset: with labels; images without one are left out.
 
     Returns:

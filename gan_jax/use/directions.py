@@ -8,6 +8,7 @@ from typing import Any
 
 from flax import linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.states import GanState, Sampler
@@ -25,7 +26,6 @@ def find(sampler: Sampler, state: GanState, count: int, seed: int = 0) -> np.nda
     Args:
       sampler, state: the generator; one with classes is looked at in the first.
       count: directions, at most as many as a latent has entries.
-      seed: of the latents.
     """
     z = np.asarray(sampler.latent(jax.random.key(seed), SAMPLES))
     first = _first_layer(sampler, state, z)
@@ -40,8 +40,8 @@ def find(sampler: Sampler, state: GanState, count: int, seed: int = 0) -> np.nda
 
 
 def _first_layer(sampler: Sampler, state: GanState, z: np.ndarray) -> np.ndarray:
-    """What the generator's first layer makes of latents: float32 [N, D]."""
-    label = np.zeros(len(z), np.int32)
+    """The output of the generator's first layer for latents: float32 [N, D]."""
+    label = jnp.zeros(len(z), jnp.int32)
 
     @jax.jit
     def activations(state: GanState, z: jax.Array) -> jax.Array:

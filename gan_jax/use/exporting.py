@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, TypedDict
 import jax
 from jax import export
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from gan_jax import digests, files, schema, tasks
 from gan_jax.errors import UserError, nearest
+from gan_jax.fields import Config
 from gan_jax.records import workdirs
 from gan_jax.schema import Count
 from gan_jax.states import GanState, Part, Task
@@ -28,7 +28,7 @@ from gan_jax.use import trained
 
 PLATFORMS = 'cpu', 'cuda', 'tpu'
 WEIGHTS = '.safetensors'  # after the name of the artefact
-CENTRES = 'latent_centres'  # beside the weights, for programs that draw latents around them
+MEANS = 'latent_centres'  # of a mixture's components, for programs that draw latents
 BATCHES = 1, 3  # of the comparison
 # What the program may differ by from the network: rounding, of sums in another order. Images and
 # probabilities lie in [0, 1].
@@ -43,34 +43,26 @@ class Meta(TypedDict):
     name: str
     task: str
     versions: Mapping[str, str]
-    config: dict
+    config: schema.Object
     data: workdirs.Data
 
 
 class Exported(NamedTuple):
-    """An exported generator, classifier or translator.
+    """An exported generator, classifier or translator."""
 
-    Attributes:
-      call: (*inputs [N, ...]) -> float32 [N, ...], by the artefact.
-      inputs: shape and dtype of one example of each, by name.
-      difference: the most by which it differs from the network.
-      facts: `part`, `step`, `task` and `name` of the run, `versions` and `class_names`.
-    """
-
-    call: Callable[..., jax.Array]
-    inputs: Mapping[str, jax.ShapeDtypeStruct]
-    difference: float
+    call: Callable[..., jax.Array]  # (*inputs [N, ...]) -> float32 [N, ...], by the artefact
+    inputs: Mapping[str, jax.ShapeDtypeStruct]  # shape and dtype of one example of each, by name
+    difference: float  # the most by which it differs from the network
+    # `part`, `step`, `task` and `name` of the run, `versions` and `class_names`
     facts: Mapping[str, Any]
 
 
-def write(workdir: Path, step: int, name: str, path: Path) -> None:
+def write(workdir: Path, step: int | str, name: str, path: Path) -> None:
     """Writes a part of a run as `path`, and its weights beside it.
 
     Args:
-      workdir: the run.
-      step: of the checkpoint; 0: the newest.
+      step: of the checkpoint, as of `trained.load`.
       name: of the part; '': the one that the task is for.
-      path: of the artefact.
 
     Raises:
       UserError: there is no such run or part, or the files cannot be written.
@@ -85,14 +77,14 @@ def write(workdir: Path, step: int, name: str, path: Path) -> None:
     weights = digests.host_leaves(part.variables(run.state))
     stored = workdirs.read_facts(workdir)['data']
     if 'seed' in part.inputs:
-        weights[CENTRES] = np.asarray(latents.make_centres(run.config, jnp.arange(run.centres)))
+        weights[MEANS] = np.asarray(latents.component_means(run.config, jnp.arange(run.components)))
     facts = {
         'part': name,
         'step': int(run.state.step),
         'name': run.config.name,
         'task': run.config.task,
         'versions': workdirs.versions(),
-        'config': json.loads(run.config.to_json()),
+        'config': run.config.to_dict(),
         'data': stored,
     }
     metadata = {key: json.dumps(value) for key, value in facts.items()}
@@ -150,15 +142,15 @@ def load(path: Path) -> Exported:
     config = workdirs.to_config(facts['config'], weights_of(path))
     part, variables = _rebuilt(config, facts, weights)
     call = jax.jit(program.call)
-    difference = _difference(call, jax.jit(part.call), variables, list(part.inputs.values()))
-    if not difference <= TOLERANCE[config.precision]:
+    found = difference(call, jax.jit(part.call), variables, list(part.inputs.values()))
+    if not found <= TOLERANCE[config.precision]:
         raise UserError(
-            f'{path}: its results differ from those of {weights_of(path).name} by {difference:.2g},'
+            f'{path}: its results differ from those of {weights_of(path).name} by {found:.2g},'
             f' more than {TOLERANCE[config.precision]:.0e}: export it again, on this machine'
         )
     facts['class_names'] = facts.pop('data').get('class_names', [])
     del facts['config']
-    return Exported(call, part.inputs, difference, facts)
+    return Exported(call, part.inputs, found, facts)
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -176,7 +168,7 @@ def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _rebuilt(
-    config: ConfigDict, facts: Mapping[str, Any], weights: Mapping[str, np.ndarray]
+    config: Config, facts: Mapping[str, Any], weights: Mapping[str, np.ndarray]
 ) -> tuple[Part, Any]:
     """The part of the task that a config describes, and its variables."""
     spec = trained.spec(facts['data'])
@@ -184,10 +176,12 @@ def _rebuilt(
     part = find(task, facts['part'])
     like = part.variables(jax.eval_shape(task.init))
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
-    return part, structure.unflatten(_weight(weights, *leaf) for leaf in leaves)
+    return part, jax.tree.unflatten(structure, [_weight(weights, *leaf) for leaf in leaves])
 
 
-def _weight(weights: Mapping[str, np.ndarray], path: tuple, like: jax.ShapeDtypeStruct) -> Any:
+def _weight(
+    weights: Mapping[str, np.ndarray], path: tuple[Any, ...], like: jax.ShapeDtypeStruct
+) -> Any:
     found = weights.get(name := digests.leaf_path(path))
     if found is None or (found.shape, found.dtype) != (like.shape, like.dtype):
         raise UserError(
@@ -196,8 +190,8 @@ def _weight(weights: Mapping[str, np.ndarray], path: tuple, like: jax.ShapeDtype
     return found
 
 
-def _difference(
-    call: Callable[..., jax.Array],
+def difference(
+    call: Callable[..., Any],
     network: Callable[..., jax.Array],
     variables: Any,
     inputs: Sequence[jax.ShapeDtypeStruct],

@@ -1,7 +1,6 @@
 """Grids, files and walks from a trained generator."""
 
 from collections.abc import Iterator, Sequence
-import functools
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -22,33 +21,22 @@ FRAME_MS = 80
 
 
 class Draw(NamedTuple):
-    """Which images: of what generator, how many, from which seed and of which classes.
+    """Which images: of what generator, how many, from which seed and of which classes."""
 
-    Attributes:
-      sampler, state: the generator.
-      num: images.
-      seed: of their latents.
-      labels: classes in turn; all of them if empty.
-      class_names: of the set; empty where they are not known.
-      scale: pixels a side of each pixel in a picture.
-      truncation: see `gan_jax.tasks.latents.Latent`.
-      shift: what is added to each latent, float32 [latent_dim].
-      fixed: latents in place of those of the seed, float32 [num, latent_dim].
-    """
-
-    sampler: Sampler
-    state: GanState
-    num: int
-    seed: int
-    labels: tuple[int, ...]
-    class_names: tuple[str, ...] = ()
-    scale: int = 1
-    truncation: float = 1.0
-    shift: np.ndarray | float = 0.0
+    sampler: Sampler  # the generator
+    state: GanState  # the generator
+    num: int  # images
+    seed: int  # of their latents
+    labels: tuple[int, ...]  # classes in turn; all of them if empty
+    class_names: tuple[str, ...] = ()  # of the set; empty where they are not known
+    scale: int = 1  # pixels a side of each pixel in a picture
+    truncation: float = 1.0  # see `gan_jax.tasks.latents.Latent`
+    shift: np.ndarray | float = 0.0  # what is added to each latent, float32 [latent_dim]
+    # latents in place of those of the seed, float32 [num, latent_dim]
     fixed: np.ndarray | None = None
 
     def classes(self) -> tuple[int, ...]:
-        """Those that come in turn; empty for an unconditional generator."""
+        """Classes that come in turn; empty for an unconditional generator."""
         return self.labels or tuple(range(self.sampler.num_classes))
 
     def label(self) -> np.ndarray:
@@ -154,14 +142,13 @@ def between(draw: Draw, start: int, end: int, along: Sequence[float], latent: st
       draw: of more samples than `start` and `end`.
       start, end: numbers of samples.
       along: places on the way, 0 at the start and 1 at the end.
-      latent: as in the config.
     """
-    pair = (jnp.asarray(draw.latent()[[number]] - draw.shift) for number in (start, end))
-    path = functools.partial(BETWEEN[latent], *pair)
+    first, last = (jnp.asarray(draw.latent()[[number]] - draw.shift) for number in (start, end))
+    path = BETWEEN[latent]
     return draw._replace(
         num=len(along),
         labels=(int(draw.label()[start]),) if draw.sampler.num_classes else (),
-        fixed=np.concatenate([path(place) for place in along]),
+        fixed=np.concatenate([path(first, last, place) for place in along]),
     )
 
 

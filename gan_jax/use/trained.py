@@ -7,13 +7,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
-from ml_collections import ConfigDict
 
-from gan_jax import digests, observers, tasks
+from gan_jax import digests, observers, paths, tasks
 from gan_jax.data import looks
 from gan_jax.data.looks import Look
 from gan_jax.errors import UserError
-from gan_jax.records import recorder, workdirs
+from gan_jax.fields import Config
+from gan_jax.records import recorder, shared, workdirs
 from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.states import GanState, Sampler, Task, Translator
 from gan_jax.tasks import latents
@@ -21,25 +21,15 @@ from gan_jax.types import DataSpec
 
 
 class Trained(NamedTuple):
-    """A trained run, ready to be used.
+    """A trained run, ready to be used."""
 
-    Attributes:
-      config: of the run.
-      task: built without collectives.
-      state: the saved one.
-      image_shape: (H, W, C) of the images in training.
-      class_names: of their set; empty where it has none.
-      centres: that latents lie around; 0: they are of one distribution.
-      look: of its training images, where the run noted it.
-    """
-
-    config: ConfigDict
-    task: Task
-    state: GanState
-    image_shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
-    centres: int = 0
-    look: Look | None = None
+    config: Config  # of the run
+    task: Task  # built without collectives
+    state: GanState  # the saved one
+    image_shape: tuple[int, int, int]  # (H, W, C) of the images in training
+    class_names: tuple[str, ...]  # of their set; empty where it has none
+    components: int = 0  # of the mixture that latents are of; 0: the prior is none
+    look: Look | None = None  # of its training images, where the run noted it
 
 
 def sampler_of(task: Task) -> Sampler:
@@ -84,8 +74,6 @@ def load(
     """The state of a run after `step` steps; 0: the newest whole one; 'best': as the run chose.
 
     Args:
-      workdir: the run's folder.
-      step: of the checkpoint.
       pick: task -> (state -> some of its leaves), which may refuse the task by a UserError. Only
         those leaves are read, and `step`; the others are left as `jax.ShapeDtypeStruct`s.
       precision: of the arithmetic, in place of the run's.
@@ -99,49 +87,66 @@ def load(
     facts = workdirs.read_facts(workdir).get('data')
     if facts is None:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
-    data = spec(facts)
+    data, names = spec(facts), facts.get('class_names', ())
+    if names and len(names) != data.num_classes:
+        raise UserError(
+            f'{workdir}/run.json: damaged (data.class_names has {len(names)} names of'
+            f' {data.num_classes} classes); restore it, or train anew'
+        )
     config.precision = precision or config.precision
+    if shared.is_one(workdir):  # whose paths are a stranger's
+        config.update_from_flattened_dict(dict.fromkeys(paths.FIELDS, ''))
     config.update_from_flattened_dict({field: str(path) for field, path in moved.items()})
     task = tasks.make(config, data, axis_name=None)
     variables = pick(task) if pick else None
     like = jax.eval_shape(task.init)
-    only = None if variables is None else {'step', *_paths(like, variables)}
-    with contextlib.closing(Checkpoints(Path(workdir) / 'checkpoints', config.keep)) as saved:
+    only = None if variables is None else {'step', *paths_of(like, variables)}
+    state = _state(Path(workdir), number, config.keep, like, only)
+    components = latents.num_components(config, data.num_examples)
+    look = looks.read(facts.get('look'))
+    return Trained(config, task, state, data.image_shape, names, components, look)
+
+
+def _state(workdir: Path, number: int, keep: int, like: Any, only: set[str] | None) -> Any:
+    if shared.is_one(workdir):
+        return shared.restore(workdir, number, like, only)
+    with contextlib.closing(Checkpoints(workdir / 'checkpoints', keep)) as saved:
         found = saved.restore(number, like, only) if number else saved.restore_latest(like, only)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
-    centres = latents.num_centres(config, data.num_examples)
-    names, look = facts.get('class_names', ()), looks.read(facts.get('look'))
-    return Trained(config, task, found[0], data.image_shape, names, centres, look)
+    return found[0]
 
 
 def spec(facts: Mapping[str, Any]) -> DataSpec:
-    """What run.json says of the data."""
+    """The spec of the data by run.json."""
     known = {name: facts[name] for name in DataSpec._fields if name in facts}
     return DataSpec(**{'num_classes': 0, **known})
 
 
-def _number(workdir: Path, config: ConfigDict, step: str) -> int:
+def _number(workdir: Path, config: Config, step: str) -> int:
     """Reads --step as a number of steps; 0: the newest."""
     if step.isdecimal():
         return int(step)
+    if step == 'best' and shared.is_one(workdir):
+        return 0  # it has one
     if step != 'best':
         raise UserError(f'--step={step}: must be a number of steps, or best')
-    figure = config.evaluate.best
-    if not figure:
+    metric = config.evaluate.best
+    if not metric:
         raise UserError(
             f'--step=best: the run in {workdir} kept no best step (config.evaluate.best was empty);'
             ' give a number of steps'
         )
-    best = observers.best_step(recorder.read_rows(Path(workdir), recorder.EVALUATIONS), figure)
+    best = observers.best_step(recorder.read_rows(Path(workdir), recorder.EVALUATIONS), metric)
     if best is None:
         raise UserError(
-            f'--step=best: the run in {workdir} has not measured {figure} yet; train longer'
+            f'--step=best: the run in {workdir} has not measured {metric}; train longer, or give a'
+            ' number of steps'
         )
     return best
 
 
-def _paths(state: Any, variables: Callable[[GanState], Any]) -> list[str]:
+def paths_of(state: Any, variables: Callable[[GanState], Any]) -> list[str]:
     """Where in a state the leaves are that `variables` picks."""
     named = jax.tree_util.tree_map_with_path(lambda path, _: digests.leaf_path(path), state)
     return jax.tree.leaves(variables(named))

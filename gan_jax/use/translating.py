@@ -26,17 +26,11 @@ LEAST = 8  # images under one side's eighth are refused: most of what the net sa
 
 
 class Options(NamedTuple):
-    """How files become inputs.
+    """How files become inputs."""
 
-    Attributes:
-      seed: of dropout, where the run has it out of training.
-      resize: bring the short side to the run's size first, as training did.
-      as_it_is: take files for inputs, where training made them from photos.
-    """
-
-    seed: int = 0
-    resize: bool = False
-    as_it_is: bool = False
+    seed: int = 0  # of dropout, where the run has it out of training
+    resize: bool = False  # bring the short side to the run's size first, as training did
+    as_it_is: bool = False  # take files for inputs, where training made them from photos
 
 
 class Ready:
@@ -178,19 +172,12 @@ class Job(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """All that is to be done.
+    """All that is to be done."""
 
-    Attributes:
-      files: the inputs lie in.
-      folder: that all results go into.
-      jobs: in the order of their names.
-      left_out: files that will not be done.
-    """
-
-    files: image_files.Files
-    folder: Path
-    jobs: Sequence[Job]
-    left_out: Sequence[image_files.LeftOut]
+    files: image_files.Files  # the inputs lie in
+    folder: Path  # that all results go into
+    jobs: Sequence[Job]  # in the order of their names
+    left_out: Sequence[image_files.LeftOut]  # files that will not be done
 
 
 def plan(source: Path, output: Path, *, overwrite: bool) -> Plan:
@@ -239,7 +226,7 @@ def _names_file(output: Path, single: bool) -> bool:
 
 
 def _refuse_inputs(
-    source: Path, output: Path, found: image_files.Album, jobs: Sequence[Job]
+    source: Path, output: Path, found: image_files.ImageFolder, jobs: Sequence[Job]
 ) -> None:
     """Raises UserError if a result would be written among the inputs, or over one."""
     image_files.keep_out(source, '--input', output, '--output')

@@ -8,7 +8,8 @@ import pytest
 from benchmarks import sweep
 from benchmarks.measure import measure
 from benchmarks.peers import Plan
-from gan_jax import cli, data, experiments
+from gan_jax import cli, data
+from gan_jax.config import experiments
 from gan_jax.errors import UserError
 
 

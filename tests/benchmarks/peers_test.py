@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks import peers
-from gan_jax import augment, data, experiments, tasks
+from gan_jax import augment, data, tasks
+from gan_jax.config import experiments
 from gan_jax.errors import UserError
 from tests import gans
 

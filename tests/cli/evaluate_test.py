@@ -100,11 +100,11 @@ def test_without_its_own_data_a_note_says_why(run, tmp_path, monkeypatch):
 
 
 def test_a_note_says_how_many_kinds_of_samples_there_are(run, tmp_path):
-    assert not any('centres' in note for note in evaluate(run)['notes'])
-    config = trainer_test.tiny(steps=2, **{'latent_mixture.centres': 0.5})
+    assert not any('mixture' in note for note in evaluate(run)['notes'])
+    config = trainer_test.tiny(steps=2, **{'latent_mixture.components': 0.5})
     trainer_test.train(config, tmp_path / 'run')
     notes = evaluate(tmp_path / 'run')['notes']
-    assert any(f'around {config.data.num_examples // 2} centres' in note for note in notes)
+    assert any(f'mixture of {config.data.num_examples // 2} ' in note for note in notes)
 
 
 def test_a_semisupervised_run_is_evaluated(tmp_path):

@@ -301,7 +301,7 @@ def test_a_page_instead_of_the_file_is_refused(config, network):
     config.path = ''
     page = network / celeb_a.IMAGES / celeb_a.IMAGES
     page.write_bytes(b'<html>Quota exceeded</html>')
-    with pytest.raises(UserError, match='sent something else than img_align_celeba.zip.*FOLDER$'):
+    with pytest.raises(UserError, match='img_align_celeba.zip has sha256 .* instead of .*FOLDER$'):
         load(config)
     assert not page.exists()
 
@@ -311,9 +311,7 @@ def test_no_network_names_the_way_out_in_bounded_time(config, monkeypatch):
     monkeypatch.setattr(celeb_a, 'URL', 'http://127.0.0.1:1/')
     monkeypatch.setattr(downloads, 'TIMEOUT_S', 0.5)
     start = time.monotonic()
-    with pytest.raises(
-        UserError, match='^CelebA cannot be downloaded .*--config.data.path=FOLDER$'
-    ):
+    with pytest.raises(UserError, match='cannot be downloaded .*--config.data.path=FOLDER$'):
         load(config)
     assert time.monotonic() - start < 5
 

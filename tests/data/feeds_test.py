@@ -16,9 +16,9 @@ IN_TURN = ('in_turn',)
 
 
 def batches(config, kind, first_step, count, share=slice(None)):
-    """What the step sees: numpy Batches of `count` steps."""
+    """Batches of NumPy that `count` steps see."""
     config.data.feed = kind
-    feed = feeds.make_feed(data.load(config.data), config, tasks.draws(config), share)
+    feed = feeds.make_feed(data.load(config.data), config, tasks.pools(config), share)
     assert feed.kind == kind
     gather = jax.jit(feed.gather)
     items = feed.items(first_step)

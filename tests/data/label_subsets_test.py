@@ -153,8 +153,8 @@ def test_a_budget_that_cannot_be_is_one_line(labels_config, case):
 def test_batches_are_drawn_from_their_pools_as_a_function_of_the_step():
     labels = np.full(100, label_subsets.NONE, np.int32)
     labels[[3, 50, 77]] = 1
-    draws = 'labelled', 'unlabelled', 'in_turn'
-    found = order.make(draws, labels, 8, seed=0)
+    pools = 'labelled', 'unlabelled', 'in_turn'
+    found = order.make(pools, labels, 8, seed=0)
     steps = np.stack([found(step) for step in range(200)])
     assert steps.shape == (200, 3, 8) and steps.dtype == np.int32
     assert set(steps[:, 0].ravel()) == {3, 50, 77}
@@ -163,7 +163,7 @@ def test_batches_are_drawn_from_their_pools_as_a_function_of_the_step():
     for step in (0, 7, 199):
         np.testing.assert_array_equal(found(step), steps[step])
         np.testing.assert_array_equal(steps[step, 2], in_turn.indices(step)[0])
-    assert (order.make(draws, labels, 8, seed=1)(0) != steps[0]).any()
+    assert (order.make(pools, labels, 8, seed=1)(0) != steps[0]).any()
 
 
 @pytest.mark.parametrize(('pool', 'label'), [('labelled', -1), ('unlabelled', 0)])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from gan_jax import data
-from gan_jax.data import mnist
+from gan_jax.data import downloads, mnist
 from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
 
@@ -119,7 +119,7 @@ def test_no_network_names_the_ways_out_in_bounded_time(config, monkeypatch):
     # A mirror that accepts and never answers: the worst that a network can do.
     with socket.create_server(('127.0.0.1', 0)) as silent:
         monkeypatch.setattr(mnist, 'URL', f'http://127.0.0.1:{silent.getsockname()[1]}/')
-        monkeypatch.setattr(mnist, 'TIMEOUT_S', 0.3)
+        monkeypatch.setattr(downloads, 'TIMEOUT_S', 0.3)
         start = time.monotonic()
         with pytest.raises(UserError) as caught:
             data.load(config)

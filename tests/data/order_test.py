@@ -8,9 +8,9 @@ from gan_jax.errors import UserError
 @pytest.mark.parametrize('num_examples', [10, 70_000])
 def test_every_epoch_visits_every_example_once(num_examples):
     size = 10
-    order = DataOrder(num_examples, size, seed=3, draws=1)
+    order = DataOrder(num_examples, size, seed=3, batches=1)
     steps = -(-2 * num_examples // size)
-    chunk = DataOrder(num_examples, num_examples, seed=3, draws=1)
+    chunk = DataOrder(num_examples, num_examples, seed=3, batches=1)
     for epoch in range(2):
         visited = np.sort(chunk.indices(epoch).ravel())
         np.testing.assert_array_equal(visited, np.arange(num_examples))

@@ -1,4 +1,4 @@
-"""What training sees: crops and mirror images, the same for both panels of a pair."""
+"""Training sees crops and mirror images, the same for both panels of a pair."""
 
 import functools
 import itertools
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gan_jax import rng, tasks
-from gan_jax.data import shapes, views
+from gan_jax.data import datasets, views
 from gan_jax.states import GanState, Task
 from gan_jax.types import Batch, DataSpec, Pair
 
@@ -65,7 +65,7 @@ def test_both_panels_get_the_same_crop_and_flip_and_each_occurs(make_config):
 @pytest.mark.parametrize('fields', [dict(flip=False), dict(jitter=0)])
 def test_each_can_be_had_alone(make_config, fields):
     made = config(make_config, **fields)
-    stored = shapes.stored_shape(made.data, SPEC)
+    stored = datasets.stored_shape(made.data, SPEC)
     image = PAIR if made.data.jitter else np.concatenate([PAIR[:SIDE, :SIDE]] * 2, axis=1)
     assert image.shape == stored
     view = views.make(made.data, SPEC, None)
@@ -82,8 +82,8 @@ def test_without_either_there_is_no_view(make_config):
 
 def test_shapes_of_what_is_stored_and_seen(make_config):
     made = config(make_config).data
-    assert shapes.stored_shape(made, SPEC) == (8, 16, 1)
-    assert shapes.seen_shape(made, (8, 16, 1), 2) == SPEC.image_shape
+    assert datasets.stored_shape(made, SPEC) == (8, 16, 1)
+    assert datasets.seen_shape(made, (8, 16, 1), 2) == SPEC.image_shape
 
 
 @pytest.mark.parametrize('runner', ['vmap', 'pmap', 'shard_map'])

@@ -64,7 +64,7 @@ def test_the_figure_is_that_of_the_networks_as_they_play(count):
     found, config = dataset(count)
     task = tasks.make(config, found.spec, axis_name=None)
     state = jax.jit(task.init)()
-    observe = balance.observer(task.contest, {'auc': found, 'again': found}, config, lambda x: x)
+    observe = balance.observer(task.logits, {'auc': found, 'again': found}, config, lambda x: x)
     value = observe(state)
     assert value['auc'] == value['again']
     assert observe(state.replace(ema=jax.tree.map(lambda x: x + 1, state.ema))) == value
@@ -101,15 +101,15 @@ def test_a_classifier_ranks_by_its_evidence_for_any_class():
     task = tasks.make(config, found.spec, axis_name=None)
     state = jax.jit(task.init)()
     batch = found.arrays()
-    contest = jax.jit(task.contest)
-    real, fake = contest(state, jax.random.key(0), batch)
+    logits = jax.jit(task.logits)
+    real, fake = logits(state, jax.random.key(0), batch)
     disc = state.nets.disc
     head = disc.params['Dense_0']['bias']
     assert real.shape == fake.shape == (7,) and head.shape == (10,)
     # Evidence for one class more is evidence for all.
     params = {**disc.params, 'Dense_0': {**disc.params['Dense_0'], 'bias': head.at[3].add(2.0)}}
     nets = state.nets._replace(disc=disc.replace(params=params))
-    more, _ = contest(state.replace(nets=nets), jax.random.key(0), batch)
+    more, _ = logits(state.replace(nets=nets), jax.random.key(0), batch)
     assert np.all(more > real)
 
 
@@ -118,15 +118,15 @@ def test_without_chance_and_by_the_moments_of_each_batch():
     config = gans.config('mnist_gan', **{'disc.net.dropout': 0.5})
     found, _ = dataset(8)
     task = tasks.make(config, found.spec, axis_name=None)
-    state, contest = jax.jit(task.init)(), jax.jit(task.contest)
+    state, logits = jax.jit(task.init)(), jax.jit(task.logits)
     batch = found.arrays()
-    first = contest(state, jax.random.key(0), batch)
+    first = logits(state, jax.random.key(0), batch)
     nets = jax.tree.map(
         lambda net: net.replace(batch_stats=jax.tree.map(lambda x: x + 1, net.batch_stats)),
         state.nets,
         is_leaf=lambda node: hasattr(node, 'batch_stats'),
     )
-    moved = contest(state.replace(nets=nets), jax.random.key(0), batch)
+    moved = logits(state.replace(nets=nets), jax.random.key(0), batch)
     np.testing.assert_array_equal(first, moved)
 
 
@@ -144,9 +144,9 @@ def test_a_discriminator_that_knows_its_images_has_an_auc_of_one():
 
     class Task:
         @staticmethod
-        def contest(state, key, batch):
+        def logits(state, key, batch):
             bright = batch.image.mean(axis=(1, 2, 3), dtype=jnp.float32)
             return bright, 0 * bright
 
-    observe = balance.observer(Task.contest, {'auc': found}, config, lambda x: x)
+    observe = balance.observer(Task.logits, {'auc': found}, config, lambda x: x)
     assert observe(()) == {'auc': 1.0}

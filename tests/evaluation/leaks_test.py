@@ -78,7 +78,7 @@ def test_what_cannot_be_told_is_not_said(digits):
     found = leaks.measure(flat, flat, 'affine')['affine']
     assert math.isnan(found.share) and not found.leaks
     assert (
-        leaks.figures({'affine': found}) == {}
+        leaks.metrics({'affine': found}) == {}
         and leaks.notes({'affine': found}, adapts=False) == []
     )
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_told_is_not_said(digits):
 def test_a_leak_is_a_figure_and_a_note_that_says_what_to_do(digits):
     real, fake = np.split(digits, 2)
     found = leaks.measure(augmented('cutout', fake), real, 'translation,cutout')
-    figures = leaks.figures(found)
+    figures = leaks.metrics(found)
     assert set(figures) == {f'carries_{n}{end}' for n in found for end in ('', '_std')}
     assert figures['carries_cutout'] == 1
     [note] = leaks.notes(found, adapts=False)

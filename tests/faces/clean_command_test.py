@@ -6,7 +6,8 @@ import shlex
 import pytest
 
 from faces import detector
-from gan_jax import cli, experiments
+from gan_jax import cli
+from gan_jax.config import experiments
 from tests.faces import discs
 
 

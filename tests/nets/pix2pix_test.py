@@ -123,7 +123,7 @@ class TestGenerator:
 
     def test_of_a_blank_input_resizing_leaves_no_checkerboard(self):
         def patterns(upsample: str) -> np.ndarray:
-            """What is left of the middle of an image without its mean over every 2x2 pixels."""
+            """The middle of an image without its mean over every 2x2 pixels."""
             net = generator(norm='none', width=4, depth=2, upsample=upsample)
             x = jnp.ones((1, *SHAPE))
             variables = jax.tree.map(lambda p: 10 * p, init(net, x))
@@ -154,25 +154,25 @@ class TestModes:
         np.testing.assert_allclose(whole[:1], translate(net, variables, x[:1]), atol=1e-5)
         np.testing.assert_array_equal(whole, translate(net, variables, x, seed=1))
 
-    def test_batch_moments_are_those_of_training_and_stored_nowhere(self, trained):
+    def test_batch_statistics_are_those_of_training_and_stored_nowhere(self, trained):
         net, variables, x = trained
         expected, _ = train_pass(net.clone(dropout=0.0), variables, x)
-        actual = translate(net, variables, x, batch_moments=True)
+        actual = translate(net, variables, x, batch_statistics=True)
         np.testing.assert_allclose(actual, expected, atol=1e-5)
         assert not np.allclose(actual, translate(net, variables, x), atol=1e-3)
 
-    def test_of_one_image_batch_moments_are_instance_norm(self, trained):
+    def test_of_one_image_batch_statistics_are_instance_norm(self, trained):
         net, variables, x = trained
-        alone = translate(net, variables, x[:1], batch_moments=True)
-        together = translate(net, variables, x, batch_moments=True)
+        alone = translate(net, variables, x[:1], batch_statistics=True)
+        together = translate(net, variables, x, batch_statistics=True)
         assert not np.allclose(alone, together[:1], atol=1e-3)
-        each = jax.vmap(lambda x: net.apply(variables, x[None], train=False, batch_moments=True))
+        each = jax.vmap(lambda x: net.apply(variables, x[None], train=False, batch_statistics=True))
         np.testing.assert_allclose(jax.jit(each)(x)[0], alone, atol=1e-5)
 
     def test_the_papers_mode_is_training_without_its_updates(self, trained):
         net, variables, x = trained
         expected, _ = train_pass(net, variables, x)  # with the key 3
-        mode = dict(batch_moments=True, dropout=True)
+        mode = dict(batch_statistics=True, dropout=True)
         np.testing.assert_allclose(
             translate(net, variables, x, seed=3, **mode), expected, atol=1e-5
         )

@@ -135,11 +135,11 @@ def test_frozen_nets_see_levels_as_feature_nets_do(name, net, seen, channels):
         np.testing.assert_allclose(ours, theirs, atol=1e-3 * float(jnp.abs(theirs).max()))
 
 
-def test_a_contest_is_one_figure_an_image():
+def test_logits_are_one_number_an_image():
     task = adversarial.make(gans.projected(), gans.DCGAN_SPEC, axis_name=None)
     state = jax.jit(task.init)()
     batch = jax.tree.map(lambda x: x[0], gans.batch(gans.DCGAN_SPEC, 1, 6))
-    for logits in jax.jit(task.contest)(state, jax.random.key(0), batch):
+    for logits in jax.jit(task.logits)(state, jax.random.key(0), batch):
         assert logits.shape == (6,)
 
 

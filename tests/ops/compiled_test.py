@@ -1,4 +1,4 @@
-"""What XLA's CPU compiler makes of a training step."""
+"""Training steps as XLA's CPU compiler makes them."""
 
 from functools import partial
 
@@ -26,7 +26,7 @@ def program(function, *args) -> str:
 
 def step(config: ConfigDict, spec: DataSpec) -> str:
     task = tasks.make(config, spec, axis_name=None)
-    images = gans.batch(spec, len(tasks.draws(config)), config.batch_size)
+    images = gans.batch(spec, len(tasks.pools(config)), config.batch_size)
     return program(task.step, jax.eval_shape(task.init), images)
 
 

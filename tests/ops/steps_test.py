@@ -10,7 +10,7 @@ import pytest
 from gan_jax import layers
 from gan_jax.ops import cpu, gemm, plain
 from gan_jax.tasks import adversarial
-from gan_jax.types import DataSpec, Pair
+from gan_jax.types import DataSpec
 from tests import gans
 
 WGAN_GP = {'loss': 'wasserstein', 'penalties.gradient_penalty': 10.0, 'disc.net.dropout': 0.0}
@@ -39,7 +39,7 @@ def gradients(case):
     spec, net, changes = STEPS[case]
     config = gans.config(net, batch_size=16, **WIDE, **changes)
     recipe = adversarial.make_recipe(config, spec, None)
-    recipe = recipe._replace(optimizers=Pair(gans.remember_gradients(), gans.remember_gradients()))
+    recipe = gans.remembering(recipe)
     state = jax.jit(lambda: adversarial.init(recipe, spec))()
     step = jax.jit(lambda state, batch: adversarial.step(recipe, state, batch))
     after, _ = step(state, gans.batch(spec, 1, 16))

@@ -23,7 +23,7 @@ from tools import train_digits
 
 
 def shapes(net, side):
-    """Of the net's arrays by path."""
+    """Shapes of the net's arrays by path."""
     image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
     tree = jax.eval_shape(net.Net().init, jax.random.key(0), image)
     return {name: leaf.shape for name, leaf in traverse_util.flatten_dict(tree, sep='/').items()}
@@ -90,7 +90,7 @@ def test_cats_are_told_from_a_pattern(net, frechet, suffix, request):
     net = request.getfixturevalue(net)
     best = np.array([281, 285, 280, 286, 506], np.int32)
     outputs = feature_net.Outputs(np.zeros((5, 1)), best, np.ones(5))
-    assert net.figures(outputs) == {'cat_share': 0.4}
+    assert net.measure(outputs) == {'cat_share': 0.4}
     facts = net.facts()
     assert facts['frechet'] == frechet and facts['suffix'] == suffix
 
@@ -240,7 +240,7 @@ def test_inception_is_the_reference_on_random_weights(random_inception):
 
 
 def test_inception_is_torch_fidelitys(random_inception, tmp_path, monkeypatch):
-    """From uint8 images on, resizing included, if it is installed."""
+    """The same from uint8 images on, resizing included, if it is installed."""
     pytest.importorskip('torch_fidelity')
     import torch
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -361,7 +361,7 @@ def test_depthwise_is_a_grouped_convolution(kernel, stride, size):
 
 
 def test_maps_on_the_way_are_those_of_the_net():
-    """Of an odd side; the last one leads to the net's features."""
+    """Images have an odd side; the last map leads to the net's features."""
     x = jax.random.uniform(jax.random.key(0), (2, 70, 64, 3), minval=-1)
     net = efficientnet_lite0.Net()
     variables = jax.jit(net.init)(jax.random.key(1), x)

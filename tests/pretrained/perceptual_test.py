@@ -18,7 +18,7 @@ def draw(seed: int) -> list[jax.Array]:
 
 
 def moments_of(*batches: list[jax.Array]) -> perceptual.Moments:
-    """Of all batches in turn."""
+    """The moments of all batches in turn."""
     moments = [dict.fromkeys(('mean', 'square'), jnp.zeros(x.shape[-1])) for x in batches[0]]
     for step, maps in enumerate(batches):
         moments = perceptual.update(moments, maps, jnp.int32(step), lambda tree: tree)

@@ -17,7 +17,7 @@ def row(setting, width=64, seed=0):
 @pytest.fixture
 def workdir(tmp_path):
     """A run of each way, with an AUC at every epoch and a distance at some."""
-    for number, name in enumerate(('plain-64-0', 'best-64-0', 'plain-32-0', 'r1-32-0')):
+    for number, name in enumerate(('plain-64-0', 'best-64-0', 'plain-32-0', 'ada-32-0')):
         folder = tmp_path / name
         folder.mkdir()
         lines = [{'step': 10 * e, 'epoch': e, 'auc': 1 - 0.1 / e} for e in range(1, 30)]
@@ -29,7 +29,7 @@ def workdir(tmp_path):
 
 
 def test_a_chart_of_any_part_of_the_rows(workdir):
-    rows = [row('plain'), row('best'), row('plain', 32), row('r1', 32)]
+    rows = [row('plain'), row('best'), row('plain', 32), row('ada', 32)]
     drawn = [balance_charts.measured(rows[:count], workdir) for count in range(5)]
     assert drawn[0] is None and len(set(drawn)) == 5
     assert balance_charts.measured([row('plain', seed=7)], workdir) is None  # nothing kept
@@ -55,7 +55,7 @@ def test_a_line_is_the_median_of_the_epochs_before():
 
 
 def test_the_last_samples_of_each_way_three_in_a_line(workdir):
-    names = ('plain', 'r1', 'ada', 'lecam')
+    names = ('plain', 'best', 'ada', 'diffaugment')
     rows = [row(name, 32) | {'fd_last': 240.0 + n} for n, name in enumerate(names)]
     assert balance_charts.at_the_end(rows, workdir) is None  # nothing kept
     sizes = []

@@ -3,7 +3,8 @@
 import pytest
 
 from gan_jax import config as config_lib
-from gan_jax import data, experiments
+from gan_jax import data
+from gan_jax.config import experiments
 from studies import balance, cat_albums
 from studies.study import Setting
 from tests.data import photos

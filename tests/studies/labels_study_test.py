@@ -113,7 +113,7 @@ def test_the_command_leaves_a_table_and_pictures(tmp_path, capsys):
     with Image.open(results / 'samples_augmented-20-0.png') as picture:
         assert picture.mode == 'L' and picture.size == (40 * 28, 25 * 28)
         assert np.asarray(picture).std() > 0
-    for name in ('labels.png', 'digits_over_time.png', 'table.md'):
+    for name in ('labels.png', 'digits_over_time.png', 'README.md'):
         assert (results / name).stat().st_size > 1_000
     _check_stopping(workdir / 'augmented-20-0')
     assert cli.main(['study', 'labels', '--smoke', *flags]) == 0

@@ -77,8 +77,8 @@ def finished(tmp_path_factory):
 def test_rows_are_in_the_order_of_the_study(finished):
     names = [(name, int(step)) for name, step, _ in table(finished)]
     assert names == [(f'seed-{seed}', step) for seed in (1, 0, 2) for step in (2, 4)]
-    page = (finished / 'table.md').read_text()
-    assert page.startswith('# Seeds\n') and '6 rows\n' in page and '![seeds.png]' in page
+    page = (finished / outputs.PAGE).read_text()
+    assert page.startswith('# Seeds\n') and '6 rows\n' in page and '![seeds](seeds.png)' in page
     assert page.count('`gan-jax study seeds --smoke --only=seed-0` |') == 2
     assert (finished / 'seeds.png').read_bytes() == b'PNG'
 
@@ -163,7 +163,7 @@ def test_one_row_alone(finished, tmp_path):
     results.mkdir()
     assert run(make(), tmp_path / 'own', only=('seed-0',), results=results)
     assert table(tmp_path / 'own') == table(finished)[2:4]
-    assert {path.name for path in results.iterdir()} == {'table.csv', 'table.md', 'rows'}
+    assert {path.name for path in results.iterdir()} == {'table.csv', outputs.PAGE, 'rows'}
     with pytest.raises(UserError, match="--only=seed-7: no such row; did you mean 'seed-"):
         run(make(), tmp_path / 'own', only=('seed-7',))
 
@@ -213,22 +213,29 @@ def test_rows_of_several_folders_come_together_in_one_of_results(results, finish
     assert run(noting(), tmp_path / 'more', only=['seed-0'], results=results)
     assert table(results) == table(finished)
     assert (results / 'notes.png').read_bytes() == b'seed-1 seed-0 seed-2'
-    assert '6 rows\n' in (results / 'table.md').read_text()
+    assert '6 rows\n' in (results / outputs.PAGE).read_text()
     for seed in range(3):
         names = {path.name for path in (results / 'rows' / f'seed-{seed}').iterdir()}
         assert names == {'note', 'rows.json', 'measured.json'}
 
 
-def test_a_picture_is_left_where_a_file_is_missing(results, capsys):
+def test_a_picture_is_of_the_rows_that_have_the_files_it_is_made_of(results, capsys):
     (results / 'rows' / 'seed-1' / 'note').unlink()
-    capsys.readouterr()
     sweep.tabulate(noting(), results)
-    said = capsys.readouterr().err
-    assert 'notes.png is left as it was: there is no ' in said and 'seed-1/note' in said
-    assert (results / 'notes.png').read_bytes() == b'seed-1 seed-2'
-    page = (results / 'table.md').read_text()
-    assert '![notes.png]' in page and 'rows made since are not in it' in page
-    assert '`seed-1/note` is lost' in page and str(results) not in page
+    assert 'notes.png is without seed-1' in capsys.readouterr().err
+    assert (results / 'notes.png').read_bytes() == b'seed-2'
+    (results / 'rows' / 'seed-2' / 'note').unlink()
+    sweep.tabulate(noting(), results)
+    assert not (results / 'notes.png').exists()
+    assert 'notes.png' not in (results / outputs.PAGE).read_text()
+
+
+def test_a_page_begins_with_the_finding_and_names_what_is_not_trained(results):
+    (results / outputs.FINDING).write_text('All are alike.\n')
+    sweep.tabulate(noting(), results)
+    page = (results / outputs.PAGE).read_text()
+    assert page.startswith('# Seeds\n\nAll are alike.\n\n4 rows\n\n![notes](notes.png)\n\n')
+    assert 'Not trained yet: `seed-0`.' in page
 
 
 def test_only_chosen_rows_go_into_results(results, tmp_path):
@@ -264,7 +271,7 @@ def test_a_command_says_of_what_data_its_row_is(smoke, finished, results, tmp_pa
     (results / 'rows' / kept.OWNER).write_text(json.dumps({'study': 'seeds', 'smoke': smoke}))
     sweep.tabulate(make(), results)
     for folder in (tmp_path / 'whole', results):
-        page = (folder / 'table.md').read_text()
+        page = (folder / outputs.PAGE).read_text()
         assert page.count('--smoke --only=seed-1` |') == 2 * smoke
         assert page.count('--data_dir=DIR --only=seed-1` |') == 2 * (not smoke)
 

@@ -30,13 +30,13 @@ def test_a_distribution_alone():
 
 @pytest.mark.parametrize('latent', latents.DISTRIBUTIONS)
 def test_a_mixture_lies_around_the_same_centres_for_every_seed(latent):
-    mixture = {'latent': latent, 'latent_mixture.centres': 0.5}
-    centres = np.unique(draw(0, **mixture, **{'latent_mixture.spread': 0.0}), axis=0)
+    mixture = {'latent': latent, 'latent_mixture.components': 0.5}
+    centres = np.unique(draw(0, **mixture, **{'latent_mixture.std': 0.0}), axis=0)
     assert len(centres) == 5
     np.testing.assert_array_equal(
-        np.unique(draw(7, **mixture, **{'latent_mixture.spread': 0.0}), axis=0), centres
+        np.unique(draw(7, **mixture, **{'latent_mixture.std': 0.0}), axis=0), centres
     )
-    z = draw(1, **mixture, **{'latent_mixture.spread': 0.1})
+    z = draw(1, **mixture, **{'latent_mixture.std': 0.1})
     distances = np.linalg.norm(z[:, None] - centres, axis=-1)
     counts = np.bincount(distances.argmin(axis=1), minlength=5)
     assert counts.min() > 300  # each as probable as the others
@@ -46,17 +46,17 @@ def test_a_mixture_lies_around_the_same_centres_for_every_seed(latent):
 
 
 def test_an_example_has_its_latent_whatever_the_batch():
-    mixture = {'latent_mixture.centres': 0.9}
+    mixture = {'latent_mixture.components': 0.9}
     np.testing.assert_array_equal(draw(3, 8, **mixture), draw(3, 64, **mixture)[:8])
 
 
 def test_there_are_as_many_centres_as_the_set_asks_for():
     config = config_lib.default()
-    config.latent_dim, config.latent_mixture.spread = 4, 0.0
+    config.latent_dim, config.latent_mixture.std = 4, 0.0
     for share, examples, count in ((0.5, 40, 20), (0.01, 40, 1), (2.0, 40, 80)):
-        config.latent_mixture.centres = share
+        config.latent_mixture.components = share
         keys = rng.example_keys(jax.random.key(0), 2_000, None)
         z = latents.make(config, examples)(keys)
-        assert len(jnp.unique(z, axis=0)) == count == latents.num_centres(config, examples)
-        centres = latents.make_centres(config, np.arange(count))
+        assert len(jnp.unique(z, axis=0)) == count == latents.num_components(config, examples)
+        centres = latents.component_means(config, np.arange(count))
         np.testing.assert_array_equal(jnp.unique(z, axis=0), jnp.unique(centres, axis=0))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gan_jax import cli, data, experiments, tasks
+from gan_jax import cli, data, tasks
+from gan_jax.config import experiments
 from gan_jax.errors import UserError
 from gan_jax.tasks import latents
 from gan_jax.use import exporting, trained
@@ -20,7 +21,7 @@ from tests.use import classifying_test
 def conditional(tmp_path_factory):
     """A run with a generator that takes classes, and has an average, and centres of latents."""
     workdir = tmp_path_factory.mktemp('export') / 'conditional'
-    mixture = {'latent_mixture.centres': 0.1, 'latent_mixture.spread': 0.0}
+    mixture = {'latent_mixture.components': 0.1, 'latent_mixture.std': 0.0}
     trainer_test.train(trainer_test.conditional(steps=2, **mixture), workdir)
     return workdir
 
@@ -48,14 +49,14 @@ def test_the_artefact_alone_makes_images_of_any_batch(exported, conditional):
 def test_weights_are_those_of_the_average_by_path(exported, conditional):
     weights = safetensors.numpy.load_file(f'{exported}.safetensors')
     average = trained.load(conditional).state.ema.gen
-    weights.pop(exporting.CENTRES)
+    weights.pop(exporting.MEANS)
     assert weights.keys() == exporting.digests.host_leaves(average).keys()
     for path, leaf in exporting.digests.host_leaves(average).items():
         np.testing.assert_array_equal(weights[path], leaf)
 
 
 def test_latents_can_be_drawn_by_the_files_alone(exported, conditional):
-    centres = safetensors.numpy.load_file(f'{exported}.safetensors')[exporting.CENTRES]
+    centres = safetensors.numpy.load_file(f'{exported}.safetensors')[exporting.MEANS]
     z = np.asarray(trained.load(conditional).task.sampler.latent(jax.random.key(0), 40))
     np.testing.assert_array_equal(np.unique(z, axis=0), np.unique(centres, axis=0))
 

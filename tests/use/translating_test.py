@@ -39,7 +39,7 @@ def tiny(folder, kind='paper', **changes):
             'devices': 1,
             'tensorboard': False,
             'evaluate.every': 1.0,
-            'evaluate.figures': (),
+            'evaluate.metrics': (),
             'evaluate.best': 'l1_held_out',
             **changes,
         }

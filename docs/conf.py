@@ -1,0 +1,9 @@
+"""How Sphinx builds these pages; see CONTRIBUTING.md."""
+
+project = 'gan_jax'
+extensions = ['myst_parser']
+exclude_patterns = ['_build', 'results/*/finding.md']
+myst_heading_anchors = 3
+html_theme = 'furo'
+html_title = 'gan_jax'
+html_show_copyright = False
