@@ -17,7 +17,12 @@ CONDITIONAL = '--config.conditional=True'
 SEMISUPERVISED = [
     '--config.task=semisupervised',
     # What TINY has of another task.
-    *('--config.penalties.r1=0', '--config.lecam.weight=0', '--config.lecam.start=1000'),
+    *(
+        '--config.penalties.r1=0',
+        '--config.penalty_every=1',
+        '--config.lecam.weight=0',
+        '--config.lecam.start=1000',
+    ),
     *('--config.ada.target=0', '--config.ada.every=4', '--config.ada.images=100000'),
 ]
 
