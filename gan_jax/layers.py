@@ -4,7 +4,7 @@ Parameters are float32. `dtype` is the type of the arithmetic, float32 or bfloat
 statistics of batch norm and the power iteration of spectral norm are float32 in any case.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 import dataclasses
 import enum
 from functools import partial
@@ -18,7 +18,6 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-import numpy as np
 
 from gan_jax import losses, ops, rng, target
 from gan_jax.ops import Padding
@@ -218,7 +217,7 @@ class BatchNorm(nn.BatchNorm):
         x = x.astype(jnp.float32)
         mean, var = moments(x, tuple(range(x.ndim - 1)), self.axis_name)
         for name, moment in (('mean', mean), ('var', var)):
-            old = self.get_variable('batch_stats', name)
+            old: jax.Array = self.get_variable('batch_stats', name)
             moved = self.momentum * old + (1 - self.momentum) * moment.reshape(-1)
             self.put_variable('batch_stats', name, moved)
         return _normalized(x, mean, lax.rsqrt(var + self.epsilon) * scale, bias).astype(self.dtype)
@@ -281,24 +280,18 @@ def moments(
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-    """From the sums of x - s and of its square, in one reduction.
+    """Of a shifted x, in sums that do not wait for each other.
 
-    E[(x - s)^2] - E[x - s]^2 with s one of the values, of the first example and from the middle of
-    the map: with s = 0 it would cancel where channels hardly vary.
+    The variance is E[(x - s)^2] - E[x - s]^2 with s one of the values, of the first example and
+    from the middle of the map: with s = 0 it would cancel where channels hardly vary.
     """
     shift = x
     for axis in axes:
         place = x.shape[axis] // 2 if axis else 0
         shift = lax.slice_in_dim(shift, place, place + 1, axis=axis)
-    gap, zero = x - shift, np.float32(0)
-
-    def add(one: Sequence[jax.Array], other: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
-        return one[0] + other[0], one[1] + other[1]
-
-    sums = lax.reduce((gap, gap * gap), (zero, zero), add, axes)
-    count = math.prod(x.shape[axis] for axis in axes)
-    mean, square = (jnp.expand_dims(total / count, axes) for total in sums)
-    return mean + shift, jnp.maximum(square - mean * mean, 0)
+    gap = x - shift
+    mean, square = (jnp.mean(value, axes, keepdims=True) for value in (gap, jnp.square(gap)))
+    return mean + shift, jnp.maximum(square - jnp.square(mean), 0)
 
 
 @_moments.defjvp
