@@ -172,7 +172,10 @@ class Data(Group):
     enough: int = field(0, 'fewer images than this are warned about', may_change=True)
     subset_seed: int = field(0, 'which subset', needs='.num_examples')
     feed: str = field(
-        'auto', 'resident: in memory; auto: up to 1 GB', options='data.feeds:FEEDS', may_change=True
+        'auto',
+        'resident: in memory; auto: up to 1 GB, or a quarter of a GPU',
+        options='data.feeds:FEEDS',
+        may_change=True,
     )
     added: str = field(
         '', 'an .npz of more images, as gan-jax sample writes it', path=True, may_change=True

@@ -7,6 +7,7 @@ the streamed one reads images with Grain.
 from collections.abc import Callable, Generator, Iterator, Sequence
 import itertools
 import math
+import os
 import queue
 import sys
 import threading
@@ -47,7 +48,7 @@ class Feed(NamedTuple):
 def make_feed(
     dataset: Dataset, config: Config, pools: Sequence[str], share: slice = slice(None)
 ) -> Feed:
-    """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
+    """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB, or `_spare`.
 
     Args:
       pools: of which images each of the batches in a step is, see `order.POOLS`.
@@ -89,8 +90,20 @@ def _kind(config: Config, spec: DataSpec) -> str:
         raise UserError(f'config.data.feed={kind!r} must be one of {", ".join(FEEDS)}.')
     if kind != 'auto':
         return kind
-    size = spec.num_examples * np.prod(spec.image_shape, dtype=np.int64)
-    return 'resident' if size <= cache.RESIDENT_LIMIT else 'stream'
+    size = spec.num_examples * math.prod(spec.image_shape)
+    return 'resident' if size <= max(cache.RESIDENT_LIMIT, _spare()) else 'stream'
+
+
+def _spare() -> int:
+    """A quarter of an accelerator's memory in bytes, or of the host's if that is less.
+
+    No disk is as fast as its steps. Of several processes all must decide alike: they leave it.
+    """
+    if jax.process_count() > 1:
+        return 0
+    limits = (device.memory_stats() or {} for device in jax.local_devices())
+    host = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    return min(host, *(int(stats.get('bytes_limit', 0)) for stats in limits)) // 4
 
 
 def _take(data: Batch[jax.Array], indices: jax.Array) -> Batch[jax.Array]:
