@@ -63,7 +63,7 @@ def compile_step(config: Config, topology: str) -> dict[str, Any]:
     # A program that comes from a cache leaves no dump.
     jax.config.update('jax_enable_compilation_cache', False)
     with tempfile.TemporaryDirectory() as dump:
-        options = {**runners.OPTIONS['gpu'], 'xla_dump_to': dump}
+        options = runners.compiler_options('gpu', config.deterministic) | {'xla_dump_to': dump}
         started = time.perf_counter()
         try:
             program = call.lower(*arguments).compile(compiler_options=options)

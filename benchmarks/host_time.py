@@ -13,26 +13,29 @@ import json
 from pathlib import Path
 import tempfile
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax import calls, data, experiments, report, runners, tasks, trainer
 from gan_jax.processes import memory
+from gan_jax.states import GanState, Metrics
+from gan_jax.types import Batch
 
 METRICS = 'loss_g', 'loss_d', 'd_real', 'd_fake', 'grad_norm_g', 'grad_norm_d'
 
 
-def empty(state, batch):
+def empty(state: GanState, batch: Batch[jax.Array]) -> tuple[GanState, Metrics]:
     """A step that counts itself."""
     del batch
     metrics = {name: state.step.astype(jnp.float32) for name in METRICS}
     return state.replace(step=state.step + 1), metrics
 
 
-def main():
+def main() -> None:
     """Trains, and prints the times."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--config', default='dcgan64')
     parser.add_argument('--steps', type=int, default=5_000)
     parser.add_argument('--platform', choices=('gpu', 'cpu'), default='gpu')
@@ -45,10 +48,10 @@ def main():
     calls.CALL_S = float('inf')
     make, compiled, stamps, steps = tasks.make, runners.compiled, [], [0]
 
-    def timed(*arguments):
-        program = compiled(*arguments)
+    def timed(*arguments: Any, **options: Any) -> Any:
+        program = compiled(*arguments, **options)
 
-        def call(*arguments):
+        def call(*arguments: Any) -> Any:
             stamps.append((steps[0], 1e3 * time.thread_time(), 1e3 * time.process_time()))
             steps[0] += int(jax.device_get(arguments[3])[1]) if args.platform == 'gpu' else 1
             return program(*arguments)

@@ -55,7 +55,7 @@ class Stepper:
         started = time.perf_counter()
         call = runner.compile(task.step, feed.gather)
         arguments = self._state, self._data, part.items, part.span
-        self._call = runners.compiled(runner, call, *arguments)
+        self._call = runners.compiled(runner, call, *arguments, deterministic=config.deterministic)
         self._compile_s = time.perf_counter() - started
         self._state, _ = self._call(*arguments)
 
@@ -90,8 +90,8 @@ class Stepper:
             ends.append(_end(pending))
         seconds = (b - a for a, b in zip(ends, ends[1:], strict=False))
         return {
-            'step_s': [s / part.count for s, part in zip(seconds, parts, strict=True)],
-            'wait_s': sum(part.wait_s for part in parts) / sum(part.count for part in parts),
+            'step_s': [s / part.steps for s, part in zip(seconds, parts, strict=True)],
+            'wait_s': sum(part.wait_s for part in parts) / sum(part.steps for part in parts),
         }
 
     def close(self) -> None:

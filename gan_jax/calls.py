@@ -26,13 +26,13 @@ class Part(NamedTuple):
     Attributes:
       items: of its steps, and perhaps of others.
       span: which of them are its own.
-      count: of its steps.
+      steps: how many it makes.
       wait_s: seconds that were waited for the items.
     """
 
     items: Any
     span: Any
-    count: int
+    steps: int
     wait_s: float
 
 

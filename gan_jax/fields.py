@@ -396,9 +396,22 @@ class Config(Group):
         most=10_000,
         may_change=True,
     )
+    matmul_precision: str = field(
+        'default',
+        'of products of float32; default: TF32 on a GPU, bfloat16 on a TPU, float32 on a CPU',
+        options=('default', 'float32'),
+    )
+    deterministic: bool = field(
+        True, 'on a GPU: the same bits in each run, so that a resumed one is exact'
+    )
     log_every: int = field(50, 'steps between lines of metrics.jsonl', low=1, may_change=True)
     sample_every: int = field(1_000, 'steps between sample grids', low=1, may_change=True)
     save_every: int = field(1_000, 'steps between checkpoints', low=1, may_change=True)
+    least_s: float = field(
+        10.0,
+        'seconds from one checkpoint, or grid, to the next, at least; not on a CPU',
+        may_change=True,
+    )
     keep: int = field(3, 'newest checkpoints kept', low=1, most=10_000, may_change=True)
     num_samples: int = field(64, 'images in a grid', low=1, most=2**20)
     evaluate: Evaluate = group(Evaluate)

@@ -13,7 +13,7 @@ of it, convolutions and all, which costs the host a single launch, and of a loop
 one graph a step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 import functools
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ import numpy as np
 
 from gan_jax import target
 from gan_jax.errors import UserError
+from gan_jax.fields import Config
 from gan_jax.processes import cluster, memory
 from gan_jax.states import GanState, Metrics, Rows
 from gan_jax.types import Batch
@@ -37,17 +38,9 @@ Step = Callable[[GanState, Batch[jax.Array]], tuple[GanState, Metrics]]
 Gather = Callable[[Any, Any], Batch[jax.Array]]
 Call = Callable[[GanState, Any, Any, Any], tuple[GanState, Rows]]
 
-# By platform: all that XLA can put into a CUDA graph is put into one. By default it leaves out
-# convolutions and loops.
-OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    'gpu': {
-        'xla_gpu_enable_command_buffer': (
-            'FUSION,CUBLAS,CUBLASLT,CUDNN,CUSTOM_CALL,CONDITIONAL,DYNAMIC_SLICE_FUSION,'
-            'CONVOLUTION,WHILE'
-        ),
-        'xla_gpu_graph_min_graph_size': 1,
-    }
-}
+_CAPTURED = (
+    'FUSION,CUBLAS,CUBLASLT,CUDNN,CUSTOM_CALL,CONDITIONAL,DYNAMIC_SLICE_FUSION,CONVOLUTION,WHILE'
+)
 
 
 class Runner(NamedTuple):
@@ -249,13 +242,42 @@ RUNNERS: dict[str, Callable[[Mesh, int], Runner]] = {
 }
 
 
-def compiled(runner: Runner, call: jax.stages.Wrapped, *arguments: Any) -> jax.stages.Compiled:
+def compiler_options(platform: str, deterministic: bool) -> dict[str, Any]:
+    """What XLA is told: all that it can put into a CUDA graph is to be put into one.
+
+    By default it leaves out convolutions and loops. And without `deterministic` it sums by atomics,
+    and its algorithms are those that win a race at each compilation.
+    """
+    if platform != 'gpu':
+        return {}
+    graphs = {'xla_gpu_enable_command_buffer': _CAPTURED, 'xla_gpu_graph_min_graph_size': 1}
+    # Without a race XLA has no tiles for products of its own: they are all cuBLAS's.
+    repeats = {'xla_gpu_deterministic_ops': True, 'xla_gpu_enable_triton_gemm': False}
+    return graphs | repeats if deterministic else graphs
+
+
+def arithmetic(config: Config, platform: str) -> str:
+    """What a run's config makes of float32 and of repetition on a platform; '' on a CPU."""
+    exact = config.matmul_precision == 'float32'
+    rounded = {'gpu': 'TF32, where the GPU has it', 'tpu': 'bfloat16'}.get(platform)
+    if rounded is None:
+        return ''
+    products = 'products of float32 are ' + ('float32' if exact else rounded)
+    if platform != 'gpu':
+        return products
+    varies = 'repeats to the bit' if config.deterministic else 'does not repeat to the bit'
+    return f'{products}; a step {varies} (config.matmul_precision, config.deterministic)'
+
+
+def compiled(
+    runner: Runner, call: jax.stages.Wrapped, *arguments: Any, deterministic: bool
+) -> jax.stages.Compiled:
     """The program of a runner's call for arguments of these shapes and places.
 
     The memory that its compilation took is given back before it runs for the first time.
     """
-    options = OPTIONS.get(runner.platform)
-    program = call.lower(*arguments).compile(compiler_options=options and dict(options))
+    options = compiler_options(runner.platform, deterministic)
+    program = call.lower(*arguments).compile(compiler_options=options or None)
     memory.give_back()
     return program
 

@@ -353,6 +353,7 @@ class Loop:
         run, config = self._run, self._run.config
         pending = Pending(run)
         saved = sampled = step
+        saves, grids = Rest(run), Rest(run)
         if step == 0:
             self._sample(state, 0)
         with contextlib.closing(self._calls.parts(step)) as parts, jax.transfer_guard('disallow'):
@@ -361,13 +362,13 @@ class Loop:
                 state, rows = self._dispatch(state, part)
                 pending.flush()
                 pending.put(step, rows, part)
-                step += part.count
-                if _due(step, config.sample_every, part.count):
+                step += part.steps
+                if _due(step, config.sample_every, part.steps) and grids.is_over():
                     pending.flush()
                     self._sample(state, step)
                     sampled = step
-                is_best = self._observe(pending, state, step, part.count)
-                if is_best or _due(step, config.save_every, part.count):
+                is_best = self._observe(pending, state, step, part.steps)
+                if is_best or (_due(step, config.save_every, part.steps) and saves.is_over()):
                     pending.flush()
                     _save(run, state, step, pin=is_best)
                     saved = step
@@ -388,12 +389,16 @@ class Loop:
     def _dispatch(self, state: GanState, part: Part) -> tuple[GanState, Rows]:
         if self._started is None:
             return self._calls.make(self._call, state, self._data, part)
-        arguments = state, self._data, part.items, part.span
-        with self._run.recorder.paused(), self._run.progress.waiting(COMPILING):
-            self._call = runners.compiled(self._run.runner, self._call, *arguments)
+        run, arguments = self._run, (state, self._data, part.items, part.span)
+        if note := runners.arithmetic(run.config, run.runner.platform):
+            run.progress.message(note)
+        with run.recorder.paused(), run.progress.waiting(COMPILING):
+            self._call = runners.compiled(
+                run.runner, self._call, *arguments, deterministic=run.config.deterministic
+            )
             result = jax.block_until_ready(self._call(*arguments))
         seconds = time.perf_counter() - self._started
-        self._run.progress.message(f'first step finished {seconds:.1f} s after the start')
+        run.progress.message(f'first step finished {seconds:.1f} s after the start')
         self._started = None
         return result
 
@@ -440,6 +445,24 @@ def _due(step: int, every: int, count: int) -> bool:
     return step // every != (step - count) // every
 
 
+class Rest:
+    """The least time between two checkpoints, or two grids, where steps take next to none."""
+
+    def __init__(self, run: Run):
+        self._seconds = run.config.least_s if runners.loops(run.runner.platform) else 0
+        self._since = -math.inf
+
+    def is_over(self) -> bool:
+        """Whether it is, and begins anew; of several processes the first one's."""
+        over = not self._seconds or cluster.decide(self._has_passed)
+        if over:
+            self._since = time.monotonic()
+        return over
+
+    def _has_passed(self) -> bool:
+        return time.monotonic() - self._since >= self._seconds
+
+
 class Pending:
     """The metrics of the call that the device may still be working on."""
 
@@ -466,7 +489,7 @@ class Pending:
             return
         before, metrics, part = self._call
         self._call = None
-        rows = metrics.fetch(part.count)
+        rows = metrics.fetch(part.steps)
         for step, row in enumerate(rows, before + 1):
             for name, value in row.items():
                 if not math.isfinite(value):

@@ -261,3 +261,15 @@ def test_more_devices_than_there_are_is_refused():
         runners.count_devices('pmap', 5)
     assert runners.count_devices('vmap', 5) == 5  # simulated
     assert runners.count_devices('shard_map', 0) == 4
+
+
+def test_what_an_accelerator_makes_of_float32_is_said():
+    usual = gans.config('mlp')
+    exact, free = (
+        gans.config('mlp', matmul_precision='float32'),
+        gans.config('mlp', deterministic=False),
+    )
+    said = [runners.arithmetic(config, 'gpu') for config in (usual, exact, free)]
+    assert all(said) and len(set(said)) == 3
+    assert runners.arithmetic(usual, 'tpu') != runners.arithmetic(exact, 'tpu')
+    assert not any(runners.arithmetic(config, 'cpu') for config in (usual, exact, free))

@@ -135,6 +135,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.log_every = 2
     config.sample_every = 5
     config.save_every = 4
+    config.least_s = 0.0
     config.keep = 5
     return config
 
