@@ -27,9 +27,9 @@ def measure(plan: Plan) -> dict[str, Any]:
       fit for JSON: device, device_count, runner, precision, data ('real' or 'synthetic'),
       batch_size, compile_s, step_ms {median, p25, p75}, images_per_s, input_wait_fraction,
       flops_per_step, product_gflops (what this machine makes of a square matrix product, in
-      the same run), peak_rss_mb, version; and with a peer `peer` {the same of it, variant,
-      variants}, `ratio` (images/s, ours over the peer's: the median over turns) and
-      `ratios` (of each turn).
+      the same run), peak_rss_mb, peak_device_mb (of a GPU), version; and with a peer `peer` {the
+      same of it, variant, variants}, `ratio` (images/s, ours over the peer's: the median over
+      turns) and `ratios` (of each turn).
 
     Raises:
       UserError: what the config asks for cannot be done, or the peer is not installed.

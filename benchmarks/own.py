@@ -28,7 +28,8 @@ from gan_jax.processes import memory
 from gan_jax.states import Rows
 from gan_jax.types import Batch, DataSpec
 
-GEMM_SIDE = 2048
+GEMM_SIDE = {'cpu': 2048}  # elsewhere a product so small would end before it was launched
+LARGE_SIDE = 8192
 _PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that comes when the parent ends
 
 
@@ -117,7 +118,8 @@ def flops_per_step(config: Config, spec: DataSpec) -> int:
 
 def product_flops(precision: str) -> float:
     """Operations a second of a product of large square matrices: what the step could reach."""
-    a = jax.random.normal(jax.random.key(0), (GEMM_SIDE, GEMM_SIDE), precision)
+    side = GEMM_SIDE.get(jax.default_backend(), LARGE_SIDE)
+    a = jax.random.normal(jax.random.key(0), (side, side), precision)
     product = jax.jit(lambda a: jnp.matmul(a, a, preferred_element_type=jnp.float32))
     product(a).block_until_ready()
     best = float('inf')
@@ -125,7 +127,7 @@ def product_flops(precision: str) -> float:
         started = time.perf_counter()
         product(a).block_until_ready()
         best = min(best, time.perf_counter() - started)
-    return 2 * GEMM_SIDE**3 / best
+    return 2 * side**3 / best
 
 
 def answer(stepper: Stepper, order: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def answer(stepper: Stepper, order: dict[str, Any]) -> dict[str, Any]:
     orders: dict[str, Callable[[], dict[str, Any]]] = {
         'turn': lambda: stepper.turn(order['calls']),
         'product': lambda: {'flops_per_s': product_flops(order['precision'])},
-        'memory': lambda: {'peak_rss_mb': peak_rss_mb()},
+        'memory': lambda: {'peak_rss_mb': peak_rss_mb(), **peak_device_mb()},
     }
     return orders[order['do']]()
 
@@ -143,6 +145,12 @@ def peak_rss_mb() -> float:
     status = Path('/proc/self/status').read_text(encoding='utf-8')
     (peak,) = re.findall(r'VmHWM:\s+(\d+)', status)
     return int(peak) / 1024
+
+
+def peak_device_mb() -> dict[str, float]:
+    """The most memory that this process had at once on a device with one of its own."""
+    stats = jax.local_devices()[0].memory_stats()
+    return {'peak_device_mb': stats['peak_bytes_in_use'] / 1e6} if stats else {}
 
 
 def load(config: Config, generated: bool) -> data.Dataset:
