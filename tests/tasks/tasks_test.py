@@ -19,4 +19,4 @@ def test_products_of_a_step_are_rounded_as_the_config_says(precision):
     products = [line for line in text.splitlines() if re.search('convolution|dot_general', line)]
     found = {word for line in products for word in re.findall('DEFAULT|HIGHEST', line)}
     assert len(products) > 20
-    assert found == {{'default': 'DEFAULT', 'float32': 'HIGHEST'}[precision]}
+    assert ('DEFAULT' in found) == (precision == 'default')  # norms of gradients never are
