@@ -442,6 +442,17 @@ class Net(nn.Module):
         """Whose logits those of an image are; see `gan_jax.losses`."""
         return (losses.Judge(),)
 
+    def look(self, image: jax.Array) -> Any:
+        """What of images is the same whatever the parameters are: the images, if nothing else.
+
+        A step computes it once of the images that both networks' updates need.
+        """
+        return image
+
+    def judge(self, seen: Any, label: jax.Array | None = None, *, train: bool) -> Any:
+        """As the call, of images that were looked at."""
+        return self(seen, label, train=train)
+
     @property
     def norm_axis(self) -> str | None:
         """The axis over which batch norm takes its statistics."""
