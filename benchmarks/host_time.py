@@ -18,7 +18,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import calls, data, experiments, report, runners, tasks, trainer
+from gan_jax import calls, data, report, runners, tasks, trainer
+from gan_jax.config import experiments
 from gan_jax.processes import memory
 from gan_jax.states import GanState, Metrics
 from gan_jax.types import Batch
