@@ -1,4 +1,4 @@
-"""What the host does for a training step, in milliseconds: of a step that computes nothing.
+"""Measures what the host does for a training step, in milliseconds: of one that computes nothing.
 
     python benchmarks/host_time.py [--config=dcgan64] [--steps=5000] [--platform=gpu]
 

@@ -130,7 +130,7 @@ def test_resumed_equals_uninterrupted(finished, tmp_path):
 
 
 def test_calls_of_many_steps_leave_what_calls_of_one_do(finished, tmp_path, monkeypatch):
-    """As on an accelerator: every checkpoint, grid, line and figure at its own step."""
+    """Like an accelerator: every checkpoint, grid, line and figure at its own step."""
     monkeypatch.setattr(runners, 'loops', lambda platform: True)
     train(tiny(), tmp_path)
     for folder in ('checkpoints', 'samples'):
