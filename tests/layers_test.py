@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import layers
+from gan_jax import layers, target
 
 
 def draw(seed: int, *shape: int) -> jax.Array:
@@ -160,6 +160,84 @@ class TestBatchNorm:
         )(x[:4].reshape(2, 2, 4, 4, 2))
         whole = norm.apply(variables, x[:4], train=False, batch_statistics=True)
         np.testing.assert_allclose(parts.reshape(whole.shape), whole, rtol=1e-5, atol=1e-5)
+
+
+class TestMoments:
+    """Moments of one pass, as on a GPU, against float64."""
+
+    CASES = {
+        'usual': lambda x: x,
+        'far from zero': lambda x: 1_000 + x,
+        'hardly vary': lambda x: 1 + 1e-3 * x,
+        'a corner apart': lambda x: x.at[:, 0, 0].add(300),
+        'one example': lambda x: x[:1],
+    }
+
+    @pytest.mark.parametrize('case', CASES)
+    @pytest.mark.parametrize('axes', [(0, 1, 2), (1, 2)])
+    def test_lose_no_digit_to_two_passes(self, case, axes):
+        x = self.CASES[case](draw(0, 8, 16, 16, 32))
+        exact = np.asarray(x, np.float64)
+        mean, var = exact.mean(axes, keepdims=True), exact.var(axes, keepdims=True)
+
+        def error(found):
+            """The larger of two: values in units of their deviation, and deviations, relative."""
+            off = np.abs(np.asarray(found[0], np.float64) - mean) / np.sqrt(var)
+            return max(off.max(), np.abs(np.asarray(found[1], np.float64) / var - 1).max())
+
+        two = jnp.mean(x, axes, keepdims=True)
+        two = two, jnp.mean(jnp.square(x - two), axes, keepdims=True)
+        one = layers.moments(x, axes)
+        # What a value of float32 is rounded to, in units of the deviation, is lost either way.
+        rounding = float(np.max(np.abs(exact).max() / np.sqrt(var))) * 2**-24
+        assert error(one) < max(3 * error(two), 2 * rounding, 2e-6)
+
+    def test_of_a_constant_are_exact(self):
+        mean, var = layers.moments(jnp.full((4, 8, 8, 2), 0.1), (0, 1, 2))
+        np.testing.assert_array_equal(mean, np.float32(0.1))
+        np.testing.assert_array_equal(var, 0)
+
+    def test_are_those_of_all_devices(self):
+        x = 5 + draw(0, 8, 4, 4, 2) * jnp.arange(1, 9).reshape(8, 1, 1, 1)
+
+        def each(x):
+            return layers.moments(x, (0, 1, 2), 'data')
+
+        found = jax.vmap(each, axis_name='data', out_axes=None)(split(x, 4))
+        chex.assert_trees_all_close(found, layers.moments(x, (0, 1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize('axis_name', [None, 'data'])
+@pytest.mark.parametrize('layer', [layers.BatchNorm, layers.InstanceNorm])
+def test_norms_in_one_pass_are_those_in_two(layer, axis_name):
+    """Values, running moments and gradients, first and second order, traced as for a GPU."""
+    extra = {'debias': True} if layer is layers.BatchNorm else {'affine': True}
+    norm = layer(**extra, axis_name=axis_name) if layer is layers.BatchNorm else layer(**extra)
+    x = 3 + draw(0, 8, 4, 4, 2) * jnp.arange(1, 9).reshape(8, 1, 1, 1)
+    options = {'train': True} if layer is layers.BatchNorm else {}
+    variables = norm.init(jax.random.key(0), x, **options)
+
+    def loss(x):
+        def whole(x):
+            return norm.apply(variables, x, **options, mutable=['batch_stats'])
+
+        if axis_name is None:
+            y, stats = whole(x)
+        else:
+            y, stats = jax.vmap(whole, axis_name=axis_name, out_axes=(0, None))(split(x, 2))
+        return jnp.sum(jnp.sin(y)), stats
+
+    def penalty(x):
+        return jnp.sum(jnp.square(jax.grad(lambda x: loss(x)[0])(x)))
+
+    def all_of(x):
+        (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(x)
+        return value, stats, gradient, jax.grad(penalty)(x)
+
+    expected = jax.jit(all_of)(x)
+    with target.platform('gpu'):
+        found = jax.jit(all_of)(x)
+    chex.assert_trees_all_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 class TestInstanceNorm:

@@ -34,6 +34,7 @@ def tiny(**changes):
         'log_every': 2,
         'sample_every': 4,
         'save_every': 2,
+        'least_s': 0.0,
         'keep': 10,
         'devices': 1,
         'tensorboard': False,
@@ -126,6 +127,29 @@ def test_resumed_equals_uninterrupted(finished, tmp_path):
         assert (workdir / name).read_text() == (finished / name).read_text()
     for grid in (finished / 'samples').iterdir():
         assert (workdir / 'samples' / grid.name).read_bytes() == grid.read_bytes()
+
+
+def test_calls_of_many_steps_leave_what_calls_of_one_do(finished, tmp_path, monkeypatch):
+    """Like an accelerator: every checkpoint, grid, line and figure at its own step."""
+    monkeypatch.setattr(runners, 'loops', lambda platform: True)
+    train(tiny(), tmp_path)
+    for folder in ('checkpoints', 'samples'):
+        names = [sorted(p.name for p in (run / folder).iterdir()) for run in (tmp_path, finished)]
+        assert names[0] == names[1]
+    for got, want in zip(lines(tmp_path), lines(finished), strict=True):
+        assert got == pytest.approx(want, rel=1e-3)
+    for name in ('epochs.csv', 'evaluations.jsonl'):
+        rows = [(run / name).read_text().splitlines() for run in (tmp_path, finished)]
+        assert len(rows[0]) == len(rows[1])
+
+
+def test_on_an_accelerator_checkpoints_and_grids_have_a_least_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(runners, 'loops', lambda platform: True)
+    train(tiny(least_s=1e5), tmp_path)
+    kept = [name for name in os.listdir(tmp_path / 'checkpoints') if name.isdigit()]
+    assert sorted(kept) == ['2', '8']  # the first that is due, and the end
+    assert len(list((tmp_path / 'samples').iterdir())) == 3  # the start too
+    assert [row['step'] for row in lines(tmp_path)] == [2, 4, 6, 8]
 
 
 def evaluations(workdir):
@@ -458,8 +482,8 @@ def test_no_log_line_counts_a_call_without_its_time(stride, tmp_path, monkeypatc
     """Every line next to a sample and a checkpoint, and a step that cannot be faster."""
     compiled = runners.compiled
 
-    def slow(*arguments):
-        program = compiled(*arguments)
+    def slow(*arguments, **options):
+        program = compiled(*arguments, **options)
 
         def call(*arguments):
             time.sleep(0.05 * stride)

@@ -139,7 +139,7 @@ def _summed(
     return computed_once(total).astype(padded.dtype)
 
 
-_down = bilinear.primitive('depthwise_down', _small_shape, grouped_down, shifted_down)
-_up = bilinear.primitive('depthwise_up', _big_shape, grouped_up, shifted_up)
-_corr = bilinear.primitive('depthwise_corr', _kernel_shape, grouped_corr, shifted_corr)
+_down = bilinear.primitive('depthwise_down', _small_shape, grouped_down, cpu=shifted_down)
+_up = bilinear.primitive('depthwise_up', _big_shape, grouped_up, cpu=shifted_up)
+_corr = bilinear.primitive('depthwise_corr', _kernel_shape, grouped_corr, cpu=shifted_corr)
 bilinear.differentiate(_down, _up, _corr)

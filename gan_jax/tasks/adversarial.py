@@ -146,7 +146,9 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     disc_metrics = []
     for k in range(recipe.disc_steps):
         label = batch.label[k]
-        game = shared.Game(recipe, rng.purpose_key(key, 'disc', k), label, noise_std, augment_p)
+        game = shared.Game(
+            recipe, rng.purpose_key(key, 'disc', k), label, state.step, noise_std, augment_p
+        )
         made = make_images(game, gen)
         seen = _look(game, real[k], 'real')
         update = functools.partial(update_disc, game, disc, memory, state.step)
@@ -246,7 +248,7 @@ def update_disc(
 
     (_, (stats, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
     grads, stats, metrics = game.average((grads, stats, metrics))
-    metrics['grad_norm_d'] = shared.norm(grads)
+    metrics['grad_norm_d'] = game.norm(grads)
     if recipe.lecam:
         means = {'real': metrics['logit_real'], 'fake': metrics['logit_fake']}
         memory = {**memory, 'lecam': recipe.lecam.follow(memory['lecam'], means, step)}
@@ -301,5 +303,5 @@ def update_gen(
     loss, fake_grad = jax.value_and_grad(objective)(made.seen)
     (grads,) = made.pullback(fake_grad)
     grads, stats, loss = game.average((grads, made.stats, loss))
-    metrics = {'loss_g': loss, 'grad_norm_g': shared.norm(grads)}
+    metrics = {'loss_g': loss, 'grad_norm_g': game.norm(grads)}
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics

@@ -113,7 +113,7 @@ def test_augmentation_moves_the_input_as_it_moves_the_photo():
     recipe, _, batch = setting(augment='color,translation,cutout', **{'instance_noise.std': 0.1})
     image = jnp.asarray(batch.image[0, :, :, :64] / np.float32(127.5) - 1)
     key = rng.purpose_key(jax.random.key(0), 'disc', 0)
-    game = translation.shared.Game(recipe, key, batch.label[0], None)
+    game = translation.shared.Game(recipe, key, batch.label[0], jnp.int32(0), None)
     seen = translation._seen(game, image, image, [], 'real')
     np.testing.assert_array_equal(*seen)
     assert not np.allclose(seen[0], image)
