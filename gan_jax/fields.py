@@ -266,7 +266,7 @@ class InstanceNoise(Group):
 
 @dataclasses.dataclass(frozen=True)
 class Ada(Group):
-    """With a target `augment_p` adapts, from 0; see `gan_jax.ada`."""
+    """With a target `augment_p` adapts, from 0; see `gan_jax.augment`."""
 
     target: float = field(
         0.0, "mean sign of D's logits of real images, e.g. 0.6; 0: off", below=1, needs='augment'

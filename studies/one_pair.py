@@ -1,4 +1,4 @@
-"""Study 3: what does pix2pix learn from one pair, from an album, and of another domain?"""
+"""Pix2pix on one pair, on an album, and on another domain: how much does it learn?"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 import functools

@@ -37,7 +37,7 @@ class Recipe(shared.Recipe):
 
 
 def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
-    """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
+    """The task of `config` on images of `spec`. See `gan_jax.states.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
     sampler = shared.make_sampler(recipe.latent, alone.gen)

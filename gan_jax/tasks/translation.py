@@ -7,7 +7,7 @@ et al. 2017, arXiv:1611.07004, eq. 4) and the others of TERMS, each with a weigh
 One step updates the discriminator, then the generator, both on the same images.
 
 Out of training images are translated one by one, and always by the same compiled function: in a
-run's previews, its evaluation and the command `translate` (`gan_jax.types.Translator`).
+run's previews, its evaluation and the command `translate` (`gan_jax.states.Translator`).
 """
 
 from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ class Recipe(shared.Recipe):
 
 
 def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
-    """The task of `config` on pairs of `spec`. See `gan_jax.types.Task`."""
+    """The task of `config` on pairs of `spec`. See `gan_jax.states.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     translator = make_translator(config, _modules(config, spec, None).gen)
     return Task(
