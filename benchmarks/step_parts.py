@@ -85,7 +85,7 @@ def product_speed() -> float:
 
 
 def line(side: int, batch: int, width: int, speed: float) -> str:
-    """What there is to say of one setting."""
+    """The row of one setting."""
     config = config_of(side, batch, width)
     whole, adam, operations = step(config)
     norms = whole - step(without_norms(config))[0]

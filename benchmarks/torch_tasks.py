@@ -88,7 +88,7 @@ class Trainer:
                 group['lr'] = share * self._config[role]['optimizer']['learning_rate']
 
     def state(self) -> list[dict]:
-        """What `load_state` goes on with."""
+        """The state that `load_state` goes on with."""
         return [part.state_dict() for part in (self._gen, self._disc, *self._optimizers)]
 
     def load_state(self, state: list[dict]) -> None:

@@ -109,7 +109,7 @@ def _report(summary: 'Summary', output: Path, values: flags.FlagValues, seconds:
 
 
 def _training(output: Path, size: int) -> str:
-    """What to type to train on the crops, at the size of the experiment that is nearest below."""
+    """The command that trains on the crops, at the size of the experiment that is nearest below."""
     fits = max((preset for preset in PRESETS if preset <= size), default=PRESETS[0])
     path = f'--config.data.path={output / "crops"}'
     return shlex.join(['gan-jax', 'train', f'--config=my_images:{fits}', path])

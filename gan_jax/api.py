@@ -34,13 +34,13 @@ from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.pretrained import features as features_lib
 from gan_jax.processes import startup
-from gan_jax.states import GanState, Task
 from gan_jax.use import (
     assessing,
     assessing_pairs,
     classifying,
     directions,
     sampling,
+    sharing,
     trained,
     translating,
 )
@@ -215,7 +215,7 @@ class Run:
         shift: np.ndarray | float = 0.0,
         scale: int = 1,
     ) -> sampling.Draw:
-        """What `sample` makes, before it is made."""
+        """The latents that `sample` takes."""
         if num < 1:
             raise UserError(f'num={num}: must be at least 1')
         if not 0 <= seed < 2**32:
@@ -346,12 +346,7 @@ def load(
     _prepared()
     workdir = paths.absolute(workdir, '--workdir')
     places = {field: paths.absolute(path, f'config.{field}') for field, path in moved.items()}
-    return Run(workdir, trained.load(workdir, step, pick=_in_use, moved=places))
-
-
-def _in_use(task: Task) -> Callable[[GanState], Any]:
-    """The parts of a state that are used after training."""
-    return lambda state: [part.variables(state) for part in task.parts.values()]
+    return Run(workdir, trained.load(workdir, step, pick=sharing.in_use, moved=places))
 
 
 def train(

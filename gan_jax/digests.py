@@ -35,6 +35,13 @@ def leaf_path(path: tuple[Any, ...]) -> str:
     return '/'.join(jax.tree_util.keystr((key,), simple=True) for key in path)
 
 
+def present(tree: Any) -> dict[str, Any]:
+    """The leaves that are arrays, by path; of what was loaded in part, the others are shapes."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    shape = jax.ShapeDtypeStruct
+    return {leaf_path(path): leaf for path, leaf in leaves if not isinstance(leaf, shape)}
+
+
 def _one_replica(leaf: Any) -> Any:
     if isinstance(leaf, jax.Array) and leaf.is_fully_replicated:
         return leaf.addressable_data(0)

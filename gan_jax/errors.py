@@ -18,6 +18,16 @@ class UserError(Exception):
         super().__init__(printable(message))
 
 
+def mendable(error: BaseException) -> str:
+    """Says what a user can mend, in a line: a `UserError`, or what the system refuses; else ''."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):  # a folder where a file was, no permission, a full disk
+        where = f'{error.filename}: ' if error.filename else ''
+        return printable(f'{where}{error.strerror or error}')
+    return ''
+
+
 def nearest(word: str, options: Iterable[str]) -> str:
     """Ends an error about an unknown name: the nearest right one, or else all of them."""
     options = {option.lower(): option for option in sorted(options)}

@@ -26,7 +26,7 @@ _WITH_LOSS = 'task=adversarial,translation'
 
 
 class Field(NamedTuple):
-    """What there is to know of a field.
+    """All there is to know of a field.
 
     An option, or `low`, may be 'module:NAME' of a registry or a constant of the package.
     """
@@ -102,7 +102,7 @@ class Field(NamedTuple):
 
 
 def _named(value: Any) -> Any:
-    """What 'module:NAME' is in the package; any other value itself."""
+    """The value of 'module:NAME' in the package; any other value itself."""
     return pkgutil.resolve_name(f'gan_jax.{value}') if isinstance(value, str) else value
 
 
@@ -122,7 +122,7 @@ def group(kind: type[T], needs: str = '') -> T:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """What a group of fields has of a `ConfigDict` besides them."""
+    """A group of fields, with what else is used of a `ConfigDict`."""
 
     def __getitem__(self, name: str) -> Any:
         """The field, or group, of that name."""

@@ -18,7 +18,7 @@ _SUFFIX = re.compile(r'(?<=[^/])\.(?=[^. /]*[a-z])[^. /]+$', re.IGNORECASE)
 
 
 def suffix(name: str) -> str:
-    """What a file's name promises, in lower case: '.png', '.mp4', and '' of v1.2 or Mr. Brown."""
+    """The suffix of a file's name, in lower case: '.png', '.mp4', and '' of v1.2 or Mr. Brown."""
     return name[len(stem(name)) :].lower()
 
 
@@ -40,7 +40,7 @@ def carried(name: str) -> Path:
 
 
 def install(extra: str) -> str:
-    """What to type for the packages of an extra, in a checkout or away from one."""
+    """The command that installs an extra, in a checkout or away from one."""
     try:
         needs = importlib.metadata.requires('gan-jax') or ()
     except importlib.metadata.PackageNotFoundError:

@@ -1,6 +1,6 @@
 """Measurements of a run while it trains: which, and when."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -70,6 +70,16 @@ def make(
     return tuple(found)
 
 
+def warnings(config: Config, dataset: Dataset) -> Iterator[str]:
+    """Yields what a user should know of the measurements that a run will make."""
+    best = config.evaluate.best
+    if best.endswith(metrics.HELD_OUT) and data.held_out(config.data, dataset) is None:
+        yield (
+            f'warning: no best step is kept: config.evaluate.best={best} is of held-out images,'
+            ' and there are none'
+        )
+
+
 def _of_samples(
     config: Config, task: Task, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
@@ -110,7 +120,8 @@ def _of_pairs(
     }
     net = _net(config, translator.image_shape) if own.metrics else None
     names = _names((*own.metrics, metrics.PAIRS), net)
-    _refuse_best(own.best, [f'{name}{suffix}' for name in names for suffix in sets], net)
+    ends = '', metrics.HELD_OUT  # without held-out pairs no step is the best: see `warnings`
+    _refuse_best(own.best, [name + end for name in names for end in ends], net)
     *_, photos = map(pairs.photos, measured.values())
     by: dict[str, Any] = {'reference': photos.facts(), 'samples': count}
     if net is not None:

@@ -30,13 +30,22 @@ MAX_BYTES = 2**26  # of a file; a longer one is none of a run's
 
 
 class Range(NamedTuple):
-    """What a number may be, both ends included."""
+    """The range of a number, both ends included."""
 
     low: float
     high: float
 
 
 Object = dict[str, Any]  # with anything in it
+
+
+class Own(NamedTuple):
+    """A name of a `Mapping` that has a type of its own."""
+
+    name: str
+    kind: Any
+
+
 Number = Annotated[float, Range(-3.5e38, 3.5e38)]  # as far as float32 goes
 Value = Annotated[int, Range(-(10**15), 10**15)] | Number
 Share = Annotated[float, Range(0, 1)]
@@ -89,8 +98,8 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
 
     Args:
       kind: bool, int, float, str, None, `Object`, a tuple, a `Mapping` of names, a
-        `TypedDict`, a union of such, or one `Annotated` by a `Range`. Names that a `TypedDict`
-        lacks are left out.
+        `TypedDict`, a union of such, a number `Annotated` by a `Range`, or a `Mapping` by an
+        `Own`. Names that a `TypedDict` lacks are left out.
       field: where it is, for messages.
 
     Raises:
@@ -100,10 +109,7 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
         return _checked(dict, 'an object', value, field)
     origin, inside = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        found = of(inside[0], value, field)
-        if not inside[1].low <= found <= inside[1].high:
-            raise Wrong(f'{field} must be from {inside[1].low:g} to {inside[1].high:g}')
-        return found
+        return _of_annotated(inside[0], inside[1], value, field)
     if origin in (Union, types.UnionType):
         return _of_union(inside, value, field)
     if is_typeddict(kind):
@@ -111,9 +117,26 @@ def of(kind: Any, value: Any, field: str = '') -> Any:
     if origin is tuple:
         return _of_tuple(inside, value, field)
     if origin is not None and issubclass(origin, Mapping):
-        entries = _checked(dict, 'an object', value, field).items()
-        return {printable(name): of(inside[1], entry, f'{field}.{name}') for name, entry in entries}
+        return _of_names(inside[1], value, field)
     return _of_scalar(kind, value, field)
+
+
+def _of_annotated(kind: Any, note: Range | Own, value: Any, field: str) -> Any:
+    if isinstance(note, Own):
+        return _of_names(get_args(kind)[1], value, field, note)
+    found = of(kind, value, field)
+    if not note.low <= found <= note.high:
+        raise Wrong(f'{field} must be from {note.low:g} to {note.high:g}')
+    return found
+
+
+def _of_names(kind: Any, value: Any, field: str, own: Own | None = None) -> dict[str, Any]:
+    entries = _checked(dict, 'an object', value, field).items()
+    kinds = {own.name: own.kind} if own else {}
+    return {
+        printable(name): of(kinds.get(name, kind), entry, f'{field}.{name}')
+        for name, entry in entries
+    }
 
 
 def _of_scalar(kind: Any, value: Any, field: str) -> Any:

@@ -64,6 +64,7 @@ class Part(NamedTuple):
     call: Callable[..., jax.Array]
     # shape and dtype of one example of each input, by name
     inputs: Mapping[str, jax.ShapeDtypeStruct]
+    of_latent: 'Part | None' = None  # the same of a latent `z`, where `call` draws it by itself
 
 
 class Translator(NamedTuple):

@@ -98,7 +98,8 @@ def train(
         workdirs.refuse_other_data(workdir, config, parts.dataset.fingerprint)
         workdirs.refuse_other_devices(workdir, config, parts.runner.num_devices)
         with _opened(config, workdir, parts, checkpoints, watch) as run:
-            for warning in summary.warnings(parts.dataset, config.data):
+            on_data = summary.warnings(parts.dataset, config.data)
+            for warning in (*on_data, *observers.warnings(config, parts.dataset)):
                 run.progress.message(warning)
             state, step = _restore(run) or (_fresh(run), 0)
             _write_facts(run, parts.dataset, state, command)
@@ -123,7 +124,7 @@ def _claimed(config: Config, workdir: Path, overwrite: bool) -> Iterator[Checkpo
 
 
 class Parts(NamedTuple):
-    """What a run computes with; nothing of it has to be closed."""
+    """The parts that a run computes with; none of them has to be closed."""
 
     dataset: data.Dataset
     task: Task

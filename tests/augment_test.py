@@ -53,7 +53,7 @@ POLICY = 'color,translation,cutout,affine'
 
 @pytest.mark.newest
 def test_each_augmentation_is_applied_to_an_image_with_its_probability():
-    """Of 2,000 images a share p is changed; which are is drawn anew for each augmentation."""
+    """A share p of 2,000 images is changed; which are is drawn anew for each augmentation."""
     images, keys = IMAGES[:1].repeat(2_000, 0), jax.random.split(jax.random.key(2), 2_000)
     changed = {}
     for name in ('color', 'cutout'):

@@ -1,4 +1,4 @@
-"""What one of the two processes of `cluster_test` does; prints what came of it as JSON."""
+"""One of the two processes of `cluster_test`; prints what came of it as JSON."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def tiny(**changes):
 
 
 def message(function, *arguments, **kwargs):
-    """What the user would read."""
+    """The message that the user would read."""
     try:
         function(*arguments, **kwargs)
     except UserError as error:

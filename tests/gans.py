@@ -143,7 +143,7 @@ def _tiny_variables(asked: str) -> dict[str, list[np.ndarray]]:
 
 
 def tiny_maps(image: jax.Array) -> list[jax.Array]:
-    """What the frozen net 'tiny' sees of images [N, S, S, 3]."""
+    """The maps of the frozen net 'tiny' for images [N, S, S, 3]."""
     return _tiny_maps(_tiny_variables(''), image)
 
 

@@ -119,7 +119,7 @@ def test_held_out_images_have_turned_once_three_measurements_are_worse(name, val
 
 
 def translating(**changes):
-    """The observer of a translator of random pairs, a fifth of them held out."""
+    """The observer of a translator of random pairs, of which none are held out."""
     own = {'evaluate.every': 1.0, 'evaluate.metrics': (), 'data.num_examples': 40}
     config = gans.pix2pix(**own | changes)
     dataset = data.load(config.data)
@@ -135,7 +135,14 @@ def test_a_translator_is_measured_without_a_net_or_with_one(colour):
     assert found.by['features']['name'] == 'efficientnet_lite0'
 
 
-@pytest.mark.parametrize('best', ['distance_efflite0', 'l1_held_out', 'cat_share'])
+def test_without_held_out_pairs_no_step_is_the_best_and_a_line_says_so():
+    config = gans.pix2pix(**{'data.num_examples': 40, 'evaluate.best': 'l1_held_out'})
+    translating(**{'evaluate.best': 'l1_held_out'})
+    [line] = observers.warnings(config, data.load(config.data))
+    assert 'config.evaluate.best=l1_held_out' in line
+
+
+@pytest.mark.parametrize('best', ['distance_efflite0', 'cat_share'])
 def test_what_is_not_measured_of_a_translator_chooses_no_step(best):
-    with pytest.raises(UserError, match=f'best={best} is not measured without config.evaluate.fig'):
+    with pytest.raises(UserError, match=f'best={best} is not measured without config.evaluate.met'):
         translating(**{'evaluate.best': best})

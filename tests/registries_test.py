@@ -1,4 +1,4 @@
-"""What is in a registry is all that the program needs to know of it."""
+"""An entry of a registry is all that the program needs to know of it."""
 
 import functools
 import re

@@ -15,7 +15,7 @@ import pytest
 
 from gan_jax import images, report
 from gan_jax.records.recorder import GRID_PAD, Recorder
-from gan_jax.report import curves, pictures, plots
+from gan_jax.report import curves, pictures, plots, run
 
 SECTIONS = ('filmstrip', 'curves', 'reading-note', 'commands', 'settings')
 STEPS, SAMPLE_EVERY = 200, 10
@@ -210,7 +210,10 @@ def test_whether_the_balance_was_lost_is_said(aucs, said, tmp_path):
 def test_distances_are_shown_with_what_they_are_of(tmp_path):
     write_facts(tmp_path, evaluate={'best': 'frechet_digits', 'every': 1.0})
     by = {
-        'features': {'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none'},
+        'features': {
+            'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none',
+            'suffix': 'digits', 'frechet': 'Frechet distance', 'kernel': 'Kernel distance',
+        },
         'reference': {
             'name': 'mnist', 'role': 'held-out images', 'images': 5, 'of': 9,
             'fingerprint': 'e' * 64,
@@ -227,7 +230,7 @@ def test_distances_are_shown_with_what_they_are_of(tmp_path):
 
 
 def drawn(monkeypatch, metrics, evaluations, captions):
-    """What is written below the panels of curves.png, and its height in pixels."""
+    """The text below the panels of curves.png, and its height in pixels."""
     found, below = [], Figure.supxlabel
     monkeypatch.setattr(
         Figure, 'supxlabel', lambda self, t, **k: found.append(t) or below(self, t, **k)
@@ -256,6 +259,15 @@ def test_text_from_outside_is_escaped(tmp_path):
     assert '<script>alert' not in html and '<img src=x' not in html
     assert html.count('<script') == 2
     assert evil in page.text  # as text
+
+
+def test_to_train_longer_is_offered_where_the_steps_are_the_users(tmp_path):
+    write_facts(tmp_path)
+    longer = 'python train.py --config=quickstart --config.steps=400'
+    assert longer in report.page(run.read(tmp_path))
+    facts = json.loads((tmp_path / 'run.json').read_text())
+    (tmp_path / 'run.json').write_text(json.dumps(facts | {'command': 'gan-jax study labels'}))
+    assert '--config.steps' not in report.page(run.read(tmp_path))
 
 
 def test_a_dollar_in_a_name_is_text(tmp_path):

@@ -4,12 +4,14 @@ import copy
 import json
 import os
 
+from PIL import Image
 import pytest
 
 from gan_jax import report, schema
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.records import recorder, workdirs
+from gan_jax.report import run
 from gan_jax.use import classifying
 from tests import report_test
 
@@ -40,8 +42,8 @@ FILES = {
         {
             **HEAD,
             **BY,
-            'figures': {'kid_digits': 1.5, 'collapsed': True},
-            'real': {},
+            'figures': {'kid_digits': 1.5, 'collapsed': True, 'class_histogram': {'3': 0.5}},
+            'real': {'precision': 0.5},
             'notes': ['n'],
         },
     ),
@@ -160,6 +162,9 @@ def damage(workdir):
     (workdir / 'samples' / '000015.png').write_bytes(b'\x89PNG but no more')
     (workdir / 'samples' / '\u00b2.png').write_bytes(b'')
     (workdir / 'samples' / '000016.png').mkdir()
+    os.mkfifo(workdir / 'samples' / '000017.png')
+    (workdir / 'samples' / '000018.png').symlink_to('/no/such')
+    Image.new('L', (20_000, 1)).save(workdir / 'samples' / '000019.png')
     (workdir / 'neighbours.png').write_bytes(b'')
     (workdir / 'classification.json').write_text('[]')
 
@@ -169,9 +174,32 @@ def test_a_report_leaves_out_what_is_damaged_and_names_it(tmp_path):
     report.write(tmp_path)
     html, page = report_test.read(tmp_path)
     assert 'left-out' in page.ids and '<script>alert' not in html
-    for name in ('metrics.jsonl line 21', 'evaluation.json', '000015.png', 'classification.json'):
+    for name in ('metrics.jsonl line 21', 'evaluation.json', 'classification.json', 'neighbours'):
         assert name in page.text
+    for step in range(15, 20):
+        assert f'samples/0000{step}.png: ' in page.text
     assert 'Samples beside the training images' not in page.text
+
+
+@pytest.mark.parametrize('place', list(places(FILES['evaluation.json'][1])), ids=str)
+def test_figures_that_are_of_their_types_are_shown(place, tmp_path):
+    report_test.write_facts(tmp_path)
+    report_test.write_history(tmp_path, steps=4)
+    path = tmp_path / 'evaluation.json'
+    for new in WRONG:
+        path.write_text(json.dumps(changed(FILES['evaluation.json'][1], place, new)))
+        page(tmp_path)
+
+
+@pytest.mark.parametrize('name, cell', [('step', 0), ('epoch', -1e30), ('images_per_s', 1e-300)])
+def test_a_line_of_odd_figures_is_shown(name, cell, tmp_path):
+    row = {'step': 1, 'epoch': 1.0, 'images_seen': 10**12, 'images_per_s': 5.0, 'loss_g': 1.0}
+    (tmp_path / 'metrics.jsonl').write_text(json.dumps(row | {name: cell}) + '\n')
+    assert page(tmp_path)
+
+
+def page(workdir):
+    return report.page(run.read(workdir))
 
 
 def test_a_report_of_a_run_of_damaged_records_is_a_page(tmp_path):

@@ -210,8 +210,11 @@ def test_a_nan_after_the_best_step_takes_back_what_was_measured_since(
 
 
 def facts(samples):
-    """By what samples are measured, as an observer has it."""
-    net = {'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none'}
+    """Facts about a measurement of samples, as an observer has them."""
+    net = {
+        'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none',
+        'suffix': 'digits', 'frechet': 'Frechet distance', 'kernel': 'Kernel distance',
+    }  # fmt: skip
     real = {'name': 'mnist', 'role': 'held-out images', 'images': 5, 'of': 5}
     return {'features': net, 'reference': real | {'fingerprint': 'e' * 64}, 'samples': samples}
 

@@ -26,7 +26,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def arrows() -> dict[str, set[str]]:
-    """By each child of the package, the other children that it imports."""
+    """The other children that each child of the package imports."""
     found: dict[str, set[str]] = {}
     for path in ROOT.rglob('*.py'):
         child = path.relative_to(ROOT).parts[0].removesuffix('.py')

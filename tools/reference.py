@@ -114,7 +114,7 @@ def _nets() -> Iterator[str]:
 
 
 def choices() -> str:
-    """What there is to choose from."""
+    """All there is to choose from."""
     parts = ['# What there is to choose from\n', '`gan-jax list` prints this, and more.\n']
     for title, entries in list_command.sections():
         what, _, how = title.partition(', ')

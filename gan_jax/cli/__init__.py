@@ -8,7 +8,7 @@ from types import ModuleType
 
 import gan_jax
 from gan_jax import files, terminal
-from gan_jax.errors import UserError, nearest
+from gan_jax.errors import UserError, mendable, nearest
 from gan_jax.processes import supervisor
 
 COMMANDS = {
@@ -21,7 +21,8 @@ COMMANDS = {
     'evaluate': 'how good the images of a run are, beside real ones',
     'classify': 'classes of images by a semi-supervised run, and how right they are',
     'translate': 'images from images, by a trained pix2pix generator',
-    'export': 'a trained network for programs without gan_jax',
+    'app': 'a page in the browser to play with trained runs',
+    'export': 'a trained network for programs without gan_jax, or a folder to share',
     'study': 'rows of training runs that end in a table and a picture',
     'digest': 'sha256 of a saved training state',
     'compile': 'what the step would be on a TPU slice that is not there',
@@ -70,14 +71,14 @@ def main(argv: list[str]) -> int:
         return 0
     try:
         return _run(argv[0], argv[1:])
-    except UserError as error:
-        # Paths are absolute; those below the current folder are shown as a user writes them.
-        supervisor.say('error: ' + str(error).replace(f'{Path.cwd()}{os.sep}', ''))
-        return 2
     except BrokenPipeError:
         # The reader, `head` say, has left: what it wanted is written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (UserError, OSError) as error:
+        # Paths are absolute; those below the current folder are shown as a user writes them.
+        supervisor.say('error: ' + mendable(error).replace(f'{Path.cwd()}{os.sep}', ''))
+        return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return 130

@@ -1,4 +1,7 @@
-"""Prints the sha256 of a saved training state: equal digests are equal states, bit for bit."""
+"""Prints the sha256 of a saved training state: equal digests are equal states, bit for bit.
+
+Of a shared folder it is of the weights in use, which is all that it holds.
+"""
 
 from absl import flags
 
@@ -20,6 +23,7 @@ def main(invocation: Invocation) -> None:
     from gan_jax.use import trained
 
     startup.prepare()
-    state = trained.load(invocation.flags.workdir, invocation.flags.step).state
+    values = invocation.flags
+    state = trained.load(values.workdir, values.step).state
     print(f'step {int(state.step)}')
-    print(digests.digest(state))
+    print(digests.digest(digests.present(state)))

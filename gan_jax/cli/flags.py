@@ -177,7 +177,7 @@ def _explained(error: absl_flags.Error) -> UserError:
 
 
 def _rule(flag: str) -> str:
-    """What a field of a config may be; '' of another flag."""
+    """The rule of a field of a config; '' of another flag."""
     return str(fields.FIELDS.get(flag.removeprefix('config.'), ''))
 
 

@@ -1,4 +1,4 @@
-"""What there is to choose from: experiments, studies, and what a config can name.
+"""All there is to choose from: experiments, studies, and what a config can name.
 
 `gan-jax config --config=NAME` shows every field of an experiment.
 """

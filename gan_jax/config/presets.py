@@ -1,4 +1,4 @@
-"""What `configs/*.py` make of the default config: whole recipes, and presets after a colon."""
+"""Recipes that `configs/*.py` share, and presets after a colon."""
 
 from collections.abc import Callable
 import functools

@@ -72,7 +72,7 @@ def strip(content: bytes) -> Bare:
 
 
 def orientation(exif: bytes, xmp: bytes = b'') -> int:
-    """What EXIF, with or without its head, says, else XMP; 1 to 8."""
+    """The orientation by EXIF, with or without its head, else by XMP; 1 to 8."""
     try:
         value = _tag(exif.removeprefix(b'Exif\0').lstrip(b'\0\xff'))
     except (struct.error, IndexError, KeyError):
@@ -112,7 +112,8 @@ def _jpeg(content: bytes) -> Bare:
     """Without APP1 to APP15 and comments; Adobe's APP14 says what the colours are."""
     notes, exif, xmp = [], b'', b''
     for marker, start, end in _segments(content):
-        if marker == 0xFE or 0xE1 <= marker <= 0xEF and marker != 0xEE:
+        whole = content[end : end + 1] == b'\xff'  # else its length is wrong
+        if whole and (marker == 0xFE or 0xE1 <= marker <= 0xEF and marker != 0xEE):
             notes.append((start, end))
         if marker == 0xE1:
             payload = content[start + 4 : end]
@@ -154,23 +155,34 @@ def _png(content: bytes) -> Bare:
             transparent = struct.unpack_from('>H' if content[25] == 0 else '>3H', content, data)
         elif name[0] & 0x20 and name != b'tRNS':
             notes.append((start, end))
-            text = content[data : end - 4]
-            exif = exif or (text if name == b'eXIf' else _profile(name, text))
-            xmp = xmp or (text if text.startswith(b'XML:com.adobe.xmp\0') else b'')
+            key, text = _note(name, content[data : end - 4])
+            exif = exif or (_profile(text) if key == _PROFILE else text if key == b'eXIf' else b'')
+            xmp = xmp or (text if key == b'XML:com.adobe.xmp' else b'')
         start = end
     turned = orientation(exif, xmp)
     return Bare('PNG', _without(content, notes) if notes else content, turned, transparent)
 
 
-def _profile(name: bytes, data: bytes) -> bytes:
-    """EXIF in a packed text: three lines of heading, then hexadecimal digits."""
-    if name != b'zTXt' or not data.startswith(_PROFILE + b'\0'):
-        return b''
+def _note(name: bytes, data: bytes) -> tuple[bytes, bytes]:
+    """The key and the text of a chunk that has one (PNG 3, 11.3.3); of others, name and content."""
+    if name not in (b'tEXt', b'zTXt', b'iTXt'):
+        return name, data
+    key, _, text = data.partition(b'\0')
+    packed, text = name == b'zTXt', text[name == b'zTXt' :]
+    if name == b'iTXt':
+        packed, text = text[:1] == b'\1', (text[2:].split(b'\0', 2) + [b''] * 2)[2]
     try:
-        text = zlib.decompressobj().decompress(data[len(_PROFILE) + 2 :], NOTES_BYTES)
-        digits = b''.join(text.split(b'\n')[3:])
+        return key, zlib.decompressobj().decompress(text, NOTES_BYTES) if packed else text
+    except zlib.error:
+        return key, b''
+
+
+def _profile(text: bytes) -> bytes:
+    """EXIF in a text: three lines of heading, then hexadecimal digits."""
+    digits = b''.join(text[:NOTES_BYTES].split(b'\n')[3:])
+    try:
         return bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
-    except (zlib.error, ValueError):
+    except ValueError:
         return b''
 
 

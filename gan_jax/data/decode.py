@@ -2,6 +2,7 @@
 
 import functools
 import io
+import logging
 import math
 from typing import Any, NamedTuple
 
@@ -27,13 +28,14 @@ _TURNS = {
 
 # The check in `_open` replaces Pillow's, which only warns up to twice its own limit.
 Image.MAX_IMAGE_PIXELS = None
+logging.getLogger('PIL').addHandler(logging.NullHandler())  # what it logs it raises too
 
 
 class Unreadable(Exception):
     """A file is no image, or a broken one, or too large; the message says which."""
 
 
-def read(content: bytes, least_side: int = 0) -> Image.Image:
+def read(content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decodes an image, upright as its EXIF orientation says, as RGB.
 
     JPEG, PNG, WebP, BMP, GIF, TIFF (of these the first frame), AVIF and, where pillow-heif is
@@ -44,11 +46,12 @@ def read(content: bytes, least_side: int = 0) -> Image.Image:
     Args:
       least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its short side
         keeps twice as many pixels, which is several times faster; 0: at its full size.
+      most_pixels: that it may have.
 
     Raises:
-      Unreadable: it cannot be decoded, or has more than `MAX_PIXELS`.
+      Unreadable: it cannot be decoded, or has more pixels.
     """
-    return read_whole(content, least_side).image
+    return read_whole(content, least_side, most_pixels).image
 
 
 class Upright(NamedTuple):
@@ -59,11 +62,11 @@ class Upright(NamedTuple):
     orientation: int  # 1 to 8, as the file said; it is undone
 
 
-def read_whole(content: bytes, least_side: int = 0) -> Upright:
+def read_whole(content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS) -> Upright:
     """`read`, with what is known of the image besides."""
     try:
         bare = containers.strip(content)
-        with _open(bare) as image:
+        with _open(bare, most_pixels) as image:
             full = image.size
             if least_side and bare.kind == 'JPEG':
                 factor = 2 * least_side / min(image.size)
@@ -81,7 +84,7 @@ def read_whole(content: bytes, least_side: int = 0) -> Upright:
         raise Unreadable(str(error).splitlines()[0] if str(error) else repr(error)) from error
 
 
-def _open(bare: Bare) -> Image.Image:
+def _open(bare: Bare, most_pixels: int) -> Image.Image:
     if not bare.content:
         raise Unreadable('the file is empty')
     if bare.kind == 'HEIF' and not _knows_heif():
@@ -95,8 +98,8 @@ def _open(bare: Bare) -> Image.Image:
     except UnidentifiedImageError:
         raise Unreadable(f'a broken {bare.kind} file') from None
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise Unreadable(f'{width}x{height} pixels; at most {MAX_PIXELS:,} are decoded')
+    if width * height > most_pixels:
+        raise Unreadable(f'{width}x{height} pixels; at most {most_pixels:,} are decoded')
     return image
 
 
@@ -117,7 +120,7 @@ def abilities() -> tuple[str, ...]:
 
 
 def _orientation(bare: Bare, image: Image.Image) -> int:
-    """As the file says; HEIC is upright when it is decoded."""
+    """The orientation that the file has; HEIC is upright when it is decoded."""
     if bare.kind in ('WEBP', 'AVIF'):
         return containers.orientation(*(image.info.get(name, b'') for name in ('exif', 'xmp')))
     return bare.orientation

@@ -214,7 +214,7 @@ def _outermost(names: Sequence[str]) -> list[str]:
 
 
 def to_have_classes(names: Sequence[str]) -> str:
-    """What to do about files of which `classes` finds none."""
+    """The remedy for files in which `classes` finds none."""
     heads = _outermost(names)
     strays = [name for name, head in zip(names, heads, strict=True) if not head]
     if len(strays) == len(names):
@@ -241,7 +241,7 @@ def _judged(name: str, head: Callable[[], bytes]) -> str | None:
 
 
 def _head(path: Path | str) -> bytes:
-    """What a file begins with; nothing of what is no file, as a pipe would wait for its writer."""
+    """The first bytes of a file; none of another thing, as a pipe would wait for its writer."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return b''

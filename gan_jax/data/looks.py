@@ -1,4 +1,4 @@
-"""What a set of images looks like as a whole, to notice a picture of another kind.
+"""The look of a set of images as a whole, to notice a picture of another kind.
 
 A net that learned white digits on black reads black ink on white with confidence, and wrongly.
 """
@@ -53,12 +53,12 @@ def of_dataset(dataset: Dataset) -> Look:
 
 
 def read(stored: Mapping[str, Any] | None) -> Look | None:
-    """What run.json has of a look; None if it has none."""
+    """The look that run.json has; None if it has none."""
     return Look(**stored) if stored else None
 
 
 def judge(learned: Look, picture: Look) -> str:
-    """What a picture is to a net that learned images of a look that `is_ground`.
+    """The kind of a picture for a net that learned images of a look that `is_ground`.
 
     Returns:
       '' if it looks as they do, NEGATIVE if its negative does, UNLIKE if neither does.

@@ -58,7 +58,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
 
 
 def warnings(dataset: Dataset, config: Data) -> Iterator[str]:
-    """What a user should know before training on a set: few images, none held out."""
+    """Warnings before training on a set: few images, none held out."""
     count = dataset.spec.num_examples
     if count < config.enough:
         yield (

@@ -152,7 +152,7 @@ def metrics(found: Mapping[str, Leak]) -> dict[str, float]:
 
 
 def notes(found: Mapping[str, Leak], adapts: bool) -> list[str]:
-    """What to do about those that leak, in a run whose probability adapts or does not."""
+    """The remedies for those that leak, in a run whose probability adapts or does not."""
     lower = 'config.ada.limit' if adapts else 'config.augment_p, with config.ada.target'
     return [
         f'{leak.share:.0%} of the samples carry the augmentation {name}: train with a lower'

@@ -14,6 +14,7 @@ COPY = 1 / 3  # isolation below which a sample is a copy
 SHOWN = 8  # rows of the picture, of the first samples and of those most like a copy
 BESIDE = 4  # neighbours beside each, by pixels and by features
 SMALLEST = 56  # pixels: images are enlarged to at least this
+PART = 1_024  # images that are compared at once
 GAP = 8  # white pixels between what is shown side by side
 
 
@@ -88,6 +89,25 @@ def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
         distances.nearest(_flat(fake.image[sample]), _flat(image), count)[0],
         distances.nearest(fake.features[sample], features, count)[0],
     )
+
+
+def by_pixels(image: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:
+    """The numbers of the images nearest to one by their pixels, the nearest first.
+
+    They are compared a part at a time, so that memory does not grow with their number.
+
+    Args:
+      image: uint8 [H, W, C].
+      others: uint8 [N, H, W, C].
+      count: at most N.
+
+    Returns:
+      int64 [count].
+    """
+    wanted = _flat(image[None])
+    parts = (others[start : start + PART] for start in range(0, len(others), PART))
+    distance = np.concatenate([np.square(_flat(part) - wanted).sum(axis=1) for part in parts])
+    return np.argsort(distance, kind='stable')[:count]
 
 
 def _flat(image: np.ndarray) -> np.ndarray:

@@ -1,15 +1,15 @@
 """Metrics in words: what a person reads on the terminal and in the report."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
 from gan_jax.evaluation import distances, metrics, scores
-from gan_jax.schema import Count, Number, Positive, Value
+from gan_jax.schema import Count, Number, Own, Positive, Share, Value
 from gan_jax.types import Metric
 
 
 class Features(TypedDict):
-    """What metrics say of the feature net they are by; `FeatureNet.facts`."""
+    """Facts about the feature net that metrics are by; `FeatureNet.facts`."""
 
     name: str
     suffix: str
@@ -22,7 +22,7 @@ class Features(TypedDict):
 
 
 class Reference(TypedDict):
-    """What metrics say of the real images they are beside; `ImageSet.facts`."""
+    """Facts about the real images that metrics are beside; `ImageSet.facts`."""
 
     name: str
     role: str
@@ -32,14 +32,14 @@ class Reference(TypedDict):
 
 
 class Provenance(TypedDict):
-    """What metrics of samples, or of translations, are of and by; of the latter perhaps no net."""
+    """The way metrics of samples or translations were computed; of the latter perhaps by no net."""
 
     features: NotRequired[Features]
     reference: Reference
     samples: Positive
 
 
-Metrics = Mapping[str, bool | Value | Mapping[str, Value]]  # by name; that of a histogram by class
+Metrics = Annotated[Mapping[str, bool | Value], Own('class_histogram', Mapping[str, Share])]
 
 
 class Evaluation(TypedDict):
@@ -61,7 +61,7 @@ Scores = TypedDict('Scores', _SCORES)  # type: ignore[misc]  # the registry name
 
 
 class Candidates(TypedDict, total=False):
-    """What is compared with the photo."""
+    """The images that are compared with the photo."""
 
     translated: Scores
     input: Scores
@@ -84,7 +84,7 @@ class Split(TypedDict):
 
 
 class Splits(TypedDict, total=False):
-    """By kind."""
+    """Pairs by kind."""
 
     train: Split
     held_out: Split

@@ -51,7 +51,9 @@ def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
 
 def bind(made: Primitive, left: jax.Array, right: jax.Array, window: Window) -> jax.Array:
     """Applies a primitive in the precision of products that holds now."""
-    return made.bind(left, right, window=window, precision=jax.config.jax_default_matmul_precision)
+    config: Any = jax.config  # whose fields older versions do not declare
+    precision = config.jax_default_matmul_precision
+    return made.bind(left, right, window=window, precision=precision)
 
 
 def _small_shape(big: Any, kernel: Any, window: Window) -> tuple[int, ...]:

@@ -99,7 +99,7 @@ def _lite0(path: Path, field: str) -> dict[str, np.ndarray]:
 
 
 def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
-    """Those of its package.
+    """The weights of its package.
 
     Args:
       asked, other: as of `weights.Package.path`.
@@ -134,7 +134,7 @@ def _squeezenet(path: str) -> FeatureNet:
 
 
 def squeezenet_weights(asked: str) -> weights.Weights:
-    """Those of its package.
+    """The weights of its package.
 
     Args:
       asked: as of `weights.Package.path`.

@@ -1,4 +1,4 @@
-"""What the classes of ImageNet say of images, by any net that was trained on them."""
+"""Classes of ImageNet in images, by any net that was trained on them."""
 
 from typing import Any
 

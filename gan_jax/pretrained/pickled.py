@@ -20,7 +20,7 @@ class _Refused(Exception):
 
 
 class _Dtype:
-    """What a pickle makes of `numpy.dtype`, and then tells the byte order."""
+    """Stands for `numpy.dtype` in a pickle, which then tells the byte order."""
 
     def __init__(self, kind: str, *flags: int):
         self.kind = kind
@@ -30,7 +30,7 @@ class _Dtype:
 
 
 class _Array:
-    """What a pickle makes of an array, and then tells shape, type and content."""
+    """Stands for an array in a pickle, which then tells shape, type and content."""
 
     content: np.ndarray
 

@@ -41,7 +41,7 @@ class Package(NamedTuple):
     sha256: str  # of the file
 
     def path(self, asked: str, other: str = '') -> Path:
-        """Of the file, which is what it was when this was written.
+        """The file, which is what it was when this was written.
 
         Args:
           asked: what needs it, for messages: a flag or a field of the config, with its value.

@@ -17,7 +17,7 @@ import tempfile
 import traceback
 from typing import NoReturn
 
-from gan_jax.errors import UserError
+from gan_jax.errors import mendable
 
 AGAIN = 'start all processes again, each as before, and the run goes on from the last step saved'
 
@@ -108,10 +108,10 @@ def _write(**words: str) -> None:
 
 def end(error: Exception) -> NoReturn:
     """Ends this process at once: no clean-up, no waiting for threads or for other processes."""
-    if isinstance(error, UserError):
-        say(f'error: {error}')
+    if line := mendable(error):
+        say(f'error: {line}')
     else:
         traceback.print_exception(error)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(2 if isinstance(error, UserError) else 1)
+    os._exit(2 if line else 1)

@@ -46,6 +46,7 @@ from gan_jax.processes import cluster
 
 STATE, META, MANIFEST = 'state', 'meta.json', 'manifest.json'
 PARTIAL, DAMAGED = '.tmp', '.corrupt'
+_STEP = re.compile('0|[1-9][0-9]{0,11}')  # a folder's name
 T = TypeVar('T')
 
 
@@ -83,7 +84,7 @@ class Checkpoints:
         """The saved steps, ascending; a save still being written is not among them."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             names = [entry.name for entry in self._directory.iterdir()]
-            return sorted(int(name) for name in names if name.isdecimal())
+            return sorted(int(name) for name in names if _STEP.fullmatch(name))
         return []
 
     def pin(self, step: int | None) -> None:
@@ -388,6 +389,9 @@ def _verified(folder: Path) -> dict[str, Any]:
         for name in (META, *manifest):
             if file_digest(_own(folder, name)) != manifest[name]:
                 raise _Damaged(f'{name} has changed')
+        for path in folder.rglob('*'):  # what is not named may be read too
+            if not path.is_dir():
+                _own(folder, str(path.relative_to(folder)))
         return schema.of(Record, _json(folder, META))
     except PermissionError as error:
         raise UserError(f'{error.filename} cannot be read: make it readable') from error

@@ -28,7 +28,7 @@ EPOCH_STEP_COLUMN = 1  # of it
 
 
 class State(TypedDict):
-    """What a checkpoint keeps of a recorder: sums and counts since the last log point and epoch."""
+    """A recorder's state in a checkpoint: sums and counts since the last log point and epoch."""
 
     window: Mapping[str, tuple[Number, Count]]
     epoch: Mapping[str, tuple[Number, Count]]
@@ -304,7 +304,7 @@ class Onlooker:
 def sample_paths(workdir: Path) -> list[Path]:
     """The sample grids of a run, oldest first."""
     paths = (path for path in (workdir / 'samples').glob('*.png') if _STEP.fullmatch(path.stem))
-    return sorted(filter(Path.is_file, paths), key=lambda path: int(path.stem))
+    return sorted(paths, key=lambda path: int(path.stem))
 
 
 def read_rows(workdir: Path, file: str = METRICS) -> list[dict[str, Any]]:
@@ -348,7 +348,7 @@ def _rewind_lines(path: Path, step: int) -> None:
 def _rewind_epochs(path: Path, step: int) -> None:
     if not path.exists():
         return
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)
+    lines = schema.read(path).decode('utf-8', 'replace').splitlines(keepends=True)
     # A line without its end may have lost digits, which no parser can tell.
     whole = [line for line in lines if line.endswith('\n')]
     kept = [line for line in whole[1:] if 0 <= _step_of(line) <= step]
@@ -365,7 +365,7 @@ def _step_of(line: str) -> int:
 def _csv_header(path: Path) -> list[str]:
     if not path.exists():
         return []
-    with path.open(encoding='utf-8', newline='') as file:
+    with path.open(encoding='utf-8', errors='replace', newline='') as file:
         return next(csv.reader(file), [])
 
 

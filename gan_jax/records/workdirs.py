@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 from gan_jax import config as config_lib
 from gan_jax import data, fields, files, nets, schema
 from gan_jax.errors import UserError
+from gan_jax.records import shared
 from gan_jax.schema import Count, Positive, Range, Share, Side
 
 # Everything a run writes, and all that --overwrite deletes, in this order: what says whose run
@@ -25,8 +26,9 @@ from gan_jax.schema import Count, Positive, Range, Share, Side
 CONTENT = (
     'checkpoints', 'metrics.jsonl', 'epochs.csv', 'evaluations.jsonl', 'samples', 'progress.gif',
     'curves.png', 'report.html', 'tensorboard', 'evaluation.json', 'neighbours.png',
-    'translations.png',     'classification.json', 'run.json', 'config.json',
+    'translations.png', 'classification.json', 'run.json', 'config.json',
 )  # fmt: skip
+FOLDERS = 'checkpoints', 'samples', 'tensorboard'  # of it
 
 # None of these changes what a step computes, so a resumed run may have others.
 MAY_CHANGE = frozenset(name for name, field in fields.FIELDS.items() if field.may_change)
@@ -43,7 +45,7 @@ class Ground(TypedDict):
 
 
 class Data(TypedDict):
-    """What a run trained on; of `DataSpec` and `Dataset`."""
+    """The data that a run trained on; of `DataSpec` and `Dataset`."""
 
     name: str
     image_shape: tuple[Side, Side, Annotated[int, Range(1, 4)]]
@@ -101,10 +103,26 @@ def prepared(workdir: Path, config: ConfigDict, *, overwrite: bool) -> Iterator[
                 f'--workdir={workdir}: cannot write there ({error.strerror}); choose another folder'
             ) from None
         _refuse_other_run(workdir, config, overwrite)
+        if not overwrite:
+            _refuse_other_kinds(workdir)
         yield
 
 
+def _refuse_other_kinds(workdir: Path) -> None:
+    """Refuses pipes, links that lead nowhere, and folders and files one in place of the other."""
+    for path in map(workdir.joinpath, CONTENT):
+        right = path.is_dir() if path.name in FOLDERS else path.is_file()
+        if os.path.lexists(path) and not right:
+            kind = 'folder' if path.name in FOLDERS else 'file'
+            raise UserError(f'{path}: no {kind} of a run: take it away')
+
+
 def _refuse_other_run(workdir: Path, config: ConfigDict, overwrite: bool) -> None:
+    if shared.is_one(workdir):
+        raise UserError(
+            f'--workdir={workdir} is a shared folder, whose run cannot go on: it has the weights in'
+            ' use alone; choose another folder'
+        )
     if overwrite:
         return
     if (workdir / 'config.json').exists():
@@ -170,7 +188,7 @@ def clear(workdir: Path) -> None:
     """Deletes what a run left in the folder, and nothing else."""
     for name in CONTENT:
         path = workdir / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
@@ -270,9 +288,9 @@ def to_config(stored: Mapping[str, Any], path: Path) -> ConfigDict:
                 config.update_from_flattened_dict({name: type(field.default)(value)})
             elif '.net.' not in name:
                 raise UserError(f'config.{name}: there is no such field')
+        config_lib.validate_names(config)
         for name, _ in fields.idle(config):
             config.update_from_flattened_dict({name: fields.FIELDS[name].default})
-        config_lib.validate_names(config)
     except UserError as error:
         raise UserError(f'{path}: {error}; restore it, or train anew') from None
     experiments.fill_nets(config)

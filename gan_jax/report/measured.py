@@ -100,7 +100,7 @@ def _neighbours(run: Run) -> str:
 def _picture(run: Run, name: str, title: str, note: str) -> str:
     """A picture of the workdir with its title and what it shows; '' if it is not there."""
     path = run.workdir / name
-    if not path.is_file() or not pictures.whole([path])[0]:
+    if path not in run.pictures:
         return ''
     picture = pictures.web_picture(path.read_bytes(), PICTURE_BYTES)
     source = markup.data_uri(picture.kind, picture.content)

@@ -5,6 +5,7 @@ import functools
 import io
 import math
 from pathlib import Path
+import stat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +14,10 @@ from gan_jax import images
 
 GIF_LIMIT = 5_000_000  # bytes
 MAX_BYTES, MAX_PIXELS = 2**26, 2**26  # of a picture of a run
+MAX_SIDE = 16_383  # pixels, which WebP has at most
 GIF_FRAMES, GIF_FEWEST_FRAMES = 60, 20
 FEWEST_FRAMES = 8  # on a page
-GIF_SHORTEST_SIDE = 160  # pixels; smaller grids are enlarged
+GIF_SHORTEST_SIDE, GIF_LONGEST_SIDE = 160, 1_600  # pixels; up to these grids are enlarged
 FRAME_MS, LAST_FRAME_MS = 120, 2500
 
 
@@ -23,8 +25,14 @@ def whole(paths: Sequence[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
     """The PNG files that can be shown, and why each of the others cannot."""
     found, others = [], []
     for path in paths:
-        status = path.stat()
-        if why := _fault(path, status.st_mtime_ns, status.st_size):
+        try:
+            status = path.stat()
+            why = 'no regular file'
+            if stat.S_ISREG(status.st_mode):
+                why = _fault(path, status.st_mtime_ns, status.st_size)
+        except OSError as error:  # a link that leads nowhere
+            why = error.strerror or str(error)
+        if why:
             others.append((path, why))
         else:
             found.append(path)
@@ -41,8 +49,8 @@ def _fault(path: Path, time_ns: int, size: int) -> str:
         return f'{size:,} bytes; at most {MAX_BYTES:,} are read'
     try:
         with Image.open(path, formats=('PNG',)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                return f'{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are shown'
+            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+                return f'{image.width}x{image.height} pixels are too many to show'
             image.load()
             return '' if image.mode in ('L', 'RGB') else f'pixels of type {image.mode}'
     except Exception as error:  # the decoder raises whatever it met
@@ -58,7 +66,9 @@ def progress_gif(paths: Sequence[Path]) -> bytes | None:
     if not grids:
         return None
     grids = [grid for grid in grids if grid.size == grids[-1].size]
-    grids = _scaled(grids, math.ceil(GIF_SHORTEST_SIDE / min(grids[-1].size)))
+    short, long = sorted(grids[-1].size)
+    most = max(1, GIF_LONGEST_SIDE // long)
+    grids = _scaled(grids, min(math.ceil(GIF_SHORTEST_SIDE / short), most))
     probes = _to_palette(evenly(grids, 3))
     affordable = 0.9 * GIF_LIMIT / (len(_gif(probes)) / len(probes))
     if affordable < GIF_FEWEST_FRAMES:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 import itertools
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.records import recorder, workdirs
 from gan_jax.report import curves, pictures
-from gan_jax.use import classifying
+from gan_jax.use import assessing, assessing_pairs, classifying
 
 CHART_POINTS = 400
 GRIDS = 60  # that are looked at
@@ -25,6 +26,7 @@ class Run(NamedTuple):
     rows: list[dict[str, Any]]  # metrics.jsonl
     evaluations: list[dict[str, Any]]  # evaluations.jsonl
     grids: list[Path]  # of samples/*.png, evenly chosen and oldest first, those that are pictures
+    pictures: list[Path]  # that `gan-jax evaluate` made
     classification: dict[str, Any]  # classification.json
     evaluation: dict[str, Any]  # evaluation.json
     left_out: list[str]  # what is no part of the report, and why
@@ -51,7 +53,7 @@ class Run(NamedTuple):
     @property
     def epochs_per_step(self) -> float:
         """0 before the first line of metrics.jsonl."""
-        return self.rows[-1]['epoch'] / self.rows[-1]['step'] if self.rows else 0.0
+        return self.rows[-1]['epoch'] / max(self.rows[-1]['step'], 1) if self.rows else 0.0
 
     @property
     def drawings(self) -> list[curves.Drawing]:
@@ -76,7 +78,7 @@ def _of(steps: Sequence[int]) -> str:
 
 
 def read(workdir: Path) -> Run:
-    """What the files of a workdir say; what is damaged is left out, and named."""
+    """Reads the files of a workdir; what is damaged is left out, and named."""
     left_out: list[str] = []
 
     def either(read: Callable[[], Any], none: Any) -> Any:
@@ -98,8 +100,10 @@ def read(workdir: Path) -> Run:
     def config() -> dict[str, Any]:
         return workdirs.load_config(workdir).to_dict() if (workdir / 'config.json').exists() else {}
 
-    grids, others = pictures.whole(pictures.evenly(recorder.sample_paths(workdir), GRIDS))
-    left_out += [f'samples/{path.name}: {why}' for path, why in others]
+    made = [workdir / name for name in (assessing.PICTURE, assessing_pairs.PICTURE)]
+    drawn, others = pictures.whole([path for path in made if os.path.lexists(path)])
+    grids, more = pictures.whole(pictures.evenly(recorder.sample_paths(workdir), GRIDS))
+    left_out += [f'{path.relative_to(workdir)}: {why}' for path, why in others + more]
     return Run(
         workdir=workdir,
         config=paths.portable(either(config, {})),
@@ -107,6 +111,7 @@ def read(workdir: Path) -> Run:
         rows=lines(recorder.METRICS),
         evaluations=lines(recorder.EVALUATIONS),
         grids=grids,
+        pictures=drawn,
         classification=record(classifying.RESULT, classifying.Classification),
         evaluation=paths.portable(record('evaluation.json', text.Evaluation | text.PairEvaluation)),
         left_out=paths.portable(left_out),

@@ -21,6 +21,7 @@ FRAME_BYTES, LAST_BYTES, STRIP_BYTES = 2_400_000, 800_000, 500_000  # base64 add
 SMALL_SIDE = 64  # images up to this size are shown with hard pixels
 STRIP_COLUMNS, STRIP_ROWS, COLUMN_WIDTH = 12, 5, 150  # the width is of a page, in pixels
 BESIDE_SAMPLES = 'What the discriminator believes'  # the panel shown next to the samples
+LEAST_RATE = 0.001  # images a second; what is written has two digits
 NAMED = 20  # things left out that are named
 
 
@@ -169,7 +170,9 @@ def commands(run: Run) -> str:
 
 
 def _longer(run: Run, command: str) -> str:
-    """'' where a schedule spans the run, which has its steps for good then."""
+    """'' where a schedule, or a study, needs the steps that there are."""
+    if command.startswith('gan-jax study '):
+        return ''
     schedules = (run.config.get(role, {}).get('optimizer', {}) for role in ('gen', 'disc'))
     if any(schedule.get('schedule', 'constant') != 'constant' for schedule in schedules):
         return ''
@@ -177,7 +180,7 @@ def _longer(run: Run, command: str) -> str:
 
 
 def left_out(run: Run) -> str:
-    """What of the run's files could not be used."""
+    """The files of the run that could not be used."""
     if not run.left_out:
         return ''
     items = ''.join(f'<li>{escape(line)}</li>' for line in run.left_out[:NAMED])
@@ -291,7 +294,7 @@ def _training_seconds(rows: list[dict[str, Any]]) -> float:
     """Seconds in training steps over all restarts: images of each window over its rate."""
     seconds, before = 0.0, 0
     for row in rows:
-        if row.get('images_per_s'):
+        if (row.get('images_per_s') or 0) > LEAST_RATE:
             seconds += (row['images_seen'] - before) / row['images_per_s']
         before = row['images_seen']
     return seconds

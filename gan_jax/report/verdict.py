@@ -1,4 +1,4 @@
-"""What a run's metrics say of it, in a few words, by rules."""
+"""A verdict on a run by its metrics, in a few words, by rules."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -49,7 +49,7 @@ def _read(what: str, found: Mapping[str, Any], real: Mapping[str, float], name: 
 
 
 def _trend(rows: Rows) -> Iterator[str]:
-    """From the distance of the samples while training, a quarter of the measurements at a time."""
+    """The trend of the samples' distance, a quarter of the measurements at a time."""
     names = {name for row in rows for name in row if name.startswith(('frechet_', 'kid_'))}
     name = min(names - {n for n in names if n.endswith('_std')}, default='')
     measured = [row for row in rows if row.get(name) is not None]

@@ -310,20 +310,22 @@ def make_part(config: Config, latent: latents.Latent, generator: nets.Net) -> Pa
     place.
     """
     low, high = generator.pixel_range
-    mixed = bool(config.latent_mixture.components)
 
-    def call(variables: Any, start: jax.Array, *label: jax.Array) -> jax.Array:
-        z = latent(jax.vmap(jax.random.key)(start)) if mixed else start
+    def of_latent(variables: Any, z: jax.Array, *label: jax.Array) -> jax.Array:
         classes = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
         image: Any = generator.apply(variables, z, classes, train=False)
         return (image - low) / (high - low)
 
-    inputs = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
-    if mixed:
-        inputs = {'seed': jax.ShapeDtypeStruct((), jnp.uint32)}
-    if generator.num_classes:
-        inputs['label'] = jax.ShapeDtypeStruct((), jnp.int32)
-    return Part(generator_variables, call, inputs)
+    def of_seed(variables: Any, seed: jax.Array, *label: jax.Array) -> jax.Array:
+        return of_latent(variables, latent(jax.vmap(jax.random.key)(seed)), *label)
+
+    classes = {'label': jax.ShapeDtypeStruct((), jnp.int32)} if generator.num_classes else {}
+    z = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
+    plain = Part(generator_variables, of_latent, {**z, **classes})
+    if not config.latent_mixture.components:
+        return plain
+    seed = {'seed': jax.ShapeDtypeStruct((), jnp.uint32)}
+    return Part(generator_variables, of_seed, {**seed, **classes}, plain)
 
 
 def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState, Any], jax.Array]:

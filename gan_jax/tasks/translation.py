@@ -136,7 +136,7 @@ def _empty(shapes: list[jax.ShapeDtypeStruct]) -> list[jax.Array]:
 
 
 def _taken(recipe: Recipe, maps: list[jax.Array]) -> tuple[list[jax.Array], ...]:
-    """What the discriminator takes of a frozen net's maps of an image."""
+    """The maps of an image by a frozen net that the discriminator takes."""
     return (maps,) if recipe.nets.disc.takes_maps else ()
 
 
@@ -210,7 +210,7 @@ def _seen(
     maps: list[jax.Array],
     purpose: str,
 ) -> tuple[Any, ...]:
-    """What the discriminator sees: an image and what it is, or pretends to be, made from.
+    """The discriminator's input: an image and what it is, or pretends to be, made from.
 
     Both are augmented in the same way, and only the image has noise. The maps are the image's.
     """

@@ -82,7 +82,7 @@ class Classifier:
 
 
 class Answer(NamedTuple):
-    """What a classifier says of an image."""
+    """A classifier's answer about an image."""
 
     name: str  # of the most probable class
     confidence: float  # its probability
@@ -186,7 +186,7 @@ def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
 def remarks(
     run: Trained, odd: Sequence[tuple[str, str]], count: int, turned: bool, remedy: str
 ) -> Iterator[str]:
-    """What to say of pictures that look otherwise than what the run learned."""
+    """Remarks on pictures that look otherwise than what the run learned."""
     for kind in (looks.NEGATIVE, looks.UNLIKE):
         names = [name for look, name in odd if look == kind]
         if not names:

@@ -40,7 +40,7 @@ def find(sampler: Sampler, state: GanState, count: int, seed: int = 0) -> np.nda
 
 
 def _first_layer(sampler: Sampler, state: GanState, z: np.ndarray) -> np.ndarray:
-    """What the generator's first layer makes of latents: float32 [N, D]."""
+    """The output of the generator's first layer for latents: float32 [N, D]."""
     label = jnp.zeros(len(z), jnp.int32)
 
     @jax.jit

@@ -57,11 +57,11 @@ class Exported(NamedTuple):
     facts: Mapping[str, Any]
 
 
-def write(workdir: Path, step: int, name: str, path: Path) -> None:
+def write(workdir: Path, step: int | str, name: str, path: Path) -> None:
     """Writes a part of a run as `path`, and its weights beside it.
 
     Args:
-      step: of the checkpoint; 0: the newest.
+      step: of the checkpoint, as of `trained.load`.
       name: of the part; '': the one that the task is for.
 
     Raises:
@@ -142,15 +142,15 @@ def load(path: Path) -> Exported:
     config = workdirs.to_config(facts['config'], weights_of(path))
     part, variables = _rebuilt(config, facts, weights)
     call = jax.jit(program.call)
-    difference = _difference(call, jax.jit(part.call), variables, list(part.inputs.values()))
-    if not difference <= TOLERANCE[config.precision]:
+    found = difference(call, jax.jit(part.call), variables, list(part.inputs.values()))
+    if not found <= TOLERANCE[config.precision]:
         raise UserError(
-            f'{path}: its results differ from those of {weights_of(path).name} by {difference:.2g},'
+            f'{path}: its results differ from those of {weights_of(path).name} by {found:.2g},'
             f' more than {TOLERANCE[config.precision]:.0e}: export it again, on this machine'
         )
     facts['class_names'] = facts.pop('data').get('class_names', [])
     del facts['config']
-    return Exported(call, part.inputs, difference, facts)
+    return Exported(call, part.inputs, found, facts)
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -190,8 +190,8 @@ def _weight(
     return found
 
 
-def _difference(
-    call: Callable[..., jax.Array],
+def difference(
+    call: Callable[..., Any],
     network: Callable[..., jax.Array],
     variables: Any,
     inputs: Sequence[jax.ShapeDtypeStruct],

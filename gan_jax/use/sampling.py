@@ -36,7 +36,7 @@ class Draw(NamedTuple):
     fixed: np.ndarray | None = None
 
     def classes(self) -> tuple[int, ...]:
-        """Those that come in turn; empty for an unconditional generator."""
+        """Classes that come in turn; empty for an unconditional generator."""
         return self.labels or tuple(range(self.sampler.num_classes))
 
     def label(self) -> np.ndarray:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import jax
 
-from gan_jax import digests, observers, tasks
+from gan_jax import digests, observers, paths, tasks
 from gan_jax.data import looks
 from gan_jax.data.looks import Look
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
-from gan_jax.records import recorder, workdirs
+from gan_jax.records import recorder, shared, workdirs
 from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.states import GanState, Sampler, Task, Translator
 from gan_jax.tasks import latents
@@ -87,24 +87,38 @@ def load(
     facts = workdirs.read_facts(workdir).get('data')
     if facts is None:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
-    data = spec(facts)
+    data, names = spec(facts), facts.get('class_names', ())
+    if names and len(names) != data.num_classes:
+        raise UserError(
+            f'{workdir}/run.json: damaged (data.class_names has {len(names)} names of'
+            f' {data.num_classes} classes); restore it, or train anew'
+        )
     config.precision = precision or config.precision
+    if shared.is_one(workdir):  # whose paths are a stranger's
+        config.update_from_flattened_dict(dict.fromkeys(paths.FIELDS, ''))
     config.update_from_flattened_dict({field: str(path) for field, path in moved.items()})
     task = tasks.make(config, data, axis_name=None)
     variables = pick(task) if pick else None
     like = jax.eval_shape(task.init)
-    only = None if variables is None else {'step', *_paths(like, variables)}
-    with contextlib.closing(Checkpoints(Path(workdir) / 'checkpoints', config.keep)) as saved:
+    only = None if variables is None else {'step', *paths_of(like, variables)}
+    state = _state(Path(workdir), number, config.keep, like, only)
+    components = latents.num_components(config, data.num_examples)
+    look = looks.read(facts.get('look'))
+    return Trained(config, task, state, data.image_shape, names, components, look)
+
+
+def _state(workdir: Path, number: int, keep: int, like: Any, only: set[str] | None) -> Any:
+    if shared.is_one(workdir):
+        return shared.restore(workdir, number, like, only)
+    with contextlib.closing(Checkpoints(workdir / 'checkpoints', keep)) as saved:
         found = saved.restore(number, like, only) if number else saved.restore_latest(like, only)
     if found is None:
         raise UserError(f'--workdir={workdir}: no whole checkpoint yet; train longer')
-    components = latents.num_components(config, data.num_examples)
-    names, look = facts.get('class_names', ()), looks.read(facts.get('look'))
-    return Trained(config, task, found[0], data.image_shape, names, components, look)
+    return found[0]
 
 
 def spec(facts: Mapping[str, Any]) -> DataSpec:
-    """What run.json says of the data."""
+    """The spec of the data by run.json."""
     known = {name: facts[name] for name in DataSpec._fields if name in facts}
     return DataSpec(**{'num_classes': 0, **known})
 
@@ -113,6 +127,8 @@ def _number(workdir: Path, config: Config, step: str) -> int:
     """Reads --step as a number of steps; 0: the newest."""
     if step.isdecimal():
         return int(step)
+    if step == 'best' and shared.is_one(workdir):
+        return 0  # it has one
     if step != 'best':
         raise UserError(f'--step={step}: must be a number of steps, or best')
     metric = config.evaluate.best
@@ -124,12 +140,13 @@ def _number(workdir: Path, config: Config, step: str) -> int:
     best = observers.best_step(recorder.read_rows(Path(workdir), recorder.EVALUATIONS), metric)
     if best is None:
         raise UserError(
-            f'--step=best: the run in {workdir} has not measured {metric} yet; train longer'
+            f'--step=best: the run in {workdir} has not measured {metric}; train longer, or give a'
+            ' number of steps'
         )
     return best
 
 
-def _paths(state: Any, variables: Callable[[GanState], Any]) -> list[str]:
+def paths_of(state: Any, variables: Callable[[GanState], Any]) -> list[str]:
     """Where in a state the leaves are that `variables` picks."""
     named = jax.tree_util.tree_map_with_path(lambda path, _: digests.leaf_path(path), state)
     return jax.tree.leaves(variables(named))

@@ -34,7 +34,7 @@ def test_each_is_found_once_with_its_bytes():
 
 @functools.cache
 def all_reduces(batch_norm: str) -> int:
-    """Of a step of two updates on four devices, as the CPU's compiler combines them."""
+    """All-reduces of a step of two updates on four devices, as the CPU's compiler combines them."""
     config = gans.config('dcgan_mnist', batch_norm=batch_norm, **{'gen.ema_decay': 0.9})
     task = adversarial.make(config, gans.MNIST_SPEC, axis_name=runners.AXIS)
     runner = runners.make('shard_map', 4)

@@ -1,4 +1,4 @@
-"""What there is to choose from has a line each, and every field of a config a meaning."""
+"""All there is to choose from has a line each, and every field of a config a meaning."""
 
 import re
 

@@ -1,9 +1,14 @@
-"""What a user has is neither replaced nor mixed up unasked, and a refusal leaves nothing."""
+"""A user's files are neither replaced nor mixed up unasked, and a refusal leaves nothing."""
+
+import os
 
 import numpy as np
 import pytest
 
 from gan_jax import cli, images
+from gan_jax.config import experiments
+from gan_jax.errors import UserError
+from gan_jax.records import workdirs
 from tests.cli.commands_test import fails
 from tests.data.photos import album, listing
 
@@ -115,3 +120,32 @@ def test_no_run_lies_among_the_pictures_it_learns_of(case, home, capsys):
     line = fails(capsys, 'train', *LEARNS, *INSIDE[case])
     assert '--workdir=' in line and ' is inside config.data.' in line
     assert listing(home) == before
+
+
+@pytest.mark.parametrize('name', workdirs.CONTENT)
+@pytest.mark.parametrize('kind', ['pipe', 'nowhere', 'other'])
+def test_a_run_s_files_are_files_and_its_folders_folders(name, kind, home):
+    path = home / 'run' / name
+    path.parent.mkdir()
+    if kind == 'pipe':
+        os.mkfifo(path)
+    elif kind == 'nowhere':
+        path.symlink_to('/no/such')
+    elif name in workdirs.FOLDERS:
+        path.touch()
+    else:
+        path.mkdir()
+    config = experiments.load('quickstart')
+    before = listing(home).keys()
+    ready = workdirs.prepared(home / 'run', config, overwrite=False)
+    with pytest.raises(UserError, match=f'run/{name}|holds {name}'), ready:
+        pass
+    assert listing(home).keys() == before
+
+
+def test_to_start_anew_takes_a_link_away_and_not_what_it_leads_to(home):
+    for name in ('checkpoints', 'config.json'):
+        (home / 'run').mkdir(exist_ok=True)
+        (home / 'run' / name).symlink_to(home / ('full' if name == 'checkpoints' else 'there.png'))
+    workdirs.clear(home / 'run')
+    assert not list((home / 'run').iterdir()) and (home / 'full' / 'other.txt').exists()

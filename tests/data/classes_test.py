@@ -1,4 +1,4 @@
-"""What a label means, wherever there are labels."""
+"""Labels have meanings, wherever there are labels."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is no pixel costs no picture, and is not looked at, but for which way up it is."""
+"""Bytes that are no pixels cost no picture, and are not read, but for which way up it is."""
 
 import functools
 import itertools
@@ -103,6 +103,9 @@ PROFILE = b'\nexif\n      64\n' + exif(turned()).hex().encode()
 XMP = b'<rdf:Description tiff:Orientation="6"/>'
 TURNED = {
     'text of PNG': ('PNG', chunk(b'zTXt', b'Raw profile type exif\0\0' + zlib.compress(PROFILE))),
+    'plain text of PNG': ('PNG', chunk(b'tEXt', b'Raw profile type exif\0' + PROFILE)),
+    'any text of PNG': ('PNG', chunk(b'iTXt', b'Raw profile type exif\0\0\0\0\0' + PROFILE)),
+    'packed XMP': ('PNG', chunk(b'iTXt', b'XML:com.adobe.xmp\0\1\0\0\0' + zlib.compress(XMP))),
     'XMP of PNG': ('PNG', chunk(b'iTXt', b'XML:com.adobe.xmp\0\0\0\0\0' + XMP)),
     'XMP of JPEG': ('JPEG', b'http://ns.adobe.com/xap/1.0/\0' + XMP),
 }
@@ -141,6 +144,14 @@ def test_no_chunk_beside_the_pixels_costs_a_png(case, place):
     changed = content[:at] + NOTES[case] + content[at:]
     np.testing.assert_array_equal(decode.read(changed), PHOTO)
     assert containers.strip(changed).content == content
+
+
+@pytest.mark.parametrize('marker', [0xE1, 0xE2, 0xED, 0xFE])
+def test_a_segment_of_a_wrong_length_costs_no_jpeg(marker):
+    content = encoded(PHOTO)
+    note = bytes([0xFF, marker]) + struct.pack('>H', 20) + bytes(40)
+    whole = decode.read(content)
+    np.testing.assert_array_equal(decode.read(content[:2] + note + content[2:]), whole)
 
 
 def test_no_segment_beside_the_pixels_costs_a_jpeg():

@@ -16,7 +16,7 @@ IN_TURN = ('in_turn',)
 
 
 def batches(config, kind, first_step, count, share=slice(None)):
-    """What the step sees: numpy Batches of `count` steps."""
+    """Batches of NumPy that `count` steps see."""
     config.data.feed = kind
     feed = feeds.make_feed(data.load(config.data), config, tasks.pools(config), share)
     assert feed.kind == kind

@@ -1,4 +1,4 @@
-"""What training sees: crops and mirror images, the same for both panels of a pair."""
+"""Training sees crops and mirror images, the same for both panels of a pair."""
 
 import functools
 import itertools

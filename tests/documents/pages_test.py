@@ -85,6 +85,13 @@ def test_pages_that_code_names_are_there():
             assert (ROOT / name).exists(), f'{path} names {name}'
 
 
+def test_docstrings_begin_with_a_verb_or_a_noun():
+    for path in (path for folder in (*CODE, 'tests') for path in (ROOT / folder).rglob('*.py')):
+        text = path.read_text(encoding='utf-8')
+        found = re.search(r'^ *r?"""(What|Of|As|By|Those|From)\b.*', text, re.MULTILINE)
+        assert not found, f'{path}: {found[0]}'
+
+
 def test_every_page_of_results_begins_with_a_table_and_at_most_two_pictures():
     for page in DOCS.glob('results/*/README.md'):
         above, _, _ = page.read_text(encoding='utf-8').partition('\n## ')

@@ -35,7 +35,7 @@ def test_frechet_is_the_formula_with_a_matrix_root():
 
 
 def test_frechet_of_gaussians_along_axes():
-    """Of independent coordinates it is the sum of (mean gap)^2 + (gap of deviations)^2."""
+    """For independent coordinates it is the sum of (mean gap)^2 + (gap of deviations)^2."""
     base = np.array([[-1.0, -1], [-1, 1], [1, -1], [1, 1]]) * np.sqrt(3) / 2  # deviations 1
     wide = base * [2, 3] + [5, -1]
     np.testing.assert_allclose(frechet(base, wide), 25 + 1 + 1 + 4)

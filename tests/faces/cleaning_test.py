@@ -1,4 +1,4 @@
-"""What becomes of photos: every decision, and an album as a whole."""
+"""Every decision about photos, and an album as a whole."""
 
 import collections
 import csv

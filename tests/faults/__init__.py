@@ -1,4 +1,4 @@
-"""What becomes of a run when its processes, its disk and its data fail at random moments.
+"""Faults: a run's processes, its disk and its data fail at random moments.
 
     python -m tests.faults --rounds=100 --seed=0 --folder=DIR
 

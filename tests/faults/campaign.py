@@ -62,7 +62,7 @@ class Campaign:
         return json.loads(file.read_text(encoding='utf-8'))
 
     def done(self) -> list[dict[str, Any]]:
-        """What became of the rounds so far."""
+        """The outcomes of the rounds so far."""
         lines = self._log.read_text().splitlines() if self._log.exists() else []
         return [json.loads(line) for line in lines]
 

@@ -1,4 +1,4 @@
-"""What is done to a run. Each injury is a function of the trial and of random numbers.
+"""Injuries of a run. Each is a function of the trial and of random numbers.
 
 It is called once the run has saved a step, with its processes running, and returns what they left
 once they have ended. Whatever it broke of the machine, not of the run, it mends.

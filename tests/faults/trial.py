@@ -51,7 +51,7 @@ def waited(
 
 
 def _queued(processes: Sequence[subprocess.Popen[bytes]]) -> dict[Path, float]:
-    """By thread, the seconds that it has been ready to run and did not (sched-stats(5))."""
+    """Seconds that each thread has been ready to run and did not (sched-stats(5))."""
     seconds = {}
     for number in (number for process in processes for number in everyone(process)):
         for thread in Path(f'/proc/{number}/task').glob('*/schedstat'):
@@ -61,12 +61,12 @@ def _queued(processes: Sequence[subprocess.Popen[bytes]]) -> dict[Path, float]:
 
 
 def _grown(before: dict[Path, float], after: dict[Path, float]) -> float:
-    """By how much for the thread that waited most."""
+    """The growth for the thread that waited most."""
     return max((value - before.get(thread, 0.0) for thread, value in after.items()), default=0.0)
 
 
 class Ended(NamedTuple):
-    """What one process left: its exit code, and its stderr."""
+    """A process that ended: its exit code, and its stderr."""
 
     code: int
     errors: str
@@ -96,7 +96,7 @@ class Trial:
         return self.workdir / 'checkpoints'
 
     def steps(self) -> list[int]:
-        """Those that are saved now."""
+        """The steps that are saved now."""
         return Checkpoints(self.checkpoints, keep=1).steps()
 
     def newest(self) -> int:
@@ -104,7 +104,7 @@ class Trial:
         return max(self.steps(), default=0)
 
     def digest(self, step: int) -> str:
-        """Of a saved step, whose files are verified."""
+        """The digest of a saved step, whose files are verified."""
         saved = Checkpoints(self.checkpoints, keep=1)
         saved.read_meta(step)
         return json.loads((self.checkpoints / str(step) / 'meta.json').read_text())['digest']
@@ -167,7 +167,7 @@ class Trial:
             raise Failure(f'ended at step {beyond} by itself: {lines}')
 
     def end(self) -> list[Ended]:
-        """What every process left, once all have ended by themselves.
+        """Waits until all processes have ended by themselves; what each left.
 
         Raises:
           Failure: one did not within the promised time.

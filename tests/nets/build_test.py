@@ -1,4 +1,4 @@
-"""From a config's section to a net, and what a wrong section is told."""
+"""Nets are built from a config's section, and a wrong section is refused in a line."""
 
 from functools import partial
 

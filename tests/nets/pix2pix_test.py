@@ -124,7 +124,7 @@ class TestGenerator:
 
     def test_of_a_blank_input_resizing_leaves_no_checkerboard(self):
         def patterns(upsample: str) -> np.ndarray:
-            """What is left of the middle of an image without its mean over every 2x2 pixels."""
+            """The middle of an image without its mean over every 2x2 pixels."""
             net = generator(
                 image_shape=(64, 64, 3), norm='none', width=4, depth=2, upsample=upsample
             )

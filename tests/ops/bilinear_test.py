@@ -269,7 +269,7 @@ def test_operands_of_two_dtypes_are_refused():
 
 
 def precisions(function, *args) -> set[str]:
-    """Those of all products in the program that is lowered for CUDA."""
+    """The precisions of all products in the program that is lowered for CUDA."""
     text = jax.jit(function).trace(*args).lower(lowering_platforms=('cuda',)).as_text()
     products = [
         line for line in text.splitlines() if re.search('stablehlo.(convolution|dot_general)', line)

@@ -1,4 +1,4 @@
-"""What XLA's CPU compiler makes of a training step."""
+"""Training steps as XLA's CPU compiler makes them."""
 
 from functools import partial
 

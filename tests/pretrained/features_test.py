@@ -24,7 +24,7 @@ from tools import train_digits
 
 
 def shapes(net, side):
-    """Of the net's arrays by path."""
+    """Shapes of the net's arrays by path."""
     image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
     tree = jax.eval_shape(net.Net().init, jax.random.key(0), image)
     return {name: leaf.shape for name, leaf in traverse_util.flatten_dict(tree, sep='/').items()}
@@ -241,7 +241,7 @@ def test_inception_is_the_reference_on_random_weights(random_inception):
 
 
 def test_inception_is_torch_fidelitys(random_inception, tmp_path, monkeypatch):
-    """From uint8 images on, resizing included, if it is installed."""
+    """The same from uint8 images on, resizing included, if it is installed."""
     pytest.importorskip('torch_fidelity')
     import torch
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -363,7 +363,7 @@ def test_depthwise_is_a_grouped_convolution(kernel, stride, size):
 
 
 def test_maps_on_the_way_are_those_of_the_net():
-    """Of an odd side; the last one leads to the net's features."""
+    """Images have an odd side; the last map leads to the net's features."""
     x = np.tanh(gans.normal(0, 2, 70, 64, 3))
     net = efficientnet_lite0.Net()
     variables = gans.variables(net, x)

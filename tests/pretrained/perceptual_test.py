@@ -25,7 +25,7 @@ distance = jax.jit(perceptual.distance)
 
 
 def moments_of(*batches: list[jax.Array]) -> perceptual.Moments:
-    """Of all batches in turn."""
+    """The moments of all batches in turn."""
     none = [np.zeros(x.shape[-1], np.float32) for x in batches[0]]
     moments = [dict.fromkeys(('mean', 'square'), zeros) for zeros in none]
     for step, maps in enumerate(batches):

@@ -15,15 +15,15 @@ from gan_jax.pretrained import pth
 
 
 class FloatStorage:
-    """What a pickle names as torch.FloatStorage."""
+    """Stands for torch.FloatStorage in a pickle."""
 
 
 class LongStorage:
-    """What a pickle names as torch.LongStorage."""
+    """Stands for torch.LongStorage in a pickle."""
 
 
 def _rebuild_tensor_v2():
-    """What a pickle names as torch._utils._rebuild_tensor_v2."""
+    """Stands for torch._utils._rebuild_tensor_v2 in a pickle."""
 
 
 class Storage:

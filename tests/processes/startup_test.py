@@ -1,4 +1,4 @@
-"""What the environment asks of JAX and of figures, before a command begins."""
+"""The environment decides about JAX and figures before a command begins."""
 
 import os
 import subprocess

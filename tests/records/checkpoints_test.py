@@ -320,7 +320,9 @@ class TestDamage:
                 with pytest.raises(UserError, match='damaged'):
                     checkpoints.read_meta(7)
 
-    @pytest.mark.parametrize('kind', ['pipe', 'outside', 'list', 'text', 'meta', '_METADATA', 'd'])
+    @pytest.mark.parametrize(
+        'kind', ['pipe', 'unnamed', 'outside', 'list', 'text', 'meta', '_METADATA', 'd']
+    )
     def test_by_a_forger_who_mends_the_manifest_is_one_line(self, tmp_path, saved_step, kind):
         step = shutil.copytree(saved_step, tmp_path / '7')
         manifest = gan_jax.digests.folder_digests(step)
@@ -329,6 +331,10 @@ class TestDamage:
         if kind == 'pipe':
             os.mkfifo(step / 'pipe')
             forged = manifest | {'pipe': '0' * 64}
+        elif kind == 'unnamed':
+            (step / 'state' / 'manifest.ocdbt').unlink()
+            os.mkfifo(step / 'state' / 'manifest.ocdbt')
+            forged = {n: d for n, d in manifest.items() if n != 'state/manifest.ocdbt'}
         elif kind == 'outside':
             (tmp_path / 'secret').write_text('x')
             forged = manifest | {'../secret': gan_jax.digests.file_digest(tmp_path / 'secret')}
@@ -388,6 +394,12 @@ class TestDamage:
 
 
 class TestMistakes:
+    def test_folders_that_are_called_almost_as_a_step_are_none(self, checkpoints):
+        save_all(checkpoints, 1)
+        for name in ('007', '\u0663', '\u00b2', '-1', '9' * 40, '1.corrupt', ' 2'):
+            (checkpoints._directory / name).mkdir()
+        assert checkpoints.steps() == [1]
+
     def test_an_absent_step_lists_the_others(self, checkpoints):
         save_all(checkpoints, 1, 2)
         with pytest.raises(UserError, match='has no step 3; steps there: 1, 2'):

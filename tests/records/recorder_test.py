@@ -239,7 +239,7 @@ def read_events(path):
 
 
 def test_tensorboard_has_every_point_once_after_a_resume(tmp_path):
-    """As TensorBoard reads it: a session start at step s purges s and what follows."""
+    """TensorBoard reads it so: a session start at step s purges s and what follows."""
     killed = make(tmp_path, tensorboard=True)
     run(killed, 1, 20)
     state = killed.state_dict()

@@ -8,7 +8,7 @@ from studies.study import Setting
 
 ROWS = {
     'data_size': 'small_data-200-0',
-    'architectures': 'cgan_mnist-0',
+    'architectures': 'dcgan_mnist-0',
     'cleaning': 'whole-0',
     'balance': 'best-64-0',
     'few_images': 'today-all-0',

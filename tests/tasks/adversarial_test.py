@@ -283,7 +283,7 @@ def test_the_adaptive_probability_is_that_of_the_state():
 
 
 def blind(**changes):
-    """As `setting`, with an augmentation that leaves nothing of an image."""
+    """Like `setting`, with an augmentation that leaves nothing of an image."""
     recipe, state, batch = setting(**changes)
     return dataclasses.replace(recipe, augment=lambda image, keys, p: 0 * image), state, batch
 
@@ -316,11 +316,6 @@ def test_the_adaptive_probability_counts_the_images_of_every_update(disc_steps):
     config = gans.config('mlp', disc_steps=disc_steps, **ADA | {'ada.images': 240, 'ada.every': 2})
     found = adversarial.make_recipe(config, SPEC, None).ada
     assert found.change == pytest.approx(disc_steps * 8 * 2 / 240)
-
-
-def test_an_average_of_the_discriminator_is_refused():
-    with pytest.raises(UserError, match='config.disc.ema_decay=0.9: config.task=adversarial knows'):
-        adversarial.make_recipe(gans.config('mlp', **{'disc.ema_decay': 0.9}), SPEC, None)
 
 
 def test_the_probability_follows_the_signs_of_real_images():

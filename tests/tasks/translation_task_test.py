@@ -68,7 +68,7 @@ def test_the_first_update_is_the_papers(small, others):
         return disc.apply_fn(variables, image, given, **mode)[0]
 
     def perceptual(made):
-        """By deviations of the photos' own maps: these are the first photos."""
+        """The distance by deviations of the photos' own maps: these are the first photos."""
         found = zip(*(gans.tiny_maps(image) for image in (made, photo)), strict=True)
         each = [jnp.abs(a - b) / jnp.std(b, axis=(0, 1, 2), keepdims=True) for a, b in found]
         return sum(map(jnp.mean, each)) / 4
@@ -109,7 +109,7 @@ def test_the_first_update_is_the_papers(small, others):
 
 
 def test_augmentation_moves_the_input_as_it_moves_the_photo():
-    """Of a pair of equal halves the discriminator sees equal halves; noise is on one alone."""
+    """The discriminator sees equal halves of a pair of equal halves; noise is on one alone."""
     recipe, _, batch = setting(augment='color,translation,cutout', **{'instance_noise.std': 0.1})
     image = batch.image[0, :, :, :64] / np.float32(127.5) - 1
 

@@ -1,4 +1,4 @@
-"""What is printed is one line, and never an exception."""
+"""A line is printed whatever it holds, and never an exception."""
 
 import io
 import sys

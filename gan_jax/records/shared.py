@@ -1,0 +1,88 @@
+"""A run as it is shared: plain files that another program's user can open, and no code.
+
+    model.safetensors            leaves of the state, those used after training, by their paths
+    config.json, run.json        as in a workdir, without paths of the sender's machine
+    evaluation.json, README.md   figures, and the card of the model hub; see `gan_jax.use.sharing`
+
+What a folder holds is a stranger's: it is checked against the network that its config describes.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from gan_jax import digests, files
+from gan_jax.errors import UserError
+
+WEIGHTS = 'model.safetensors'
+
+
+def is_one(workdir: Path) -> bool:
+    """Whether a folder is a shared one."""
+    return (Path(workdir) / WEIGHTS).is_file()
+
+
+def write(folder: Path, state: Any, only: Collection[str]) -> None:
+    """Writes the weights of a state.
+
+    Args:
+      folder: that is shared.
+      state: tree of arrays with a `step`.
+      only: paths (`digests.leaf_path`) of the leaves to write.
+    """
+    leaves = {path: leaf for path, leaf in _leaves(state).items() if path in only}
+    arrays = {path: np.asarray(leaf) for path, leaf in leaves.items()}
+    metadata = {'format': 'gan_jax', 'step': str(int(state.step))}
+    files.replace(folder / WEIGHTS, safetensors.numpy.save(arrays, metadata))
+
+
+def restore(folder: Path, step: int, like: Any, only: Collection[str] | None) -> Any:
+    """The state in a shared folder.
+
+    Args:
+      folder: the shared one.
+      step: that it must be of; 0: whichever it is.
+      like: tree of `jax.ShapeDtypeStruct`s with a `step`.
+      only: paths of leaves that must be there; None: all that are.
+
+    Returns:
+      `like` with the leaves that are there in place of their shapes.
+
+    Raises:
+      UserError: the file is damaged, of another step, or not of such a network.
+    """
+    path = folder / WEIGHTS
+    try:
+        with safetensors.safe_open(path, 'numpy') as file:
+            there = int((file.metadata() or {}).get('step', ''))
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise UserError(f'{path}: damaged, or not of `gan-jax export` ({error})') from None
+    if step not in (0, there):
+        raise UserError(f'--step={step}: {folder} is a shared folder, of step {there} alone')
+    stored['step'] = np.int32(there)
+    for name, leaf in _leaves(like).items():
+        found = stored.get(name)
+        if found is None and name in (only or ()):
+            raise UserError(f'{path}: lacks {name}: export the run again')
+        if found is not None and (found.shape, found.dtype) != (leaf.shape, leaf.dtype):
+            raise UserError(f'{path}: {name} has another shape than config.json asks for')
+    return jax.tree_util.tree_map_with_path(
+        lambda key, leaf: _placed(stored.get(digests.leaf_path(key)), leaf), like
+    )
+
+
+def _placed(found: np.ndarray | None, leaf: Any) -> Any:
+    return leaf if found is None else jnp.asarray(found)
+
+
+def _leaves(tree: Any) -> dict[str, Any]:
+    """The leaves by their paths."""
+    found, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {digests.leaf_path(path): leaf for path, leaf in found}
