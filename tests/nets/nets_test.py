@@ -57,9 +57,15 @@ def small(name: str, role: str, num_classes: int = 0, **shared):
 init = partial(gans.variables, train=False)
 
 
+@partial(jax.jit, static_argnums=0)
+def sampling(net, variables, *args):
+    """The output with running statistics, as in sampling."""
+    return net.apply(variables, *args, train=False)
+
+
 def sample(net, variables, *args):
-    """The output with running statistics, as in sampling, on the host."""
-    return jax.device_get(jax.jit(partial(net.apply, train=False))(variables, *args))
+    """The same on the host."""
+    return jax.device_get(sampling(net, variables, *args))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -87,11 +93,18 @@ def assert_devices_agree(net, variables, *args):
     chex.assert_trees_all_close(shared_stats, stats, rtol=1e-3, atol=1e-4)
 
 
-def assert_half_is_close(net, *args):
-    """In bfloat16 the net keeps float32 variables and gives about the same, with a gradient."""
+def assert_half_keeps_float32(net, *args):
+    """In bfloat16 the net keeps float32 variables, and its output is of float32."""
     half = net.clone(dtype=jnp.bfloat16)
-    variables = init(net, *args)
+    variables = variables_of(net, *args)
     chex.assert_trees_all_equal_shapes_and_dtypes(variables_of(half, *args), variables)
+    assert jax.eval_shape(partial(training, half), variables, *args)[0].dtype == jnp.float32
+
+
+def assert_half_is_close(net, *args):
+    """It gives about the same in bfloat16, with a gradient."""
+    assert_half_keeps_float32(net, *args)
+    half, variables = net.clone(dtype=jnp.bfloat16), init(net, *args)
 
     @jax.jit
     def both(params):
@@ -103,7 +116,6 @@ def assert_half_is_close(net, *args):
         return grads, out_half, training(net, {**variables, 'params': params}, *args)[0]
 
     grads, out_half, out = jax.device_get(both(variables['params']))
-    assert out_half.dtype == np.float32
     np.testing.assert_allclose(out, out_half, atol=0.1 * np.abs(out).max())
     chex.assert_trees_all_equal_dtypes(grads, variables['params'])
     chex.assert_tree_all_finite(grads)
@@ -219,7 +231,13 @@ def test_discriminators_give_one_float32_logit_an_image(name):
 
 @pytest.mark.parametrize('role', ['gen', 'disc'])
 @NAMES
-def test_bfloat16_is_close_to_float32_and_differentiable(name, role):
+def test_in_bfloat16_variables_and_outputs_are_float32(name, role):
+    net, args = small(name, role, num_classes=3)
+    assert_half_keeps_float32(net, *args)
+
+
+@pytest.mark.parametrize('role, name', [('gen', 'dcgan'), ('disc', 'mnist_gan')])
+def test_bfloat16_is_close_to_float32_and_differentiable(role, name):
     net, args = small(name, role, num_classes=3)
     assert_half_is_close(net, *args)
 

@@ -33,10 +33,16 @@ def discriminator(**fields) -> patch.Discriminator:
     return patch.Discriminator(**{'image_shape': SHAPE, 'width': 4, **fields})
 
 
-def translate(net, variables, x, seed=0, **mode):
-    """The output out of training."""
-    apply = partial(net.apply, train=False, rngs={'dropout': jax.random.key(seed)}, **mode)
-    return jax.device_get(jax.jit(apply)(variables, x))
+@partial(jax.jit, static_argnums=0, static_argnames='mode')
+def translating(net, variables, args, key, mode):
+    """The output out of training; `mode` as items."""
+    return net.apply(variables, *args, train=False, rngs={'dropout': key}, **dict(mode))
+
+
+def translate(net, variables, *args, seed=0, **mode):
+    """The same on the host."""
+    key = jax.random.key(seed)
+    return jax.device_get(translating(net, variables, args, key, mode=tuple(mode.items())))
 
 
 @pytest.fixture(scope='module')
@@ -207,8 +213,8 @@ class TestDiscriminator:
     def test_its_maps_are_those_of_its_hidden_layers(self):
         net, x = discriminator(), gans.normal(0, 2, *SHAPE)
         variables = init(net, x, x)
-        logits, maps = translate(net, variables, x, condition=x, return_features=True)
-        np.testing.assert_array_equal(logits, translate(net, variables, x, condition=x))
+        logits, maps = translate(net, variables, x, x, return_features=True)
+        np.testing.assert_array_equal(logits, translate(net, variables, x, x))
         assert [y.shape for y in maps] == [
             (2, 16, 16, 4),
             (2, 8, 8, 8),

@@ -61,4 +61,4 @@ def test_there_are_as_many_centres_as_the_set_asks_for():
         z = np.unique(jax.jit(latents.make(config, examples))(keys), axis=0)
         assert len(z) == count == latents.num_components(config, examples)
         means = jax.jit(functools.partial(latents.component_means, config))(np.arange(count))
-        np.testing.assert_array_equal(z, np.unique(means, axis=0))
+        np.testing.assert_allclose(z, np.unique(means, axis=0), rtol=1e-6)  # of two programs

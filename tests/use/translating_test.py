@@ -20,7 +20,8 @@ from tests.data import photos
 
 SIDE = 64
 CONFIGS = {'paper': gans.pix2pix, 'projected': gans.pix2pix_projected}
-EACH = pytest.mark.parametrize('run', CONFIGS, indirect=True)
+SLOW = pytest.param('projected', marks=pytest.mark.slow)  # two nets and a frozen one to compile
+EACH = pytest.mark.parametrize('run', ['paper', SLOW], indirect=True)
 
 
 def tiny(folder, kind='paper', **changes):
