@@ -6,9 +6,9 @@ from importlib import metadata
 import os
 import shutil
 
-# Before JAX starts: four simulated devices for the runners.
+# Before JAX starts: four simulated devices for the runners. On a GPU: benchmarks/accelerator.sh.
 os.environ['JAX_NUM_CPU_DEVICES'] = '4'
-os.environ['JAX_PLATFORMS'] = 'cpu'
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 # Where XLA still has its older emitter of kernels: it compiles in less than half of the time.
 if tuple(map(int, metadata.version('jaxlib').split('.')[:2])) < (0, 11):
     os.environ['XLA_FLAGS'] = '--xla_cpu_use_fusion_emitters=false'

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import layers
+from gan_jax import layers, target
 from tests import gans
 
 
@@ -130,7 +130,7 @@ class TestBatchNorm:
     def test_debiased_moments_are_weighted_means_of_the_batches_alone(self):
         norm = layers.BatchNorm(momentum=0.9, epsilon=1e-3, debias=True)
         batches = np.asarray(3 + 2 * gans.normal(0, 4, 50, 2))
-        variables = gans.variables(norm, batches[0], train=True)
+        variables = jax.jit(partial(norm.init, train=True))(jax.random.key(0), batches[0])
         np.testing.assert_array_equal(variables['batch_stats']['updates'], 0)
         means, variances = np.mean(batches, 1), np.var(batches, 1)
         for t in range(1, 5):
@@ -171,6 +171,90 @@ class TestBatchNorm:
         parts = over_devices(call, split(x[:4], 2))
         whole = apply(norm, variables, x[:4], train=False, batch_statistics=True)
         np.testing.assert_allclose(parts.reshape(whole.shape), whole, rtol=1e-5, atol=1e-5)
+
+
+class TestMoments:
+    """Of one pass, as on a GPU, against float64."""
+
+    CASES = {
+        'usual': lambda x: x,
+        'far from zero': lambda x: 1_000 + x,
+        'hardly vary': lambda x: 1 + 1e-3 * x,
+        'a corner apart': lambda x: x + np.float32(300) * (np.arange(256) == 0).reshape(16, 16, 1),
+        'one example': lambda x: x[:1],
+    }
+
+    @pytest.mark.parametrize('case', CASES)
+    @pytest.mark.parametrize('axes', [(0, 1, 2), (1, 2)])
+    def test_lose_no_digit_to_two_passes(self, case, axes):
+        x = np.float32(self.CASES[case](gans.normal(0, 8, 16, 16, 32)))
+        exact = np.asarray(x, np.float64)
+        mean, var = exact.mean(axes, keepdims=True), exact.var(axes, keepdims=True)
+
+        def error(found):
+            """Of values in units of their deviation, and of deviations, relative."""
+            off = np.abs(np.asarray(found[0], np.float64) - mean) / np.sqrt(var)
+            return max(off.max(), np.abs(np.asarray(found[1], np.float64) / var - 1).max())
+
+        @jax.jit
+        def both(x):
+            mean = jnp.mean(x, axes, keepdims=True)
+            two = mean, jnp.mean(jnp.square(x - mean), axes, keepdims=True)
+            return layers.moments(x, axes), two
+
+        one, two = both(x)
+        # What a value of float32 is rounded to, in units of the deviation, is lost either way.
+        rounding = float(np.max(np.abs(exact).max() / np.sqrt(var))) * 2**-24
+        assert error(one) < max(3 * error(two), 2 * rounding, 2e-6)
+
+    def test_of_a_constant_are_exact(self):
+        moments = jax.jit(partial(layers.moments, axes=(0, 1, 2)))
+        mean, var = moments(np.full((4, 8, 8, 2), 0.1, np.float32))
+        np.testing.assert_array_equal(mean, np.float32(0.1))
+        np.testing.assert_array_equal(var, 0)
+
+    def test_are_those_of_all_devices(self):
+        x = 5 + gans.normal(0, 8, 4, 4, 2) * np.arange(1, 9, dtype=np.float32).reshape(8, 1, 1, 1)
+
+        def each(x):
+            return layers.moments(x, (0, 1, 2), 'data')
+
+        found = over_devices(each, split(x, 4), out_axes=None)
+        whole = jax.jit(lambda x: layers.moments(x, (0, 1, 2)))(x)
+        chex.assert_trees_all_close(found, jax.device_get(whole), rtol=1e-5)
+
+
+@pytest.mark.parametrize('axis_name', [None, 'data'])
+@pytest.mark.parametrize('layer', [layers.BatchNorm, layers.InstanceNorm])
+def test_norms_in_one_pass_are_those_in_two(layer, axis_name):
+    """Values, running moments and gradients, first and second order, traced as for a GPU."""
+    extra = {'debias': True} if layer is layers.BatchNorm else {'affine': True}
+    norm = layer(**extra, axis_name=axis_name) if layer is layers.BatchNorm else layer(**extra)
+    x = 3 + gans.normal(0, 8, 4, 4, 2) * np.arange(1, 9, dtype=np.float32).reshape(8, 1, 1, 1)
+    options = {'train': True} if layer is layers.BatchNorm else {}
+    variables = jax.device_put(gans.variables(norm, x, **options))
+
+    def loss(x):
+        def whole(x):
+            return norm.apply(variables, x, **options, mutable=['batch_stats'])
+
+        if axis_name is None:
+            y, stats = whole(x)
+        else:
+            y, stats = jax.vmap(whole, axis_name=axis_name, out_axes=(0, None))(split(x, 2))
+        return jnp.sum(jnp.sin(y)), stats
+
+    def penalty(x):
+        return jnp.sum(jnp.square(jax.grad(lambda x: loss(x)[0])(x)))
+
+    def all_of(x):
+        (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(x)
+        return value, stats, gradient, jax.grad(penalty)(x)
+
+    expected = jax.jit(all_of)(x)
+    with target.platform('gpu'):
+        found = jax.jit(all_of)(x)
+    chex.assert_trees_all_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 class TestInstanceNorm:

@@ -32,8 +32,8 @@ def tiny(**changes):
 
 
 def conditional(**changes):
-    """The same with classes, on 40 digits that are of all ten."""
-    return tiny(conditional=True, **{'data.subset_seed': 2, **changes})
+    """The same with classes, on 40 digits that are of all ten, and an augmentation."""
+    return tiny(conditional=True, **{'augment': 'translation', 'data.subset_seed': 2, **changes})
 
 
 def mixed(**changes):
@@ -57,6 +57,7 @@ SMALL = {
     'log_every': 2,
     'sample_every': 4,
     'save_every': 2,
+    'least_s': 0.0,
     'keep': 10,
     'devices': 1,
     'tensorboard': False,
@@ -137,6 +138,31 @@ def test_resumed_equals_uninterrupted(whole, tmp_path):
         assert (workdir / name).read_text() == (whole / name).read_text()
     for grid in (whole / 'samples').iterdir():
         assert (workdir / 'samples' / grid.name).read_bytes() == grid.read_bytes()
+
+
+def test_calls_of_many_steps_leave_what_calls_of_one_do(tmp_path, monkeypatch):
+    """As on an accelerator: every checkpoint, grid, line and figure at its own step."""
+    config, runs = tiny(steps=8, **{'evaluate.balance': 1}), (tmp_path / 'many', tmp_path / 'one')
+    train(config, runs[1])
+    monkeypatch.setattr(runners, 'loops', lambda platform: True)
+    train(config, runs[0])
+    for folder in ('checkpoints', 'samples'):
+        names = [sorted(path.name for path in (run / folder).iterdir()) for run in runs]
+        assert names[0] == names[1]
+    for got, want in zip(*map(lines, runs), strict=True):
+        assert got == pytest.approx(want, rel=1e-3)
+    for name in ('epochs.csv', 'evaluations.jsonl'):
+        rows = [(run / name).read_text().splitlines() for run in runs]
+        assert len(rows[0]) == len(rows[1]) > 1
+
+
+def test_on_an_accelerator_checkpoints_and_grids_have_a_least_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(runners, 'loops', lambda platform: True)
+    train(tiny(steps=8, least_s=1e5), tmp_path)
+    kept = [name for name in os.listdir(tmp_path / 'checkpoints') if name.isdigit()]
+    assert sorted(kept) == ['2', '8']  # the first that is due, and the end
+    assert len(list((tmp_path / 'samples').iterdir())) == 3  # the start too
+    assert [row['step'] for row in lines(tmp_path)] == [2, 4, 6, 8]
 
 
 def evaluations(workdir):
@@ -473,8 +499,8 @@ def test_no_log_line_counts_a_call_without_its_time(stride, tmp_path, monkeypatc
     """Every line next to a sample and a checkpoint, and a step that cannot be faster."""
     compiled = runners.compiled
 
-    def slow(*arguments):
-        program = compiled(*arguments)
+    def slow(*arguments, **options):
+        program = compiled(*arguments, **options)
 
         def call(*arguments):
             time.sleep(0.05 * stride)

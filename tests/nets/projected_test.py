@@ -143,6 +143,16 @@ def test_frozen_nets_see_levels_as_feature_nets_do(name, net, seen, channels):
         np.testing.assert_allclose(ours, theirs, atol=1e-3 * float(jnp.abs(theirs).max()))
 
 
+@pytest.mark.parametrize(('shared', 'looks'), [(True, 2), (False, 4)])
+def test_a_step_looks_at_real_and_generated_images_once(shared, looks, monkeypatch):
+    recipe = adversarial.make_recipe(gans.projected(share_latent=shared), gans.DCGAN_SPEC, None)
+    state = jax.eval_shape(lambda: adversarial.init(recipe, gans.DCGAN_SPEC))
+    mixed, looked = projected.mixed, []
+    monkeypatch.setattr(projected, 'mixed', lambda *given: looked.append(1) or mixed(*given))
+    jax.eval_shape(partial(adversarial.step, recipe), state, gans.batch(gans.DCGAN_SPEC, 1, 4))
+    assert len(looked) == looks
+
+
 def test_logits_are_one_number_an_image():
     task = adversarial.make(gans.projected(), gans.DCGAN_SPEC, axis_name=None)
     batch = jax.tree.map(lambda x: x[0], gans.batch(gans.DCGAN_SPEC, 1, 6))

@@ -133,7 +133,7 @@ def test_the_first_update_is_the_textbook_s():
     generator, discriminator = gradients(recipe, state, batch)
     gen, disc = state.nets
     key = rng.purpose_key(rng.step_key(0, state.step, state.rollbacks), 'disc', 0)
-    z = recipe.latent(shared.Game(recipe, key, batch.label[0], None).keys('latent'))
+    z = recipe.latent(shared.Game(recipe, key, batch.label[0], state.step, None).keys('latent'))
     real = batch.image[0] / np.float32(255)
 
     def play(gen_params, disc_params):

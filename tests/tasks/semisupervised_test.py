@@ -128,7 +128,7 @@ def test_the_turn_of_one_leaves_the_others_state_alone():
 
 def test_feature_matching_is_zero_between_equal_batches():
     recipe, _, _ = setting()
-    game = shared.Game(recipe, jax.random.key(0), jnp.zeros(4, jnp.int32), None)
+    game = shared.Game(recipe, jax.random.key(0), jnp.zeros(4, jnp.int32), jnp.int32(0), None)
     features, logits = gans.normal(1, 4, 3), np.zeros((4, 2), np.float32)
     match = jax.jit(functools.partial(semisupervised._match, game))
     assert match((logits, features), (logits, features)) == 0

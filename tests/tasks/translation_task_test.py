@@ -111,7 +111,7 @@ def test_augmentation_moves_the_input_as_it_moves_the_photo():
     @jax.jit
     def both(image):
         key = rng.purpose_key(jax.random.key(0), 'disc', 0)
-        game = translation.shared.Game(recipe, key, batch.label[0], None)
+        game = translation.shared.Game(recipe, key, batch.label[0], jnp.int32(0), None)
         games = game, game._replace(noise_std=0.1)
         return [translation._seen(game, image, image, [], 'real') for game in games]
 
