@@ -86,7 +86,7 @@ def compile_step(config: Config, topology: str) -> dict[str, Any]:
 
 
 def _sequence(dump: Path) -> str:
-    """What is launched: with its graphs, if there are any."""
+    """Reads what is launched: with its graphs, if there are any."""
     for ending in ('thunk_sequence_after_thunk_passes', 'thunk_sequence'):
         if found := sorted(dump.glob(f'*.{ending}.txt')):
             return found[-1].read_text(encoding='utf-8')

@@ -1,4 +1,4 @@
-"""What the host does for a training step, in milliseconds: of a step that computes nothing.
+"""Measures what the host does for a training step, in milliseconds: of one that computes nothing.
 
     python benchmarks/host_time.py [--config=dcgan64] [--steps=5000] [--platform=gpu]
 
@@ -18,7 +18,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gan_jax import calls, data, experiments, report, runners, tasks, trainer
+from gan_jax import calls, data, report, runners, tasks, trainer
+from gan_jax.config import experiments
 from gan_jax.processes import memory
 from gan_jax.states import GanState, Metrics
 from gan_jax.types import Batch

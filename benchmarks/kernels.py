@@ -1,4 +1,4 @@
-"""What a compiled program launches on a GPU, read from what XLA writes of it.
+"""Counts what a compiled program launches on a GPU, read from what XLA writes of it.
 
 Two texts: the sequence of thunks, a line for each thing that is launched, below the graph or loop
 it belongs to; and the optimised HLO, which has shapes and names.
@@ -67,7 +67,7 @@ def thunks(text: str) -> Thunk:
 
 
 def launches(root: Thunk, steps: int) -> dict[str, Any]:
-    """What is launched in a call of `steps` steps, fit for JSON.
+    """Counts what is launched in a call of `steps` steps, fit for JSON.
 
     Returns:
       kernels: of a step, by kind, a loop in it counting as one; inner: those of such loops, which
@@ -114,7 +114,7 @@ def _outside(sequence: Sequence[Thunk]) -> Iterator[Thunk]:
 
 
 def work(text: str) -> dict[str, Any]:
-    """What the calls of libraries and the changes of layout in a step are, fit for JSON.
+    """Counts the calls of libraries and the changes of layout in a step, fit for JSON.
 
     Args:
       text: the optimised HLO of a program.

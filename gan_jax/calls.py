@@ -21,7 +21,7 @@ CALL_S = 1.0  # what a call may take, so that a signal is soon answered
 
 
 class Part(NamedTuple):
-    """What a call takes.
+    """The arguments of a call.
 
     Attributes:
       items: of its steps, and perhaps of others.
@@ -63,7 +63,7 @@ class Calls:
         self._is_due = is_due
 
     def parts(self, step: int) -> Generator[Part, None, None]:
-        """What each call from `step` on takes, without end."""
+        """Yields what each call from `step` on takes, without end."""
         placed = feeds.placed(self._feed, step, self._size, self._runner.place)
         with contextlib.closing(placed):
             while True:

@@ -208,7 +208,7 @@ class BatchNorm(nn.BatchNorm):
         )
 
     def _in_one_pass(self, x: jax.Array) -> jax.Array:
-        """What Flax's does in training, with both moments of one pass over x.
+        """Does what Flax's does in training, with both moments of one pass over x.
 
         A GPU waits for memory here, and for the kernels of each pass. Forward and backward they
         are half as many.
@@ -280,7 +280,7 @@ def moments(
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-    """Of a shifted x, in sums that do not wait for each other.
+    """Moments of a shifted x, in sums that do not wait for each other.
 
     The variance is E[(x - s)^2] - E[x - s]^2 with s one of the values, of the first example and
     from the middle of the map: with s = 0 it would cancel where channels hardly vary.
@@ -443,14 +443,14 @@ class Net(nn.Module):
         return (losses.Judge(),)
 
     def look(self, image: jax.Array) -> Any:
-        """What of images is the same whatever the parameters are: the images, if nothing else.
+        """Computes what of images the parameters do not change: the images, if nothing else.
 
         A step computes it once of the images that both networks' updates need.
         """
         return image
 
     def judge(self, seen: Any, label: jax.Array | None = None, *, train: bool) -> Any:
-        """As the call, of images that were looked at."""
+        """Does as the call, of images that were looked at."""
         return self(seen, label, train=train)
 
     @property

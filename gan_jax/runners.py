@@ -243,7 +243,7 @@ RUNNERS: dict[str, Callable[[Mesh, int], Runner]] = {
 
 
 def compiler_options(platform: str, deterministic: bool) -> dict[str, Any]:
-    """What XLA is told: all that it can put into a CUDA graph is to be put into one.
+    """Options of XLA: all that it can put into a CUDA graph is to be put into one.
 
     By default it leaves out convolutions and loops. And without `deterministic` it sums by atomics,
     and its algorithms are those that win a race at each compilation.
@@ -257,7 +257,7 @@ def compiler_options(platform: str, deterministic: bool) -> dict[str, Any]:
 
 
 def arithmetic(config: Config, platform: str) -> str:
-    """What a run's config makes of float32 and of repetition on a platform; '' on a CPU."""
+    """Says what a config makes of float32 and of repetition on a platform; '' on a CPU."""
     exact = config.matmul_precision == 'float32'
     rounded = {'gpu': 'TF32, where the GPU has it', 'tpu': 'bfloat16'}.get(platform)
     if rounded is None:

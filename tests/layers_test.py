@@ -174,7 +174,7 @@ class TestBatchNorm:
 
 
 class TestMoments:
-    """Of one pass, as on a GPU, against float64."""
+    """Moments of one pass, as on a GPU, against float64."""
 
     CASES = {
         'usual': lambda x: x,
@@ -192,7 +192,7 @@ class TestMoments:
         mean, var = exact.mean(axes, keepdims=True), exact.var(axes, keepdims=True)
 
         def error(found):
-            """Of values in units of their deviation, and of deviations, relative."""
+            """The larger of two: values in units of their deviation, and deviations, relative."""
             off = np.abs(np.asarray(found[0], np.float64) - mean) / np.sqrt(var)
             return max(off.max(), np.abs(np.asarray(found[1], np.float64) / var - 1).max())
 

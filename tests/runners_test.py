@@ -213,7 +213,7 @@ def test_several_steps_in_one_call_are_those_steps_one_by_one():
 
 @pytest.mark.parametrize(('runner_name', 'devices'), [('shard_map', 2), ('vmap', 2), ('pmap', 1)])
 def test_a_loop_makes_the_steps_of_its_span(runner_name, devices, monkeypatch):
-    """As on an accelerator, any number of the steps that are placed together."""
+    """Like an accelerator, any number of the steps that are placed together."""
     monkeypatch.setattr(runners, 'loops', lambda platform: True)
     runner = runners.make(runner_name, devices)
     step, state = start('adaptive', runners.AXIS)

@@ -141,7 +141,7 @@ def test_resumed_equals_uninterrupted(whole, tmp_path):
 
 
 def test_calls_of_many_steps_leave_what_calls_of_one_do(tmp_path, monkeypatch):
-    """As on an accelerator: every checkpoint, grid, line and figure at its own step."""
+    """Like an accelerator: every checkpoint, grid, line and figure at its own step."""
     config, runs = tiny(steps=8, **{'evaluate.balance': 1}), (tmp_path / 'many', tmp_path / 'one')
     train(config, runs[1])
     monkeypatch.setattr(runners, 'loops', lambda platform: True)

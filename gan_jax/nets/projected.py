@@ -154,7 +154,7 @@ class Discriminator(layers.Net):
 
     @nn.compact
     def judge(self, seen: Seen, label: jax.Array | None = None, *, train: bool) -> jax.Array:
-        """As the call, of images that were looked at."""
+        """Does as the call, of images that were looked at."""
         shared = {name: getattr(self, name) for name in layers.SHARED}
         logits = [
             Head(**shared, width=self.width, level=level, name=f'head{level}')(part, label, train)

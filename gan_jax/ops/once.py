@@ -1,4 +1,4 @@
-"""What XLA's CPU compiler is to compute once, however many use it."""
+"""A barrier for what XLA's CPU compiler is to compute once, however many use it."""
 
 import jax
 import jax.numpy as jnp

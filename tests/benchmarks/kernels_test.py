@@ -1,4 +1,4 @@
-"""What XLA's texts of a program are read as."""
+"""Counts that are read from XLA's texts of a program."""
 
 from benchmarks import kernels
 

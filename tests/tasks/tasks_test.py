@@ -1,4 +1,4 @@
-"""What all tasks have in common."""
+"""Properties that all tasks have in common."""
 
 import re
 
