@@ -81,7 +81,7 @@ def train_pass(net, variables, *args):
 
 
 def assert_devices_agree(net, variables, *args):
-    """Of a training pass of a batch and of one that four devices share."""
+    """A training pass of a batch is that of one which four devices share."""
     expected, stats = train_pass(net, variables, *args)
     shared = net.clone(axis_name='data')
     call = jax.vmap(
