@@ -144,6 +144,7 @@ def reference(case):
 
 
 _newest = functools.partial(pytest.param, marks=pytest.mark.newest)
+_slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 LAYOUTS = [
     # The smallest net with every source of randomness in every layout,
     *(('adaptive', runner, 1) for runner in runners.RUNNERS),
@@ -152,11 +153,11 @@ LAYOUTS = [
     # and each convolutional net in one.
     _newest('dcgan_mnist', 'shard_map', 4),
     ('mnist_gan', 'pmap', 2),
-    ('projected', 'shard_map', 4),
-    ('sgan', 'vmap', 2),
-    pytest.param('pix2pix', 'vmap', 4, marks=pytest.mark.slow),  # one pair a device
-    ('pix2pix_small', 'shard_map', 2),
-    pytest.param('pix2pix_projected', 'pmap', 2, marks=pytest.mark.slow),
+    _slow('projected', 'shard_map', 4),
+    _slow('sgan', 'vmap', 2),
+    _slow('pix2pix', 'vmap', 4),  # one pair a device
+    _slow('pix2pix_small', 'shard_map', 2),
+    _slow('pix2pix_projected', 'pmap', 2),
 ]
 
 
@@ -247,13 +248,12 @@ def test_no_loop_in_the_program_on_the_cpu():
 
 
 @pytest.mark.newest
-@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
-def test_the_step_exports_for_accelerators(platform):
+def test_the_step_exports_for_accelerators():
     call, state, place = compiled('mnist_gan', 'shard_map', 4)
-    exported = jax.export.export(call, platforms=[platform])(
+    exported = jax.export.export(call, platforms=['cuda', 'tpu'])(
         state, (), *place(next(batches('mnist_gan', 1)))
     )
-    assert exported.platforms == (platform,) and exported.nr_devices == 4
+    assert exported.platforms == ('cuda', 'tpu') and exported.nr_devices == 4
 
 
 def test_more_devices_than_there_are_is_refused():

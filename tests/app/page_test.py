@@ -78,7 +78,7 @@ def test_a_gan_is_played_with(browser):
     browser.choose('run', 'digits')
     browser.until(lambda: browser['of-class'].is_displayed())
     browser.until(browser.command)
-    assert 'step 2 of ' in browser['where'].text and browser.fits()
+    assert 'step 4 of ' in browser['where'].text and browser.fits()
     cells = browser.all('#grid button')
     browser.click(cells[3])
     browser.until(lambda: '--pick=3,3' in browser.command())

@@ -101,8 +101,9 @@ def test_rows_without_a_column_of_today_are_measured_anew(finished, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_a_study_stopped_while_it_measures_goes_on(number, finished, tmp_path, capsys):
+def test_a_study_stopped_while_it_measures_goes_on(finished, tmp_path, capsys):
+    number = signal.SIGTERM  # SIGINT: tests/trainer_test.py
+
     def stopped(name):
         rows = measure(name)
 
