@@ -437,11 +437,11 @@ step, for twice as many. `cats`: photos of 23 cats by their owners, a tenth of t
 content; the same run is then applied to photos of facades and to portraits, which it never saw.
 `facades`: label maps to photos, a tenth held out.
 
-Albums are trained by two recipes for about as long, an hour on two cores: `fast`, the default of
-the configs, {STEPS[FAST]:,} steps of 8 pairs, and `paper`, that of pix2pix, {STEPS[PAPER]:,} steps
-of one pair, cut short where the paper made 80,000; edges also by `fast_20`, a third of the steps of
-`fast`. Translations are of the mode in the config:
-each image's own moments, no dropout.
+Albums are trained by two recipes for about as long, an hour on two cores: `fast`, that of the
+configs, {STEPS[FAST]:,} steps of 8 pairs where they make 10,000, and `paper`, that of pix2pix,
+{STEPS[PAPER]:,} steps of one pair, cut short where the paper made 80,000; edges also by `fast_20`,
+a third of the steps of `fast`. Translations are of the mode in the config: each image's own
+moments, no dropout.
 
 Photos: gpriamo/Cat-Faces-Identification (MIT); portraits of faker-js/assets-person-portrait (CC0).
 No picture of a facade is shown.
