@@ -28,10 +28,7 @@ def find(text: str) -> list[Sent]:
     Args:
       text: from `Compiled.as_text()`.
     """
-    return [
-        Sent(kind, 1, sum(_size(*array) for array in _ARRAY.findall(shape)))
-        for shape, kind, _ in _CALL.findall(text)
-    ]
+    return [Sent(kind, 1, size(shape)) for shape, kind, _ in _CALL.findall(text)]
 
 
 def count(found: Iterable[Sent]) -> list[Sent]:
@@ -46,6 +43,11 @@ def count(found: Iterable[Sent]) -> list[Sent]:
         )
         for kind in kinds
     ]
+
+
+def size(shape: str) -> int:
+    """Bytes of all arrays in a shape as XLA writes it."""
+    return sum(_size(*array) for array in _ARRAY.findall(shape))
 
 
 def _size(dtype: str, dimensions: str) -> int:

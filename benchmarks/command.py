@@ -127,17 +127,23 @@ def table(result: dict[str, Any]) -> str:
         ('work', f'batch {result["batch_size"]}, {result["precision"]}, {images}'),
         ('device', f'{result["device_count"]} x {result["device"]}, {result["runner"]}'),
         ('compile', f'{result["compile_s"]:.1f} s'),
-        ('step', f'{step["median"]:,.1f} ms ({step["p25"]:,.1f} to {step["p75"]:,.1f})'),
+        ('step', f'{step["median"]:,.2f} ms ({step["p25"]:,.2f} to {step["p75"]:,.2f})'),
         ('speed', f'{result["images_per_s"]:,.1f} images/s'),
         ('input wait', f'{result["input_wait_fraction"]:.2%} of the step'),
         ('arithmetic', f'{gflops:,.0f} GFLOP/s of {result["product_gflops"]:,.0f} in one product'),
-        ('memory', f'{result["peak_rss_mb"]:,.0f} MB at most'),
+        ('memory', f'{_memory(result)} at most'),
     ]
     if peer := result.get('peer'):
         low, high = min(result['ratios']), max(result['ratios'])
         lines += [
-            ('peer', f'{peer["version"]} {peer["variant"]}: {peer["step_ms"]["median"]:,.1f} ms'),
-            ('', f'{peer["images_per_s"]:,.1f} images/s, {peer["peak_rss_mb"]:,.0f} MB'),
+            ('peer', f'{peer["version"]} {peer["variant"]}: {peer["step_ms"]["median"]:,.2f} ms'),
+            ('', f'{peer["images_per_s"]:,.1f} images/s, {_memory(peer)}'),
             ('ratio', f'{result["ratio"]:.2f} ({low:.2f} to {high:.2f}) times as fast'),
         ]
     return '\n'.join(f'  {name:11} {text}' for name, text in lines)
+
+
+def _memory(side: dict[str, Any]) -> str:
+    on_device = side.get('peak_device_mb')
+    text = f'{side["peak_rss_mb"]:,.0f} MB'
+    return f'{text}, and {on_device:,.0f} MB on the device' if on_device else text

@@ -1,7 +1,7 @@
-"""Compiles an experiment's step for a TPU slice that is described, and need not be there.
+"""Compiles an experiment's step for a TPU slice or a GPU that need not be there.
 
-Prints the memory, the arithmetic and the traffic of a chip (docs/why/scaling.md).
-Needs the TPU's compiler: pip install '.[tpu]', Python 3.12.
+Prints the memory, the arithmetic and the traffic of a chip, or what a step launches on the GPU
+(docs/why/scaling.md). Needs the compiler: pip install '.[tpu]' or '.[h100]', Python 3.12.
 """
 
 import json
@@ -29,7 +29,7 @@ _ALONE = {
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     flags.DEFINE_string(
-        'topology', None, 'the slice, GENERATION:SHAPE, e.g. v5e:2x4', flag_values=values
+        'topology', None, 'h100, or a slice, GENERATION:SHAPE, e.g. v5e:2x4', flag_values=values
     )
     flags.DEFINE_integer(
         'batch_size', None, "of all chips, in place of the experiment's", flag_values=values
@@ -41,7 +41,7 @@ def define(values: flags.FlagValues) -> None:
 def main(invocation: Invocation) -> None:
     """Compiles, prints, writes."""
     os.environ.update(_ALONE)
-    from benchmarks import slices
+    from benchmarks import gpus, slices
     from gan_jax import files
     from gan_jax.cli import outputs
     from gan_jax.processes import startup
@@ -54,16 +54,19 @@ def main(invocation: Invocation) -> None:
     config = invocation.config
     if values.batch_size is not None:
         config.batch_size = values.batch_size
-    result = slices.compile_step(slices.validated(config), values.topology)
+    kind, table = (
+        (gpus, table_of_gpu) if values.topology in gpus.DESCRIPTIONS else (slices, table_of_slice)
+    )
+    result = kind.compile_step(slices.validated(config), values.topology)
     result = {'config': invocation.source, **result}
     if output:
         files.replace(output, json.dumps(result, indent=2) + '\n')
     print(table(result))
 
 
-def table(result: dict[str, Any]) -> str:
+def table_of_slice(result: dict[str, Any]) -> str:
     """The figures, for a person."""
-    memory, cuda = result['memory_per_chip'], result['cuda']
+    memory = result['memory_per_chip']
     rows = [
         ('slice', f'{result["topology"]}: {result["chips"]} x {result["device"]}'),
         (
@@ -79,10 +82,38 @@ def table(result: dict[str, Any]) -> str:
             (sent['kind'], f'{sent["count"]} of {sent["bytes"] / 1e6:,.3f} MB in all')
             for sent in result['collectives']
         ),
-        ('CUDA', f'lowers: {cuda["all_reduces"]} arrays to all-reduce, combined by its compiler'),
     ]
-    lines = [f'  {name:11} {text}' for name, text in rows]
-    return '\n'.join(lines)
+    return _lines(rows)
+
+
+def table_of_gpu(result: dict[str, Any]) -> str:
+    """The figures, for a person."""
+    steps, gradients = result['steps_per_call'], result['weight_gradients']
+    rows = [
+        ('GPU', f'{result["topology"]}: {result["device"]}'),
+        ('work', f'batch {result["batch_size"]}, {result["precision"]}, {steps} steps a call'),
+        ('compile', f'{result["compile_s"]:.1f} s'),
+        ('memory', f'{result["memory"]["total"] / 1e6:,.1f} MB: ' + _parts(result['memory'])),
+        ('kernels', f'{sum(result["kernels"].values())} a step: ' + _counts(result['kernels'])),
+        ('inner', f'{result["inner"]} more in loops that not every step enters'),
+        ('libraries', f'{sum(result["calls"].values())} calls a step: ' + _counts(result['calls'])),
+        ('gradients', f'{sum(gradients.values())} of weights a step: ' + _counts(gradients)),
+        *(
+            (name, f'{result[name]["count"]} a step, {result[name]["bytes"] / 1e6:,.2f} MB')
+            for name in ('copies', 'transposes')
+        ),
+        ('launches', f'{result["host_launches"]} a call by the host, {result["graphs"]} graphs'),
+        ('outside', _counts(result['outside']) or 'nothing: all of a call is in a graph'),
+    ]
+    return _lines(rows)
+
+
+def _lines(rows: list[tuple[str, str]]) -> str:
+    return '\n'.join(f'  {name:11} {text}' for name, text in rows)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ', '.join(f'{count} {name}' for name, count in counts.items())
 
 
 def _parts(memory: dict[str, int]) -> str:

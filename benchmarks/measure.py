@@ -27,9 +27,9 @@ def measure(plan: Plan) -> dict[str, Any]:
       fit for JSON: device, device_count, runner, precision, data ('real' or 'synthetic'),
       batch_size, compile_s, step_ms {median, p25, p75}, images_per_s, input_wait_fraction,
       flops_per_step, product_gflops (what this machine makes of a square matrix product, in
-      the same run), peak_rss_mb, version; and with a peer `peer` {the same of it, variant,
-      variants}, `ratio` (images/s, ours over the peer's: the median over turns) and
-      `ratios` (of each turn).
+      the same run), peak_rss_mb, peak_device_mb (of a GPU), version; and with a peer `peer` {the
+      same of it, variant, variants}, `ratio` (images/s, ours over the peer's: the median over
+      turns) and `ratios` (of each turn).
 
     Raises:
       UserError: what the config asks for cannot be done, or the peer is not installed.
@@ -55,7 +55,7 @@ def measure(plan: Plan) -> dict[str, Any]:
         if rival:
             result['peer'] = _summary(rival.worker, turns[1], config) | rival.facts
             result['ratios'] = [
-                sum(theirs['step_s']) / sum(mine['step_s'])
+                statistics.mean(theirs['step_s']) / statistics.mean(mine['step_s'])
                 for mine, theirs in zip(*turns, strict=True)
             ]
             result['ratio'] = statistics.median(result['ratios'])
@@ -94,14 +94,14 @@ def _summary(worker: Worker, turns: list[dict[str, Any]], config: Config) -> dic
     seconds = [second for turn in turns for second in turn['step_s']]
     quarter, median, three_quarters = (1e3 * np.quantile(seconds, q) for q in (0.25, 0.5, 0.75))
     # Over whole turns: a median of steps would hide those that wait for something now and then.
-    step_s = statistics.median(statistics.mean(turn['step_s']) for turn in turns)
-    taken = sum(seconds) * config.steps_per_call
+    means = [statistics.mean(turn['step_s']) for turn in turns]
+    step_s = statistics.median(means)
     return {
         'precision': config.precision,
         'batch_size': config.batch_size,
         **worker.ready,
         'step_ms': {'median': float(median), 'p25': float(quarter), 'p75': float(three_quarters)},
         'images_per_s': config.batch_size * len(tasks.pools(config)) / step_s,
-        'input_wait_fraction': sum(turn['wait_s'] for turn in turns) / taken,
+        'input_wait_fraction': sum(turn['wait_s'] for turn in turns) / sum(means),
         **worker.order('memory'),
     }

@@ -20,14 +20,16 @@ from ml_collections import ConfigDict
 
 from benchmarks import arithmetic
 from gan_jax import data, runners, tasks
+from gan_jax.calls import Calls
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
 from gan_jax.processes import memory
-from gan_jax.states import Metrics
+from gan_jax.states import Rows
 from gan_jax.types import Batch, DataSpec
 
-GEMM_SIDE = 2048
+GEMM_SIDE = {'cpu': 2048}  # elsewhere a product so small would end before it was launched
+LARGE_SIDE = 8192
 _PR_SET_PDEATHSIG = 1  # of prctl(2): the signal that comes when the parent ends
 
 
@@ -41,21 +43,22 @@ class Stepper:
           config: complete and valid.
           dataset: what the step trains on.
         """
-        self._stride = config.steps_per_call
         self._flops = flops_per_step(config, dataset.spec)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
         feed = feeds.make_feed(dataset, config, tasks.pools(config))
         runner = runners.make(config.runner, runners.count_devices(config.runner, config.devices))
         self._num_devices = runner.num_devices
         self._data = runner.replicate(feed.data)
-        self._inputs = feeds.placed(feed, 0, config.steps_per_call, runner.place)
+        self._calls = Calls(feed, runner, config.steps_per_call, lambda step: False)
+        self._parts = self._calls.parts(0)
         self._state = runner.replicate(jax.jit(task.init)())
-        items = next(self._inputs)
+        part = next(self._parts)
         started = time.perf_counter()
         call = runner.compile(task.step, feed.gather)
-        self._call = runners.compiled(call, self._state, self._data, items)
+        arguments = self._state, self._data, part.items, part.span
+        self._call = runners.compiled(runner, call, *arguments, deterministic=config.deterministic)
         self._compile_s = time.perf_counter() - started
-        self._state, _ = self._call(self._state, self._data, items)
+        self._state, _ = self._call(*arguments)
 
     def ready(self) -> dict[str, Any]:
         """Facts that are known before anything is timed."""
@@ -71,35 +74,34 @@ class Stepper:
         """Some calls in a row, each dispatched before the last one's metrics are read.
 
         Returns:
-          step_s: seconds a step, from one call's end to the next; wait_s: seconds in all that
-          the calls waited for their images.
+          step_s: seconds a step of each call, from one call's end to the next; wait_s: seconds a
+          step that they waited for their images.
         """
-        ends, wait, pending = [time.perf_counter()], 0.0, None
+        ends, parts, pending = [time.perf_counter()], [], None
         for _ in range(calls):
-            asked = time.perf_counter()
-            items = next(self._inputs)
-            wait += time.perf_counter() - asked
-            self._state, metrics = self._call(self._state, self._data, items)
+            parts.append(next(self._parts))
+            self._state, rows = self._calls.make(self._call, self._state, self._data, parts[-1])
             if pending is not None:
                 ends.append(_end(pending))
-            pending = metrics
-            if runners.has_ended(metrics):
+            pending = rows
+            if runners.has_ended(rows):
                 ends.append(_end(pending))
                 pending = None
         if pending is not None:
             ends.append(_end(pending))
+        seconds = (b - a for a, b in zip(ends, ends[1:], strict=False))
         return {
-            'step_s': [(b - a) / self._stride for a, b in zip(ends, ends[1:], strict=False)],
-            'wait_s': wait,
+            'step_s': [s / part.steps for s, part in zip(seconds, parts, strict=True)],
+            'wait_s': sum(part.wait_s for part in parts) / sum(part.steps for part in parts),
         }
 
     def close(self) -> None:
         """Ends the thread that reads ahead."""
-        self._inputs.close()
+        self._parts.close()
 
 
-def _end(metrics: Metrics) -> float:
-    jax.device_get(metrics)
+def _end(rows: Rows) -> float:
+    jax.device_get(rows)
     return time.perf_counter()
 
 
@@ -116,7 +118,8 @@ def flops_per_step(config: Config, spec: DataSpec) -> int:
 
 def product_flops(precision: str) -> float:
     """Operations a second of a product of large square matrices: what the step could reach."""
-    a = jax.random.normal(jax.random.key(0), (GEMM_SIDE, GEMM_SIDE), precision)
+    side = GEMM_SIDE.get(jax.default_backend(), LARGE_SIDE)
+    a = jax.random.normal(jax.random.key(0), (side, side), precision)
     product = jax.jit(lambda a: jnp.matmul(a, a, preferred_element_type=jnp.float32))
     product(a).block_until_ready()
     best = float('inf')
@@ -124,7 +127,7 @@ def product_flops(precision: str) -> float:
         started = time.perf_counter()
         product(a).block_until_ready()
         best = min(best, time.perf_counter() - started)
-    return 2 * GEMM_SIDE**3 / best
+    return 2 * side**3 / best
 
 
 def answer(stepper: Stepper, order: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +135,7 @@ def answer(stepper: Stepper, order: dict[str, Any]) -> dict[str, Any]:
     orders: dict[str, Callable[[], dict[str, Any]]] = {
         'turn': lambda: stepper.turn(order['calls']),
         'product': lambda: {'flops_per_s': product_flops(order['precision'])},
-        'memory': lambda: {'peak_rss_mb': peak_rss_mb()},
+        'memory': lambda: {'peak_rss_mb': peak_rss_mb(), **peak_device_mb()},
     }
     return orders[order['do']]()
 
@@ -142,6 +145,12 @@ def peak_rss_mb() -> float:
     status = Path('/proc/self/status').read_text(encoding='utf-8')
     (peak,) = re.findall(r'VmHWM:\s+(\d+)', status)
     return int(peak) / 1024
+
+
+def peak_device_mb() -> dict[str, float]:
+    """The most memory that this process had at once on a device with one of its own."""
+    stats = jax.local_devices()[0].memory_stats()
+    return {'peak_device_mb': stats['peak_bytes_in_use'] / 1e6} if stats else {}
 
 
 def load(config: Config, generated: bool) -> data.Dataset:

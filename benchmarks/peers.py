@@ -18,6 +18,7 @@ from gan_jax import data, files
 from gan_jax.errors import UserError, nearest
 
 PROBES = 3  # turns that choose among a peer's variants
+DEVICES = {'cpu': 'cpu', 'gpu': 'cuda'}  # PyTorch's names of JAX's platforms
 
 
 class Plan(NamedTuple):
@@ -37,7 +38,8 @@ class Peer(NamedTuple):
     module: str  # what must be installed
     remedy: str  # how to install it
     program: str  # file name in `benchmarks/`
-    variants: tuple[str, ...]  # the ways of running it that compete
+    # the ways of running it that compete, by JAX's platform
+    variants: Mapping[str, tuple[str, ...]]
 
     @property
     def path(self) -> Path:
@@ -50,9 +52,18 @@ PEERS: Mapping[str, Peer] = {
         'torch',
         files.install('bench'),
         'torch_peer.py',
-        ('eager', 'channels_last', 'compile', 'compile_channels_last'),
+        {
+            'cpu': ('eager', 'channels_last', 'compile', 'compile_channels_last'),
+            'gpu': (
+                'channels_last',
+                'compile_channels_last',
+                'graph_eager',
+                'graph_channels_last',
+                'graph_compile_channels_last',
+            ),
+        },
     ),
-    'plain': Peer('jax', 'pip install gan-jax', 'plain_peer.py', ("XLA's convolutions",)),
+    'plain': Peer('jax', 'pip install gan-jax', 'plain_peer.py', {'cpu': ("XLA's convolutions",)}),
 }
 
 
@@ -72,8 +83,9 @@ def find(name: str) -> Peer:
     if name not in PEERS:
         raise UserError(f'--peer={name}: {nearest(name, PEERS)}')
     peer = PEERS[name]
-    if name == 'torch' and jax.default_backend() != 'cpu':
-        raise UserError('--peer=torch: it is compared on a CPU only; set JAX_PLATFORMS=cpu')
+    if jax.default_backend() not in peer.variants:
+        able = ' or '.join(peer.variants)
+        raise UserError(f'--peer={name}: it is compared on a {able} only; set JAX_PLATFORMS=cpu')
     if importlib.util.find_spec(peer.module) is None:
         raise UserError(f'--peer={name}: it is not installed; {peer.remedy}')
     return peer
@@ -105,9 +117,10 @@ def fastest(
         'config': plan.config.to_dict(),
         'generated': images is None,
         'images': str(scratch / 'images.npy'),
+        'device': DEVICES[jax.default_backend()],
     }
     outcomes, workers = {}, {}
-    for variant in peer.variants:
+    for variant in peer.variants[jax.default_backend()]:
         try:
             worker = stack.enter_context(Worker(command, {**request, 'variant': variant}, env))
             turns = [worker.order('turn', calls=plan.calls) for _ in range(PROBES)]

@@ -19,6 +19,7 @@ from gan_jax.data import feeds
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
 
+GENERATIONS = 'v5e', 'v5p', 'v6e'  # of one device a chip
 _FLAT_SIDE = 16  # of v5e and v6e, which have no third side: beyond it the compiler aborts
 _REMEDY = f'{files.install("tpu")}, which needs Python 3.12 or newer'
 
@@ -30,27 +31,24 @@ def describe(name: str) -> list[jax.Device]:
       name: GENERATION:SHAPE, e.g. 'v5e:2x4'.
 
     Raises:
-      UserError: there is no such slice, its chips are two devices each, or no TPU compiler is
-        installed.
+      UserError: there is no such slice, or no TPU compiler is installed.
     """
+    wrong = (
+        f'--topology={name}: known are h100, and slices of {", ".join(GENERATIONS)}: e.g. v5e:2x4'
+    )
+    # The compiler ends at a 0.
+    if not re.fullmatch(rf'({"|".join(GENERATIONS)}):[1-9]\d*(x[1-9]\d*){{1,2}}', name):
+        raise UserError(wrong)
     try:
         import libtpu  # noqa: F401 - what JAX needs to compile for a TPU
     except ImportError:
         raise UserError(f'--topology={name}: no TPU compiler here; {_REMEDY}') from None
-    wrong = f'--topology={name}: give GENERATION:SHAPE, e.g. v5e:2x4 or v5p:2x2x1'
-    if not re.fullmatch(r'\w+:[1-9]\d*(x[1-9]\d*){1,2}', name):  # the compiler ends at a 0
-        raise UserError(wrong)
     try:
         found = topologies.get_topology_desc(platform='tpu', topology_name=name)
     except Exception as error:  # JAX raises several kinds
         reason = str(error).strip().splitlines()[0]
         raise UserError(f'{wrong} ({reason[:200]})') from error
     devices: list[Any] = found.devices  # JAX's type says nothing of a TPU's coordinates
-    if len({tuple(device.coords) for device in devices}) < len(devices):
-        raise UserError(
-            f'--topology={name}: has two devices a chip, where the figures are of a chip: give a'
-            ' slice of v5e, v5p or v6e'
-        )
     x, y, z = (1 + max(device.coords[axis] for device in devices) for axis in range(3))
     if z > 1 and devices[0].device_kind.endswith('lite'):
         raise UserError(
@@ -68,26 +66,26 @@ def compile_step(config: Config, topology: str) -> dict[str, Any]:
     """Compiles one step of `config` for a slice, its batch divided among all chips.
 
     Args:
-      config: complete and valid; its runner and number of devices do not matter.
+      config: complete and valid.
       topology: see `describe`.
 
     Returns:
       fit for JSON: topology, device, chips, batch_size, precision, batch_norm, compile_s,
       memory_per_chip {arguments, outputs, aliased, temporaries, code, total}, in bytes,
       hbm_per_chip, flops_per_chip and bytes_per_chip (of a step, by XLA's own count), collectives
-      [{kind, count, bytes}], and cuda {all_reduces, bytes} of the program lowered for CUDA.
+      [{kind, count, bytes}].
 
     Raises:
       UserError: the batch does not divide among the chips, or the step does not fit into them.
     """
     devices = describe(topology)
     _refuse_uneven(config, len(devices))
-    call, arguments = _step(config, devices)
+    call, arguments = step(config, devices, 1)
     started = time.perf_counter()
     try:
         program = call.lower(*arguments).compile()
     except jax.errors.JaxRuntimeError as error:
-        raise _too_large(error, topology) from error
+        raise too_large(error, topology) from error
     seconds = time.perf_counter() - started
     cost = program.cost_analysis()
     sent = collectives.count(collectives.find(program.as_text()))
@@ -100,11 +98,10 @@ def compile_step(config: Config, topology: str) -> dict[str, Any]:
         'precision': config.precision,
         'batch_norm': config.batch_norm,
         'compile_s': seconds,
-        'memory_per_chip': _memory(program.memory_analysis()),
+        'memory_per_chip': memory(program.memory_analysis()),
         'flops_per_chip': cost['flops'],
         'bytes_per_chip': cost['bytes accessed'],
         'collectives': [dataclasses.asdict(kind) for kind in sent],
-        'cuda': _for_cuda(call, arguments),
     }
 
 
@@ -116,22 +113,26 @@ def _refuse_uneven(config: Config, chips: int) -> None:
         )
 
 
-def _step(config: Config, devices: list[jax.Device]) -> tuple[Any, tuple[Any, ...]]:
-    """The call of one step as the trainer compiles it, and its arguments as shapes."""
+def step(
+    config: Config, devices: list[jax.Device], steps_per_call: int
+) -> tuple[Any, tuple[Any, ...]]:
+    """The call as the trainer compiles it, and its arguments as shapes."""
     mesh = Mesh(np.array(devices), (runners.AXIS,))
     runner = runners.RUNNERS['shard_map'](mesh, len(devices))
     spec = data.entry(config.data).spec(config.data)
     task = tasks.make(config, spec, axis_name=runners.AXIS)
     stored, gather, item = feeds.describe(spec, config, tasks.pools(config))
     split = NamedSharding(mesh, P(None, None, runners.AXIS))
+    lead = steps_per_call or feeds.fitting(item)
     items = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype, sharding=split), item
+        lambda leaf: jax.ShapeDtypeStruct((lead, *leaf.shape), leaf.dtype, sharding=split), item
     )
     state = runner.abstract(jax.eval_shape(task.init))
-    return runner.compile(task.step, gather), (state, runner.abstract(stored), items)
+    span = runner.abstract(jax.ShapeDtypeStruct((2,), np.int32))
+    return runner.compile(task.step, gather), (state, runner.abstract(stored), items, span)
 
 
-def _memory(stats: Any) -> dict[str, int]:
+def memory(stats: Any) -> dict[str, int]:
     """Bytes on one chip. Outputs that take the place of an argument count once."""
     sizes = {
         'arguments': stats.argument_size_in_bytes,
@@ -143,7 +144,7 @@ def _memory(stats: Any) -> dict[str, int]:
     return sizes | {'total': sum(sizes.values()) - 2 * sizes['aliased']}
 
 
-def _too_large(error: Exception, topology: str) -> Exception:
+def too_large(error: Exception, topology: str) -> Exception:
     """The user's error if the step does not fit into the chips, else the error itself."""
     text = ' '.join(str(error).split())
     if 'RESOURCE_EXHAUSTED' not in text:
@@ -154,19 +155,13 @@ def _too_large(error: Exception, topology: str) -> Exception:
     )
 
 
-def _for_cuda(call: Any, arguments: tuple[Any, ...]) -> dict[str, int]:
-    """The same step lowered for CUDA, where there is no compiler to ask: what it sends."""
-    text = call.trace(*arguments).lower(lowering_platforms=('cuda',)).as_text()
-    return {'all_reduces': text.count('stablehlo.all_reduce'), 'bytes': len(text)}
-
-
 def validated(config: ConfigDict) -> Config:
-    """The config with what a slice decides set aside, checked.
+    """The config with what a topology decides set aside, checked.
 
     Raises:
       UserError: as `config.validate`.
     """
     config = config.copy_and_resolve_references().unlock()
-    config.steps_per_call, config.runner, config.devices = 1, 'shard_map', 1
+    config.runner, config.devices = 'shard_map', 1
     config_lib.validate(config)
     return config

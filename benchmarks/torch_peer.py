@@ -22,17 +22,26 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch_cuda
 from torch_nets import Unsupported
-from torch_tasks import Trainer, make
+import torch_tasks
+from torch_tasks import Trainer
+
+ON_GPU = 100  # steps that are launched before they are waited for, as many as a call of ours makes
 
 
 def turn(trainer: Trainer, calls: int) -> dict[str, Any]:
-    """Seconds of each of some steps. Each makes its batch itself, so nothing waits."""
+    """Seconds a step of each of some calls. Each step makes its batch itself: nothing waits."""
+    on_gpu = torch.get_default_device().type == 'cuda'
+    steps = ON_GPU if on_gpu else 1
     times = []
     for _ in range(calls):
         started = time.perf_counter()
-        trainer.step()
-        times.append(time.perf_counter() - started)
+        for _ in range(steps):
+            trainer.step()
+        if on_gpu:
+            torch.cuda.synchronize()
+        times.append((time.perf_counter() - started) / steps)
     return {'step_s': times, 'wait_s': 0.0}
 
 
@@ -45,7 +54,10 @@ def answers(trainer: Trainer, orders: Iterator[str]) -> Iterator[dict[str, Any]]
         else:
             status = Path('/proc/self/status').read_text(encoding='utf-8')
             peaks = re.findall(r'VmHWM:\s+(\d+)', status)
-            yield {'peak_rss_mb': int(peaks[0]) / 1024}
+            found = {'peak_rss_mb': int(peaks[0]) / 1024}
+            if torch.get_default_device().type == 'cuda':
+                found['peak_device_mb'] = torch.cuda.max_memory_allocated() / 1e6
+            yield found
 
 
 def main() -> None:
@@ -57,6 +69,7 @@ def main() -> None:
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     request = json.loads(sys.stdin.readline())
     try:
+        make = {'cpu': torch_tasks.make, 'cuda': torch_cuda.make}[request['device']]
         trainer = make(request['config'], np.load(request['images']), request['variant'])
     except Unsupported as error:
         print(json.dumps({'error': f'--peer=torch does not do {error}'}), file=out)
@@ -65,7 +78,7 @@ def main() -> None:
     trainer.step()
     first = time.perf_counter() - started
     ready = {
-        'device': 'cpu',
+        'device': request['device'],
         'device_count': 1,
         'compile_s': max(0.0, first - turn(trainer, 1)['step_s'][0]),
         'version': torch.__version__,

@@ -364,7 +364,10 @@ def adam(net: nn.Module, player: Section) -> torch.optim.Optimizer:
     values = player['optimizer']
     betas = values['b1'], values['b2']
     rate = values['learning_rate']
-    return torch.optim.Adam(net.parameters(), rate, betas, values['eps'], fused=True)
+    on_gpu = torch.get_default_device().type == 'cuda'
+    return torch.optim.Adam(
+        net.parameters(), rate, betas, values['eps'], fused=True, capturable=on_gpu
+    )
 
 
 TRAINERS: dict[str, Callable[..., Trainer]] = {

@@ -117,6 +117,7 @@ def environment() -> dict[str, str]:
     cores = str(len(os.sched_getaffinity(0)))
     found = [str(files.carried('')), os.environ.get('PYTHONPATH', '')]
     shared = {'OMP_NUM_THREADS': cores, 'MKL_NUM_THREADS': cores}
+    shared['XLA_PYTHON_CLIENT_PREALLOCATE'] = 'false'  # a GPU's memory is for both sides
     shared['PYTHONPATH'] = os.pathsep.join(filter(None, found))
     if not memory.wanted():
         return shared

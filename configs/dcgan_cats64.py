@@ -11,8 +11,8 @@ at 150 samples are best, and later they are all the same cat (docs/results/balan
 whole-body photos a brown smear: `gan-jax clean` cuts them to the face first. `my_images` has what
 helps on so few.
 
-Source: study 5: batch 4, 400 epochs, z of 100, width 64, Adam 2e-4 / 0.5 / 0.999 on the
-networks of github.com/pytorch/examples, `dcgan/main.py` (Radford et al. 2016, arXiv:1511.06434).
+Source: the networks of github.com/pytorch/examples, `dcgan/main.py` (Radford et al. 2016,
+arXiv:1511.06434), z of 100, width 64, Adam 2e-4 / 0.5 / 0.999; batches of 4 and 400 epochs.
 """
 
 from ml_collections import ConfigDict
@@ -21,7 +21,7 @@ from gan_jax import config as base
 
 
 def get_config(preset: str = '') -> ConfigDict:
-    """Presets: smoke, and flip: each photo or its mirror image, which the study did not have."""
+    """Presets: smoke, and flip: each photo or its mirror image."""
     config = base.default()
     config.name = 'DCGAN 64x64 on cats'
     config.data.name = 'folder'

@@ -7,15 +7,15 @@ FOLDER holds img_align_celeba.zip (or what it unpacks to) and list_eval_partitio
 path it is downloaded, where Google Drive allows it. The centred 178x178 of each image is kept.
 
 Without a preset: 400 epochs of the 162,770 training images in batches of 4, which are 16,277,000
-steps: as long as the study's setting says, and meant for a part of the set, e.g.
+steps: as many epochs as `dcgan_cats64` has, and meant for a part of the set, e.g.
 --config.data.num_examples=500 --config.steps=50000. The preset pytorch: 25 epochs in batches of
 64, which are 63,582 steps.
 
 Expect: not measured.
 
-Source: study 5: batch 4, 400 epochs, z of 100, width 64, Adam 2e-4 / 0.5 / 0.999; pytorch: the
-defaults of github.com/pytorch/examples, `dcgan/main.py`, whose networks both use (Radford et al.
-2016, arXiv:1511.06434).
+Source: the settings of `dcgan_cats64`, or, with the preset pytorch, the defaults of
+github.com/pytorch/examples, `dcgan/main.py`, whose networks both use (Radford et al. 2016,
+arXiv:1511.06434).
 """
 
 from ml_collections import ConfigDict

@@ -1,4 +1,4 @@
-"""DCGAN on MNIST: the side of study 4 that leaves no noise between the strokes.
+"""DCGAN on MNIST, which leaves no noise between the strokes.
 
     python train.py --config=dcgan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
 

@@ -1,4 +1,4 @@
-"""Fully connected GAN on MNIST: the side of study 4 that leaves noise between the strokes.
+"""Fully connected GAN on MNIST, which leaves noise between the strokes.
 
     python train.py --config=fc_gan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
 

@@ -1,4 +1,4 @@
-"""Plain convolutional GAN on MNIST: the network of study 1, how many images a GAN needs.
+"""Plain convolutional GAN on MNIST: how many images does a GAN need?
 
     python train.py --config=gan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
     python train.py --config=gan_mnist:small_data --config.data.num_examples=200 \

@@ -3,7 +3,7 @@
     python train.py --config=pix2pix_canny --config.data.path=FOLDER_OF_PHOTOS
     gan-jax translate --workdir=runs/pix2pix_canny --input=PHOTOS --output=PAINTED
 
-A tenth of the photos is kept from training, and measured beside the others all the time. 9,000
+A tenth of the photos is kept from training, and measured beside the others all the time. 10,000
 steps of 8 pairs show 400 photos 200 times; for another number of steps give half of it as
 constant_steps of both optimizers too.
 

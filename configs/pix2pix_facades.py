@@ -7,7 +7,7 @@ FOLDER holds pairs as pix2pix lays them out, such as those of the CMP facades (T
 2013). Labels on the left: --config.data.input=left; two folders with the same names:
 --config.data.input=folder --config.data.input_path=LABELS.
 
-A tenth of the pairs is kept from training, and measured beside the others all the time. 9,000
+A tenth of the pairs is kept from training, and measured beside the others all the time. 10,000
 steps of 8 pairs show 400 pairs 200 times; for another number of steps give half of it as
 constant_steps of both optimizers too.
 

@@ -9,8 +9,7 @@ It memorises the pair; the presets that end in _augmented bend and crop it anew 
 Expect an L1 of 0.03 (pixels in [-1, 1]) or less after 75 steps: 37 s at 128x128 and 76 s at
 256x256 on two cores (`docs/why/translation.md`).
 
-Source: study 3 trained pix2pix (Isola et al. 2017, arXiv:1611.07004) on one pair, without jitter
-or mirror images, for less than ten minutes.
+Source: pix2pix (Isola et al. 2017, arXiv:1611.07004) on one pair, without jitter or mirror images.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Ten digits from a hundred labels: semi-supervised GANs on MNIST, study 2.
+"""Ten digits from a hundred labels: semi-supervised GANs on MNIST.
 
     python train.py --config=sgan_mnist --config.data.path=FOLDER_WITH_THE_FOUR_IDX_FILES
     gan-jax classify --workdir=runs/sgan_mnist --split=test

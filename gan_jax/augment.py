@@ -44,6 +44,11 @@ def color(images: jax.Array, keys: jax.Array, strength: float = 1.0) -> jax.Arra
     return jax.vmap(one)(images, keys)
 
 
+def soft_color(images: jax.Array, keys: jax.Array) -> jax.Array:
+    """The same as `color` by half: + U(-.25, .25), then * U(.5, 1.5), then * U(.75, 1.25)."""
+    return color(images, keys, 0.5)
+
+
 def translation(images: jax.Array, keys: jax.Array) -> jax.Array:
     """A shift of up to 1/8 of the side each way; zeros move in."""
     _, height, width, _ = images.shape
@@ -59,7 +64,7 @@ def translation(images: jax.Array, keys: jax.Array) -> jax.Array:
 
 
 def cutout(images: jax.Array, keys: jax.Array, share: float = 0.5) -> jax.Array:
-    """A hole of `share` of the side, zeroed; its centre is anywhere, maybe at the edge."""
+    """A zeroed hole of half the side, or of `share`; its centre is anywhere, maybe at the edge."""
     _, height, width, _ = images.shape
     hole = round(height * share), round(width * share)
 
@@ -75,6 +80,11 @@ def cutout(images: jax.Array, keys: jax.Array, share: float = 0.5) -> jax.Array:
         return jnp.where((rows[:, None] & columns[None, :])[..., None], 0.0, image)
 
     return jax.vmap(one)(images, keys)
+
+
+def small_cutout(images: jax.Array, keys: jax.Array) -> jax.Array:
+    """A zeroed hole of a fifth of the side, as in the code of Projected GAN (arXiv:2111.01007)."""
+    return cutout(images, keys, 0.2)
 
 
 def affine(images: jax.Array, keys: jax.Array) -> jax.Array:
@@ -107,11 +117,10 @@ def affine(images: jax.Array, keys: jax.Array) -> jax.Array:
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     'color': color,
-    'soft_color': functools.partial(color, strength=0.5),
+    'soft_color': soft_color,
     'translation': translation,
     'cutout': cutout,
-    # As in the code of Projected GAN (Sauer et al. 2021, arXiv:2111.01007).
-    'small_cutout': functools.partial(cutout, share=0.2),
+    'small_cutout': small_cutout,
     'affine': affine,
 }
 

@@ -19,7 +19,7 @@ class UserError(Exception):
 
 
 def mendable(error: BaseException) -> str:
-    """What a user can mend, in a line: a `UserError`, or what the system refuses; else ''."""
+    """Says what a user can mend, in a line: a `UserError`, or what the system refuses; else ''."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError):  # a folder where a file was, no permission, a full disk

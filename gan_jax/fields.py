@@ -172,7 +172,10 @@ class Data(Group):
     enough: int = field(0, 'fewer images than this are warned about', may_change=True)
     subset_seed: int = field(0, 'which subset', needs='.num_examples')
     feed: str = field(
-        'auto', 'resident: in memory; auto: up to 1 GB', options='data.feeds:FEEDS', may_change=True
+        'auto',
+        'resident: in memory; auto: up to 1 GB, or a quarter of a GPU',
+        options='data.feeds:FEEDS',
+        may_change=True,
     )
     added: str = field(
         '', 'an .npz of more images, as gan-jax sample writes it', path=True, may_change=True
@@ -263,7 +266,7 @@ class InstanceNoise(Group):
 
 @dataclasses.dataclass(frozen=True)
 class Ada(Group):
-    """With a target `augment_p` adapts, from 0; see `gan_jax.ada`."""
+    """With a target `augment_p` adapts, from 0; see `gan_jax.augment`."""
 
     target: float = field(
         0.0, "mean sign of D's logits of real images, e.g. 0.6; 0: off", below=1, needs='augment'
@@ -387,10 +390,28 @@ class Config(Group):
         'auto', 'of several devices', options=('auto', 'runners:RUNNERS'), may_change=True
     )
     devices: int = field(0, 'of each process; 0: all', most=10_000, may_change=True)
-    steps_per_call: int = field(1, 'training steps in one dispatch', low=1, most=10_000)
+    steps_per_call: int = field(
+        0,
+        'training steps in one dispatch; 0: 1 on a CPU, up to 100 elsewhere',
+        most=10_000,
+        may_change=True,
+    )
+    matmul_precision: str = field(
+        'default',
+        'of products of float32; default: TF32 on a GPU, bfloat16 on a TPU, float32 on a CPU',
+        options=('default', 'float32'),
+    )
+    deterministic: bool = field(
+        True, 'on a GPU: the same bits in each run, so that a resumed one is exact'
+    )
     log_every: int = field(50, 'steps between lines of metrics.jsonl', low=1, may_change=True)
     sample_every: int = field(1_000, 'steps between sample grids', low=1, may_change=True)
     save_every: int = field(1_000, 'steps between checkpoints', low=1, may_change=True)
+    least_s: float = field(
+        10.0,
+        'seconds from one checkpoint, or grid, to the next, at least; not on a CPU',
+        may_change=True,
+    )
     keep: int = field(3, 'newest checkpoints kept', low=1, most=10_000, may_change=True)
     num_samples: int = field(64, 'images in a grid', low=1, most=2**20)
     evaluate: Evaluate = group(Evaluate)

@@ -19,7 +19,7 @@ from jax import lax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from gan_jax import losses, ops, rng
+from gan_jax import losses, ops, rng, target
 from gan_jax.ops import Padding
 
 Shape = tuple[int, ...]
@@ -186,16 +186,41 @@ class BatchNorm(nn.BatchNorm):
         """
         if train or not batch_statistics:
             before = dict(self.variables.get('batch_stats', {}))
-            y = super().__call__(x, use_running_average=not train)
+            if train and target.is_gpu() and not self.is_initializing():
+                y = self._in_one_pass(x)
+            else:
+                y = super().__call__(x, use_running_average=not train)
             if self.debias:
                 self._debias(before, train)
             return y
         # Flax takes the batch's statistics only where it may also store them.
         y = _standardized(x, tuple(range(x.ndim - 1)), self.epsilon, self.axis_name)
-        scale = self.param('scale', self.scale_init, (x.shape[-1],), self.param_dtype)
-        bias = self.param('bias', self.bias_init, (x.shape[-1],), self.param_dtype)
+        scale, bias = self._affine(x)
+        return (y * scale + bias).astype(self.dtype)
+
+    def _affine(self, x: jax.Array) -> tuple[jax.Array, ...]:
+        """The scale and the bias of each channel, [1, ..., 1, C]."""
+        inits = {'scale': self.scale_init, 'bias': self.bias_init}
         shape = (1,) * (x.ndim - 1) + (-1,)
-        return (y * scale.reshape(shape) + bias.reshape(shape)).astype(self.dtype)
+        return tuple(
+            self.param(name, init, (x.shape[-1],), self.param_dtype).reshape(shape)
+            for name, init in inits.items()
+        )
+
+    def _in_one_pass(self, x: jax.Array) -> jax.Array:
+        """Does what Flax's does in training, with both moments of one pass over x.
+
+        A GPU waits for memory here, and for the kernels of each pass. Forward and backward they
+        are half as many.
+        """
+        scale, bias = self._affine(x)
+        x = x.astype(jnp.float32)
+        mean, var = moments(x, tuple(range(x.ndim - 1)), self.axis_name)
+        for name, moment in (('mean', mean), ('var', var)):
+            old: jax.Array = self.get_variable('batch_stats', name)
+            moved = self.momentum * old + (1 - self.momentum) * moment.reshape(-1)
+            self.put_variable('batch_stats', name, moved)
+        return _normalized(x, mean, lax.rsqrt(var + self.epsilon) * scale, bias).astype(self.dtype)
 
     def _debias(self, before: Mapping[str, jax.Array], train: bool) -> None:
         """Lengthens the step the statistics made from `before` to what it is without a start."""
@@ -233,11 +258,78 @@ class InstanceNorm(nn.Module):
         return y.astype(self.dtype)
 
 
+def moments(
+    x: jax.Array, axes: tuple[int, ...], axis_name: str | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance over `axes`, of one pass over x.
+
+    Args:
+      x: float32.
+      axes: of x.
+      axis_name: the axis of the devices that share the batch; None: there is none.
+
+    Returns:
+      float32 each, in place of each of `axes` a 1.
+    """
+    mean, var = _moments(x, axes)
+    if axis_name is None or lax.axis_size(axis_name) == 1:
+        return mean, var
+    whole = lax.pmean(mean, axis_name)
+    return whole, lax.pmean(var + jnp.square(mean - whole), axis_name)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    """Moments of a shifted x, in sums that do not wait for each other.
+
+    The variance is E[(x - s)^2] - E[x - s]^2 with s one of the values, of the first example and
+    from the middle of the map: with s = 0 it would cancel where channels hardly vary.
+    """
+    shift = x
+    for axis in axes:
+        place = x.shape[axis] // 2 if axis else 0
+        shift = lax.slice_in_dim(shift, place, place + 1, axis=axis)
+    gap = x - shift
+    mean, square = (jnp.mean(value, axes, keepdims=True) for value in (gap, jnp.square(gap)))
+    return mean + shift, jnp.maximum(square - jnp.square(mean), 0)
+
+
+@_moments.defjvp
+def _moments_jvp(
+    axes: tuple[int, ...], primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    (x,), (dx,) = primals, tangents
+    mean, var = _moments(x, axes)
+    moved = jnp.mean(dx, axes, keepdims=True), 2 * jnp.mean((x - mean) * dx, axes, keepdims=True)
+    return (mean, var), moved
+
+
+def _normalized(
+    x: jax.Array, mean: jax.Array, factor: jax.Array, bias: jax.Array | float = 0
+) -> jax.Array:
+    """(x - mean) * factor + bias.
+
+    The gradient of the mean is that of the bias times the factor: written so, it is no sum over
+    all of x again.
+    """
+    fixed = lax.stop_gradient(mean)
+    return (x - fixed) * factor + (bias - (mean - fixed) * factor)
+
+
 def _standardized(
     x: jax.Array, axes: tuple[int, ...], epsilon: float, axis_name: str | None = None
 ) -> jax.Array:
     """(x - mean) / sqrt(variance + epsilon) over `axes`, and over devices; float32."""
+    if target.is_gpu():
+        x = x.astype(jnp.float32)
+        mean, var = moments(x, axes, axis_name)
+        return _normalized(x, mean, lax.rsqrt(var + epsilon))
+    return _standardized_in_two_passes(x, axes, epsilon, axis_name)
 
+
+def _standardized_in_two_passes(
+    x: jax.Array, axes: tuple[int, ...], epsilon: float, axis_name: str | None
+) -> jax.Array:
     def mean(values: jax.Array) -> jax.Array:
         local = jnp.mean(values, axes, keepdims=True)
         return local if axis_name is None else lax.pmean(local, axis_name)
@@ -349,6 +441,17 @@ class Net(nn.Module):
     def judges(self) -> tuple[losses.Judge, ...]:
         """Whose logits those of an image are; see `gan_jax.losses`."""
         return (losses.Judge(),)
+
+    def look(self, image: jax.Array) -> Any:
+        """Computes what of images the parameters do not change: the images, if nothing else.
+
+        A step computes it once of the images that both networks' updates need.
+        """
+        return image
+
+    def judge(self, seen: Any, label: jax.Array | None = None, *, train: bool) -> Any:
+        """Does as the call, of images that were looked at."""
+        return self(seen, label, train=train)
 
     @property
     def norm_axis(self) -> str | None:

@@ -71,7 +71,7 @@ def make(
 
 
 def warnings(config: Config, dataset: Dataset) -> Iterator[str]:
-    """What a user should know of the measurements that a run will make."""
+    """Yields what a user should know of the measurements that a run will make."""
     best = config.evaluate.best
     if best.endswith(metrics.HELD_OUT) and data.held_out(config.data, dataset) is None:
         yield (

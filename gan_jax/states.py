@@ -7,12 +7,38 @@ from typing import Any, NamedTuple
 from flax import struct
 from flax.training import train_state
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 import numpy as np
 
 from gan_jax.types import Batch, Pair
 
 Metrics = Mapping[str, jax.Array]  # float32 scalars by name
+UNMEASURED = -(2.0**100)  # in place of a metric that was not computed; so is a mean of such
+
+
+class Rows(struct.PyTreeNode):
+    """Metrics of several steps in one array, which comes to the host at once.
+
+    Attributes:
+      values: float32 [steps, metrics].
+      names: of the metrics.
+    """
+
+    values: jax.Array
+    names: tuple[str, ...] = struct.field(pytree_node=False)
+
+    @classmethod
+    def of(cls, metrics: Metrics) -> 'Rows':
+        """The metrics of one step, values [metrics]."""
+        names = tuple(sorted(metrics))
+        return cls(jnp.stack([metrics[name] for name in names]), names)
+
+    def fetch(self, count: int) -> list[dict[str, float]]:
+        """The first `count` rows on the host, waiting for them, without what is UNMEASURED."""
+        values = jax.device_get(self.values)[:count].tolist()
+        pairs = [zip(self.names, row, strict=True) for row in values]
+        return [{name: value for name, value in row if value != UNMEASURED} for row in pairs]
 
 
 class NetState(train_state.TrainState):

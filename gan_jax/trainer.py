@@ -18,6 +18,7 @@ import numpy as np
 
 from gan_jax import config as config_lib
 from gan_jax import data, fields, observers, paths, report, runners, schema, tasks
+from gan_jax.calls import Calls, Part
 from gan_jax.data import feeds, looks, summary, views
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
@@ -26,7 +27,7 @@ from gan_jax.processes.interrupts import Interrupts
 from gan_jax.records import recorder, workdirs
 from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.records.recorder import Onlooker, Recorder
-from gan_jax.states import GanState, Metrics, Task
+from gan_jax.states import GanState, Rows, Task
 from gan_jax.terminal.progress import Progress
 from gan_jax.types import Batch
 
@@ -339,6 +340,7 @@ class Loop:
         self._run = run
         self._call = call
         self._data = device_data
+        self._calls = Calls(run.feed, run.runner, run.config.steps_per_call, self._is_due)
         self._started: float | None = started  # None once a step was made
         self._turned: int | None = None  # the best step, once that was said
 
@@ -348,27 +350,25 @@ class Loop:
         Raises:
           NonFiniteError, FloatingPointError: a metric or a parameter is NaN or infinite.
         """
-        run, config, stride = self._run, self._run.config, self._run.config.steps_per_call
+        run, config = self._run, self._run.config
         pending = Pending(run)
         saved = sampled = step
+        saves, grids = Rest(run), Rest(run)
         if step == 0:
             self._sample(state, 0)
-        inputs = feeds.placed(run.feed, step, stride, run.runner.place)
-        with contextlib.closing(inputs), jax.transfer_guard('disallow'):
+        with contextlib.closing(self._calls.parts(step)) as parts, jax.transfer_guard('disallow'):
             while step < config.steps and not run.interrupts.should_stop():
-                asked = time.perf_counter()
-                items = next(inputs)
-                wait = time.perf_counter() - asked
-                state, metrics = self._dispatch(state, items)
+                part = next(parts)
+                state, rows = self._dispatch(state, part)
                 pending.flush()
-                pending.put(step, metrics, wait)
-                step += stride
-                if _due(step, config.sample_every, stride):
+                pending.put(step, rows, part)
+                step += part.steps
+                if _due(step, config.sample_every, part.steps) and grids.is_over():
                     pending.flush()
                     self._sample(state, step)
                     sampled = step
-                is_best = self._observe(pending, state, step)
-                if is_best or _due(step, config.save_every, stride):
+                is_best = self._observe(pending, state, step, part.steps)
+                if is_best or (_due(step, config.save_every, part.steps) and saves.is_over()):
                     pending.flush()
                     _save(run, state, step, pin=is_best)
                     saved = step
@@ -379,22 +379,34 @@ class Loop:
                 _save(run, state, step)
         return step
 
-    def _dispatch(self, state: GanState, items: Any) -> tuple[GanState, Metrics]:
+    def _is_due(self, step: int) -> bool:
+        config = self._run.config
+        every = config.sample_every, config.save_every, config.steps
+        return any(step % period == 0 for period in every) or any(
+            observer.is_due(step, 1) for observer in self._run.observers
+        )
+
+    def _dispatch(self, state: GanState, part: Part) -> tuple[GanState, Rows]:
         if self._started is None:
-            return self._call(state, self._data, items)
-        with self._run.recorder.paused(), self._run.progress.waiting(COMPILING):
-            self._call = runners.compiled(self._call, state, self._data, items)
-            result = jax.block_until_ready(self._call(state, self._data, items))
+            return self._calls.make(self._call, state, self._data, part)
+        run, arguments = self._run, (state, self._data, part.items, part.span)
+        if note := runners.arithmetic(run.config, run.runner.platform):
+            run.progress.message(note)
+        with run.recorder.paused(), run.progress.waiting(COMPILING):
+            self._call = runners.compiled(
+                run.runner, self._call, *arguments, deterministic=run.config.deterministic
+            )
+            result = jax.block_until_ready(self._call(*arguments))
         seconds = time.perf_counter() - self._started
-        self._run.progress.message(f'first step finished {seconds:.1f} s after the start')
+        run.progress.message(f'first step finished {seconds:.1f} s after the start')
         self._started = None
         return result
 
-    def _observe(self, pending: 'Pending', state: GanState, step: int) -> bool:
+    def _observe(self, pending: 'Pending', state: GanState, step: int, count: int) -> bool:
         """Measures what is due, at the end everything; returns whether this step is the best."""
-        run, stride = self._run, self._run.config.steps_per_call
+        run = self._run
         ends = step == run.config.steps
-        due = [observer for observer in run.observers if ends or observer.is_due(step, stride)]
+        due = [observer for observer in run.observers if ends or observer.is_due(step, count)]
         if not due:
             return False
         pending.flush()
@@ -428,9 +440,27 @@ class Loop:
             self._run.recorder.samples(step, jax.device_get(images))
 
 
-def _due(step: int, every: int, stride: int) -> bool:
-    """Whether a multiple of `every` lies in the call that ended at `step`."""
-    return step // every != (step - stride) // every
+def _due(step: int, every: int, count: int) -> bool:
+    """Whether a multiple of `every` lies in the call of `count` steps that ended at `step`."""
+    return step // every != (step - count) // every
+
+
+class Rest:
+    """The least time between two checkpoints, or two grids, where steps take next to none."""
+
+    def __init__(self, run: Run):
+        self._seconds = run.config.least_s if runners.loops(run.runner.platform) else 0
+        self._since = -math.inf
+
+    def is_over(self) -> bool:
+        """Whether it is, and begins anew; of several processes the first one's."""
+        over = not self._seconds or cluster.decide(self._has_passed)
+        if over:
+            self._since = time.monotonic()
+        return over
+
+    def _has_passed(self) -> bool:
+        return time.monotonic() - self._since >= self._seconds
 
 
 class Pending:
@@ -438,15 +468,15 @@ class Pending:
 
     def __init__(self, run: Run):
         self._run = run
-        self._call: tuple[int, Metrics, float] | None = None
+        self._call: tuple[int, Rows, Part] | None = None
 
-    def put(self, step: int, metrics: Metrics, wait: float) -> None:
-        """Keeps the metrics [steps_per_call] of the call that started at `step`.
+    def put(self, step: int, rows: Rows, part: Part) -> None:
+        """Keeps the metrics of the call that started at `step`.
 
         They are recorded at once if it has ended already, as it has where dispatch waits.
         """
-        self._call = step, metrics, wait
-        if runners.has_ended(metrics):
+        self._call = step, rows, part
+        if runners.has_ended(rows):
             self.flush()
 
     def flush(self) -> None:
@@ -457,15 +487,14 @@ class Pending:
         """
         if self._call is None:
             return
-        before, metrics, wait = self._call
+        before, metrics, part = self._call
         self._call = None
-        columns = jax.device_get(metrics)
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        rows = metrics.fetch(part.steps)
         for step, row in enumerate(rows, before + 1):
             for name, value in row.items():
                 if not math.isfinite(value):
                     raise NonFiniteError(step, name)
-        line = self._run.recorder.record(before, rows, input_wait_s=wait)
+        line = self._run.recorder.record(before, rows, input_wait_s=part.wait_s)
         self._run.progress.update(before + len(rows), line)
         if line and self._run.watch and self._run.watch(int(line['step'] or 0), line) is True:
             self._run.interrupts.stop('stopped')

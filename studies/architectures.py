@@ -1,4 +1,4 @@
-"""Study 4: a fully connected GAN and a DCGAN."""
+"""A fully connected GAN and a DCGAN: which leaves noise?"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

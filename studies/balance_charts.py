@@ -97,7 +97,7 @@ def _smooth(epochs: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def losses(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Study 5's curves: losses, D(x) and D(G(z)), means of epochs."""
+    """Curves: losses, D(x) and D(G(z)), means of epochs."""
     own = [row for row in rows if (_folder(workdir, row) / recorder.EPOCHS).exists()]
     if not own:
         return None

@@ -1,4 +1,4 @@
-"""Study 5, first half: does it help to cut photos of cats to their faces?"""
+"""Does it help to cut photos of cats to their faces?"""
 
 from collections.abc import Mapping, Sequence
 import functools
@@ -13,7 +13,7 @@ from gan_jax.use import assessing, sampling, trained
 from studies import cat_albums, measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
-EPOCHS = (26, 52, 78, 104, 130)  # at which samples are measured; the last one is the study's best
+EPOCHS = (26, 52, 78, 104, 130)  # at which samples are measured
 SUMMARY = ('frechet_efflite0', 'cat_share', 'frechet_album', 'cat_share_album')
 ALBUMS = {'cleaned': '#1f5fa8', 'whole': '#c8501e'}  # and their colours
 MEASURED, LATENTS = 5_000, 0  # samples, and the seed of their latents, the same for all
@@ -153,8 +153,8 @@ def sheets(rows: Sequence[Row], workdir: Path) -> bytes | None:
 
 
 ABOUT = f"""
-`dcgan_cats64`, the settings of study 5, for {EPOCHS[-1]} epochs on two albums. `whole`: the centred
-square of each photo, 64x64. `cleaned`: what `gan-jax clean` makes of the same photos.
+`dcgan_cats64`, a plain DCGAN, for {EPOCHS[-1]} epochs on two albums. `whole`: the centred square of
+each photo, 64x64. `cleaned`: what `gan-jax clean` makes of the same photos.
 
 A fifth of the photos, by the hash of their content, is in neither album. The crops of their faces
 are the reference of all figures, and no crop of an album is nearly one of them. {MEASURED:,}

@@ -38,9 +38,16 @@ def read(study: Study, folder: Path) -> list[Row] | None:
     if not path.exists():
         return None
     rows = provenance.read_json(path)
-    whole = bool(rows) and all({*study.columns} <= {*row} for row in rows)
-    told = not study.measured or (folder / provenance.RESULT).exists()
-    return rows if whole and told else None
+    if not rows or not all({*study.columns} <= {*row} for row in rows):
+        return None
+    told = (folder / provenance.RESULT).exists() or not _by_a_net(study, rows)
+    return rows if told else None
+
+
+def _by_a_net(study: Study, rows: Sequence[Row]) -> bool:
+    """Whether there is anything to tell of how the rows were measured."""
+    columns = [name for names in study.measured.values() for name in names]
+    return any(row[name] is not None for row in rows for name in columns)
 
 
 def write(folder: Path, rows: Sequence[Row]) -> None:

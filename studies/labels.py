@@ -1,4 +1,4 @@
-"""Study 2: how far do 50 to 1,000 labels go with a GAN, and how far without?"""
+"""How far do 50 to 1,000 labels go with a GAN, and how far without?"""
 
 from collections.abc import Callable, Mapping, Sequence
 import functools
@@ -200,7 +200,7 @@ def summary(rows: Sequence[Row]) -> str:
     names = [f'`{name}`' for name in PRESETS]
     return (
         'Accuracy on the 10,000 test digits in percent: mean, standard deviation over draws, and'
-        ' their number. Published: study 2, its SGAN and the same network alone.\n\n'
+        ' their number. Published: `book` and `book_supervised` as others reported them.\n\n'
         + outputs.markdown_table(['labels', *names, 'published'], lines)
     )
 

@@ -169,6 +169,7 @@ def _measure(trial: Trial, folder: Path) -> Sequence[Row]:
 def _train(trial: Trial, name: str, config: ConfigDict, folder: Path, command: str) -> None:
     if (folder / name / 'config.json').exists():
         _refuse(trial, folder, workdirs.changed_field(folder / name, config, may_change=MAY_CHANGE))
+    config.least_s = 0.0  # its steps are what it measures
     if not trainer.train(config, folder / name, overwrite=False, command=command):
         raise interrupts.Stop(f'{trial.name} was interrupted')
 

@@ -10,9 +10,8 @@ from PIL import Image
 import pytest
 
 import gan_jax
-from gan_jax import cli
+from gan_jax import cli, report
 from tests import trainer_test
-from tests.data import photos
 from tests.use import classifying_test, translating_test
 
 CODE = """
@@ -25,12 +24,9 @@ assert 'jax' in sys.modules
 
 
 @pytest.fixture(scope='module')
-def workdir(tmp_path_factory):
+def workdir(train_once, tmp_path_factory):
     """A run with classes, an average, and latents around centres."""
-    folder = tmp_path_factory.mktemp('api') / 'run'
-    mixture = {'latent_mixture.components': 0.1, 'latent_mixture.std': 0.5}
-    trainer_test.train(trainer_test.conditional(steps=2, **mixture), folder)
-    return folder
+    return train_once(trainer_test.mixed(), tmp_path_factory.mktemp('api') / 'run')
 
 
 @pytest.fixture(scope='module')
@@ -126,9 +122,8 @@ def test_a_mistake_is_one_line(case, run):
         call(run)
 
 
-def test_pictures_are_classified(tmp_path):
-    trainer_test.train(classifying_test.tiny(steps=2), tmp_path / 'run')
-    run = gan_jax.load(tmp_path / 'run')
+def test_pictures_are_classified(train_once, tmp_path):
+    run = gan_jax.load(train_once(classifying_test.tiny(), tmp_path / 'run'))
     digit = np.zeros((28, 28, 1), np.uint8)
     digit[6:22, 12:16] = 255
     one = run.classify(digit)
@@ -147,10 +142,8 @@ def test_pictures_are_classified(tmp_path):
             run.classify(given)
 
 
-def test_pictures_are_translated_as_by_the_command(tmp_path):
-    album = photos.album(tmp_path / 'photos', 6, (64, 64))
-    trainer_test.train(translating_test.tiny(album, steps=2), tmp_path / 'run')
-    run = gan_jax.load(tmp_path / 'run')
+def test_pictures_are_translated_as_by_the_command(train_once, album, tmp_path):
+    run = gan_jax.load(train_once(translating_test.tiny(album), tmp_path / 'run'))
     photo = next(album.iterdir())
     flags = [f'--workdir={tmp_path}/run', f'--input={photo}', f'--output={tmp_path}/made.png']
     assert cli.main(['translate', *flags]) == 0
@@ -163,7 +156,8 @@ def test_pictures_are_translated_as_by_the_command(tmp_path):
 
 
 @pytest.mark.newest
-def test_training_tells_how_it_goes_and_stops_when_asked(tmp_path):
+def test_training_tells_how_it_goes_and_stops_when_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, 'write', lambda workdir: None)
     seen = []
 
     def watch(step, metrics):

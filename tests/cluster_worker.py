@@ -15,7 +15,7 @@ from tests import fleets, trainer_test
 
 def tiny(**changes):
     """A run of four steps on one device of each process."""
-    return trainer_test.tiny(**{'steps': 4, 'log_every': 1, **changes})
+    return trainer_test.eventful(**{'steps': 4, 'log_every': 1, **changes})
 
 
 def message(function, *arguments, **kwargs):

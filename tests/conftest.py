@@ -1,15 +1,23 @@
 """Strictness for the whole suite, and its caches."""
 
+import fcntl
+import hashlib
+from importlib import metadata
 import os
+import shutil
 
-# Before JAX starts: four simulated devices for the runners.
+# Before JAX starts: four simulated devices for the runners. On a GPU: benchmarks/accelerator.sh.
 os.environ['JAX_NUM_CPU_DEVICES'] = '4'
-os.environ['JAX_PLATFORMS'] = 'cpu'
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+# Where XLA still has its older emitter of kernels: it compiles in less than half of the time.
+if tuple(map(int, metadata.version('jaxlib').split('.')[:2])) < (0, 11):
+    os.environ['XLA_FLAGS'] = '--xla_cpu_use_fusion_emitters=false'
 
 import jax
 import pytest
 
 from gan_jax import paths
+from tests.data import photos
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 # Most of the suite's time is compilation; a test of the optimised program switches this back.
@@ -30,3 +38,41 @@ def cache(tmp_path_factory):
     folder = tmp_path_factory.mktemp('cache')
     os.environ['GAN_JAX_CACHE'] = str(folder)
     return folder
+
+
+@pytest.fixture(scope='session')
+def once(tmp_path_factory):
+    """(name, make) -> a folder that `make` has filled, once for all processes of the suite."""
+    home = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        home = home.parent
+
+    def folder(name, make):
+        with (home / f'{name}.lock').open('w') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (home / name).exists():
+                made = tmp_path_factory.mktemp('once') / name
+                make(made)
+                made.rename(home / name)
+        return home / name
+
+    return folder
+
+
+@pytest.fixture(scope='session')
+def album(once):
+    """Six photos of the size that a translator's run stores."""
+    return once('photos', lambda folder: photos.album(folder, 6, (64, 64)))
+
+
+@pytest.fixture(scope='session')
+def train_once(once):
+    """(config, workdir) leaves in `workdir` the run of a config, which is trained once for all."""
+    from tests import trainer_test
+
+    def train(config, workdir):
+        name = hashlib.sha256(config.to_json().encode()).hexdigest()
+        shutil.copytree(once(name, lambda folder: trainer_test.train(config, folder)), workdir)
+        return workdir
+
+    return train

@@ -42,9 +42,10 @@ def parse(loaded, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize('text', NOWHERE + NUMBERS)
-def test_a_value_is_allowed_by_the_field_s_rule_or_refused_by_its_name(text, parse):
-    for field, rule in fields.FIELDS.items():
+@pytest.mark.parametrize('number, text', list(enumerate(NOWHERE + NUMBERS)))
+def test_a_value_is_allowed_by_the_field_s_rule_or_refused_by_its_name(number, text, parse):
+    """Every text with a quarter of the fields, and every field with a quarter of the texts."""
+    for field, rule in list(fields.FIELDS.items())[number % 4 :: 4]:
         try:
             found = fields.get(parse(field, text), field)
         except UserError as error:

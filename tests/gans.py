@@ -3,8 +3,12 @@
 from collections.abc import Callable, Iterator
 import contextlib
 import dataclasses
+from functools import partial
+from typing import Any
+import zlib
 
 import chex
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
@@ -145,6 +149,29 @@ def tiny_maps(image: jax.Array) -> list[jax.Array]:
 
 # What has no file to be read from: the tests need no extra.
 frozen.FROZEN['tiny'] = frozen.Frozen(_tiny_variables, _tiny_maps)
+
+
+def normal(seed: int, *shape: int) -> np.ndarray:
+    """float32 normal draws; by NumPy, for which nothing is compiled."""
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def variables(net: nn.Module, *args, **mode) -> dict[str, Any]:
+    """The variables of a net, with kernels drawn by NumPy: to compile its draws takes seconds."""
+    shapes = jax.eval_shape(partial(net.init, **mode), jax.random.key(0), *args)
+
+    def fill(path, leaf):
+        name = path[-1].key
+        if name in ('bias', 'mean', 'updates'):
+            return np.zeros(leaf.shape, leaf.dtype)
+        if name in ('scale', 'var'):
+            return np.ones(leaf.shape, leaf.dtype)
+        drawn = normal(zlib.crc32(jax.tree_util.keystr(path).encode()), *leaf.shape)
+        if name == 'u':  # of spectral norm, a unit vector
+            return drawn / np.linalg.norm(drawn)
+        return drawn / np.float32(np.sqrt(np.prod(leaf.shape[:-1])))
+
+    return jax.tree.map_with_path(fill, shapes)
 
 
 def batch(spec: DataSpec, draws: int, size: int, seed: int = 0) -> Batch:

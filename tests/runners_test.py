@@ -9,7 +9,7 @@ import pytest
 
 from gan_jax import runners, tasks
 from gan_jax.errors import UserError
-from gan_jax.states import NetState
+from gan_jax.states import NetState, Rows
 from gan_jax.tasks import adversarial, semisupervised, translation
 from gan_jax.types import DataSpec, Pair
 from tests import gans
@@ -108,14 +108,23 @@ def batches(case, steps):
 
 
 def compiled(case, runner_name, num_devices):
-    """A call under a runner, with the state placed for it; without one on a single device."""
+    """A call under a runner or on one device, its state, and items -> its last arguments."""
     if not runner_name:
         step, state = start(case, None)
-        call = jax.jit(lambda state, data, items: step(state, jax.tree.map(lambda x: x[0], items)))
-        return call, state, lambda items: items
+
+        @jax.jit
+        def call(state, data, items):
+            state, metrics = step(state, jax.tree.map(lambda x: x[0], items))
+            return state, jax.tree.map(lambda leaf: leaf[None], Rows.of(metrics))
+
+        return call, state, lambda items: (items,)
     runner = runners.make(runner_name, num_devices)
     step, state = start(case, runners.AXIS)
-    return runner.compile(step, gans.identity_gather), runner.replicate(state), runner.place
+
+    def place(items):
+        return runner.place(items), runner.span(0, len(jax.tree.leaves(items)[0]))
+
+    return runner.compile(step, gans.identity_gather), runner.replicate(state), place
 
 
 def run(case, runner_name, num_devices, steps=5):
@@ -123,8 +132,8 @@ def run(case, runner_name, num_devices, steps=5):
     call, state, place = compiled(case, runner_name, num_devices)
     first = None
     for items in batches(case, steps):
-        state, metrics = call(state, (), place(items))
-        first = first or jax.device_get((state, metrics))
+        state, rows = call(state, (), *place(items))
+        first = first or (jax.device_get(state), rows.fetch(1)[0])
     return first, jax.device_get(state)
 
 
@@ -135,6 +144,7 @@ def reference(case):
 
 
 _newest = functools.partial(pytest.param, marks=pytest.mark.newest)
+_slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 LAYOUTS = [
     # The smallest net with every source of randomness in every layout,
     *(('adaptive', runner, 1) for runner in runners.RUNNERS),
@@ -143,11 +153,11 @@ LAYOUTS = [
     # and each convolutional net in one.
     _newest('dcgan_mnist', 'shard_map', 4),
     ('mnist_gan', 'pmap', 2),
-    ('projected', 'shard_map', 4),
-    ('sgan', 'vmap', 2),
-    pytest.param('pix2pix', 'vmap', 4, marks=pytest.mark.slow),  # one pair a device
-    ('pix2pix_small', 'shard_map', 2),
-    pytest.param('pix2pix_projected', 'pmap', 2, marks=pytest.mark.slow),
+    _slow('projected', 'shard_map', 4),
+    _slow('sgan', 'vmap', 2),
+    _slow('pix2pix', 'vmap', 4),  # one pair a device
+    _slow('pix2pix_small', 'shard_map', 2),
+    _slow('pix2pix_projected', 'pmap', 2),
 ]
 
 
@@ -158,7 +168,7 @@ def test_one_device_or_many_compute_the_same(case, runner, devices):
     for role in ('gen', 'disc'):
         assert_same_gradients(getattr(state.nets, role), getattr(expected.nets, role))
     for name, value in expected_metrics.items():
-        np.testing.assert_allclose(metrics[name][0], value, rtol=1e-5, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
     assert int(last.step) == 5
     for got, want in zip(*(parameters(state) for state in (last, expected_last)), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
@@ -184,7 +194,7 @@ def parameters(state):
 
 def test_state_stays_replicated_and_unstacked():
     call, state, place = compiled('mnist_gan', 'pmap', 2)
-    state, _ = call(state, (), place(next(batches('mnist_gan', 1))))
+    state, _ = call(state, (), *place(next(batches('mnist_gan', 1))))
     for leaf in jax.tree.leaves(state):
         assert leaf.is_fully_replicated and len(leaf.sharding.device_set) == 2
     assert isinstance(state.nets, Pair) and isinstance(state.nets.gen, NetState)
@@ -194,31 +204,56 @@ def test_several_steps_in_one_call_are_those_steps_one_by_one():
     case = 'plain'
     call, state, place = compiled(case, 'pmap', 2)
     items = jax.tree.map(lambda *leaves: np.concatenate(leaves), *batches(case, 2))
-    state, metrics = call(state, (), place(items))
+    state, rows = call(state, (), *place(items))
     _, expected = run(case, 'pmap', 2, steps=2)
-    assert metrics['loss_d'].shape == (2,)
+    assert len(rows.fetch(2)) == 2
     for got, want in zip(parameters(state), parameters(expected), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(('runner_name', 'devices'), [('shard_map', 2), ('vmap', 2), ('pmap', 1)])
+def test_a_loop_makes_the_steps_of_its_span(runner_name, devices, monkeypatch):
+    """Like an accelerator, any number of the steps that are placed together."""
+    monkeypatch.setattr(runners, 'loops', lambda platform: True)
+    runner = runners.make(runner_name, devices)
+    step, state = start('adaptive', runners.AXIS)
+    every = list(batches('adaptive', 4))
+    items = jax.tree.map(lambda *leaves: np.concatenate(leaves), *every)
+    call = runner.compile(step, gans.identity_gather)
+    state, rows = call(runner.replicate(state), (), runner.place(items), runner.span(1, 2))
+    expected, losses = call_one_by_one('adaptive', every[1:3])
+    assert [row['loss_d'] for row in rows.fetch(2)] == pytest.approx(losses, rel=1e-5)
+    for got, want in zip(parameters(state), parameters(expected), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+def call_one_by_one(case, every):
+    """The state after some items, and the losses, on one device."""
+    call, state, place = compiled(case, '', 1)
+    losses = []
+    for items in every:
+        state, rows = call(state, (), *place(items))
+        losses.append(rows.fetch(1)[0]['loss_d'])
+    return state, losses
+
+
 def test_no_loop_in_the_program_on_the_cpu():
     """XLA speeds up convolution gradients in the entry computation only."""
-    call, state, _ = compiled('plain', 'shard_map', 2)
+    call, state, place = compiled('plain', 'shard_map', 2)
     items = jax.tree.map(lambda *leaves: np.concatenate(leaves), *batches('plain', 2))
-    compiled_text = call.lower(state, (), items).as_text()
+    compiled_text = call.lower(state, (), *place(items)).as_text()
     loops = [line for line in compiled_text.splitlines() if 'stablehlo.while' in line]
     # The random number generator has loops of its own, over integers.
     assert not [line for line in loops if 'xf32>' in line]
 
 
 @pytest.mark.newest
-@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
-def test_the_step_exports_for_accelerators(platform):
-    call, state, _ = compiled('mnist_gan', 'shard_map', 4)
-    exported = jax.export.export(call, platforms=[platform])(
-        state, (), next(batches('mnist_gan', 1))
+def test_the_step_exports_for_accelerators():
+    call, state, place = compiled('mnist_gan', 'shard_map', 4)
+    exported = jax.export.export(call, platforms=['cuda', 'tpu'])(
+        state, (), *place(next(batches('mnist_gan', 1)))
     )
-    assert exported.platforms == (platform,) and exported.nr_devices == 4
+    assert exported.platforms == ('cuda', 'tpu') and exported.nr_devices == 4
 
 
 def test_more_devices_than_there_are_is_refused():
@@ -226,3 +261,15 @@ def test_more_devices_than_there_are_is_refused():
         runners.count_devices('pmap', 5)
     assert runners.count_devices('vmap', 5) == 5  # simulated
     assert runners.count_devices('shard_map', 0) == 4
+
+
+def test_what_an_accelerator_makes_of_float32_is_said():
+    usual = gans.config('mlp')
+    exact, free = (
+        gans.config('mlp', matmul_precision='float32'),
+        gans.config('mlp', deterministic=False),
+    )
+    said = [runners.arithmetic(config, 'gpu') for config in (usual, exact, free)]
+    assert all(said) and len(set(said)) == 3
+    assert runners.arithmetic(usual, 'tpu') != runners.arithmetic(exact, 'tpu')
+    assert not any(runners.arithmetic(config, 'cpu') for config in (usual, exact, free))

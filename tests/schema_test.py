@@ -130,6 +130,7 @@ CONFIG = {
     'gen.net.name': ['mlp'],
     'data.path': 'a\nb',
     'evaluate.metrics': [1],
+    'evaluate.best': 'nothing',
     'augment': 'nothing',
     'no_such_field': 1,
     'penalties': {'r1': float('nan')},

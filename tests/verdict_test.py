@@ -7,7 +7,7 @@ import pytest
 from gan_jax.evaluation import balance
 from gan_jax.report import run, verdict
 
-NONE = run.Run(Path('x'), {}, {}, [], [], [], {}, {}, [], False)
+NONE = run.Run(Path('x'), {}, {}, [], [], [], [], {}, {}, [], False)
 
 
 def said(figures=(), real=(), frechet=()):

@@ -1,6 +1,6 @@
 """The runs that a page shows, and all that it asks of them: pictures in, pictures out, no files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import functools
 import math
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 import numpy as np
 from PIL import Image
 
-from gan_jax import api, data, images, schema
+from gan_jax import api, data, images, paths, schema
 from gan_jax.data import decode
 from gan_jax.errors import UserError
 from gan_jax.evaluation import neighbours, sets
@@ -49,7 +49,7 @@ class Chosen(Drawn):
 
 
 class Answer(NamedTuple):
-    """What a classifier says of a picture.
+    """The answer of a classifier to a picture.
 
     Attributes:
       shares: probabilities by the names of the classes, the largest first.
@@ -68,15 +68,16 @@ class Page:
     def __init__(self, run: api.Run):
         """Takes a loaded run."""
         self.run = run
+        self.place = paths.shown(run.workdir)
         self._lock = threading.Lock()
 
     def facts(self) -> dict[str, Any]:
-        """What a page needs to know of the run, fit for JSON."""
+        """Describes the run for a page, fit for JSON."""
         run, task = self.run, self.run.trained.task
         height, width, channels = run.image_shape
         found: dict[str, Any] = {
             'title': str(run.config.name),
-            'place': str(run.workdir),
+            'place': self.place,
             'step': run.step,
             'size': [height, width, channels],
             'samples': task.sampler is not None,
@@ -117,7 +118,7 @@ class Page:
     def picture(self, asked: Chosen) -> np.ndarray:
         """A picture between two samples, uint8 [H, W, C]."""
         with self._lock:
-            shift = np.float32(asked['moves']) @ self.run.directions(len(asked['moves']))
+            shift = np.array(asked['moves'], np.float32) @ self.run.directions(len(asked['moves']))
             made = self.run.interpolate(
                 asked['start'],
                 asked['end'],
@@ -132,7 +133,7 @@ class Page:
     def command(self, asked: Chosen) -> str:
         """The command that makes the picture again, and writes it as a page saves it."""
         moves = np.trim_zeros(np.array(asked['moves']), 'b')
-        words = ['gan-jax', 'sample', f'--workdir={self.run.workdir}', f'--step={self.run.step}']
+        words = ['gan-jax', 'sample', f'--workdir={self.place}', f'--step={self.run.step}']
         words += [f'--seed={asked["seed"]}', f'--pick={asked["start"]},{asked["end"]}']
         words += [f'--along={asked["along"]:g}'] if asked['along'] else []
         words += [f'--labels={asked["label"]}'] if asked['label'] is not None else []
@@ -166,7 +167,7 @@ class Page:
         return sets.of_dataset(data.load(config), config, sets.TRAINING, limit)
 
     def classify(self, content: bytes) -> Answer:
-        """What the classifier says of an image file.
+        """The classifier's answer to an image file.
 
         Raises:
           Unreadable: it is none.
@@ -189,7 +190,7 @@ class Page:
         if not path.exists():
             return (
                 'How far to trust this was not measured: gan-jax classify'
-                f' --workdir={self.run.workdir} --split=test does'
+                f' --workdir={self.place} --split=test does'
             )
         found = schema.load(path, classifying.Classification)
         entry = min(found['calibration'], key=lambda entry: abs(entry['confidence'] - confidence))
@@ -258,6 +259,25 @@ class Runs:
     def names(self) -> list[str]:
         """The runs, in the order of their names."""
         return list(self._places)
+
+    def warm(self) -> Iterator[str]:
+        """Loads and compiles the first run that can be used; those before it are left out.
+
+        Yields:
+          why each of those cannot be used.
+
+        Raises:
+          UserError: none can.
+        """
+        while True:
+            first = self.names()[0]
+            try:
+                return self[first].warm()
+            except UserError as error:
+                if len(self._places) == 1:
+                    raise
+                del self._places[first]
+                yield str(error)
 
     def __getitem__(self, name: str) -> Page:
         """A run by its name.

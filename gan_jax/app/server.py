@@ -25,6 +25,7 @@ from gan_jax import images, schema
 from gan_jax.app.runs import Chosen, Drawn, Page, Runs
 from gan_jax.data import decode
 from gan_jax.errors import UserError
+from gan_jax.processes import memory
 
 MAX_BYTES = 2**24  # of a picture's file
 MAX_JSON = 2**12
@@ -126,6 +127,8 @@ def _done(
         return work(runs[request.path_params['run']], request, content)
     except (UserError, schema.Wrong, decode.Unreadable) as error:
         raise Refused(str(error)) from None
+    finally:
+        memory.give_back()  # a picture's megabytes, which malloc would keep
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ unless --host says otherwise, takes no file but pictures, and writes none. Ctrl-
 """
 
 import socket
+import sys
 
 from absl import flags
 
@@ -38,25 +39,25 @@ def main(invocation: Invocation) -> None:
         import uvicorn
     except ImportError:
         raise UserError(f'app needs more packages: {files.install("app")}') from None
-    listening = _listen(values.host, values.port)
-    startup.prepare()
-    from gan_jax.app import server
-    from gan_jax.app.runs import Runs
+    with _listen(values.host, values.port) as listening:
+        startup.prepare()
+        from gan_jax.app import server
+        from gan_jax.app.runs import Runs
 
-    runs = Runs(values.workdir, values.step)
-    first = runs.names()[0]
-    runs[first].warm()
-    config = uvicorn.Config(
-        server.make(runs, values.host),
-        log_level='error',
-        lifespan='off',
-        ws='none',
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_graceful_shutdown=WAIT_S,
-        server_header=False,
-    )
-    print(f'open {_address(listening)} in a browser; Ctrl-C ends it', flush=True)
-    uvicorn.Server(config).run(sockets=[listening])
+        runs = Runs(values.workdir, values.step)
+        for why in runs.warm():
+            print(f'left out: {why}', file=sys.stderr)
+        config = uvicorn.Config(
+            server.make(runs, values.host),
+            log_level='error',
+            lifespan='off',
+            ws='none',
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=WAIT_S,
+            server_header=False,
+        )
+        print(f'open {_address(listening)} in a browser; Ctrl-C ends it', flush=True)
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

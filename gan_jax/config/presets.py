@@ -129,12 +129,13 @@ def smoke(config: ConfigDict) -> ConfigDict:
     if config.lecam.weight:
         config.lecam.start = min(config.lecam.start, 10)
     config.steps = 20
-    config.steps_per_call = 1
+    config.steps_per_call = 0
     config.batch_size = min(config.batch_size, 16)
     config.num_samples = min(config.num_samples, 16)
     config.log_every = 2
     config.sample_every = 5
     config.save_every = 4
+    config.least_s = 0.0
     config.keep = 5
     return config
 

@@ -103,11 +103,11 @@ def _validate_combinations(config: Config) -> None:
             f'config.batch_size={config.batch_size} does not divide among {devices} devices:'
             f' use {fits}, or set config.devices'
         )
-    if config.steps % config.steps_per_call:
+    if config.steps_per_call and config.steps % config.steps_per_call:
         stride = config.steps_per_call
         raise UserError(
             f'config.steps={config.steps} is not a multiple of config.steps_per_call={stride}:'
-            f' use {math.ceil(config.steps / stride) * stride}, or set config.steps_per_call=1'
+            f' use {math.ceil(config.steps / stride) * stride}, or set config.steps_per_call=0'
         )
     if config.label_smoothing and not losses.LOSSES[config.loss].smooths:
         able = ', '.join(name for name, loss in losses.LOSSES.items() if loss.smooths)

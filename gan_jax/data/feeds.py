@@ -6,6 +6,8 @@ the streamed one reads images with Grain.
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 import itertools
+import math
+import os
 import queue
 import sys
 import threading
@@ -25,6 +27,8 @@ from gan_jax.types import Batch, DataSpec
 FEEDS = 'auto', 'resident', 'stream'
 READ_THREADS = 4
 READ_AHEAD = 8  # steps of images that wait in host memory
+MOST_STEPS = 100  # of which the items are placed together
+MOST_BYTES = 2**26  # of these
 
 T = TypeVar('T')
 U = TypeVar('U')
@@ -44,7 +48,7 @@ class Feed(NamedTuple):
 def make_feed(
     dataset: Dataset, config: Config, pools: Sequence[str], share: slice = slice(None)
 ) -> Feed:
-    """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB of pixels.
+    """The feed that `config.data.feed` asks for; 'auto': resident up to 1 GB, or `_spare`.
 
     Args:
       pools: of which images each of the batches in a step is, see `order.POOLS`.
@@ -86,8 +90,20 @@ def _kind(config: Config, spec: DataSpec) -> str:
         raise UserError(f'config.data.feed={kind!r} must be one of {", ".join(FEEDS)}.')
     if kind != 'auto':
         return kind
-    size = spec.num_examples * np.prod(spec.image_shape, dtype=np.int64)
-    return 'resident' if size <= cache.RESIDENT_LIMIT else 'stream'
+    size = spec.num_examples * math.prod(spec.image_shape)
+    return 'resident' if size <= max(cache.RESIDENT_LIMIT, _spare()) else 'stream'
+
+
+def _spare() -> int:
+    """A quarter of an accelerator's memory in bytes, or of the host's if that is less.
+
+    No disk is as fast as its steps. Of several processes all must decide alike: they leave it.
+    """
+    if jax.process_count() > 1:
+        return 0
+    limits = (device.memory_stats() or {} for device in jax.local_devices())
+    host = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    return min(host, *(int(stats.get('bytes_limit', 0)) for stats in limits)) // 4
 
 
 def _take(data: Batch[jax.Array], indices: jax.Array) -> Batch[jax.Array]:
@@ -126,13 +142,23 @@ def _batches(
 
 
 def placed(
-    feed: Feed, first_step: int, steps_per_call: int, place: Callable[[Any], Any]
+    feed: Feed, first_step: int, count: int, place: Callable[[Any], Any]
 ) -> Generator[Any, None, None]:
-    """The items [steps_per_call, ...] of each call from `first_step` on, put where `place` does."""
+    """The items [count, ...] of `count` steps at a time, from `first_step` on, put by `place`.
+
+    A count of 0 is as many as are `fitting`.
+    """
     items = feed.items(first_step)
-    calls = iter(lambda: list(itertools.islice(items, steps_per_call)), [])
-    stacked = (jax.tree.map(lambda *leaves: np.stack(leaves), *call) for call in calls)
+    count = count or fitting(next(feed.items(first_step)))
+    parts = iter(lambda: list(itertools.islice(items, count)), [])
+    stacked = (jax.tree.map(lambda *leaves: np.stack(leaves), *part) for part in parts)
     return prefetch(stacked, place)
+
+
+def fitting(item: Any) -> int:
+    """How many such items are placed together: MOST_STEPS, or fewer of whole images."""
+    size = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(item))
+    return min(MOST_STEPS, max(1, MOST_BYTES // size))
 
 
 def prefetch(

@@ -5,23 +5,23 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from gan_jax import rng
+from gan_jax import rng, target
 from gan_jax.errors import UserError
 from gan_jax.states import GanState, Task
 from gan_jax.terminal import progress
 
-CHUNK = 64  # images in one call, so that memory does not grow with their number
+CHUNK = 64  # images in one call on a CPU, so that memory does not grow with their number
 
 
 def in_chunks(
     call: Callable[..., jax.Array], state: GanState, z: np.ndarray, label: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Images of latents [N, latent_dim] and labels [N]: uint8 [n, H, W, C], n at most CHUNK.
+    """Images of latents [N, latent_dim] and labels [N]: uint8 [n, H, W, C], a call each.
 
     Args:
       call: a jitted `Sampler.generate`.
     """
-    size = min(CHUNK, len(z))
+    size = min(target.images_at_once(CHUNK), len(z))
     for start in range(0, len(z), size):
         # The last call is filled up with the first latents, so that one program serves all.
         index = np.arange(start, start + size) % len(z)
@@ -62,5 +62,5 @@ class Samples:
     def __call__(self, state: GanState, bar: str = '') -> np.ndarray:
         """uint8 [count, H, W, C]; `bar` names a progress bar, '' shows none."""
         parts = in_chunks(self._generate, state, self._latent, self.label)
-        count = -(-len(self) // CHUNK)
+        count = -(-len(self) // target.images_at_once(CHUNK))
         return np.concatenate(list(progress.over(parts, count, bar)))

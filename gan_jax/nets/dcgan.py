@@ -1,4 +1,4 @@
-"""DCGAN (arXiv:1511.06434) for 32 to 256 pixels: study 5, PyTorch's `examples/dcgan`.
+"""DCGAN (arXiv:1511.06434) for 32 to 256 pixels, as PyTorch's `examples/dcgan`.
 
 At z 100 and 64x64x3 the generator has 3,576,704 parameters, the discriminator 2,765,568
 (trainable). Other sizes have one level of stride 2 less or more. Initialised as PyTorch's

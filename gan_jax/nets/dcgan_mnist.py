@@ -1,4 +1,4 @@
-"""Study 4's DCGAN for digits: the nets of triwave33/GAN `dcgan.py`.
+"""A DCGAN for digits: the nets of triwave33/GAN `dcgan.py`.
 
 At 28x28x1 the generator has 6,656,129 trainable parameters at z 5 and 6,753,409 at z 100,
 the discriminator 1,026,305 (its second convolution is 'valid', its map 5x5). Keras

@@ -1,4 +1,4 @@
-"""The fully connected GAN: study 4's baseline, the nets of triwave33/GAN `gan.py`.
+"""The fully connected GAN: the nets of triwave33/GAN `gan.py`.
 
 At z 100 and 28x28x1 the generator has 1,489,936 trainable parameters, the discriminator
 533,505. Keras defaults: Glorot-uniform kernels, batch norm with epsilon 1e-3.

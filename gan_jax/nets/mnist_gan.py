@@ -1,4 +1,4 @@
-"""The plain GAN of study 1: the nets of hwalsuklee's `GAN.py`.
+"""A plain GAN for digits: the nets of hwalsuklee's `GAN.py`.
 
 At z 62 and 28x28x1 the generator has 6,640,193 trainable parameters, the discriminator
 6,559,169. Convolution kernels are drawn from a normal cut at two standard deviations,

@@ -1,4 +1,4 @@
-"""pix2pix's discriminator (arXiv:1611.07004), study 3: one logit for every patch.
+"""pix2pix's discriminator (arXiv:1611.07004): one logit for every patch.
 
 With three layers of stride 2 a logit sees 70x70 pixels; at 256x256 the map is 30x30, and
 with six channels in and batch norm the net has 2,768,705 parameters, those of junyanz's

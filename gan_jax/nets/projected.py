@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache, partial
 import math
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import chex
 from flax import linen as nn
@@ -72,6 +72,13 @@ def mixed(maps: list[jax.Array], projections: Mixing) -> list[jax.Array]:
     return found[::-1]
 
 
+class Seen(NamedTuple):
+    """Images, and what does not depend on the discriminator's parameters."""
+
+    maps: list[jax.Array]  # mixed, float32 [N, h, w, C]
+    image: jax.Array  # float [N, H, W, C]
+
+
 class Discriminator(layers.Net):
     """Heads on a frozen net, and beside them, if wanted, a discriminator of pixels.
 
@@ -127,7 +134,6 @@ class Discriminator(layers.Net):
         pixels = (losses.Judge(self.pixel_weight, self.pixel_loss),) if self.pixel_weight else ()
         return heads + pixels
 
-    @nn.compact
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
         """Logits of every judge, as many of each.
 
@@ -139,16 +145,24 @@ class Discriminator(layers.Net):
         Returns:
           float32 [N, L].
         """
-        chex.assert_shape(x, (None, *self.image_shape))
-        maps = self._mixed_maps(x.astype(jnp.float32))
+        return self.judge(self.look(x), label, train=train)
+
+    def look(self, image: jax.Array) -> Seen:
+        """Through the frozen net, and at the pixels."""
+        chex.assert_shape(image, (None, *self.image_shape))
+        return Seen(self._mixed_maps(image.astype(jnp.float32)), image)
+
+    @nn.compact
+    def judge(self, seen: Seen, label: jax.Array | None = None, *, train: bool) -> jax.Array:
+        """Does as the call, of images that were looked at."""
         shared = {name: getattr(self, name) for name in layers.SHARED}
         logits = [
             Head(**shared, width=self.width, level=level, name=f'head{level}')(part, label, train)
-            for level, part in enumerate(maps)
+            for level, part in enumerate(seen.maps)
         ]
         if self.pixel_weight:
             pixels = dcgan.Discriminator(**shared, width=self.pixel_width, name='pixels')
-            logits.append(pixels(x, label, train=train)[:, None])
+            logits.append(pixels(seen.image, label, train=train)[:, None])
         return together(logits)
 
     def _mixed_maps(self, x: jax.Array) -> list[jax.Array]:

@@ -1,4 +1,4 @@
-"""Semi-supervised GANs on digits, study 2: two pairs whose discriminator is a classifier.
+"""Semi-supervised GANs on digits: two pairs whose discriminator is a classifier.
 
 - The book's, "GANs in Action" `Chapter_7_SGAN.ipynb`: at z 100 and 28x28x1 the generator has
   1,636,737 trainable parameters, the discriminator for ten classes 113,546 (its last map is

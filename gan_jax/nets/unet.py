@@ -1,4 +1,4 @@
-"""pix2pix's generator (arXiv:1611.07004), study 3: a U-Net from an image to an image.
+"""pix2pix's generator (arXiv:1611.07004): a U-Net from an image to an image.
 
 At 256x256, three channels to three, with batch norm it has 54,413,955 parameters, those of
 junyanz's `unet_256`. Other sizes have a level less or more, and one layer of dropout

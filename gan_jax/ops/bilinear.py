@@ -14,9 +14,9 @@ and as sum(down(big, k) * small) = sum(up(small, k) * big) = sum(corr(big, small
 
 so a derivative of any order, forward or reverse, is made of these three again. They are
 primitives of JAX, lowered once all differentiation and batching is done: for a CPU as
-`gan_jax.ops.cpu` chooses, for any other platform to plain `lax` convolutions. The
-`jax.default_matmul_precision` that they are called in is theirs, and that of their derivatives.
-Inside `jax.shard_map` they need `check_vma=False`.
+`gan_jax.ops.cpu` chooses, for an NVIDIA GPU as `gan_jax.ops.cuda` does, for any other platform to
+plain `lax` convolutions. The `jax.default_matmul_precision` that they are called in is theirs, and
+that of their derivatives. Inside `jax.shard_map` they need `check_vma=False`.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 import jax.numpy as jnp
 
-from gan_jax.ops import cpu, plain
+from gan_jax.ops import cpu, cuda, plain
 from gan_jax.ops.windows import Window
 
 Map = Callable[[jax.Array, jax.Array, Window], jax.Array]
@@ -51,7 +51,9 @@ def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
 
 def bind(made: Primitive, left: jax.Array, right: jax.Array, window: Window) -> jax.Array:
     """Applies a primitive in the precision of products that holds now."""
-    return made.bind(left, right, window=window, precision=jax.config.jax_default_matmul_precision)
+    config: Any = jax.config  # whose fields older versions do not declare
+    precision = config.jax_default_matmul_precision
+    return made.bind(left, right, window=window, precision=precision)
 
 
 def _small_shape(big: Any, kernel: Any, window: Window) -> tuple[int, ...]:
@@ -67,9 +69,9 @@ def _kernel_shape(big: Any, small: Any, window: Window) -> tuple[int, ...]:
 
 
 def primitive(
-    name: str, shape: Callable[..., tuple[int, ...]], default: Map, on_cpu: Map
+    name: str, shape: Callable[..., tuple[int, ...]], default: Map, **forms: Map
 ) -> Primitive:
-    """A bilinear map as a primitive of JAX: `shape` of its result, and its forms."""
+    """A bilinear map as a primitive of JAX: `shape` of its result, and its forms by platform."""
     made = Primitive(f'conv_{name}')
 
     def abstract(left: Any, right: Any, *, window: Window, precision: str | None) -> Any:
@@ -89,7 +91,8 @@ def primitive(
         def lowered(
             left: jax.Array, right: jax.Array, *, window: Window, precision: str | None
         ) -> jax.Array:
-            with jax.default_matmul_precision(precision):
+            # The name is in what a profile, or `gan-jax compile`, says of the program.
+            with jax.default_matmul_precision(precision), jax.named_scope(made.name):
                 return form(left, right, window)
 
         return mlir.lower_fun(lowered, multiple_results=False)
@@ -97,7 +100,8 @@ def primitive(
     made.def_abstract_eval(abstract)
     made.def_impl(implementation)
     mlir.register_lowering(made, lower(default))
-    mlir.register_lowering(made, lower(on_cpu), platform='cpu')
+    for platform, form in forms.items():
+        mlir.register_lowering(made, lower(form), platform=platform)
     batching.primitive_batchers[made] = partial(_batch, made)
     return made
 
@@ -143,7 +147,7 @@ def _unstacked(operand: jax.Array, axis: int | None, size: int) -> list[jax.Arra
     return [operand] * size if axis is None else list(jnp.unstack(operand, axis=axis))
 
 
-_down = primitive('down', _small_shape, plain.down, cpu.down)
-_up = primitive('up', _big_shape, plain.up, cpu.up)
-_corr = primitive('corr', _kernel_shape, plain.corr, cpu.corr)
+_down = primitive('down', _small_shape, plain.down, cpu=cpu.down, cuda=cuda.down)
+_up = primitive('up', _big_shape, plain.up, cpu=cpu.up, cuda=cuda.up)
+_corr = primitive('corr', _kernel_shape, plain.corr, cpu=cpu.corr, cuda=cuda.corr)
 differentiate(_down, _up, _corr)

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.ops import bilinear
+from gan_jax.ops.once import computed_once
 from gan_jax.ops.windows import Axis, Window
 
 Padding = Literal['SAME'] | int
@@ -113,7 +114,7 @@ def upsample_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 def _summed_in_pairs(kernel: jax.Array) -> jax.Array:
     """[k, k, C_in, C_out] -> [k + 1, k + 1, C_out, C_in]: tap j is k[k - 1 - j] + k[k - j]."""
-    reverse = kernel[::-1, ::-1].swapaxes(2, 3)
+    reverse = computed_once(kernel[::-1, ::-1].swapaxes(2, 3))
     rows = jnp.pad(reverse, ((1, 0), (0, 0), (0, 0), (0, 0)))
     rows += jnp.pad(reverse, ((0, 1), (0, 0), (0, 0), (0, 0)))
     cols = jnp.pad(rows, ((0, 0), (1, 0), (0, 0), (0, 0)))

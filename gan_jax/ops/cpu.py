@@ -43,7 +43,7 @@ def form(window: Window, batch: jax.Array, channels: tuple[int, ...]) -> ModuleT
         return gemm
     if mirror.applies(window) and channels[1] <= 4:
         return mirror
-    if winograd.applies(window) and min(channels) >= 32:
+    if winograd.applies(window) and min(channels) >= 16:
         # Its transforms of the kernel must be shared by many rows, the more the larger it is.
         return winograd if rows >= max(256, channels[0] * channels[1] // 512) else gemm
     # Eigen has no bfloat16 convolutions, and starts slowly for few rows.

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from gan_jax.ops import bilinear
 from gan_jax.ops.convolutions import Padding, axis
+from gan_jax.ops.once import computed_once
 from gan_jax.ops.windows import Window
 
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
@@ -135,20 +136,10 @@ def _summed(
     total = jnp.zeros(shape, jnp.float32)
     for part, weight in zip(parts, weights, strict=True):
         total = total + part.astype(jnp.float32) * weight
-    return _kept(total).astype(padded.dtype)
+    return computed_once(total).astype(padded.dtype)
 
 
-def _kept(x: jax.Array) -> jax.Array:
-    """x, computed once however many use it.
-
-    XLA's CPU compiler drops barriers before it fuses, and computes sums of products anew for each
-    use, here the next layer and the mask of the activation's derivative. It takes a division for
-    too dear for that.
-    """
-    return x / jnp.where(x == x, 1.0, jnp.nan)
-
-
-_down = bilinear.primitive('depthwise_down', _small_shape, grouped_down, shifted_down)
-_up = bilinear.primitive('depthwise_up', _big_shape, grouped_up, shifted_up)
-_corr = bilinear.primitive('depthwise_corr', _kernel_shape, grouped_corr, shifted_corr)
+_down = bilinear.primitive('depthwise_down', _small_shape, grouped_down, cpu=shifted_down)
+_up = bilinear.primitive('depthwise_up', _big_shape, grouped_up, cpu=shifted_up)
+_corr = bilinear.primitive('depthwise_corr', _kernel_shape, grouped_corr, cpu=shifted_corr)
 bilinear.differentiate(_down, _up, _corr)

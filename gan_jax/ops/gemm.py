@@ -29,7 +29,7 @@ def up(small: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     columns = lax.dot_general(
         _rows(small), _matrix(kernel), (((1,), (1,)), ((), ())), preferred_element_type=jnp.float32
     )
-    if _is_whole(window):
+    if is_whole(window):
         return columns.astype(small.dtype).reshape(-1, *window.taps, kernel.shape[2])
     columns = columns.reshape(*small.shape[:3], *kernel.shape[:3])
     height = _overlap_add(columns, 1, window.rows)
@@ -57,14 +57,14 @@ def _matrix(kernel: jax.Array) -> jax.Array:
     return kernel.reshape(-1, kernel.shape[3])
 
 
-def _is_whole(window: Window) -> bool:
+def is_whole(window: Window) -> bool:
     """Whether the one patch is the big map itself."""
     return all(axis == Axis(axis.taps, 1, axis.taps, axis.stride, 0) for axis in window)
 
 
 def _patches(big: jax.Array, window: Window) -> jax.Array:
     """[N, H, W, C] -> [N h w, kh kw C]: windows along the rows first, then columns of those."""
-    if _is_whole(window):
+    if is_whole(window):
         return big.reshape(big.shape[0], -1)
     (top, bottom), (left, right) = window.pads
     x = lax.pad(

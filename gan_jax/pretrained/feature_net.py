@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax import target
 from gan_jax.terminal import progress
 
-CHUNK = 50  # images in one call: 250 are slower and take gigabytes at 224x224
+CHUNK = 50  # images in one call on a CPU: 250 are slower and take gigabytes at 224x224
 
 
 T = TypeVar('T')
@@ -49,7 +50,7 @@ class FeatureNet(NamedTuple):
         """Applies the net to uint8 [N, H, W, C] in chunks; `bar` names a progress bar, if any."""
         chex.assert_rank(image, 4)
         found = []
-        size = min(CHUNK, len(image))
+        size = min(target.images_at_once(CHUNK), len(image))
         starts = range(0, len(image), size)
         for start in progress.over(starts, len(starts), bar):
             # The last call is filled up with the first images, so that one program serves all.

@@ -181,7 +181,8 @@ def _converted(net: ModuleType, path: Path, field: str, expected: str) -> dict[s
     else:
         tensors = pth.read(path, field)
     image = jax.ShapeDtypeStruct((1, net.SIDE, net.SIDE, 3), jnp.float32)
-    tree = jax.eval_shape(net.Net().init, jax.random.key(0), image)
+    alone = net.Net(parent=None)  # a discriminator may be asking, which it is no part of
+    tree = jax.eval_shape(alone.init, jax.random.key(0), image)
     shapes = {name: leaf.shape for name, leaf in traverse_util.flatten_dict(tree, sep='/').items()}
     try:
         arrays = net.converted(tensors)

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 import contextlib
+import functools
+import itertools
+import operator
 import time
 
 
@@ -12,12 +15,14 @@ class Means:
         """Goes on from what `sums` returned; {} for none."""
         self._sums = {name: list(entry) for name, entry in sums.items()}
 
-    def add(self, values: Mapping[str, float]) -> None:
-        """Takes in the values of one more step."""
-        for name, value in values.items():
+    def add(self, steps: Sequence[Mapping[str, float]]) -> None:
+        """Takes in the values of some more steps."""
+        for name in dict.fromkeys(itertools.chain.from_iterable(steps)):
+            column = [float(values[name]) for values in steps if name in values]
             entry = self._sums.setdefault(name, [0.0, 0])
-            entry[0] += value
-            entry[1] += 1
+            # One after the other, so that the sum does not depend on how many come at once.
+            entry[0] = functools.reduce(operator.add, column, entry[0])
+            entry[1] += len(column)
 
     def means(self) -> dict[str, float]:
         """The mean of each name."""

@@ -94,14 +94,20 @@ class Recorder:
         """
         self._count_time(len(metrics))
         rate = self._rate()
-        row = None
-        for number, values in enumerate(metrics, step + 1):
-            numbers = {name: float(value) for name, value in values.items()}
-            self._window.add({**numbers, 'input_wait_s': input_wait_s / len(metrics)})
-            self._epoch.add(numbers)
-            if self._epochs(number) > self._epochs(number - 1):
+        row, first = None, step
+        for number in range(step + 1, step + len(metrics) + 1):
+            ends_epoch = self._epochs(number) > self._epochs(number - 1)
+            is_logged = number % self._log_every == 0
+            if not (ends_epoch or is_logged or number == step + len(metrics)):
+                continue
+            part = metrics[first - step : number - step]
+            self._window.add(part)
+            self._window.add([{'input_wait_s': input_wait_s / len(metrics)}] * len(part))
+            self._epoch.add(part)
+            first = number
+            if ends_epoch:
                 self._end_epoch(number)
-            if number % self._log_every == 0:
+            if is_logged:
                 row = self._log(number, rate)
         if row:
             self._timed_steps = 0

@@ -102,8 +102,20 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
       UserError: the config's networks do not exist or cannot make such images.
     """
     task = TASKS[config.task].make(config, spec, axis_name=axis_name)
+    if config.matmul_precision != 'default':
+        task = _in_precision(task, config.matmul_precision)
     view = views.make(config.data, spec, axis_name)
     return task if view is None else _with_view(task, view, config.seed)
+
+
+def _in_precision(task: Task, precision: str) -> Task:
+    """The task with the products of its step in this precision of JAX's."""
+
+    def step(state: GanState, batch: Batch[jax.Array]) -> tuple[GanState, Metrics]:
+        with jax.default_matmul_precision(precision):
+            return task.step(state, batch)
+
+    return task._replace(step=step)
 
 
 def _with_view(task: Task, view: views.View, seed: int) -> Task:

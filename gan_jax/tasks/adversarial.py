@@ -4,10 +4,10 @@ One step makes `disc_steps` updates of the discriminator, each on new real image
 one of the generator. Which networks, loss, penalties and augmentation is data (`Recipe`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -37,7 +37,7 @@ class Recipe(shared.Recipe):
 
 
 def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
-    """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
+    """The task of `config` on images of `spec`. See `gan_jax.states.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
     sampler = shared.make_sampler(recipe.latent, alone.gen)
@@ -146,15 +146,18 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     disc_metrics = []
     for k in range(recipe.disc_steps):
         label = batch.label[k]
-        game = shared.Game(recipe, rng.purpose_key(key, 'disc', k), label, noise_std, augment_p)
-        generated = game.generate(gen, recipe.latent(game.keys('latent')), label)
+        game = shared.Game(
+            recipe, rng.purpose_key(key, 'disc', k), label, state.step, noise_std, augment_p
+        )
+        made = make_images(game, gen)
+        seen = _look(game, real[k], 'real')
         update = functools.partial(update_disc, game, disc, memory, state.step)
-        disc, memory, metrics = update(real[k], generated.image)
+        disc, memory, metrics = update(seen, made.seen)
         disc_metrics.append(metrics)
     if not recipe.share_latent:
         game = game._replace(key=rng.purpose_key(key, 'gen'))
-        generated = game.generate(gen, recipe.latent(game.keys('latent')), label)
-    gen, gen_metrics = update_gen(game, gen, disc, real[-1], generated)
+        made, seen = make_images(game, gen), _look(game, real[-1], 'real')
+    gen, gen_metrics = update_gen(game, gen, disc, seen, made)
     metrics = jax.tree.map(lambda *values: sum(values) / len(values), *disc_metrics)
     if recipe.ada:
         metrics['augment_p'] = augment_p
@@ -169,6 +172,27 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     return state, {**gen_metrics, **metrics}
 
 
+class Made(NamedTuple):
+    """Generated images as the discriminator sees them, and the way back to the generator."""
+
+    seen: Any  # augmented and looked at
+    pullback: Callable[[Any], tuple[Any]]  # d loss / d seen -> (d loss / d params,)
+    stats: shared.Stats  # of the generator, after this pass
+
+
+def make_images(game: shared.Game[Recipe], gen: NetState) -> Made:
+    """G(z), augmented, and looked at once for the updates of both networks."""
+    generated = game.generate(gen, game.recipe.latent(game.keys('latent')), game.label)
+    look = functools.partial(_look, game, purpose='fake')
+    seen, pullback = jax.vjp(look, generated.image)
+    return Made(seen, lambda grad: generated.pullback(*pullback(grad)), generated.stats)
+
+
+def _look(game: shared.Game[Recipe], image: jax.Array, purpose: str) -> Any:
+    """Images [B, H, W, C] augmented, and what the discriminator makes of them unlearned."""
+    return game.recipe.nets.disc.look(game.augment(image, purpose))
+
+
 def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:
     """D(image), float32 [N], with the statistics of these images; the mean of several logits."""
     logits, _ = module.apply(variables, image, label, train=True, mutable=['batch_stats'])
@@ -176,10 +200,10 @@ def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) 
 
 
 def _logits(
-    game: shared.Game[Recipe], disc: NetState, params: Any, image: jax.Array, purpose: str
+    game: shared.Game[Recipe], disc: NetState, params: Any, seen: Any, purpose: str
 ) -> jax.Array:
-    """D(image), float32 [B] or [B, L]."""
-    return game.apply(disc, params, image, game.label, purpose=purpose)[0]
+    """D of images that were looked at, float32 [B] or [B, L]."""
+    return game.apply(disc, params, seen, game.label, purpose=purpose, method='judge')[0]
 
 
 def update_disc(
@@ -187,24 +211,22 @@ def update_disc(
     disc: NetState,
     memory: Mapping[str, Any],
     step: jax.Array,
-    real: jax.Array,
-    fake: jax.Array,
+    real: Any,
+    fake: Any,
 ) -> tuple[NetState, Mapping[str, Any], dict[str, jax.Array]]:
-    """One update of the discriminator, on real and on generated images.
+    """One update of the discriminator, on real and on generated images that were looked at.
 
     Args:
       step: steps made before this one.
-      real: float32 [B, H, W, C].
 
     Returns:
       The discriminator and the memory after it, and metrics.
     """
     recipe = game.recipe
-    real, fake = game.augment(real, 'real'), game.augment(fake, 'fake')
 
     def objective(params: Any) -> tuple[jax.Array, tuple[shared.Stats, dict[str, jax.Array]]]:
         both = {'real': (real, game.label), 'fake': (fake, game.label)}
-        logits, stats = game.apply_each(disc, params, both)
+        logits, stats = game.apply_each(disc, params, both, method='judge')
         real_logits, fake_logits = logits.values()
         loss = jnp.mean(recipe.loss.disc(real_logits, fake_logits))
         metrics = {
@@ -226,7 +248,7 @@ def update_disc(
 
     (_, (stats, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
     grads, stats, metrics = game.average((grads, stats, metrics))
-    metrics['grad_norm_d'] = shared.norm(grads)
+    metrics['grad_norm_d'] = game.norm(grads)
     if recipe.lecam:
         means = {'real': metrics['logit_real'], 'fake': metrics['logit_fake']}
         memory = {**memory, 'lecam': recipe.lecam.follow(memory['lecam'], means, step)}
@@ -264,28 +286,22 @@ def _penalty(
 
 
 def update_gen(
-    game: shared.Game[Recipe],
-    gen: NetState,
-    disc: NetState,
-    real: jax.Array,
-    generated: shared.Generated,
+    game: shared.Game[Recipe], gen: NetState, disc: NetState, real: Any, made: Made
 ) -> tuple[NetState, Metrics]:
     """One update of the generator through the discriminator, whose statistics stay as they are.
 
-    The gradient goes to the images first and to the parameters by the pullback kept from
-    their generation, so that shared fakes are not generated twice.
+    The gradient goes to what was seen first and to the parameters by the pullback kept from its
+    making, so that shared fakes are not made twice.
     """
-    real = game.augment(real, 'real')
 
-    def objective(fake: jax.Array) -> jax.Array:
-        fake = game.augment(fake, 'fake')
+    def objective(fake: Any) -> jax.Array:
         fake_logits = _logits(game, disc, disc.params, fake, 'gen')
         # Only a relativistic loss looks at these; for the others XLA drops the pass.
         real_logits = _logits(game, disc, disc.params, real, 'gen')
         return jnp.mean(game.recipe.loss.gen(real_logits, fake_logits))
 
-    loss, fake_grad = jax.value_and_grad(objective)(generated.image)
-    (grads,) = generated.pullback(fake_grad)
-    grads, stats, loss = game.average((grads, generated.stats, loss))
-    metrics = {'loss_g': loss, 'grad_norm_g': shared.norm(grads)}
+    loss, fake_grad = jax.value_and_grad(objective)(made.seen)
+    (grads,) = made.pullback(fake_grad)
+    grads, stats, loss = game.average((grads, made.stats, loss))
+    metrics = {'loss_g': loss, 'grad_norm_g': game.norm(grads)}
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics

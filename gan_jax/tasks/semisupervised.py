@@ -52,7 +52,7 @@ class Recipe(shared.Recipe):
 
 
 def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
-    """The task of `config` on images of `spec`. See `gan_jax.types.Task`."""
+    """The task of `config` on images of `spec`. See `gan_jax.states.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
     sampler = shared.make_sampler(recipe.latent, alone.gen)
@@ -172,7 +172,9 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     key = rng.step_key(recipe.seed, state.step, state.rollbacks)
     labelled, unlabelled = images.normalise(batch.image, recipe.nets.gen.pixel_range)
     noise_std = recipe.noise_std and recipe.noise_std(state.step)
-    game = shared.Game(recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], noise_std)
+    game = shared.Game(
+        recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], state.step, noise_std
+    )
     gen, disc = state.nets
     generated = game.generate(gen, recipe.latent(game.keys('latent')))
     batches = {
@@ -280,7 +282,7 @@ def update_disc(
         )
         metrics = _sum(metrics, found)
         all_grads.append(grads)
-    return disc, metrics | {'grad_norm_d': shared.norm(all_grads)}
+    return disc, metrics | {'grad_norm_d': game.norm(all_grads)}
 
 
 def _objective(
@@ -364,7 +366,7 @@ def update_gen(
     loss, fake_grad = jax.value_and_grad(objective)(generated.image)
     (grads,) = generated.pullback(fake_grad)
     grads, stats, loss = game.average((grads, generated.stats, loss))
-    metrics = {'loss_g': loss, 'grad_norm_g': shared.norm(grads)}
+    metrics = {'loss_g': loss, 'grad_norm_g': game.norm(grads)}
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 

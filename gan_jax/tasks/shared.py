@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax import augment, images, nets, rng
+from gan_jax import augment, images, nets, rng, target
 from gan_jax.fields import Config
-from gan_jax.states import GanState, Logits, NetState, Part, Sampler
+from gan_jax.states import UNMEASURED, GanState, Logits, NetState, Part, Sampler
 from gan_jax.tasks import latents
 from gan_jax.types import Batch, DataSpec, Pair
 
@@ -34,6 +34,7 @@ class Recipe:
     noise_std: Callable[[jax.Array], jax.Array | float] | None
     ema_decay: Pair[float]  # of each network's moving average; 0: none
     seed: int
+    log_every: int  # steps between those of which the norms of gradients are taken on a GPU
     axis_name: str | None
 
 
@@ -49,6 +50,7 @@ def common(config: Config, modules: Pair[nets.Net], axis_name: str | None) -> di
         noise_std=_noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps),
         ema_decay=Pair(config.gen.ema_decay, config.disc.ema_decay),
         seed=config.seed,
+        log_every=config.log_every,
         axis_name=axis_name,
     )
 
@@ -140,6 +142,7 @@ class Game(NamedTuple, Generic[R]):
     recipe: R  # the GAN
     key: jax.Array  # of this update; each use derives its own
     label: jax.Array  # int32 [B], of the real images
+    step: jax.Array  # steps made before this one
     noise_std: jax.Array | float | None  # of the instance noise now; None without any
     augment_p: jax.Array | None = None  # probability of the augmentation now; None: the recipe's
 
@@ -233,6 +236,17 @@ class Game(NamedTuple, Generic[R]):
         if axis_name is None or jax.lax.axis_size(axis_name) == 1:
             return tree
         return jax.lax.pmean(tree, axis_name)
+
+    def norm(self, grads: Any) -> jax.Array:
+        """The Euclidean norm of gradients; on a GPU UNMEASURED but in steps that are logged.
+
+        There it would take a tenth of a step's kernels. It is a loop of one turn or none: both
+        branches of a condition would be computed.
+        """
+        if not target.is_gpu():
+            return norm(grads)
+        turns = ((self.step + 1) % self.recipe.log_every == 0).astype(jnp.int32)
+        return jax.lax.fori_loop(0, turns, lambda *_: norm(grads), jnp.float32(UNMEASURED))
 
 
 def disturb(

@@ -7,7 +7,7 @@ et al. 2017, arXiv:1611.07004, eq. 4) and the others of TERMS, each with a weigh
 One step updates the discriminator, then the generator, both on the same images.
 
 Out of training images are translated one by one, and always by the same compiled function: in a
-run's previews, its evaluation and the command `translate` (`gan_jax.types.Translator`).
+run's previews, its evaluation and the command `translate` (`gan_jax.states.Translator`).
 """
 
 from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ class Recipe(shared.Recipe):
 
 
 def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
-    """The task of `config` on pairs of `spec`. See `gan_jax.types.Task`."""
+    """The task of `config` on pairs of `spec`. See `gan_jax.states.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     translator = make_translator(config, _modules(config, spec, None).gen)
     return Task(
@@ -158,7 +158,9 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     key = rng.step_key(recipe.seed, state.step, state.rollbacks)
     given, photo = split(images.normalise(batch.image[0], recipe.nets.gen.pixel_range))
     noise_std = recipe.noise_std and recipe.noise_std(state.step)
-    game = shared.Game(recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], noise_std)
+    game = shared.Game(
+        recipe, rng.purpose_key(key, 'disc', 0), batch.label[0], state.step, noise_std
+    )
     gen, disc = state.nets
     generated = game.generate(gen, given)
     sight = look(recipe, photo, generated.image)
@@ -245,7 +247,7 @@ def update_disc(
 
     (_, (stats, metrics)), grads = jax.value_and_grad(objective, has_aux=True)(disc.params)
     grads, stats, metrics = game.average((grads, stats, metrics))
-    metrics['grad_norm_d'] = shared.norm(grads)
+    metrics['grad_norm_d'] = game.norm(grads)
     return disc.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 
@@ -322,7 +324,7 @@ def update_gen(
     (through_maps,) = sight.pullback(of_maps)
     (grads,) = generated.pullback(of_pixels + through_maps)
     grads, stats, metrics = game.average((grads, generated.stats, metrics))
-    metrics['grad_norm_g'] = shared.norm(grads)
+    metrics['grad_norm_g'] = game.norm(grads)
     return gen.apply_gradients(grads=grads, batch_stats=stats), metrics
 
 

@@ -191,7 +191,7 @@ def _weight(
 
 
 def difference(
-    call: Callable[..., jax.Array],
+    call: Callable[..., Any],
     network: Callable[..., jax.Array],
     variables: Any,
     inputs: Sequence[jax.ShapeDtypeStruct],

@@ -134,7 +134,7 @@ def convert(part: Part, variables: Any) -> 'onnx.ModelProto':
     leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, variables))
 
     def call(leaves: Sequence[jax.Array], *inputs: jax.Array) -> jax.Array:
-        return part.call(structure.unflatten(leaves), *inputs)
+        return part.call(jax.tree.unflatten(structure, leaves), *inputs)
 
     closed = jax.make_jaxpr(call)(leaves, *shapes)
     graph = _Graph(next(iter(part.inputs)))
@@ -232,7 +232,9 @@ class _Graph:
     def _to_shape(self, sizes: tuple[Size, ...]) -> str:
         if not self._batch:
             self._batch = self.node('Shape', [self._first], start=0, end=1)
-        parts = [self._batch if s == BATCH else self.constant(np.int64([s])) for s in sizes]
+        parts = [
+            self._batch if s == BATCH else self.constant(np.array([s], np.int64)) for s in sizes
+        ]
         return self.node('Concat', parts, axis=0)
 
     def run(self, jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Value]) -> list[Value]:
@@ -262,13 +264,18 @@ class _Graph:
         if name in ELEMENTWISE:
             made = self.node(ELEMENTWISE[name], list(map(self.name, given)))
             return [_Tensor(made, _broadcast([_sizes(value.shape) for value in given]))]
+        if name == 'split':  # which alone makes several
+            return _split(self, equation, given[0])
         if name not in OPS:
             raise UserError(f'--format=onnx: the network computes {name}, which is not known there')
         return [OPS[name](self, equation, given)]
 
 
 def _value(known: Mapping[Any, Value], var: Any) -> Value:
-    return np.asarray(var.val, var.aval.dtype) if isinstance(var, core.Literal) else known[var]
+    if not isinstance(var, core.Literal):
+        return known[var]
+    aval: Any = var.aval
+    return np.asarray(var.val, aval.dtype)
 
 
 def _is_constant(equation: Any, given: Sequence[Value]) -> bool:
@@ -283,6 +290,17 @@ ELEMENTWISE: Mapping[str, str] = {
     'logistic': 'Sigmoid', 'lt': 'Less', 'max': 'Max', 'min': 'Min', 'mul': 'Mul', 'neg': 'Neg',
     'sqrt': 'Sqrt', 'stop_gradient': 'Identity', 'sub': 'Sub', 'tanh': 'Tanh',
 }  # fmt: skip
+
+
+def _split(graph: _Graph, equation: Any, value: Value) -> list[Value]:
+    sizes = np.array(equation.params['sizes'], np.int64)
+    whole = graph.whole(value, equation.invars[0].aval.shape)
+    ends, axis = np.cumsum(sizes), np.array([equation.params['axis']])
+    parts: list[Value] = []
+    for out, start, end in zip(equation.outvars, ends - sizes, ends, strict=True):
+        bounds = [graph.constant(x) for x in (start[None], end[None], axis)]
+        parts.append(_Tensor(graph.node('Slice', [whole, *bounds]), _sizes(out.aval.shape)))
+    return parts
 
 
 def _convert(graph: _Graph, equation: Any, given: list[Value]) -> Value:
@@ -310,7 +328,7 @@ def _select(graph: _Graph, equation: Any, given: list[Value]) -> Value:
 def _reshaped(graph: _Graph, value: Value, sizes: tuple[Size, ...], whole: Sequence[Any]) -> Value:
     """A value of the shape `whole` as one of other sizes."""
     if isinstance(value, np.ndarray) and BATCH not in sizes:
-        return value.reshape(sizes)
+        return value.reshape([int(size) for size in sizes])
     target = np.array([-1 if size == BATCH else size for size in sizes], np.int64)
     made = graph.node('Reshape', [graph.whole(value, whole), graph.constant(target)])
     return _Tensor(made, sizes)
@@ -323,7 +341,8 @@ def _reshape(graph: _Graph, equation: Any, given: list[Value]) -> Value:
 
 def _broadcast_in_dim(graph: _Graph, equation: Any, given: list[Value]) -> Value:
     """Only the axes: elementwise operations broadcast by themselves."""
-    value, sizes = given[0], [1] * len(equation.params['shape'])
+    value = given[0]
+    sizes: list[Size] = [1] * len(equation.params['shape'])
     for axis, size in zip(equation.params['broadcast_dimensions'], value.shape, strict=True):
         sizes[axis] = size if isinstance(size, int) else BATCH
     return _reshaped(graph, value, tuple(sizes), value.shape)
@@ -384,7 +403,7 @@ def _conv(op: str) -> Callable[[_Graph, Any, list[Value]], Value]:
         name = graph.whole(given[0], equation.invars[0].aval.shape)
         # From [kh, kw, C_big, C_small]: [out, in, kh, kw] of Conv, [in, out, kh, kw] of the other.
         kernel = graph.constant(np.transpose(given[1], (3, 2, 0, 1)))
-        attributes = {'strides': window.strides}
+        attributes: dict[str, Any] = {'strides': window.strides}
         high = [axis.high for axis in window]
         attributes['pads'] = [axis.low for axis in window] + [max(size, 0) for size in high]
         if op == 'ConvTranspose':
@@ -395,6 +414,25 @@ def _conv(op: str) -> Callable[[_Graph, Any, list[Value]], Value]:
         return _Tensor(made, _sizes(equation.outvars[0].aval.shape))
 
     return conv
+
+
+def _window_sum(graph: _Graph, equation: Any, given: list[Value]) -> Value:
+    """Sums over windows of rows and columns: the means of ONNX, times the pixels of a window."""
+    params, shape = equation.params, equation.invars[0].aval.shape
+    _, *window, _ = params['window_dimensions']
+    _, *lows_and_highs, _ = params['padding']
+    planes = graph.node('Transpose', [graph.whole(given[0], shape)], perm=(0, 3, 1, 2))
+    means = graph.node(
+        'AveragePool',
+        [planes],
+        kernel_shape=window,
+        strides=params['window_strides'][1:-1],
+        pads=[size for ends in zip(*lows_and_highs, strict=True) for size in ends],
+        count_include_pad=1,
+    )
+    sums = graph.node('Mul', [means, graph.constant(np.float32(np.prod(window)))])
+    made = graph.node('Transpose', [sums], perm=(0, 2, 3, 1))
+    return _Tensor(made, _sizes(equation.outvars[0].aval.shape))
 
 
 # By the name of a primitive: what adds its nodes.
@@ -408,6 +446,7 @@ OPS: Mapping[str, Callable[[_Graph, Any, list[Value]], Value]] = {
     'pad': _pad,
     'reduce_max': _reduce('ReduceMax'),
     'reduce_sum': _reduce('ReduceSum'),
+    'reduce_window_sum': _window_sum,
     'reshape': _reshape,
     'rsqrt': _rsqrt,
     'select_n': _select,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from gan_jax import files, images, paths, schema
 from gan_jax.data import decode, image_files
@@ -71,12 +72,12 @@ def write(workdir: Path, step: int | str, output: Path, photos: Path | None) -> 
     picture = _picture(run, photos)
     stored = workdirs.read_facts(workdir)
     facts = {name: stored[name] for name in FACTS if name in stored}
-    for field in paths.FIELDS:
-        run.config.update_from_flattened_dict({field: ''})
+    config = workdirs.load_config(workdir)
+    config.update_from_flattened_dict(dict.fromkeys(paths.FIELDS, ''))
     figures = _figures(workdir, int(run.state.step))
     output.mkdir(parents=True, exist_ok=True)
     shared.write(output, run.state, trained.paths_of(run.state, in_use(run.task)))
-    workdirs.write_config(output, run.config)
+    workdirs.write_config(output, config)
     contents: dict[str, Any] = {'run.json': facts, EVALUATION: figures.evaluation}
     contents[classifying.RESULT] = figures.classification
     for name, content in contents.items():
@@ -105,7 +106,7 @@ def _translations(run: Trained, photos: Path) -> np.ndarray:
     rows = []
     for index in range(min(PAIRS, len(found))):
         image = decode.square(decode.read(found.read(index)), run.image_shape[0])
-        given = ready.prepare(decode.Image.fromarray(image))
+        given = ready.prepare(Image.fromarray(image))
         rows += [given, ready(given)]
     return images.tile(np.stack(rows), 4)
 

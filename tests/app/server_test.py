@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import shlex
+import shutil
 import socket
 import threading
 import urllib.error
@@ -29,13 +30,12 @@ CHOSEN = {**DRAWN, 'start': 2, 'end': 9, 'along': 0.25, 'moves': [1.5, 0.0, -2.0
 
 
 @pytest.fixture(scope='module')
-def home(tmp_path_factory):
+def home(train_once, album, tmp_path_factory):
     """A folder with a run of each task."""
     folder = tmp_path_factory.mktemp('app') / 'runs'
-    album = photos.album(tmp_path_factory.mktemp('photos'), 6, (64, 64))
-    trainer_test.train(trainer_test.conditional(steps=2), folder / 'digits')
-    trainer_test.train(classifying_test.tiny(steps=2), folder / 'classes')
-    trainer_test.train(translating_test.tiny(album, steps=2), folder / 'photos')
+    train_once(trainer_test.conditional(), folder / 'digits')
+    train_once(classifying_test.tiny(), folder / 'classes')
+    train_once(translating_test.tiny(album), folder / 'photos')
     return folder
 
 
@@ -96,7 +96,7 @@ def test_the_page_and_its_files_name_no_other_place(address):
 def test_samples_and_pictures_are_those_of_the_run_and_of_the_command(address, home, tmp_path):
     assert json.loads(ask(address, 'api/runs')[1]) == ['classes', 'digits', 'photos']
     facts = found(address, 'api/runs/digits/facts', {})
-    assert facts['step'] == 2 and len(facts['classes']) == 10
+    assert facts['step'] == 4 and len(facts['classes']) == 10
     run = gan_jax.load(home / 'digits')
     grid = pixels(found(address, 'api/runs/digits/grid', DRAWN)['picture'])
     np.testing.assert_array_equal(grid[28:56, 56:84], run.sample(11, seed=3)[10])
@@ -190,8 +190,14 @@ def test_a_run_or_a_folder_of_runs_or_one_line(home, tmp_path, capsys):
 
     assert runs.Runs(home / 'digits', 0).names() == ['digits']
     assert 'neither a run nor' in fails(capsys, 'app', f'--workdir={tmp_path}', '--port=0')
-    (tmp_path / 'config.json').write_bytes((home / 'digits' / 'config.json').read_bytes())
-    assert 'run.json is missing' in fails(capsys, 'app', f'--workdir={tmp_path}', '--port=0')
+    for name in ('begun', 'digits'):  # the first has no checkpoint yet
+        shutil.copytree(home / 'digits', tmp_path / 'runs' / name)
+    shutil.rmtree(tmp_path / 'runs' / 'begun' / 'checkpoints')
+    several = runs.Runs(tmp_path / 'runs', 0)
+    [why] = several.warm()
+    assert 'no whole checkpoint yet' in why and several.names() == ['digits']
+    of = f'--workdir={tmp_path}/runs/begun'
+    assert 'no whole checkpoint yet' in fails(capsys, 'app', of, '--port=0')
 
 
 def test_a_port_in_use_is_one_line(home, capsys):

@@ -42,7 +42,7 @@ def all_reduces(batch_norm: str) -> int:
     items = jax.tree.map(lambda leaf: leaf[None], gans.batch(gans.MNIST_SPEC, 1, 8))
     call = runner.compile(task.step, gans.identity_gather)
     options = {'xla_backend_optimization_level': 0, 'xla_llvm_disable_expensive_passes': True}
-    text = call.lower(state, (), items).compile(options).as_text()
+    text = call.lower(state, (), items, runner.span(0, 1)).compile(options).as_text()
     (found,) = collectives.count(collectives.find(text))
     assert found.kind == 'all-reduce'
     return found.count

@@ -1,13 +1,15 @@
-"""`gan-jax compile`, with the TPU's compiler where there is one."""
+"""`gan-jax compile`, with the compilers that are installed."""
 
 import importlib.util
 import json
 
 import pytest
 
+from benchmarks import gpus
 from gan_jax import cli
 
 HAS_COMPILER = importlib.util.find_spec('libtpu') is not None
+HAS_CUDA = any(map(importlib.util.find_spec, gpus.PLUGINS))
 
 
 @pytest.mark.skipif(HAS_COMPILER, reason='libtpu is installed')
@@ -23,6 +25,35 @@ def test_a_topology_is_needed(capsys):
     assert 'compile needs --topology' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('topology', ['h200', 'v9:2x2', 'v4:2x2x1', 'v5e', 'v5e:0x2', 'v5e:2x3x'])
+def test_a_topology_that_is_not_known_names_those_that_are(topology, capsys):
+    assert cli.main(['compile', '--config=quickstart:smoke', f'--topology={topology}']) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f'error: --topology={topology}: known are h100, and slices of v5e')
+    assert error.count('\n') == 1
+
+
+@pytest.mark.skipif(HAS_CUDA, reason='the CUDA compiler is installed')
+def test_without_a_cuda_compiler_it_says_where_to_get_one(capsys):
+    assert cli.main(['compile', '--config=quickstart:smoke', '--topology=h100']) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: --topology=h100: no CUDA compiler here; pip install')
+    assert error.count('\n') == 1
+
+
+@pytest.mark.skipif(not HAS_CUDA, reason="needs XLA's CUDA compiler: pip install '.[h100]'")
+@pytest.mark.slow
+def test_a_call_is_one_graph_on_a_gpu(tmp_path, capsys):
+    output = tmp_path / 'h100.json'
+    argv = ['compile', '--config=quickstart:smoke', '--topology=h100', f'--json={output}']
+    assert cli.main([*argv, '--config.gen.net.width=2', '--config.disc.net.width=2']) == 0
+    found = json.loads(output.read_text())
+    assert found['device'].startswith('NVIDIA H100') and found['steps_per_call'] == 100
+    assert found['host_launches'] == found['graphs'] == 1 and not found['outside']
+    assert found['copies']['bytes'] < 1e5 and found['memory']['total'] > 1e5
+    assert 'launches' in capsys.readouterr().out
+
+
 needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="needs libtpu: pip install '.[tpu]'")
 
 
@@ -30,11 +61,7 @@ needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="needs libtpu: pip 
 @pytest.mark.parametrize(
     ('flags', 'message'),
     [
-        (['--topology=v5e:2x3x'], '--topology=v5e:2x3x: '),
-        (['--topology=v5e:0x2'], '--topology=v5e:0x2: give GENERATION:SHAPE'),
         (['--topology=v5e:2x2x2'], 'two sides: leave out x2'),
-        (['--topology=v4:2x2x1'], 'give a slice of v5e'),
-        (['--topology=v9:2x2'], 'give GENERATION:SHAPE'),
         (['--topology=v5e:32x32'], 'takes at most 16x16 chips'),
         (['--topology=v5e:2x4', '--batch_size=12'], 'does not divide among 8 chips: use 8'),
     ],

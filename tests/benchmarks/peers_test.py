@@ -50,6 +50,27 @@ def test_both_sides_have_the_same_parameters(name, torch_tasks):
     assert [sum(p.numel() for p in net.parameters()) for net in theirs] == ours
 
 
+def test_batches_on_a_gpu_are_crops_and_mirror_images_of_pairs(torch_tasks):
+    torch, torch_cuda = (importlib.import_module(name) for name in ('torch', 'torch_cuda'))
+    config = gans.pix2pix(**{'data.jitter': 2, 'data.flip': True}, batch_size=64)
+    stored = np.random.default_rng(0).integers(0, 256, (3, 66, 132, 3), np.uint8)
+    kind = torch_cuda.on_gpu(torch_tasks.TRAINERS['translation'])
+    batch = kind(config.to_dict(), stored, 'eager')._batch()
+    assert batch.shape == (64, 6, 64, 64)
+    found = torch.round((batch + 1) * 127.5).permute(0, 2, 3, 1).numpy().astype(np.uint8)
+    panels = np.concatenate(np.split(stored, 2, axis=2), axis=3)
+    views = {
+        view.tobytes()
+        for image in panels
+        for top in range(3)
+        for left in range(3)
+        for crop in [image[top : top + 64, left : left + 64]]
+        for view in (crop, crop[:, ::-1])
+    }
+    assert {image.tobytes() for image in found} <= views
+    assert len({image.tobytes() for image in found}) > 20
+
+
 CASES = {
     'adversarial': (gans.config('dcgan_mnist', batch_size=4), (28, 28, 1)),
     'pix2pix': (gans.pix2pix(**{'data.jitter': 2, 'data.flip': True}), (66, 132, 3)),

@@ -14,6 +14,17 @@ SMALL += [
     '--config.num_samples=4',
 ]
 CONDITIONAL = '--config.conditional=True'
+SEMISUPERVISED = [
+    '--config.task=semisupervised',
+    # What TINY has of another task.
+    *(
+        '--config.penalties.r1=0',
+        '--config.penalty_every=1',
+        '--config.lecam.weight=0',
+        '--config.lecam.start=1000',
+    ),
+    *('--config.ada.target=0', '--config.ada.every=4', '--config.ada.images=100000'),
+]
 
 LACKING = {
     'no folders': (['a.jpg'], [CONDITIONAL], 'folder has no classes: sort its pictures into a sub'),
@@ -34,12 +45,12 @@ LACKING = {
     ),
     'no folders, semi-supervised': (
         ['a.jpg'],
-        ['--config.task=semisupervised'],
+        SEMISUPERVISED,
         'config.task=semisupervised: folder has no classes',
     ),
     'a class of broken pictures, semi-supervised': (
         ['cat/a.jpg', 'dog/b.jpg', 'fox/broken.jpg'],
-        ['--config.task=semisupervised'],
+        SEMISUPERVISED,
         "class 'fox' has none of the 8 images",
     ),
 }

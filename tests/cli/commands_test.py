@@ -15,6 +15,7 @@ import pytest
 
 from gan_jax import cli
 from gan_jax.cli import flags, train
+from gan_jax.config import rules
 from gan_jax.records import workdirs
 from tests import trainer_test
 
@@ -23,11 +24,9 @@ TINY = f'--config={ROOT}/tests/tiny_config.py'
 
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
+def run(train_once, tmp_path_factory):
     """A small class-conditional run."""
-    workdir = tmp_path_factory.mktemp('cli') / 'run'
-    trainer_test.train(trainer_test.conditional(steps=2), workdir)
-    return workdir
+    return train_once(trainer_test.mixed(), tmp_path_factory.mktemp('cli') / 'run')
 
 
 def fails(capsys, *argv, code=2):
@@ -198,13 +197,12 @@ def test_what_the_system_refuses_is_one_line(case, capsys, monkeypatch):
     assert fails(capsys, 'digest') == f'error: {said}'
 
 
-def test_another_net_brings_its_own_fields(tmp_path):
+def test_another_net_brings_its_own_fields():
     nets = [f'--config.{role}.net.{field}' for role in ('gen', 'disc')
             for field in ('name=mlp', 'hidden=(8,)')]  # fmt: skip
-    flags = [*nets, '--config.steps=1', '--config.devices=1', f'--workdir={tmp_path}/run']
-    assert cli.main(['train', '--config=quickstart:smoke', *flags]) == 0
-    config = json.loads((tmp_path / 'run' / 'config.json').read_text())
-    assert config['gen']['net'] == {'name': 'mlp', 'hidden': [8]}
+    config = flags.parse(train, 'train', ['--config=quickstart:smoke', *nets]).config
+    assert config.gen.net.to_dict() == {'name': 'mlp', 'hidden': (8,)}
+    rules.validate(config)
 
 
 @pytest.mark.parametrize('words', [[], ['--coordinator=host:1', '--num_processes', '2']])
@@ -263,25 +261,20 @@ def test_a_folder_without_digits_is_refused_by_file(tmp_path, capsys):
 
 def test_another_run_in_the_workdir_is_refused_by_field(run, capsys):
     line = fails(capsys, 'train', TINY, f'--workdir={run}')
-    assert 'config.conditional=True, not False' in line
+    assert 'config.ada.every=4, not 1' in line
 
 
-def test_train_then_sample_and_digest_from_a_shell(tmp_path):
-    """The smoke preset of the quickstart, in processes of its own."""
+def test_from_a_shell(run):
+    """In processes of their own; one that trains is killed in tests/trainer_test.py."""
     env = os.environ | {'JAX_NUM_CPU_DEVICES': '1'}
-    workdir = tmp_path / 'run'
 
     def shell(*argv):
         return subprocess.run(
             [sys.executable, *argv], cwd=ROOT, env=env, capture_output=True, text=True, check=False
         )
 
-    train = shell('train.py', '--config=quickstart:smoke', f'--workdir={workdir}')
-    assert train.returncode == 0, train.stderr
-    assert len(list((workdir / 'checkpoints').iterdir())) == 5
-    again = shell('train.py', '--config=quickstart:smoke', f'--workdir={workdir}')
-    assert again.returncode == 0 and 'is finished' in again.stdout
-    digest = shell('-m', 'gan_jax', 'digest', f'--workdir={workdir}')
+    digest = shell('-m', 'gan_jax', 'digest', f'--workdir={run}')
+    assert digest.returncode == 0, digest.stderr
     assert re.fullmatch('[0-9a-f]{64}', digest.stdout.splitlines()[-1])
     wrong = shell('train.py', '--config.nothing=1')
     assert wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1
@@ -352,10 +345,10 @@ def test_a_mistake_in_sampling_is_one_line(case, run, capsys, tmp_path, monkeypa
     assert message in fails(capsys, 'sample', f'--workdir={run}', *flags)
 
 
-def test_classes_of_an_unconditional_generator_are_refused(tmp_path, capsys):
-    trainer_test.train(trainer_test.tiny(steps=2), tmp_path)
+def test_classes_of_an_unconditional_generator_are_refused(train_once, tmp_path, capsys):
+    workdir = train_once(trainer_test.tiny(), tmp_path / 'run')
     output = f'--output={tmp_path}/a.png'
-    line = fails(capsys, 'sample', f'--workdir={tmp_path}', '--labels=1', output)
+    line = fails(capsys, 'sample', f'--workdir={workdir}', '--labels=1', output)
     assert 'unconditional' in line
 
 

@@ -18,11 +18,9 @@ FLAGS = '--num_samples=40'
 
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
+def run(train_once, tmp_path_factory):
     """A small class-conditional run on 40 digits."""
-    workdir = tmp_path_factory.mktemp('evaluate') / 'run'
-    trainer_test.train(trainer_test.conditional(steps=4), workdir)
-    return workdir
+    return train_once(trainer_test.conditional(), tmp_path_factory.mktemp('evaluate') / 'run')
 
 
 def write_digits(folder, count=30, side=28, scale=1.0):
@@ -99,18 +97,15 @@ def test_without_its_own_data_a_note_says_why(run, tmp_path, monkeypatch):
     assert any('can be told (config.data.name=mnist5k: gone; put' in n for n in found['notes'])
 
 
-def test_a_note_says_how_many_kinds_of_samples_there_are(run, tmp_path):
+def test_a_note_says_how_many_kinds_of_samples_there_are(run, train_once, tmp_path):
     assert not any('mixture' in note for note in evaluate(run)['notes'])
-    config = trainer_test.tiny(steps=2, **{'latent_mixture.components': 0.5})
-    trainer_test.train(config, tmp_path / 'run')
-    notes = evaluate(tmp_path / 'run')['notes']
-    assert any(f'mixture of {config.data.num_examples // 2} ' in note for note in notes)
+    notes = evaluate(train_once(trainer_test.mixed(), tmp_path / 'run'))['notes']
+    assert any('mixture of 4 ' in note for note in notes)
 
 
-def test_a_semisupervised_run_is_evaluated(tmp_path):
-    trainer_test.train(classifying_test.tiny(steps=2), tmp_path / 'run')
-    found = evaluate(tmp_path / 'run')
-    assert found['step'] == 2 and found['reference']['images'] == 100
+def test_a_semisupervised_run_is_evaluated(train_once, tmp_path):
+    found = evaluate(train_once(classifying_test.tiny(), tmp_path / 'run'))
+    assert found['step'] == 4 and found['reference']['images'] == 100
 
 
 def test_samples_are_prefixes_of_each_other_with_uniform_labels(run):

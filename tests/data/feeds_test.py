@@ -1,6 +1,7 @@
 import itertools
 import threading
 import time
+import types
 
 import jax
 import numpy as np
@@ -94,6 +95,18 @@ def test_auto_streams_what_is_too_large_to_reside(digits, monkeypatch):
     assert feeds.make_feed(dataset, digits, IN_TURN).kind == 'resident'
     monkeypatch.setattr(cache, 'RESIDENT_LIMIT', 200 * 28 * 28 - 1)
     assert feeds.make_feed(dataset, digits, IN_TURN).kind == 'stream'
+
+
+def test_what_an_accelerator_has_room_for_resides(digits, monkeypatch):
+    dataset = data.load(digits.data)
+    digits.data.feed = 'auto'
+    monkeypatch.setattr(cache, 'RESIDENT_LIMIT', 1)
+    assert feeds.make_feed(dataset, digits, IN_TURN).kind == 'stream'
+    size = 200 * 28 * 28
+    for limit, kind in ((4 * size, 'resident'), (4 * size - 4, 'stream')):
+        device = types.SimpleNamespace(memory_stats=lambda limit=limit: {'bytes_limit': limit})
+        monkeypatch.setattr(jax, 'local_devices', lambda device=device: [device])
+        assert feeds.make_feed(dataset, digits, IN_TURN).kind == kind
 
 
 def test_an_unknown_feed_is_an_error(digits):

@@ -51,7 +51,7 @@ def test_every_metric_has_a_place():
 
 PAIRS = DataSpec((64, 128, 3), num_classes=0, num_examples=10, panels=2)
 RUNS = {
-    'adversarial': (trainer_test.tiny, gans.MNIST_SPEC),
+    'adversarial': (trainer_test.eventful, gans.MNIST_SPEC),
     'semisupervised': (lambda: experiments.load('sgan_mnist:smoke'), gans.MNIST_SPEC),
     'translation': (lambda: gans.pix2pix(**{'translation.matching': 1.0}), PAIRS),
 }

@@ -67,18 +67,24 @@ def test_the_figure_is_that_of_the_networks_as_they_play(count):
     observe = balance.observer(task.logits, {'auc': found, 'again': found}, config, lambda x: x)
     value = observe(state)
     assert value['auc'] == value['again']
-    assert observe(state.replace(ema=jax.tree.map(lambda x: x + 1, state.ema))) == value
+    moved = jax.tree.map(lambda x: x + 1, jax.device_get(state.ema))
+    assert observe(state.replace(ema=moved)) == value
     gen, disc = state.nets
     image, size = found.arrays().image, config.batch_size
-    logits = [[], []]
-    for number in range(-(-count // size)):
+
+    @jax.jit
+    def by_hand(number, image):
         key = jax.random.fold_in(rng.purpose_key(jax.random.key(0), 'balance'), number)
         z = task.sampler.latent(key, size)
         fake, _ = gen.apply_fn(gen.variables, z, train=True, mutable=['batch_stats'])
+        real = image / jnp.float32(127.5) - 1
+        return [disc.apply_fn(disc.variables, x, train=False) for x in (real, fake)]
+
+    logits = [[], []]
+    for number in range(-(-count // size)):
         index = np.arange(number * size, (number + 1) * size) % count
-        real = jnp.asarray(image[index]) / jnp.float32(127.5) - 1
-        for side, x in zip(logits, (real, fake), strict=True):
-            side.extend(disc.apply_fn(disc.variables, x, train=False))
+        for side, found in zip(logits, by_hand(number, image[index]), strict=True):
+            side.extend(np.asarray(found))
     whole = balance.auc(*(np.array(side[:count]) for side in logits))
     assert value['auc'] == pytest.approx(whole, abs=1e-6)
 
@@ -104,13 +110,14 @@ def test_a_classifier_ranks_by_its_evidence_for_any_class():
     logits = jax.jit(task.logits)
     real, fake = logits(state, jax.random.key(0), batch)
     disc = state.nets.disc
-    head = disc.params['Dense_0']['bias']
+    head = np.array(disc.params['Dense_0']['bias'])
     assert real.shape == fake.shape == (7,) and head.shape == (10,)
     # Evidence for one class more is evidence for all.
-    params = {**disc.params, 'Dense_0': {**disc.params['Dense_0'], 'bias': head.at[3].add(2.0)}}
+    head[3] += 2
+    params = {**disc.params, 'Dense_0': {**disc.params['Dense_0'], 'bias': head}}
     nets = state.nets._replace(disc=disc.replace(params=params))
     more, _ = logits(state.replace(nets=nets), jax.random.key(0), batch)
-    assert np.all(more > real)
+    assert np.all(np.asarray(more) > np.asarray(real))
 
 
 def test_without_chance_and_by_the_moments_of_each_batch():
@@ -122,7 +129,9 @@ def test_without_chance_and_by_the_moments_of_each_batch():
     batch = found.arrays()
     first = logits(state, jax.random.key(0), batch)
     nets = jax.tree.map(
-        lambda net: net.replace(batch_stats=jax.tree.map(lambda x: x + 1, net.batch_stats)),
+        lambda net: net.replace(
+            batch_stats=jax.tree.map(lambda x: x + 1, jax.device_get(net.batch_stats))
+        ),
         state.nets,
         is_leaf=lambda node: hasattr(node, 'batch_stats'),
     )

@@ -1,5 +1,6 @@
 """Samples of which it is known how many carry an augmentation."""
 
+import functools
 import math
 
 import jax
@@ -31,10 +32,15 @@ def photos():
     return np.asarray(images.to_uint8(np.stack(found), (-1, 1)))
 
 
-def augmented(name, image):
+@functools.partial(jax.jit, static_argnums=0)
+def program(name, image):
     keys = jax.random.split(jax.random.key(7), len(image))
     made = augment.AUGMENTATIONS[name](images.normalise(image, (-1, 1)), keys)
-    return np.asarray(images.to_uint8(made, (-1, 1)))
+    return images.to_uint8(made, (-1, 1))
+
+
+def augmented(name, image):
+    return np.asarray(program(name, image))
 
 
 @pytest.mark.parametrize('name', augment.AUGMENTATIONS)
@@ -42,7 +48,7 @@ def test_there_is_a_trace_of_every_augmentation(name):
     assert name in leaks.TELLS
 
 
-@pytest.mark.parametrize('share', [0.0, 0.3, 1.0])
+@pytest.mark.parametrize('share', [0.0, 0.3])
 @pytest.mark.parametrize(
     'kind, name',
     [
@@ -59,7 +65,7 @@ def test_the_share_that_carries_it_is_found(kind, name, share, request):
     image = request.getfixturevalue(kind)
     real, fake = np.split(image, 2)
     count = round(share * len(fake))
-    fake = np.concatenate([augmented(name, fake[:count]), fake[count:]]) if count else fake
+    fake = np.concatenate([augmented(name, fake)[:count], fake[count:]])
     found = leaks.measure(fake, real, name)[name]
     assert found.told > leaks.FEWEST_TOLD
     assert abs(found.share - share) < 0.06 + 3 * found.error

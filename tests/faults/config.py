@@ -6,7 +6,7 @@ from tests import trainer_test
 def get_config(preset=''):
     """Presets: none."""
     del preset
-    return trainer_test.tiny(
+    return trainer_test.eventful(
         **{
             'data.name': 'folder',
             'data.image_size': 16,

@@ -8,17 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import layers
 from gan_jax.nets import patch, unet
-from tests.nets.nets_test import count, init, train_pass, variables_of
+from tests import gans
+from tests.nets.nets_test import (
+    assert_devices_agree,
+    assert_half_is_close,
+    assert_initialised,
+    count,
+    init,
+    train_pass,
+    training,
+    variables_of,
+)
 
-SHAPE = (64, 64, 3)
-NORMS = pytest.mark.parametrize('norm', layers.NORMS)
+SHAPE = (32, 32, 3)  # no dropout: that begins at 64
 SMALL = {'depth': 4, 'norm': 'instance_affine', 'upsample': 'resize', 'join_input': True}
-
-
-def draw(seed: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
 def generator(**fields) -> unet.Generator:
@@ -29,16 +33,22 @@ def discriminator(**fields) -> patch.Discriminator:
     return patch.Discriminator(**{'image_shape': SHAPE, 'width': 4, **fields})
 
 
-def translate(net, variables, x, seed=0, **mode):
-    """The output out of training."""
-    apply = partial(net.apply, train=False, rngs={'dropout': jax.random.key(seed)}, **mode)
-    return jax.jit(apply)(variables, x)
+@partial(jax.jit, static_argnums=0, static_argnames='mode')
+def translating(net, variables, args, key, mode):
+    """The output out of training; `mode` as items."""
+    return net.apply(variables, *args, train=False, rngs={'dropout': key}, **dict(mode))
+
+
+def translate(net, variables, *args, seed=0, **mode):
+    """The same on the host."""
+    key = jax.random.key(seed)
+    return jax.device_get(translating(net, variables, args, key, mode=tuple(mode.items())))
 
 
 @pytest.fixture(scope='module')
 def trained():
     """A small U-Net whose running moments are not those of the images, and four images."""
-    net, x = generator(), draw(0, 4, *SHAPE)
+    net, x = generator(image_shape=(64, 64, 3)), gans.normal(0, 4, 64, 64, 3)
     variables = init(net, x)
     _, moved = train_pass(net, variables, 2 * x)
     return net, {**variables, **moved}, x
@@ -85,13 +95,10 @@ class TestCounts:
 
 
 class TestGenerator:
-    @pytest.mark.parametrize(
-        'side, fields',
-        [(64, {'norm': 'none'}), (64, {'norm': 'instance'}), (128, {'norm': 'batch'}), (64, SMALL)],
-    )
+    @pytest.mark.parametrize('side, fields', [(64, {}), (32, SMALL)])
     def test_makes_float32_images_in_its_range_of_any_channels(self, side, fields):
         net = generator(image_shape=(side, side, 3), **fields)
-        x = draw(0, 2, side, side, 1)
+        x = gans.normal(0, 2, side, side, 1)
         variables = jax.tree.map(lambda v: 100 * v, init(net, x))
         images, _ = train_pass(net, variables, x)
         chex.assert_shape(images, (2, side, side, 3))
@@ -124,27 +131,28 @@ class TestGenerator:
     def test_of_a_blank_input_resizing_leaves_no_checkerboard(self):
         def patterns(upsample: str) -> np.ndarray:
             """The middle of an image without its mean over every 2x2 pixels."""
-            net = generator(norm='none', width=4, depth=2, upsample=upsample)
-            x = jnp.ones((1, *SHAPE))
-            variables = jax.tree.map(lambda p: 10 * p, init(net, x))
-            middle = np.asarray(translate(net, variables, x))[0, 24:40, 24:40]
+            net = generator(
+                image_shape=(64, 64, 3), norm='none', width=4, depth=2, upsample=upsample
+            )
+            x = np.ones((1, 64, 64, 3), np.float32)
+            middle = translate(net, init(net, x), x)[0, 24:40, 24:40]
             return middle - middle.mean(axis=(0, 1))
 
         assert np.abs(patterns('resize')).max() < 1e-6 < 1e-3 < np.abs(patterns('transposed')).max()
 
     def test_no_map_is_smaller_than_one_pixel(self):
-        assert [generator(depth=depth).misfit() for depth in (0, 1, 6)] == [''] * 3
-        assert generator(depth=7).misfit().startswith('depth=7 is at most 6')
+        assert [generator(depth=depth).misfit() for depth in (0, 1, 5)] == [''] * 3
+        assert generator(depth=6).misfit().startswith('depth=6 is at most 5')
 
     def test_checks_the_size_of_its_images(self):
         with pytest.raises(AssertionError):
-            variables_of(generator(), jnp.zeros((1, 32, 32, 3)))
+            variables_of(generator(), jnp.zeros((1, 16, 16, 3)))
 
     def test_every_input_pixel_reaches_the_image_through_the_bottleneck(self):
-        net, x = generator(norm='none', width=4), draw(0, 1, *SHAPE)
+        net, x = generator(norm='none', width=4), gans.normal(0, 1, *SHAPE)
         variables = init(net, x)
         grad = jax.jit(jax.grad(lambda x: net.apply(variables, x, train=False)[0, 0, 0, 0]))(x)
-        assert bool((grad != 0).all())
+        assert np.all(np.asarray(grad) != 0)
 
 
 class TestModes:
@@ -167,7 +175,7 @@ class TestModes:
         together = translate(net, variables, x, batch_statistics=True)
         assert not np.allclose(alone, together[:1], atol=1e-3)
         each = jax.vmap(lambda x: net.apply(variables, x[None], train=False, batch_statistics=True))
-        np.testing.assert_allclose(jax.jit(each)(x)[0], alone, atol=1e-5)
+        np.testing.assert_allclose(np.asarray(jax.jit(each)(x))[0], alone, atol=1e-5)
 
     def test_the_papers_mode_is_training_without_its_updates(self, trained):
         net, variables, x = trained
@@ -186,39 +194,32 @@ class TestModes:
 
 
 class TestDevices:
-    @NORMS
-    def test_training_pass_does_not_depend_on_the_devices_that_share_the_batch(self, norm):
-        net, x = generator(norm=norm), draw(0, 4, *SHAPE)
-        variables = init(net, x)
-        expected, stats = train_pass(net, variables, x)
-        shared = net.clone(axis_name='data')
-        actual, shared_stats = jax.vmap(
-            lambda x: train_pass(shared, variables, x), axis_name='data', out_axes=(0, None)
-        )(x.reshape(2, 2, *SHAPE))
-        np.testing.assert_allclose(actual.reshape(x.shape), expected, rtol=1e-3, atol=1e-4)
-        chex.assert_trees_all_close(shared_stats, stats, rtol=1e-3, atol=1e-4)
+    @pytest.mark.parametrize('side, norm', [(64, 'batch'), (32, 'instance')])
+    def test_training_pass_does_not_depend_on_the_devices_that_share_the_batch(self, side, norm):
+        net, x = generator(image_shape=(side, side, 3), norm=norm), gans.normal(0, 4, side, side, 3)
+        assert_devices_agree(net, init(net, x), x)
 
     def test_batch_norm_per_device_takes_each_devices_own_moments(self):
-        net, x = discriminator(axis_name='data', batch_norm='per_device'), draw(0, 4, *SHAPE)
+        net, x = discriminator(axis_name='data', batch_norm='per_device'), gans.normal(0, 4, *SHAPE)
         alone = net.clone(axis_name=None)
         variables, halves = init(alone, x, x), x.reshape(2, 2, *SHAPE)
-        shared = jax.vmap(lambda x: train_pass(net, variables, x, x)[0], axis_name='data')(halves)
-        for logits, half in zip(shared, halves, strict=True):
+        shared = jax.vmap(lambda x: training(net, variables, x, x)[0], axis_name='data')
+        for logits, half in zip(jax.device_get(jax.jit(shared)(halves)), halves, strict=True):
             expected, _ = train_pass(alone, variables, half, half)
             np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
 class TestDiscriminator:
     def test_its_maps_are_those_of_its_hidden_layers(self):
-        net, x = discriminator(), draw(0, 2, *SHAPE)
+        net, x = discriminator(), gans.normal(0, 2, *SHAPE)
         variables = init(net, x, x)
-        logits, maps = translate(net, variables, x, condition=x, return_features=True)
-        np.testing.assert_array_equal(logits, translate(net, variables, x, condition=x))
+        logits, maps = translate(net, variables, x, x, return_features=True)
+        np.testing.assert_array_equal(logits, translate(net, variables, x, x))
         assert [y.shape for y in maps] == [
-            (2, 32, 32, 4),
-            (2, 16, 16, 8),
-            (2, 8, 8, 16),
-            (2, 7, 7, 32),
+            (2, 16, 16, 4),
+            (2, 8, 8, 8),
+            (2, 4, 4, 16),
+            (2, 3, 3, 32),
         ]
 
     @pytest.mark.parametrize(
@@ -232,13 +233,11 @@ class TestDiscriminator:
         logits, _ = jax.eval_shape(init_with_output, jax.random.key(0), x, condition)
         assert (logits.shape, logits.dtype) == ((2, side, side), jnp.float32)
 
-    @pytest.mark.parametrize(
-        'n_layers, field', [(0, 1), (1, 16), (2, 34), (3, 70), (4, 142), (5, 286)]
-    )
+    @pytest.mark.parametrize('n_layers, field', [(0, 1), (1, 16), (3, 70), (5, 286)])
     def test_a_logit_sees_its_patch_of_image_and_condition(self, n_layers, field):
-        side = 384 if n_layers == 5 else 256
+        side = {0: 8, 1: 32, 3: 128, 5: 384}[n_layers]
         net = discriminator(image_shape=(side, side, 1), n_layers=n_layers, width=2, norm='none')
-        x = draw(0, 1, side, side, 1)
+        x = gans.normal(0, 1, side, side, 1)
         variables = init(net, x, x)
 
         @jax.jit
@@ -256,14 +255,15 @@ class TestDiscriminator:
 
     def test_condition_and_image_must_be_of_one_size(self):
         x = jnp.zeros((2, *SHAPE))
-        for condition in (x[:1], x[:, :32]):
+        for condition in (x[:1], x[:, :16]):
             with pytest.raises(AssertionError):
                 variables_of(discriminator(), x, condition)
 
     def test_small_images_for_many_layers_are_refused(self):
-        assert discriminator(n_layers=5).misfit().startswith('n_layers=5 needs')
+        of_64 = partial(discriminator, image_shape=(64, 64, 3))
+        assert of_64(n_layers=5).misfit().startswith('n_layers=5 needs')
         for n_layers in range(5):
-            assert discriminator(n_layers=n_layers).misfit() == ''
+            assert of_64(n_layers=n_layers).misfit() == ''
         net = discriminator(image_shape=(48, 48, 3), n_layers=4)
         x = jax.ShapeDtypeStruct((1, 48, 48, 3), 'float32')
         init_with_output = partial(net.init_with_output, train=False)
@@ -271,37 +271,19 @@ class TestDiscriminator:
         assert net.misfit() == '' and logits.shape == (1, 1, 1)
 
 
-@pytest.mark.parametrize('norm', ['batch', 'instance_affine'])
-@pytest.mark.parametrize('role', ['gen', 'disc'])
+@pytest.mark.parametrize('role, norm', [('gen', 'batch'), ('disc', 'instance_affine')])
 def test_bfloat16_is_close_to_float32_and_differentiable(role, norm):
-    x = draw(0, 4, *SHAPE)
+    x = gans.normal(0, 4, *SHAPE)
     net, args = {'gen': (generator, (x,)), 'disc': (discriminator, (x, x))}[role]
-    net = net(norm=norm)
-    half = net.clone(dtype=jnp.bfloat16)
-    variables = init(net, *args)
-    chex.assert_trees_all_equal_shapes_and_dtypes(variables_of(half, *args), variables)
-
-    def total(params):
-        out, _ = train_pass(half, {**variables, 'params': params}, *args)
-        return jnp.sum(jnp.square(out)), out
-
-    grads, out_half = jax.grad(total, has_aux=True)(variables['params'])
-    out, _ = train_pass(net, variables, *args)
-    assert out_half.dtype == jnp.float32
-    np.testing.assert_allclose(out, out_half, atol=0.1 * float(jnp.abs(out).max()))
-    chex.assert_trees_all_equal_dtypes(grads, variables['params'])
-    chex.assert_tree_all_finite(grads)
+    assert_half_is_close(net(norm=norm), *args)
 
 
 @pytest.mark.parametrize('role', ['gen', 'disc'])
 def test_initialised_as_junyanz_does(role):
     x = jnp.zeros((1, *SHAPE))
     net = {'gen': generator(width=16), 'disc': discriminator(width=32)}[role]
-    variables = init(net, *((x,) if role == 'gen' else (x, x)))
-    for path, leaf in jax.tree_util.tree_leaves_with_path(variables['params']):
-        mean, std = {'kernel': (0, 0.02), 'scale': (1, 0.02), 'bias': (0, 0)}[path[-1].key]
-        assert float(leaf.mean()) == pytest.approx(mean, abs=0.015)
-        assert float(leaf.std()) == pytest.approx(std, rel=0.4)
+    args = (x,) if role == 'gen' else (x, x)
+    assert_initialised(net, *args, of_mean=0.015, of_std=0.4)
 
 
 class Torch:
@@ -333,7 +315,7 @@ class Torch:
     def image(self, x):
         return self.tensor(np.transpose(x, (0, 3, 1, 2)))
 
-    def unet(self, x, level: int = 0, levels: int = 6):
+    def unet(self, x, level: int = 0, levels: int = 5):
         """The block of a level, as junyanz nests them: what it returns goes to the level above."""
         relu, leaky = self.torch.relu, self.torch.nn.functional.leaky_relu
         y = self.layer('Conv', level, x if level == 0 else leaky(x, 0.2))
@@ -358,11 +340,11 @@ class Torch:
 
 def with_biases(params):
     """Biases that are not zero, so that one in the wrong place shows."""
-    return jax.tree.map(lambda p: p + 0.1 * draw(5, *p.shape) if p.ndim == 1 else 10 * p, params)
+    return jax.tree.map(lambda p: p + 0.1 * gans.normal(5, *p.shape) if p.ndim == 1 else p, params)
 
 
 def test_unet_is_pytorchs_with_the_same_weights():
-    net, x = generator(dropout=0.0), draw(0, 4, *SHAPE)
+    net, x = generator(dropout=0.0), gans.normal(0, 4, *SHAPE)
     variables = init(net, x)
     variables['params'] = with_biases(variables['params'])
     other = Torch(variables['params'])
@@ -372,7 +354,7 @@ def test_unet_is_pytorchs_with_the_same_weights():
 
 
 def test_patch_is_pytorchs_with_the_same_weights():
-    net, x, condition = discriminator(), draw(0, 2, *SHAPE), draw(1, 2, 64, 64, 1)
+    net, x, condition = discriminator(), gans.normal(0, 2, *SHAPE), gans.normal(1, 2, *SHAPE[:2], 1)
     variables = init(net, x, condition)
     variables['params'] = with_biases(variables['params'])
     other = Torch(variables['params'])

@@ -22,7 +22,7 @@ FIELDS = {
 
 
 def images(seed, *shape):
-    return jax.random.uniform(jax.random.key(seed), shape or (3, *SHAPE), minval=-1)
+    return np.tanh(gans.normal(seed, *(shape or (3, *SHAPE))))
 
 
 @pytest.fixture(scope='module')
@@ -34,17 +34,22 @@ def net():
 def given():
     """An image, what it was made from, and a frozen net's maps of it."""
     image = images(0)
-    return image, images(1), gans.tiny_maps(image)
+    return image, images(1), jax.device_get(jax.jit(gans.tiny_maps)(image))
 
 
 @pytest.fixture(scope='module')
 def variables(net, given):
-    return jax.jit(partial(net.init, train=False))(jax.random.key(0), *given)
+    return gans.variables(net, *given, train=False)
+
+
+@partial(jax.jit, static_argnums=0)
+def judge(net, variables, *given):
+    return net.apply(variables, *given, train=False)
 
 
 def judged(net, variables, *given):
     """The logits of each judge."""
-    logits = jax.jit(partial(net.apply, train=False))(variables, *given)
+    logits = judge(net, variables, *given)
     return np.split(np.asarray(logits), len(net.judges()), axis=1)
 
 

@@ -25,10 +25,9 @@ def build(**fields):
 
 
 def images(seed=0, count=4):
-    return jax.random.uniform(jax.random.key(seed), (count, *SHAPE), minval=-1)
+    return np.tanh(gans.normal(seed, count, *SHAPE))
 
 
-@partial(jax.jit, static_argnums=0)
 def initial(net, x):
     return net.init_with_output(jax.random.key(0), x, train=False)
 
@@ -43,7 +42,9 @@ def test_every_judge_has_as_many_logits(side):
 
 
 def test_a_head_of_fewer_places_repeats_its_logits():
-    logits, _ = initial(build(pixel_weight=0.5), images())
+    net = build(pixel_weight=0.5)
+    variables = gans.variables(net, images(), train=False)
+    logits = jax.jit(partial(net.apply, train=False))(variables, images())
     parts = np.split(np.asarray(logits), 5, axis=1)
     assert [len(np.unique(part[0])) for part in parts] == [16, 16, 16, 4, 1]
 
@@ -51,20 +52,28 @@ def test_a_head_of_fewer_places_repeats_its_logits():
 @pytest.mark.parametrize('name', losses.LOSSES)
 def test_the_mean_loss_is_the_weighted_sum_of_the_judges(name):
     judges = (losses.Judge(0.25), losses.Judge(0.75), losses.Judge(2.0, 'non_saturating'))
-    real, fake = (jax.random.normal(jax.random.key(n), (5, 6)) for n in (0, 1))
-    for role in ('gen', 'disc'):
-        expected = 0
-        for n, judge in enumerate(judges):
-            own = getattr(losses.make(judge.loss or name), role)
-            columns = slice(2 * n, 2 * n + 2)
-            expected += judge.weight * own(real[:, columns], fake[:, columns]).mean()
-        found = getattr(losses.make(name, judges=judges), role)(real, fake)
+    real, fake = (gans.normal(n, 5, 6) for n in (0, 1))
+
+    @jax.jit
+    def both(real, fake):
+        found, expected = losses.make(name, judges=judges), []
+        for role in range(2):
+            parts = zip(judges, np.split(np.arange(6), 3), strict=True)
+            values = [
+                judge.weight
+                * losses.make(judge.loss or name)[role](real[:, columns], fake[:, columns]).mean()
+                for judge, columns in parts
+            ]
+            expected.append(sum(values))
+        return [loss(real, fake) for loss in found], expected
+
+    for found, expected in zip(*jax.device_get(both(real, fake)), strict=True):
         assert found.shape == real.shape
         np.testing.assert_allclose(found.mean(), expected, rtol=1e-5)
 
 
 def test_what_is_never_trained_is_in_no_state():
-    _, variables = initial(build(), images())
+    _, variables = jax.eval_shape(partial(initial, build()), images())
     assert set(variables) == {'params', 'batch_stats'}
     assert set(variables['params']) == {f'head{n}' for n in range(4)}
 
@@ -81,13 +90,11 @@ def test_the_mixing_depends_on_its_seed_alone():
 
 
 def test_large_maps_see_the_small_ones_but_not_the_other_way_round():
-    maps = [
-        jax.random.normal(jax.random.key(n), (1, side, side, 3)) for n, side in ((0, 8), (1, 4))
-    ]
-    projections = projected.mixing((3, 3), 4, 1)
-    before = projected.mixed(maps, projections)
-    large = projected.mixed([maps[0] + 1, maps[1]], projections)
-    small = projected.mixed([maps[0], maps[1] + 1], projections)
+    maps = [gans.normal(0, 1, 8, 8, 3), gans.normal(1, 1, 4, 4, 3)]
+    mixed = jax.jit(partial(projected.mixed, projections=projected.mixing((3, 3), 4, 1)))
+    before, large, small = jax.device_get(
+        [mixed(maps), mixed([maps[0] + 1, maps[1]]), mixed([maps[0], maps[1] + 1])]
+    )
     assert not np.allclose(before[0], small[0]) and not np.allclose(before[0], large[0])
     np.testing.assert_array_equal(before[1], large[1])
     assert [x.shape for x in before] == [(1, 8, 8, 4), (1, 4, 4, 4)]
@@ -117,6 +124,7 @@ def test_a_missing_package_is_one_line(monkeypatch):
     assert '\n' not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'net', 'seen', 'channels'),
     [
@@ -135,11 +143,21 @@ def test_frozen_nets_see_levels_as_feature_nets_do(name, net, seen, channels):
         np.testing.assert_allclose(ours, theirs, atol=1e-3 * float(jnp.abs(theirs).max()))
 
 
+@pytest.mark.parametrize(('shared', 'looks'), [(True, 2), (False, 4)])
+def test_a_step_looks_at_real_and_generated_images_once(shared, looks, monkeypatch):
+    recipe = adversarial.make_recipe(gans.projected(share_latent=shared), gans.DCGAN_SPEC, None)
+    state = jax.eval_shape(lambda: adversarial.init(recipe, gans.DCGAN_SPEC))
+    mixed, looked = projected.mixed, []
+    monkeypatch.setattr(projected, 'mixed', lambda *given: looked.append(1) or mixed(*given))
+    jax.eval_shape(partial(adversarial.step, recipe), state, gans.batch(gans.DCGAN_SPEC, 1, 4))
+    assert len(looked) == looks
+
+
 def test_logits_are_one_number_an_image():
     task = adversarial.make(gans.projected(), gans.DCGAN_SPEC, axis_name=None)
-    state = jax.jit(task.init)()
     batch = jax.tree.map(lambda x: x[0], gans.batch(gans.DCGAN_SPEC, 1, 6))
-    for logits in jax.jit(task.logits)(state, jax.random.key(0), batch):
+    found = jax.eval_shape(task.logits, jax.eval_shape(task.init), jax.random.key(0), batch)
+    for logits in found:
         assert logits.shape == (6,)
 
 

@@ -1,7 +1,6 @@
 """The convolutions against their definitions, TensorFlow's rule and PyTorch itself."""
 
 import jax
-from jax import lax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -82,21 +81,6 @@ def test_same_transposed_convolution_scatters_patches(size, stride):
     np.testing.assert_allclose(ops.conv_transpose(x, kernel, stride), expected, **ROUNDING)
 
 
-@pytest.mark.parametrize('size, stride', SAME_CASES)
-def test_same_transposed_convolution_is_the_gradient_tensorflow_defines_it_as(size, stride):
-    big, small = draw(0, 2, 4 * stride, 4 * stride, 3), draw(1, 2, 4, 4, 5)
-    kernel = draw(2, size, size, 3, 5)
-
-    def forward(x):
-        return lax.conv_general_dilated(
-            x, kernel, (stride, stride), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
-        )
-
-    _, vjp = jax.vjp(forward, jnp.asarray(big))
-    actual = ops.conv_transpose(small, kernel, stride, 'SAME')
-    np.testing.assert_allclose(actual, vjp(jnp.asarray(small))[0], **ROUNDING)
-
-
 @pytest.mark.parametrize('size, stride, padding, more', INTEGER_CASES)
 def test_transposed_convolution_is_pytorchs(size, stride, padding, more):
     torch = pytest.importorskip('torch')
@@ -123,29 +107,30 @@ def test_convolution_is_pytorchs(size, stride, padding):
 @pytest.mark.parametrize('size', [3, 4, 5])
 def test_upsample_conv_is_nearest_enlargement_then_convolution(size):
     x, kernel = draw(0, 2, 4, 6, 3), draw(1, size, size, 3, 5)
-    enlarged = jax.image.resize(x, (2, 8, 12, 3), 'nearest')
+    enlarged = x.repeat(2, axis=1).repeat(2, axis=2)
     expected = ops.conv(enlarged, kernel, 1, 'SAME')
     np.testing.assert_allclose(ops.upsample_conv(x, kernel), expected, **ROUNDING)
 
 
 def test_bfloat16_stays_bfloat16_and_is_summed_in_float32():
     # 512 ones: a sum kept in bfloat16 (8 bits of mantissa) would stop at 256.
-    x, kernel = jnp.ones((1, 4, 4, 512), jnp.bfloat16), jnp.ones((1, 1, 512, 1), jnp.bfloat16)
+    x, kernel = np.ones((1, 4, 4, 512), jnp.bfloat16), np.ones((1, 1, 512, 1), jnp.bfloat16)
     for y in (
         ops.conv(x, kernel),
         ops.conv_transpose(x, kernel.transpose(0, 1, 3, 2)),
         ops.upsample_conv(x, kernel),
     ):
         assert y.dtype == jnp.bfloat16
-        np.testing.assert_array_equal(y.astype(jnp.float32), 512)
+        np.testing.assert_array_equal(np.asarray(y, np.float32), 512)
 
 
 @pytest.mark.parametrize('kind', ['conv', 'conv_transpose', 'upsample_conv'])
 def test_gradients_in_bfloat16_have_the_operands_dtypes(kind):
-    x = jnp.ones((1, 4, 4, 2), jnp.bfloat16)
-    kernel = jnp.ones((3, 3, 2, 2), jnp.bfloat16)
+    x = jax.ShapeDtypeStruct((1, 4, 4, 2), jnp.bfloat16)
+    kernel = jax.ShapeDtypeStruct((3, 3, 2, 2), jnp.bfloat16)
 
     def total(x, kernel):
         return getattr(ops, kind)(x, kernel).astype(jnp.float32).sum()
 
-    assert {g.dtype for g in jax.grad(total, (0, 1))(x, kernel)} == {jnp.dtype(jnp.bfloat16)}
+    gradients = jax.eval_shape(jax.grad(total, (0, 1)), x, kernel)
+    assert {g.dtype for g in gradients} == {jnp.dtype(jnp.bfloat16)}

@@ -1,5 +1,7 @@
 """Depthwise convolution and its derivatives against autodiff of a grouped `lax` convolution."""
 
+import functools
+
 import jax
 from jax import lax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ from gan_jax import ops
 from gan_jax.ops import depthwise
 from gan_jax.ops.convolutions import axis
 from gan_jax.ops.windows import Window
+from tests import gans
 
 pytestmark = pytest.mark.newest
 
@@ -29,18 +32,14 @@ def grouped(x, kernel, stride):
     )
 
 
-def draw(seed: int, *shape: int) -> jax.Array:
-    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape, dtype=np.float32))
-
-
-def operands(taps: int, side: int) -> tuple[jax.Array, jax.Array]:
-    return draw(0, 2, side, side + 3, 6), draw(1, taps, taps, 6)
+def operands(taps: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    return gans.normal(0, 2, side, side + 3, 6), gans.normal(1, taps, taps, 6)
 
 
 def assert_close(actual, expected):
     for one, other in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         assert one.shape == other.shape and one.dtype == other.dtype
-        np.testing.assert_allclose(one, other, atol=1e-4 * float(jnp.max(jnp.abs(other))))
+        np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(np.asarray(other)).max())
 
 
 @pytest.mark.parametrize('taps, stride, side', CASES)
@@ -57,7 +56,8 @@ def test_value_and_gradients_are_those_of_a_grouped_convolution(taps, stride, si
 
         return results(ops.depthwise_conv), results(grouped)
 
-    weight = draw(2, *grouped(*given, stride).shape)
+    shape = jax.eval_shape(functools.partial(grouped, stride=stride), *given).shape
+    weight = gans.normal(2, *shape)
     assert_close(*both(*given, weight))
 
 
@@ -83,10 +83,15 @@ def test_second_and_forward_derivatives(taps, stride, side):
 def test_both_forms_are_one_map(taps, stride, side):
     big, kernel = operands(taps, side)
     window = Window(*(axis(n, taps, stride, 'SAME') for n in big.shape[1:3]))
-    small = draw(2, 2, window.rows.small, window.cols.small, 6)
-    for form, given in zip(FORMS, ((big, kernel), (small, kernel), (big, small)), strict=True):
-        shifted = getattr(depthwise, f'shifted_{form}')(*given, window)
-        assert_close(shifted, getattr(depthwise, f'grouped_{form}')(*given, window))
+    small = gans.normal(2, 2, window.rows.small, window.cols.small, 6)
+    operands_of = dict(zip(FORMS, ((big, kernel), (small, kernel), (big, small)), strict=True))
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def maps(kind, operands_of):
+        calls = {form: getattr(depthwise, f'{kind}_{form}') for form in FORMS}
+        return {form: calls[form](*given, window) for form, given in operands_of.items()}
+
+    assert_close(maps('shifted', operands_of), maps('grouped', operands_of))
 
 
 def test_of_a_frozen_kernel_no_gradient_is_computed():
@@ -97,16 +102,17 @@ def test_of_a_frozen_kernel_no_gradient_is_computed():
 
 def test_bfloat16_is_summed_in_float32():
     given = [x.astype(jnp.bfloat16) for x in operands(5, 8)]
-    exact = ops.depthwise_conv(*(x.astype(jnp.float32) for x in given), 2)
-    found = ops.depthwise_conv(*given, 2)
+    conv = jax.jit(lambda *given: ops.depthwise_conv(*given, 2))
+    found, exact = conv(*given), conv(*(x.astype(np.float32) for x in given))
     assert found.dtype == jnp.bfloat16
-    np.testing.assert_allclose(found.astype(jnp.float32), exact, rtol=2**-8, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(found, np.float32), exact, rtol=2**-8, atol=1e-6)
 
 
 def test_maps_of_many_batches():
-    x, kernel = draw(0, 3, 2, 7, 7, 4), draw(1, 3, 3, 3, 4)
-    conv = jax.vmap(lambda x, kernel: ops.depthwise_conv(x, kernel, 2))
-    assert_close(conv(x, kernel), jax.vmap(lambda x, kernel: grouped(x, kernel, 2))(x, kernel))
+    x, kernel = gans.normal(0, 3, 2, 7, 7, 4), gans.normal(1, 3, 3, 3, 4)
+    convs = ops.depthwise_conv, grouped
+    ours, theirs = (jax.jit(jax.vmap(functools.partial(conv, stride=2))) for conv in convs)
+    assert_close(ours(x, kernel), theirs(x, kernel))
 
 
 @pytest.mark.parametrize('platform', ['cuda', 'tpu'])

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.ops import cpu, direct, gemm, mirror, plain, winograd
+from gan_jax.ops import cpu, cuda, direct, gemm, mirror, plain, winograd
 from gan_jax.ops.windows import Axis, Window
 
 # taps, strides; each with other sizes, borders and channels on the two axes
@@ -13,13 +13,10 @@ SHAPES = [(1, 1), (3, 1), (4, 1), (7, 1), (2, 2), (3, 2), (4, 2), (5, 2), (6, 3)
 HALVING = Window(Axis(8, 4, 4, 2, 1), Axis(12, 6, 4, 2, 1))
 ODD = Window(Axis(14, 7, 4, 2, 1), Axis(10, 5, 4, 2, 1))
 WHOLE = Window(Axis(4, 1, 4, 1, 0), Axis(3, 1, 3, 1, 0))
-RECIPES = {
+RECIPES = {  # besides random ones of the same taps and strides
     'plain GAN, 14 to 7': ODD,
-    'sgan, 3x3 s1': Window(Axis(6, 6, 3, 1, 1), Axis(4, 4, 3, 1, 1)),
-    'sgan, 7 to 4': Window(Axis(7, 4, 3, 2, 1), Axis(7, 4, 3, 2, 1)),
-    '7x7': Window(Axis(8, 8, 7, 1, 3), Axis(8, 8, 7, 1, 3)),
     'unet, 2 to 1': Window(Axis(2, 1, 4, 2, 1), Axis(2, 1, 4, 2, 1)),
-    'patch, s1': Window(Axis(8, 7, 4, 1, 1), Axis(2, 1, 4, 1, 1)),
+    'dcgan, 8 to 4': Window(Axis(8, 4, 4, 2, 1), Axis(8, 4, 4, 2, 1)),
     'pixel': Window(Axis(5, 5, 1, 1, 0), Axis(5, 5, 1, 1, 0)),
 }
 
@@ -50,7 +47,7 @@ def operands(window: Window, dtype=jnp.float32) -> dict[str, tuple[jax.Array, ja
 
 
 def forms(window: Window) -> list:
-    return [direct, gemm] + [form for form in (mirror, winograd) if form.applies(window)]
+    return [cuda, direct, gemm] + [form for form in (mirror, winograd) if form.applies(window)]
 
 
 def relative_errors(window: Window, dtype=jnp.float32) -> dict[tuple[str, str], float]:
@@ -68,12 +65,12 @@ def relative_errors(window: Window, dtype=jnp.float32) -> dict[tuple[str, str], 
         }
         return expected, actual
 
-    expected, actual = compute(given)
+    expected, actual = jax.device_get(compute(given))
     errors = {}
     for (form, name), value in actual.items():
         assert value.dtype == dtype and value.shape == expected[name].shape
-        error = jnp.max(jnp.abs(value.astype(jnp.float32) - expected[name]))
-        errors[form, name] = float(error / jnp.maximum(jnp.max(jnp.abs(expected[name])), 1e-9))
+        error = np.max(np.abs(value.astype(np.float32) - expected[name]))
+        errors[form, name] = error / max(np.max(np.abs(expected[name])), 1e-9)
     return errors
 
 
@@ -99,7 +96,11 @@ def test_forms_equal_lax_for_the_windows_of_the_recipes(name):
 def test_bfloat16_rounds_operands_and_results_only(window):
     # A bfloat16 is within 2^-9 of the value; Winograd's sums of operands round a few times.
     errors = relative_errors(window, jnp.bfloat16)
-    errors = {key: error for key, error in errors.items() if 'direct' not in key[0]}
+    errors = {
+        key: error
+        for key, error in errors.items()
+        if key[0].split('.')[-1] not in ('cuda', 'direct')
+    }
     assert max(errors.values()) < 2**-6, errors
 
 
@@ -116,7 +117,8 @@ def test_the_maps_are_adjoint():
             jnp.vdot(gemm.corr(big, small, window), kernel),
         )
 
-    np.testing.assert_allclose(sums(), [sums()[0]] * 3, rtol=1e-4)
+    found = jax.device_get(sums())
+    np.testing.assert_allclose(found, [found[0]] * 3, rtol=1e-4)
 
 
 def chosen(window: Window, batch: int, channels: tuple[int, int], dtype=jnp.float32):

@@ -61,6 +61,7 @@ def test_gradients_are_those_of_lax(case, smooth, monkeypatch):
             np.testing.assert_allclose(a, b, atol=1e-5 * norm)
 
 
+@pytest.mark.slow
 def test_the_comparison_would_notice(smooth, monkeypatch):
     """A thousandth lost in one corner of some maps is far above the tolerance."""
     want = gradients('dcgan')

@@ -19,6 +19,7 @@ from gan_jax.pretrained import (
     squeezenet,
     weights,
 )
+from tests import gans
 from tools import train_digits
 
 
@@ -77,8 +78,8 @@ def test_squeezenet_says_what_it_says_in_caffe(squeeze):
 
 @pytest.mark.parametrize('size', [7, 8])
 def test_pools_leave_no_row_out(size):
-    x = jnp.tile(jnp.arange(float(size)).reshape(1, size, 1, 1), (1, 1, size, 1))
-    found = squeezenet.halved(x)[0, :, 0, 0]
+    x = np.tile(np.arange(size, dtype=np.float32).reshape(1, size, 1, 1), (1, 1, size, 1))
+    found = np.asarray(jax.jit(squeezenet.halved)(x))[0, :, 0, 0]
     np.testing.assert_array_equal(found, np.minimum(np.arange(2, size + 1, 2), size - 1))
 
 
@@ -265,12 +266,13 @@ def test_inception_is_torch_fidelitys(random_inception, tmp_path, monkeypatch):
 def test_resizing_is_tensorflow_1s():
     """Pixel i at i * H / side, between its neighbours, the last one repeated; no averaging."""
     image = np.arange(4, dtype=np.float32).reshape(1, 4, 1, 1) * np.ones((1, 1, 2, 1), np.float32)
-    up = inception.resized(jnp.asarray(image), 8)
+    resized = jax.jit(inception.resized, static_argnums=1)
+    up = np.asarray(resized(image, 8))
     np.testing.assert_allclose(up[0, :, 0, 0], [0, 0.5, 1, 1.5, 2, 2.5, 3, 3])
     assert up.shape == (1, 8, 8, 1)
     random = np.random.default_rng(0).normal(size=(1, 10, 10, 3)).astype(np.float32)
-    np.testing.assert_allclose(inception.resized(jnp.asarray(random), 5), random[:, ::2, ::2])
-    np.testing.assert_allclose(inception.resized(jnp.asarray(random), 10), random)
+    np.testing.assert_allclose(resized(random, 5), random[:, ::2, ::2])
+    np.testing.assert_allclose(resized(random, 10), random)
 
 
 def test_weights_are_read_from_safetensors_too(random_inception, tmp_path):
@@ -347,8 +349,8 @@ def test_a_package_that_is_missing_or_has_another_file_is_one_line(name, package
 )
 def test_depthwise_is_a_grouped_convolution(kernel, stride, size):
     layer = efficientnet_lite0.Depthwise(kernel, stride)
-    x = jax.random.normal(jax.random.key(0), (2, size, size + 1, 4))
-    variables = layer.init(jax.random.key(1), x)
+    x = gans.normal(0, 2, size, size + 1, 4)
+    variables = gans.variables(layer, x)
     expected = jax.lax.conv_general_dilated(
         x,
         variables['params']['kernel'],
@@ -357,15 +359,16 @@ def test_depthwise_is_a_grouped_convolution(kernel, stride, size):
         dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
         feature_group_count=4,
     )
-    np.testing.assert_allclose(layer.apply(variables, x), expected, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(layer.apply)(variables, x), expected, atol=1e-5)
 
 
 def test_maps_on_the_way_are_those_of_the_net():
     """Images have an odd side; the last map leads to the net's features."""
-    x = jax.random.uniform(jax.random.key(0), (2, 70, 64, 3), minval=-1)
+    x = np.tanh(gans.normal(0, 2, 70, 64, 3))
     net = efficientnet_lite0.Net()
-    variables = jax.jit(net.init)(jax.random.key(1), x)
-    maps = jax.jit(efficientnet_lite0.Maps().apply)(variables, x)
+    variables = gans.variables(net, x)
+    both = jax.jit(lambda v, x: (efficientnet_lite0.Maps().apply(v, x), net.apply(v, x)[0]))
+    maps, features = jax.device_get(both(variables, x))
     assert {name: leaf.shape for name, leaf in maps.items()} == {
         'stage1': (2, 18, 16, 24),
         'stage2': (2, 9, 8, 40),
@@ -373,8 +376,7 @@ def test_maps_on_the_way_are_those_of_the_net():
         'stage6': (2, 3, 2, 320),
     }
     head = variables['params']['head']
-    last = efficientnet_lite0.relu6(maps['stage6'] @ head['kernel'][0, 0])
-    features, _ = jax.jit(net.apply)(variables, x)
+    last = np.clip(maps['stage6'] @ head['kernel'][0, 0], 0, 6)
     np.testing.assert_allclose(last.mean((1, 2)), features, rtol=1e-3, atol=1e-7)
 
 

@@ -62,6 +62,7 @@ def heaps(**env: str) -> int:
     return run(HEAPS, **env).count('<heap nr=')
 
 
+@pytest.mark.slow
 @glibc
 def test_steps_take_no_fresh_pages_unless_the_environment_says_so():
     assert faults() < 5_000

@@ -21,8 +21,12 @@ def python(*argv, **env):
     )
 
 
+OTHERS = ['JAX_PLATFORMS=cuda', 'JAX_PLATFORM_NAME=gpu', 'JAX_DISABLE_JIT=1']
+SLOW = [pytest.param(setting, marks=pytest.mark.slow) for setting in OTHERS]
+
+
 @pytest.mark.newest
-@pytest.mark.parametrize('setting', [*DEVICES, 'JAX_DISABLE_JIT=1', 'JAX_ENABLE_X64=1'])
+@pytest.mark.parametrize('setting', ['JAX_PLATFORMS=nonsense', 'JAX_ENABLE_X64=1', *SLOW])
 def test_what_jax_lacks_is_one_line_that_names_the_variable(setting):
     name, _, value = setting.partition('=')
     variables = {'JAX_PLATFORMS': '', name: value}
@@ -33,6 +37,7 @@ def test_what_jax_lacks_is_one_line_that_names_the_variable(setting):
     assert 'Traceback' not in found.stderr
 
 
+@pytest.mark.slow
 def test_figures_do_not_depend_on_the_backend_of_a_notebook():
     code = 'from gan_jax import cli; cli.main([]); import matplotlib'
     found = python('-c', code, MPLBACKEND='module://matplotlib_inline.backend_inline')

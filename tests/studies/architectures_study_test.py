@@ -22,8 +22,8 @@ def test_every_run_is_an_experiment_unchanged():
         assert changed <= OF_THE_STUDY
 
 
-def test_pictures_are_of_what_is_kept(tmp_path):
-    trainer_test.train(trainer_test.tiny(steps=2), tmp_path / 'dcgan_mnist-0' / 'run')
+def test_pictures_are_of_what_is_kept(train_once, tmp_path):
+    train_once(trainer_test.tiny(), tmp_path / 'dcgan_mnist-0' / 'run')
     architectures._show(tmp_path / 'dcgan_mnist-0')
     rows = [{'recipe': 'dcgan_mnist', 'seed': 0, 'noise': 1.0}]
     for picture, side in ((architectures.GRID, 10), (architectures.WALK, 12)):

@@ -41,12 +41,12 @@ def test_every_measured_step_is_saved_and_kept(configs):
         assert config.keep >= len(cleaning.EPOCHS) + STOPS
 
 
-def test_what_the_figures_were_measured_by_is_left_in_the_run(tmp_path, monkeypatch):
+def test_what_the_figures_were_measured_by_is_left_in_the_run(train_once, tmp_path, monkeypatch):
     digits = evaluate_test.write_digits(tmp_path / 'albums' / 'reference')
     albums = cat_albums.Albums(*[digits] * len(cat_albums.Albums._fields))
     monkeypatch.setattr(cleaning, '_albums', lambda setting, workdir: albums)
     folder = tmp_path / 'whole-0'
-    trainer_test.train(trainer_test.tiny(steps=4), folder / 'run')
+    train_once(trainer_test.tiny(), folder / 'run')
     key = {'album': 'whole', 'seed': 0}
     rows = cleaning._measure(Setting(None, smoke=True), key, folder)
     found = json.loads((folder / 'run' / 'evaluation.json').read_text())

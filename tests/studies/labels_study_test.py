@@ -11,7 +11,7 @@ import pytest
 from gan_jax import cli, data
 from gan_jax import config as config_lib
 from gan_jax.records import workdirs
-from studies import labels, stopping
+from studies import kept, labels, stopping
 from studies.study import Setting
 from tests.cli.commands_test import fails
 
@@ -115,6 +115,8 @@ def test_the_command_leaves_a_table_and_pictures(tmp_path, capsys):
         assert np.asarray(picture).std() > 0
     for name in ('labels.png', 'digits_over_time.png', 'README.md'):
         assert (results / name).stat().st_size > 1_000
+    [trial] = [t for t in labels.trials(Setting(None, smoke=True)) if t.name == 'augmented-20-0']
+    assert kept.complete(labels.STUDY, trial, workdir)
     _check_stopping(workdir / 'augmented-20-0')
     assert cli.main(['study', 'labels', '--smoke', *flags]) == 0
     assert 'row 1' not in capsys.readouterr().err

@@ -30,12 +30,13 @@ def setting(tmp_path_factory):
 
 def test_every_run_is_valid(setting):
     for trial in one_pair.trials(setting):
-        [stage] = trial.stages
-        config = stage.config(setting.data_dir)
-        config_lib.validate(config)
-        spec = data.entry(config.data).spec(config.data)
-        assert spec.panels == 2
-        jax.eval_shape(tasks.make(config, spec, axis_name=None).init)
+        assert bool(trial.stages) != trial.name.endswith(one_pair.TORCH)
+        for stage in trial.stages:
+            config = stage.config(setting.data_dir)
+            config_lib.validate(config)
+            spec = data.entry(config.data).spec(config.data)
+            assert spec.panels == 2
+            jax.eval_shape(tasks.make(config, spec, axis_name=None).init)
 
 
 def measured(setting, case, folder, monkeypatch):
@@ -52,7 +53,7 @@ def measured(setting, case, folder, monkeypatch):
     monkeypatch.setattr(one_pair.trained, 'load', lambda folder: run)
     net = evaluation.load_net('digits')._replace(measure=lambda outputs: {'cat_share': 0.5})
     monkeypatch.setattr(one_pair.evaluation, 'load_net', lambda name: net)
-    rows = one_pair._measure(setting, case._replace(side=SIDE), folder)
+    rows = one_pair._measure_run(setting, case._replace(side=SIDE), folder)
     assert {path.name for path in folder.iterdir()} == set(one_pair._kept(setting, case))
     assert all(set(one_pair.STUDY.columns) == set(row) | {'minutes'} for row in rows)
     return rows

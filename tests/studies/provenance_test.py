@@ -11,6 +11,7 @@ from studies.study import Stage, Study, Trial
 def facts(samples=500, reference='mnist, split test', role='held-out images'):
     """Facts as a run holds them."""
     net = {'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': '28x28'}
+    net |= {'suffix': 'digits', 'frechet': 'Frechet distance', 'kernel': 'Kernel distance'}
     real = {'name': reference, 'role': role, 'images': 5, 'of': 9, 'fingerprint': 'e' * 64}
     return {'features': net, 'reference': real, 'samples': samples}
 

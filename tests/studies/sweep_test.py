@@ -78,7 +78,7 @@ def test_rows_are_in_the_order_of_the_study(finished):
     names = [(name, int(step)) for name, step, _ in table(finished)]
     assert names == [(f'seed-{seed}', step) for seed in (1, 0, 2) for step in (2, 4)]
     page = (finished / outputs.PAGE).read_text()
-    assert page.startswith('# Seeds\n') and '6 rows\n' in page and '![seeds.png]' in page
+    assert page.startswith('# Seeds\n') and '6 rows\n' in page and '![seeds](seeds.png)' in page
     assert page.count('`gan-jax study seeds --smoke --only=seed-0` |') == 2
     assert (finished / 'seeds.png').read_bytes() == b'PNG'
 
@@ -101,8 +101,9 @@ def test_rows_without_a_column_of_today_are_measured_anew(finished, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
-def test_a_study_stopped_while_it_measures_goes_on(number, finished, tmp_path, capsys):
+def test_a_study_stopped_while_it_measures_goes_on(finished, tmp_path, capsys):
+    number = signal.SIGTERM  # SIGINT: tests/trainer_test.py
+
     def stopped(name):
         rows = measure(name)
 
@@ -234,7 +235,7 @@ def test_a_page_begins_with_the_finding_and_names_what_is_not_trained(results):
     (results / outputs.FINDING).write_text('All are alike.\n')
     sweep.tabulate(noting(), results)
     page = (results / outputs.PAGE).read_text()
-    assert page.startswith('# Seeds\n\nAll are alike.\n\n4 rows\n\n![notes.png](notes.png)\n\n')
+    assert page.startswith('# Seeds\n\nAll are alike.\n\n4 rows\n\n![notes](notes.png)\n\n')
     assert 'Not trained yet: `seed-0`.' in page
 
 

@@ -45,11 +45,9 @@ def tiny(**changes):
 
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
+def run(train_once, tmp_path_factory):
     """A run that was never interrupted."""
-    workdir = tmp_path_factory.mktemp('classifier') / 'run'
-    trainer_test.train(tiny(), workdir)
-    return workdir
+    return train_once(tiny(), tmp_path_factory.mktemp('classifier') / 'run')
 
 
 def test_calibration_of_a_classifier_that_knows_how_sure_it_is():
@@ -79,7 +77,7 @@ def test_resumed_equals_uninterrupted(run, tmp_path):
 
 
 @pytest.mark.newest
-@pytest.mark.parametrize('mode', ['balanced', 'uniform'])
+@pytest.mark.parametrize('mode', [pytest.param('balanced', marks=pytest.mark.slow), 'uniform'])
 def test_no_label_outside_the_budget_reaches_training(mode, tmp_path, monkeypatch):
     """Every other label is corrupted, or taken away where the draw itself must know classes."""
     changes = {'data.labels.mode': mode, 'data.labels.validation': 0, 'steps': 2}
@@ -221,7 +219,7 @@ def test_nothing_readable_is_one_line(run, capsys, tmp_path):
     assert lines[0].startswith('unreadable: a.png') and 'no image in it can be read' in lines[-1]
 
 
-def test_a_run_without_a_classifier_is_refused(tmp_path, capsys):
-    trainer_test.train(trainer_test.tiny(steps=2), tmp_path)
-    line = fails(capsys, 'classify', f'--workdir={tmp_path}', '--split=train')
+def test_a_run_without_a_classifier_is_refused(train_once, tmp_path, capsys):
+    workdir = train_once(trainer_test.tiny(), tmp_path / 'run')
+    line = fails(capsys, 'classify', f'--workdir={workdir}', '--split=train')
     assert 'config.task=adversarial of the run trains no classifier' in line

@@ -1,5 +1,6 @@
 """Exported networks: for every task and platform, any batch, and compared when loaded."""
 
+import functools
 import json
 
 import jax
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gan_jax import cli, data, tasks
+from gan_jax import cli, data, rng, tasks
 from gan_jax.config import experiments
 from gan_jax.errors import UserError
 from gan_jax.tasks import latents
@@ -18,12 +19,9 @@ from tests.use import classifying_test
 
 
 @pytest.fixture(scope='module')
-def conditional(tmp_path_factory):
-    """A run with a generator that takes classes, and has an average, and centres of latents."""
-    workdir = tmp_path_factory.mktemp('export') / 'conditional'
-    mixture = {'latent_mixture.components': 0.1, 'latent_mixture.std': 0.0}
-    trainer_test.train(trainer_test.conditional(steps=2, **mixture), workdir)
-    return workdir
+def conditional(train_once, tmp_path_factory):
+    """A run with a generator that takes classes, and has an average, and means of latents."""
+    return train_once(trainer_test.mixed(), tmp_path_factory.mktemp('export') / 'conditional')
 
 
 @pytest.fixture(scope='module')
@@ -39,8 +37,8 @@ def test_the_artefact_alone_makes_images_of_any_batch(exported, conditional):
     assert program.platforms == ('cpu', 'cuda', 'tpu')
     run = trained.load(conditional)
     seed, label = np.arange(5, dtype=np.uint32), np.arange(5, dtype=np.int32)
-    keys = jax.vmap(jax.random.key)(seed)
-    z = latents.make(run.config, run.config.data.num_examples)(keys)
+    latent = latents.make(run.config, run.config.data.num_examples)
+    z = jax.jit(lambda seed: latent(jax.vmap(jax.random.key)(seed)))(seed)
     wanted = run.task.sampler.generate(run.state, z, label)
     np.testing.assert_allclose(255 * program.call(seed, label), wanted, atol=0.51)
     np.testing.assert_allclose(255 * program.call(seed[:2], label[:2]), wanted[:2], atol=0.51)
@@ -57,8 +55,11 @@ def test_weights_are_those_of_the_average_by_path(exported, conditional):
 
 def test_latents_can_be_drawn_by_the_files_alone(exported, conditional):
     centres = safetensors.numpy.load_file(f'{exported}.safetensors')[exporting.MEANS]
-    z = np.asarray(trained.load(conditional).task.sampler.latent(jax.random.key(0), 40))
-    np.testing.assert_array_equal(np.unique(z, axis=0), np.unique(centres, axis=0))
+    latent = latents.make(trained.load(conditional).config, num_examples=40)
+    keys = rng.example_keys(jax.random.key(0), 40, None)
+    z = np.asarray(jax.jit(functools.partial(latent, truncation=0.0))(keys))
+    found, wanted = (np.unique(x, axis=0) for x in (z, centres))
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)  # of two programs
 
 
 def test_what_differs_from_its_weights_is_refused(exported, tmp_path):
@@ -89,12 +90,12 @@ def test_damaged_and_missing_files_are_named(exported, tmp_path):
 
 
 @pytest.mark.newest
-def test_of_a_semisupervised_run_the_classifier_and_the_generator(tmp_path, capsys):
-    trainer_test.train(classifying_test.tiny(steps=2), tmp_path / 'run')
+def test_of_a_semisupervised_run_the_classifier_and_the_generator(train_once, tmp_path, capsys):
+    train_once(classifying_test.tiny(), tmp_path / 'run')
     flags = [f'--workdir={tmp_path}/run', f'--output={tmp_path}/net.bin']
     assert cli.main(['export', *flags]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("classifier of step 2: takes image uint8['N', 28, 28, 1]\n")
+    assert text.startswith("classifier of step 4: takes image uint8['N', 28, 28, 1]\n")
     found = exporting.load(tmp_path / 'net.bin')
     probability = found.call(np.zeros((4, 28, 28, 1), np.uint8))
     np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-5)

@@ -59,12 +59,9 @@ def test_every_network_is_what_jax_makes_of_it(name):
 
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
+def run(train_once, tmp_path_factory):
     """A run with classes, and latents of a mixture."""
-    workdir = tmp_path_factory.mktemp('onnx') / 'run'
-    mixture = {'latent_mixture.components': 0.1, 'latent_mixture.std': 0.5}
-    trainer_test.train(trainer_test.conditional(steps=2, **mixture), workdir)
-    return workdir
+    return train_once(trainer_test.mixed(), tmp_path_factory.mktemp('onnx') / 'run')
 
 
 def test_the_command_says_what_it_takes_and_how_well_it_agrees(run, tmp_path, capsys):
@@ -77,7 +74,7 @@ def test_the_command_says_what_it_takes_and_how_well_it_agrees(run, tmp_path, ca
     )
     model = onnx_lib.load(path)
     facts = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
-    assert facts['part'] == 'generator' and facts['step'] == 2
+    assert facts['part'] == 'generator' and facts['step'] == 4
     assert model.opset_import[0].version == onnx.OPSET
     assert '--overwrite' in fails(capsys, 'export', *flags)
     assert 'must end with .onnx' in fails(

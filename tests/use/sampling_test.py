@@ -1,29 +1,31 @@
 """Walks through the latent space."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from gan_jax.states import Sampler
 from gan_jax.use import sampling
+from tests import gans
 
-START, END = jax.random.normal(jax.random.key(0), (2, 5, 100))
+START, END = gans.normal(0, 2, 5, 100)
 
 
 def test_spherical_interpolation_keeps_to_the_sphere_at_even_speed():
-    unit = [z / jnp.linalg.norm(z, axis=-1, keepdims=True) for z in (START, END)]
-    path = jnp.stack([sampling.slerp(*unit, t) for t in np.linspace(0, 1, 9)])
-    np.testing.assert_allclose(jnp.linalg.norm(path, axis=-1), np.ones((9, 5)), atol=1e-5)
-    turns = jnp.arccos(jnp.sum(path[1:] * path[:-1], axis=-1))
+    unit = [z / np.linalg.norm(z, axis=-1, keepdims=True) for z in (START, END)]
+    between = jax.jit(sampling.slerp)
+    path = np.stack([between(*unit, np.float32(t)) for t in np.linspace(0, 1, 9)])
+    np.testing.assert_allclose(np.linalg.norm(path, axis=-1), np.ones((9, 5)), atol=1e-5)
+    turns = np.arccos(np.sum(path[1:] * path[:-1], axis=-1))
     np.testing.assert_allclose(turns, np.tile(turns[:1], (8, 1)), atol=1e-4)
 
 
 @pytest.mark.parametrize('between', [sampling.slerp, sampling.lerp])
 def test_interpolation_meets_its_ends(between):
-    np.testing.assert_allclose(between(START, END, 0.0), START, atol=1e-5)
-    np.testing.assert_allclose(between(START, END, 1.0), END, atol=1e-5)
-    np.testing.assert_allclose(between(START, START, 0.3), START, atol=1e-5)
+    between = jax.jit(between)
+    np.testing.assert_allclose(between(START, END, np.float32(0)), START, atol=1e-5)
+    np.testing.assert_allclose(between(START, END, np.float32(1)), END, atol=1e-5)
+    np.testing.assert_allclose(between(START, START, np.float32(0.3)), START, atol=1e-5)
 
 
 def test_a_walk_is_closed_and_has_no_jump():

@@ -16,14 +16,14 @@ from gan_jax.use import sharing, trained
 from tests import trainer_test
 from tests.cli.commands_test import fails
 from tests.data import photos
-from tests.use import classifying_test
+from tests.use import classifying_test, translating_test
 
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
-    """A run on a folder of photos with classes, which is gone when the shared one is opened."""
+def run(train_once, tmp_path_factory):
+    """A run with classes, and what was measured of it."""
     home = tmp_path_factory.mktemp('sharing')
-    trainer_test.train(trainer_test.conditional(steps=2), home / 'run')
+    train_once(trainer_test.conditional(), home / 'run')
     gan_jax.load(home / 'run').evaluate(60)
     return home / 'run'
 
@@ -38,7 +38,7 @@ def folder(run):
 
 def test_it_makes_the_same_images_and_holds_what_is_in_use_alone(run, folder):
     mine, theirs = gan_jax.load(run), gan_jax.load(folder)
-    assert theirs.step == mine.step == 2 and theirs.class_names == mine.class_names
+    assert theirs.step == mine.step == 4 and theirs.class_names == mine.class_names
     np.testing.assert_array_equal(theirs.sample(5), mine.sample(5))
     held = safetensors.numpy.load_file(folder / shared.WEIGHTS)
     average = digests.host_leaves(trained.load(run).state.ema.gen)
@@ -89,10 +89,10 @@ def test_every_command_opens_it(run, folder, tmp_path, capsys):
     assert cli.main(['export', of, f'--output={tmp_path}/a.bin']) == 0
     assert cli.main(['export', of, f'--output={tmp_path}/b', '--format=folder']) == 0
     assert cli.main(['digest', of]) == 0
-    assert 'step 2' in capsys.readouterr().out
+    assert 'step 4' in capsys.readouterr().out
     line = fails(capsys, 'train', of)
     assert 'shared folder, whose run cannot go on' in line
-    assert 'of step 2 alone' in fails(capsys, 'sample', of, '--step=7', '--output=b.png')
+    assert 'of step 4 alone' in fails(capsys, 'sample', of, '--step=7', '--output=b.png')
 
 
 def test_paths_of_a_stranger_are_not_followed(folder, tmp_path):
@@ -121,7 +121,7 @@ def test_weights_that_do_not_fit_are_one_line(message, folder, tmp_path):
     path = tmp_path / 'copy' / shared.WEIGHTS
     weights = safetensors.numpy.load_file(path)
     DAMAGE[message](weights, next(iter(weights)))
-    safetensors.numpy.save_file(weights, path, {'step': '2'})
+    safetensors.numpy.save_file(weights, path, {'step': '4'})
     with pytest.raises(gan_jax.UserError, match=message):
         gan_jax.load(tmp_path / 'copy')
 
@@ -134,8 +134,8 @@ def test_a_damaged_file_is_one_line(content, folder, tmp_path):
         gan_jax.load(tmp_path / 'copy')
 
 
-def test_a_classifier_is_shared_with_its_accuracy(tmp_path):
-    trainer_test.train(classifying_test.tiny(steps=2), tmp_path / 'run')
+def test_a_classifier_is_shared_with_its_accuracy(train_once, tmp_path):
+    train_once(classifying_test.tiny(), tmp_path / 'run')
     assert cli.main(['classify', f'--workdir={tmp_path}/run', '--split=validation']) == 0
     written = sharing.write(tmp_path / 'run', 0, tmp_path / 'folder', None)
     assert tmp_path / 'folder' / 'classification.json' in written
@@ -145,11 +145,8 @@ def test_a_classifier_is_shared_with_its_accuracy(tmp_path):
     assert 'are recognised' in (tmp_path / 'folder' / 'README.md').read_text()
 
 
-def test_of_a_translator_no_picture_goes_out_but_those_named(tmp_path):
-    from tests.use import translating_test
-
-    album = photos.album(tmp_path / 'photos', 6, (64, 64))
-    trainer_test.train(translating_test.tiny(album, steps=2), tmp_path / 'run')
+def test_of_a_translator_no_picture_goes_out_but_those_named(train_once, album, tmp_path):
+    train_once(translating_test.tiny(album), tmp_path / 'run')
     written = sharing.write(tmp_path / 'run', 0, tmp_path / 'none', None)
     assert not any(path.suffix == '.png' for path in written)
     named = photos.album(tmp_path / 'named', 2, (80, 64))

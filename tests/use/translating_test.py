@@ -20,7 +20,8 @@ from tests.data import photos
 
 SIDE = 64
 CONFIGS = {'paper': gans.pix2pix, 'projected': gans.pix2pix_projected}
-EACH = pytest.mark.parametrize('run', CONFIGS, indirect=True)
+SLOW = pytest.param('projected', marks=pytest.mark.slow)  # two nets and a frozen one to compile
+EACH = pytest.mark.parametrize('run', ['paper', SLOW], indirect=True)
 
 
 def tiny(folder, kind='paper', **changes):
@@ -47,22 +48,10 @@ def tiny(folder, kind='paper', **changes):
 
 
 @pytest.fixture(scope='module')
-def album(tmp_path_factory):
-    """Six photos of the size that the run stores."""
-    return photos.album(tmp_path_factory.mktemp('photos'), 6, (SIDE, SIDE))
-
-
-@pytest.fixture(scope='module')
-def runs(album, tmp_path_factory):
+def runs(album, train_once, tmp_path_factory):
     """Runs that were never interrupted, by their name."""
     home = tmp_path_factory.mktemp('translators')
-
-    @functools.cache
-    def trained(kind):
-        trainer_test.train(tiny(album, kind), home / kind)
-        return home / kind
-
-    return trained
+    return functools.cache(lambda kind: train_once(tiny(album, kind), home / kind))
 
 
 @pytest.fixture
@@ -285,8 +274,8 @@ def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
     assert after == before
 
 
-def test_a_run_of_another_task_is_refused(tmp_path, capsys):
-    trainer_test.train(trainer_test.tiny(steps=2), tmp_path / 'run')
+def test_a_run_of_another_task_is_refused(train_once, tmp_path, capsys):
+    train_once(trainer_test.tiny(), tmp_path / 'run')
     photos.album(tmp_path / 'in', 1)
     flags = [f'--workdir={tmp_path}/run', f'--input={tmp_path}/in', f'--output={tmp_path}/out']
     line = fails(capsys, 'translate', *flags)
