@@ -227,6 +227,7 @@ class Discriminator(Group):
     ema_decay: float = field(
         0.0, 'of the moving average used for classes', below=1, needs='task=semisupervised'
     )
+    freeze: int = field(0, 'first blocks that stay as they start', needs='start_from')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -344,6 +345,9 @@ class Config(Group):
     name: str = field('gan', 'title of the run in reports', may_change=True)
     task: str = field('adversarial', 'kind of GAN', options='tasks:TASKS')
     seed: int = field(0, 'of parameters, noise, augmentation and data order', below=2**32)
+    start_from: str = field(
+        '', 'RUN or RUN@STEP, or a shared folder: whose weights the networks start with', path=True
+    )
     steps: int = field(10_000, 'generator updates in the whole run', low=1, may_change=True)
     batch_size: int = field(64, 'images in a step, on all devices', low=1, most=2**20)
     disc_steps: int = field(

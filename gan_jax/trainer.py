@@ -30,6 +30,7 @@ from gan_jax.records.recorder import Onlooker, Recorder
 from gan_jax.states import GanState, Rows, Task
 from gan_jax.terminal.progress import Progress
 from gan_jax.types import Batch
+from gan_jax.use import starting
 
 MAX_ROLLBACKS = 5
 COMPILING = 'compiling the step, which is kept for the next start'
@@ -58,6 +59,7 @@ class Run(NamedTuple):
     interrupts: Interrupts
     reports: 'Reports'
     watch: 'Watch | None'
+    start: starting.Start | None
 
 
 # (step, the line of metrics.jsonl) -> True to stop.
@@ -93,7 +95,8 @@ def train(
         if cluster.decide(lambda: not overwrite and _is_finished(config, workdir, checkpoints)):
             print(_finished(config, workdir, max(checkpoints.steps())))
             return True
-        parts = _prepare(config)
+        begins = overwrite or not cluster.decide(checkpoints.steps)
+        parts = _prepare(config, begins)
         if overwrite:
             cluster.decide(lambda: workdirs.clear(workdir))
         workdirs.refuse_other_data(workdir, config, parts.dataset.fingerprint)
@@ -132,9 +135,10 @@ class Parts(NamedTuple):
     runner: runners.Runner
     feed: feeds.Feed
     observers: tuple[observers.Observer, ...]
+    start: starting.Start | None  # None: from new weights, or from a checkpoint
 
 
-def _prepare(config: Config) -> Parts:
+def _prepare(config: Config, begins: bool) -> Parts:
     """Makes the parts: what is wrong with a config is known before an old run is deleted."""
     dataset = data.load(config.data)
     tasks.check(config, dataset)
@@ -146,7 +150,8 @@ def _prepare(config: Config) -> Parts:
     cluster.agree({'the fingerprint of the data': dataset.fingerprint})
     count = _images_per_step(config)
     watching = observers.make(config, task, dataset, images_per_step=count, place=jax.device_put)
-    return Parts(dataset, task, runner, feed, watching)
+    start = starting.read(config, task) if begins and config.start_from else None
+    return Parts(dataset, task, runner, feed, watching, start)
 
 
 @contextlib.contextmanager
@@ -177,6 +182,7 @@ def _opened(
             interrupts=stack.enter_context(Interrupts()),
             reports=stack.enter_context(Reports(workdir)),
             watch=watch,
+            start=parts.start,
         )
         stack.enter_context(cluster.ending_at_once())
         stack.enter_context(workdirs.full_disk(workdir))
@@ -233,6 +239,7 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
 
     if not cluster.is_first():
         return
+    start = run.start.facts() if run.start else workdirs.read_facts(run.workdir).get('start')
     workdirs.write_config(run.workdir, run.config)
     workdirs.write_facts(
         run.workdir,
@@ -248,12 +255,16 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
             **dataset.spec._asdict(),
         },
         parameters={'gen': size(state.nets.gen.params), 'disc': size(state.nets.disc.params)},
+        **({'start': start} if start else {}),
     )
 
 
 def _fresh(run: Run) -> GanState:
     run.recorder.rewind(0)
     run.checkpoints.pin(None)
+    if run.start:
+        run.progress.message(str(run.start))
+        return run.runner.replicate(run.start.state)
     with run.progress.waiting('compiling the networks'):
         return run.runner.replicate(jax.jit(run.task.init)())
 
@@ -356,6 +367,8 @@ class Loop:
         saves, grids = Rest(run), Rest(run)
         if step == 0:
             self._sample(state, 0)
+            if run.start:  # as the other run may be gone, or have gone on, before the first save
+                _save(run, state, 0)
         with contextlib.closing(self._calls.parts(step)) as parts, jax.transfer_guard('disallow'):
             while step < config.steps and not run.interrupts.should_stop():
                 part = next(parts)

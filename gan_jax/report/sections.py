@@ -258,6 +258,7 @@ def _metrics(run: Run) -> dict[str, str]:
     data, parameters = run.facts.get('data', {}), run.facts.get('parameters', {})
     rates = sorted(row['images_per_s'] for row in run.rows if row.get('images_per_s'))
     return {
+        'Began': _start(run),
         'Steps': f'{run.step:,}',
         'Epochs': f'{run.rows[-1]["epoch"]:,.1f}' if run.rows else '',
         'Images per second': rate(rates[len(rates) // 2]) if rates else '',
@@ -272,6 +273,15 @@ def _metrics(run: Run) -> dict[str, str]:
         'Loss': str(run.config.get('loss', '')).replace('_', ' '),
         'Device': _devices(run.facts.get('devices', [])),
     }
+
+
+def _start(run: Run) -> str:
+    """From whose weights; '' if from new ones."""
+    start = run.facts.get('start')
+    if not start:
+        return ''
+    fresh = f'; new: {", ".join(start["fresh"])}' if start['fresh'] else ''
+    return f'from {start["run"]}, step {start["step"]:,}{fresh}'
 
 
 def _balance(run: Run) -> str:
