@@ -339,6 +339,21 @@ class Evaluate(Group):
 
 
 @dataclasses.dataclass(frozen=True)
+class Stop(Group):
+    """When a run ends before its last step."""
+
+    figure: str = field(
+        '',
+        'figure that ends it once it improves no more, and whose best step is kept; empty: none',
+        needs='evaluate.every',
+        may_change=True,
+    )
+    patience: int = field(
+        6, 'measurements without a better one', low=1, needs='.figure', may_change=True
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class Config(Group):
     """A run's config: with the defaults a DCGAN on the packaged digits."""
 
@@ -419,6 +434,7 @@ class Config(Group):
     keep: int = field(3, 'newest checkpoints kept', low=1, most=10_000, may_change=True)
     num_samples: int = field(64, 'images in a grid', low=1, most=2**20)
     evaluate: Evaluate = group(Evaluate)
+    stop: Stop = group(Stop)
     on_nan: str = field(
         'stop',
         'rollback: go on from the last checkpoint with other noise',

@@ -202,7 +202,9 @@ def _is_finished(config: Config, workdir: Path, checkpoints: Checkpoints) -> boo
     checkpoints.latest_meta()  # sets damaged steps aside
     step = max(checkpoints.steps(), default=0)
     report_file = workdir / 'report.html'
-    if step < config.steps or not (report_file.exists() and workdirs.read_facts(workdir)):
+    if step < config.steps and _spent(config, workdir, step) is None:
+        return False
+    if not (report_file.exists() and workdirs.read_facts(workdir)):
         return False
     saved = (workdir / 'checkpoints' / str(step) / 'meta.json').stat().st_mtime
     return report_file.stat().st_mtime >= saved
@@ -210,6 +212,8 @@ def _is_finished(config: Config, workdir: Path, checkpoints: Checkpoints) -> boo
 
 def _finished(config: Config, workdir: Path, steps: int) -> str:
     line = f'{workdir} is finished: {steps:,} steps; see {workdir}/report.html'
+    if steps < config.steps:
+        return f'{line}; to train longer, raise config.stop.patience'
     if workdirs.has_schedule(config):
         return line
     # A study, which has a command of its own, decides its steps itself.
@@ -312,6 +316,12 @@ def _train(run: Run, state: GanState, step: int, command: str, started: float) -
             state, step = _roll_back(run, error, rollbacks)
     run.checkpoints.wait()
     run.reports.finish()
+    if step < run.config.steps and (best := _ended(run, step)) is not None:
+        run.progress.message(
+            f'ended at step {step}: {run.config.stop.figure} has not been better since step {best},'
+            f' which --step=best is; see {run.workdir}/report.html'
+        )
+        return True
     if step < run.config.steps:
         done = f'saved step {step}' if step else 'no step was made yet'
         run.progress.message(f'{run.interrupts.received}: {done}; go on with: {command}')
@@ -365,12 +375,13 @@ class Loop:
         pending = Pending(run)
         saved = sampled = step
         saves, grids = Rest(run), Rest(run)
+        over = _ended(run, step) is not None
         if step == 0:
             self._sample(state, 0)
             if run.start:  # as the other run may be gone, or have gone on, before the first save
                 _save(run, state, 0)
         with contextlib.closing(self._calls.parts(step)) as parts, jax.transfer_guard('disallow'):
-            while step < config.steps and not run.interrupts.should_stop():
+            while step < config.steps and not (over or run.interrupts.should_stop()):
                 part = next(parts)
                 state, rows = self._dispatch(state, part)
                 pending.flush()
@@ -380,7 +391,7 @@ class Loop:
                     pending.flush()
                     self._sample(state, step)
                     sampled = step
-                is_best = self._observe(pending, state, step, part.steps)
+                is_best, over = self._observe(pending, state, step, part.steps)
                 if is_best or (_due(step, config.save_every, part.steps) and saves.is_over()):
                     pending.flush()
                     _save(run, state, step, pin=is_best)
@@ -415,26 +426,32 @@ class Loop:
         self._started = None
         return result
 
-    def _observe(self, pending: 'Pending', state: GanState, step: int, count: int) -> bool:
-        """Measures what is due, at the end everything; returns whether this step is the best."""
+    def _observe(
+        self, pending: 'Pending', state: GanState, step: int, count: int
+    ) -> tuple[bool, bool]:
+        """Measures what is due, at the end everything.
+
+        Returns:
+          whether this step is the best, and whether the run ends here by `config.stop`.
+        """
         run = self._run
         ends = step == run.config.steps
         due = [observer for observer in run.observers if ends or observer.is_due(step, count)]
         if not due:
-            return False
+            return False, False
         pending.flush()
 
-        def measure() -> bool:
+        def measure() -> tuple[bool, bool]:
             with run.recorder.paused(), jax.transfer_guard('allow'):
                 metrics = observers.measure(due, runners.local(state))
                 run.recorder.evaluated(step, metrics, observers.measured_by(due))
             self._say_if_turned()
-            return _best_step(run) == step
+            return _best_step(run) == step, _spent(run.config, run.workdir, step) is not None
 
         return cluster.decide(measure)
 
     def _say_if_turned(self) -> None:
-        metric = self._run.config.evaluate.best
+        metric = observers.chosen_by(self._run.config)
         rows = recorder.read_rows(self._run.workdir, recorder.EVALUATIONS)
         best = observers.turned(rows, metric)
         if best is not None and best != self._turned:
@@ -515,8 +532,22 @@ class Pending:
 
 def _best_step(run: Run) -> int | None:
     return observers.best_step(
-        recorder.read_rows(run.workdir, recorder.EVALUATIONS), run.config.evaluate.best
+        recorder.read_rows(run.workdir, recorder.EVALUATIONS), observers.chosen_by(run.config)
     )
+
+
+def _ended(run: Run, step: int) -> int | None:
+    """Gives `_spent` to every process."""
+    return cluster.decide(lambda: _spent(run.config, run.workdir, step))
+
+
+def _spent(config: Config, workdir: Path, step: int) -> int | None:
+    """The best step, if by `config.stop` none is to be waited for any longer at this one."""
+    if not config.stop.figure:
+        return None
+    rows = recorder.read_rows(workdir, recorder.EVALUATIONS)
+    own = [row for row in rows if row['step'] <= step]
+    return observers.spent(own, config.stop.figure, config.stop.patience)
 
 
 def _save(run: Run, state: GanState, step: int, *, pin: bool = False) -> None:
