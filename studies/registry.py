@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gan_jax.errors import UserError, nearest
-from studies import architectures, balance, cleaning, data_size, few_images, labels, one_pair
+from studies import architectures, balance, cleaning, data_size, few_images, labels, one_pair, reuse
 from studies.study import Study
 
 STUDIES: Mapping[str, Study] = {
@@ -16,6 +16,7 @@ STUDIES: Mapping[str, Study] = {
         few_images,
         labels,
         one_pair,
+        reuse,
     )
 }
 

@@ -33,6 +33,7 @@ class Recipe:
     # step -> standard deviation of the instance noise; None without any
     noise_std: Callable[[jax.Array], jax.Array | float] | None
     ema_decay: Pair[float]  # of each network's moving average; 0: none
+    started: bool  # whether the first parameters are another run's
     seed: int
     log_every: int  # steps between those of which the norms of gradients are taken on a GPU
     axis_name: str | None
@@ -49,6 +50,7 @@ def common(config: Config, modules: Pair[nets.Net], axis_name: str | None) -> di
         augment_p=config.augment_p,
         noise_std=_noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps),
         ema_decay=Pair(config.gen.ema_decay, config.disc.ema_decay),
+        started=bool(config.start_from),
         seed=config.seed,
         log_every=config.log_every,
         axis_name=axis_name,
@@ -272,23 +274,21 @@ def norm(tree: Any) -> jax.Array:
     return jnp.sqrt(sum(jnp.vdot(x, x, precision=exact) for x in jax.tree.leaves(tree)))
 
 
-def update_ema(
-    ema: Pair[Any], nets: Pair[NetState], decay: Pair[float], step: jax.Array
-) -> Pair[Any]:
-    """The moving averages of both networks after an update; {} stays {}.
+def update_ema(recipe: Recipe, state: GanState, nets: Pair[NetState]) -> Pair[Any]:
+    """The moving averages of both networks after an update of `state`; {} stays {}.
 
     The decay starts low, min(decay, (1 + n) / (10 + n)) at the n-th update, so that a
-    short run is not held back by its initial parameters.
+    short run is not held back by its initial parameters. Those of another run do not.
     """
-    step = step.astype(jnp.float32)
+    step = state.step.astype(jnp.float32)
     warm = (1 + step) / (10 + step)
 
     def one(old: Any, net: NetState, decay: float) -> Any:
-        weight = jnp.minimum(decay, warm)
+        weight = decay if recipe.started else jnp.minimum(decay, warm)
         blend = functools.partial(jax.tree.map, lambda a, b: weight * a + (1 - weight) * b)
         return blend(old, net.variables) if old else old
 
-    return Pair(*map(one, ema, nets, decay))
+    return Pair(*map(one, state.ema, nets, recipe.ema_decay))
 
 
 def generator_variables(state: GanState) -> Any:

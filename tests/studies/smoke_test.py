@@ -13,6 +13,7 @@ ROWS = {
     'balance': 'best-64-0',
     'few_images': 'today-all-0',
     'one_pair': 'cats-grey-128-fast',
+    'reuse': 'scratch-0',
 }
 
 
