@@ -87,7 +87,8 @@ class Answer(NamedTuple):
     name: str  # of the most probable class
     confidence: float  # its probability
     # of the image, beside what the run learned: `looks.NEGATIVE`, `looks.UNLIKE` or ''
-    look: str = ''
+    look: str
+    probability: np.ndarray  # of each class, float32 [K]
 
 
 class Picture(NamedTuple):
@@ -98,24 +99,23 @@ class Picture(NamedTuple):
 
 
 def classify_files(
-    run: Trained, path: Path, field: str, *, turn: bool = False
+    run: Trained, album: image_files.ImageFolder, *, turn: bool = False
 ) -> Iterator[tuple[str, Answer | decode.Unreadable]]:
     """Classifies each image file, in the order of their names.
 
     Args:
-      path: an image, a folder of images, or a .zip of one.
+      album: read from other threads while answers are given.
       turn: whether negatives of what the run learned become positives first.
 
     Yields:
       the file's name in the folder, and the answer, or why there is none.
 
     Raises:
-      UserError: there is no image there, the run has no classifier, or negatives cannot be told.
+      UserError: the run has no classifier, or negatives cannot be told.
     """
     classifier = Classifier(run)
     if turn:
         check_negatives(run, '--invert=auto')
-    album = image_files.find(path, field)  # read from other threads while answers are given
 
     def read(index: int) -> Picture | decode.Unreadable:
         try:
@@ -136,7 +136,7 @@ def classify_files(
 
 def _answer(run: Trained, probability: np.ndarray, look: str) -> Answer:
     best = int(probability.argmax())
-    return Answer(run.class_names[best], float(probability[best]), look)
+    return Answer(run.class_names[best], float(probability[best]), look, probability)
 
 
 def check_negatives(run: Trained, flag: str) -> None:
@@ -263,20 +263,7 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
     Raises:
       UserError: the run has no classifier, or the set other classes, or no labels.
     """
-    if dataset.class_names != run.class_names:
-        raise UserError(
-            f'config.data: the images of split {dataset.split!r} have other classes'
-            f' ({_some(dataset.class_names)}) than the run learned ({_some(run.class_names)})'
-        )
-    image, label = dataset.arrays()
-    known = label >= 0
-    if not known.any():
-        raise UserError(
-            f'--split={dataset.split}: none of its {len(label)} images has a label; sort some of'
-            ' them into the folders of their classes, or take another split'
-        )
-    label = label[known]
-    probability = Classifier(run)(image[known])
+    probability, label = of_labelled(run, dataset)
     right = probability.argmax(axis=1) == label
     bins = calibrate(probability, label)
     return {
@@ -300,6 +287,27 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
             if n
         ],
     }
+
+
+def of_labelled(run: Trained, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of those images that have a label, float32 [N, K], and it, int32 [N].
+
+    Raises:
+      UserError: the run has no classifier, or the set other classes, or no labels.
+    """
+    if dataset.class_names != run.class_names:
+        raise UserError(
+            f'config.data: the images of split {dataset.split!r} have other classes'
+            f' ({_some(dataset.class_names)}) than the run learned ({_some(run.class_names)})'
+        )
+    image, label = dataset.arrays()
+    known = label >= 0
+    if not known.any():
+        raise UserError(
+            f'--split={dataset.split}: none of its {len(label)} images has a label; sort some of'
+            ' them into the folders of their classes, or take another split'
+        )
+    return Classifier(run)(image[known]), label[known]
 
 
 def write(workdir: Path, found: dict[str, Any]) -> None:
