@@ -2,7 +2,8 @@
 
 With --input the class of each image and how sure it is, on the terminal or as a .csv file. Where
 --output is a folder, copies of the images are sorted into a folder for each class, and those that
-it is not sure of into `unlabelled`; the input stays as it is. With --split how right it is on a
+it is not sure of into `unlabelled`; the input stays as it is. With --suggest just the images that
+are worth the most labels, the most useful one first. With --split how right it is on a
 split of its data that has labels, and how far its confidence can be trusted: written to
 classification.json and the report. Read the test split once, at the end.
 """
@@ -40,6 +41,8 @@ def define(values: flags.FlagValues) -> None:
     define_path(values, 'output', text)
     text = 'the share of mistakes to expect, at most, among the copies that are sorted'
     flags.DEFINE_float('mistakes', 0.05, text, 0, 1, flag_values=values)
+    text = 'how many images to name that it would learn most from, if you sorted them; 0: none'
+    flags.DEFINE_integer('suggest', 0, text, 0, flag_values=values)
     text = "of the run's data: test, train, or validation (of its budget of labels)"
     flags.DEFINE_string('split', '', text, flag_values=values)
     define_moved(values)
@@ -63,7 +66,11 @@ def main(invocation: Invocation) -> None:
         raise UserError('classify needs --input=FILE_OR_DIR or --split=test, one of them')
     if values.output and values.split:
         raise UserError(f'--output={values.output} is of --input; --split writes into the workdir')
+    if values.suggest and not values.input:
+        raise UserError(f'--suggest={values.suggest} is of --input: name a folder of images by it')
     output, sort = values.output, bool(values.output and files.names_folder(values.output))
+    if sort and values.suggest:
+        raise UserError(f'--output={output}: --suggest takes a .csv file, or no --output')
     if sort:
         outputs.own_folder(output, overwrite=values.overwrite)
     elif output:
@@ -75,7 +82,7 @@ def main(invocation: Invocation) -> None:
     elif sort:
         _sort(run, values.input, output, values.mistakes, values.invert == 'auto')
     else:
-        _classify(run, values.input, output, values.invert == 'auto')
+        _classify(run, values.input, output, values.suggest, values.invert == 'auto')
 
 
 def _answers(
@@ -103,12 +110,15 @@ def _answers(
         print(line, file=sys.stderr)
 
 
-def _classify(run: 'Trained', path: Path, output: Path | None, turn: bool) -> None:
+def _classify(run: 'Trained', path: Path, output: Path | None, suggest: int, turn: bool) -> None:
     from gan_jax import files
     from gan_jax.data import image_files
+    from gan_jax.use import suggesting
 
+    album = image_files.find(path, '--input')
+    answers = _answers(run, album, turn)
     rows = []
-    for name, found in _answers(run, image_files.find(path, '--input'), turn):
+    for name, found in suggesting.useful(run, album, answers, suggest) if suggest else answers:
         if found:
             rows.append((name, found.name, f'{found.confidence:.4f}'))
             if not output:

@@ -375,20 +375,28 @@ def classifier_variables(state: GanState) -> Any:
     return state.ema.disc or state.nets.disc.variables
 
 
-def classify(modules: Pair[nets.Net], state: GanState, image: jax.Array) -> jax.Array:
-    """Logits float32 [N, K] of images as stored, by the averaged discriminator if there is one."""
+def classify(
+    modules: Pair[nets.Net], state: GanState, image: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Logits float32 [N, K] and features [N, F], by the averaged discriminator if there is one.
+
+    Args:
+      image: as stored, uint8 [N, H, W, C].
+    """
     return _classes(modules, classifier_variables(state), image)
 
 
 def probabilities(modules: Pair[nets.Net], variables: Any, image: jax.Array) -> jax.Array:
     """Probabilities of each class, float32 [N, K], for images as stored."""
-    return jax.nn.softmax(_classes(modules, variables, image))
+    return jax.nn.softmax(_classes(modules, variables, image)[0])
 
 
-def _classes(modules: Pair[nets.Net], variables: Any, image: jax.Array) -> jax.Array:
+def _classes(
+    modules: Pair[nets.Net], variables: Any, image: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     pixels = images.normalise(image, modules.gen.pixel_range)
-    logits: Any = modules.disc.apply(variables, pixels, train=False)
-    return logits
+    found: Any = modules.disc.apply(variables, pixels, train=False, return_features=True)
+    return found
 
 
 def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:

@@ -17,6 +17,7 @@ from gan_jax.data import decode, image_files, looks, parallel, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.schema import Count, Positive, Share
+from gan_jax.states import GanState
 from gan_jax.use.trained import Trained
 
 RESULT = 'classification.json'  # in a workdir
@@ -68,17 +69,28 @@ class Classifier:
                 ' of a run of sgan_mnist or sgan_folder'
             )
         self._run = run
-        self._call = jax.jit(lambda state, x: jax.nn.softmax(classifier(state, x)))
+
+        def call(state: GanState, image: jax.Array) -> tuple[jax.Array, jax.Array]:
+            logits, features = classifier(state, image)
+            return jax.nn.softmax(logits), features
+
+        self._call = jax.jit(call)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Probabilities of each class, float32 [N, K], for images as stored, uint8 [N, H, W, C]."""
+        return self.with_features(image)[0]
+
+    def with_features(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same, and what the last layer sees, float32 [N, F]."""
         found = []
         for start in range(0, len(image), CHUNK):
             # The last call is filled up with the first images, so that one program serves all.
             index = np.arange(start, start + CHUNK) % len(image)
             part = views.centred(self._run.config.data, image[index])
-            found.append(np.asarray(self._call(self._run.state, part))[: len(image) - start])
-        return np.concatenate(found)
+            outputs = jax.device_get(self._call(self._run.state, part))
+            found.append([leaf[: len(image) - start] for leaf in outputs])
+        probability, features = map(np.concatenate, zip(*found, strict=True))
+        return probability, features
 
 
 class Answer(NamedTuple):
@@ -89,6 +101,7 @@ class Answer(NamedTuple):
     # of the image, beside what the run learned: `looks.NEGATIVE`, `looks.UNLIKE` or ''
     look: str
     probability: np.ndarray  # of each class, float32 [K]
+    features: np.ndarray  # what the last layer sees, float32 [F]
 
 
 class Picture(NamedTuple):
@@ -126,17 +139,19 @@ def classify_files(
     images = zip(album.names, parallel.ordered_map(read, range(len(album))), strict=True)
     while chunk := list(itertools.islice(images, CHUNK)):
         whole = [found.image for _, found in chunk if isinstance(found, Picture)]
-        answers = iter(classifier(np.stack(whole)) if whole else ())
+        seen = classifier.with_features(np.stack(whole)) if whole else ((), ())
+        answers = zip(*seen, strict=True)
         for name, found in chunk:
             if isinstance(found, Picture):
-                yield image_files.shown(name), _answer(run, next(answers), found.look)
+                yield image_files.shown(name), _answer(run, found.look, *next(answers))
             else:
                 yield image_files.shown(name), found
 
 
-def _answer(run: Trained, probability: np.ndarray, look: str) -> Answer:
+def _answer(run: Trained, look: str, probability: np.ndarray, features: np.ndarray) -> Answer:
     best = int(probability.argmax())
-    return Answer(run.class_names[best], float(probability[best]), look, probability)
+    name = run.class_names[best]
+    return Answer(name, float(probability[best]), look, probability, features)
 
 
 def check_negatives(run: Trained, flag: str) -> None:

@@ -162,13 +162,14 @@ def test_classes_come_from_the_average():
     config = gans.config('mlp', 'sgan_brownlee', task='semisupervised', **own)
     task = semisupervised.make(config, SPEC, axis_name=None)
     state, image = jax.jit(task.init)(), gans.batch(SPEC, 1, 3).image[0]
-    logits = task.classifier(state, image)
+    logits, features = task.classifier(state, image)
     assert logits.shape == (3, 10) and logits.dtype == jnp.float32
+    assert features.shape[0] == 3 and features.dtype == jnp.float32
     moved = jax.tree.map(lambda leaf: leaf + np.float32(0.1), jax.device_get(state.ema.disc))
     other = state.replace(ema=state.ema._replace(disc=moved))
-    assert not np.allclose(task.classifier(other, image), logits)
+    assert not np.allclose(task.classifier(other, image)[0], logits)
     live = state.nets._replace(disc=state.nets.disc.replace(params=moved['params']))
-    np.testing.assert_array_equal(task.classifier(state.replace(nets=live), image), logits)
+    np.testing.assert_array_equal(task.classifier(state.replace(nets=live), image)[0], logits)
 
 
 REFUSED = {

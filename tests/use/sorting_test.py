@@ -106,7 +106,7 @@ def test_what_a_user_has_sorted_stays_in_its_class(run, album):
         path.rename(album / 'more' / f'{path.stem}0.png')
     (album / 'broken.jpg').unlink()
     found = image_files.find(album)
-    uniform = sorting.classifying.Answer('0', 0.1, '', np.full(10, 0.1, np.float32))
+    uniform = sorting.classifying.Answer('0', 0.1, '', *(np.full(10, 0.1, np.float32),) * 2)
     calibration = sorting.Calibration(1.0, 10)
     photos = sorting.plan(loaded, found, [uniform] * len(found), calibration, 0.0)
     assert {p.folder for p in photos if p.name.startswith('7/')} == {'7'}
