@@ -6,6 +6,7 @@ A task adds which updates a step makes and what they minimise.
 from collections.abc import Callable, Mapping
 import dataclasses
 import functools
+import math
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from flax import linen as nn
@@ -273,18 +274,28 @@ def norm(tree: Any) -> jax.Array:
 
 
 def update_ema(
-    ema: Pair[Any], nets: Pair[NetState], decay: Pair[float], step: jax.Array
+    ema: Pair[Any],
+    nets: Pair[NetState],
+    decay: Pair[float],
+    step: jax.Array,
+    equal_from: float = math.inf,
 ) -> Pair[Any]:
     """The moving averages of both networks after an update; {} stays {}.
 
     The decay starts low, min(decay, (1 + n) / (10 + n)) at the n-th update, so that a
     short run is not held back by its initial parameters.
+
+    Args:
+      ema, nets, decay, step: of both networks; the number of updates before.
+      equal_from: a step from which all count alike, as soon as that is a longer average (Izmailov
+        et al. 2018, arXiv:1803.05407).
     """
     step = step.astype(jnp.float32)
     warm = (1 + step) / (10 + step)
+    equal = 1 - 1 / jnp.maximum(step - equal_from + 1, 1)
 
     def one(old: Any, net: NetState, decay: float) -> Any:
-        weight = jnp.minimum(decay, warm)
+        weight = jnp.maximum(jnp.minimum(decay, warm), equal)
         blend = functools.partial(jax.tree.map, lambda a, b: weight * a + (1 - weight) * b)
         return blend(old, net.variables) if old else old
 
