@@ -11,7 +11,7 @@ from PIL import Image
 import pytest
 
 from gan_jax import cli, data
-from gan_jax.data import label_subsets
+from gan_jax.data import image_files, label_subsets
 from gan_jax.errors import UserError
 from gan_jax.use import classifying, trained
 from tests import gans, trainer_test
@@ -153,10 +153,10 @@ def test_negatives_and_photos_are_noticed_and_turned_if_asked_for(run, tmp_path,
 def test_negatives_cannot_be_told_by_a_run_that_did_not_note_its_look(run, tmp_path):
     photos.album(tmp_path, 1)
     old = trained.load(run)._replace(look=None)
-    [(_, answer)] = classifying.classify_files(old, tmp_path, '--input')
+    [(_, answer)] = classifying.classify_files(old, image_files.find(tmp_path))
     assert answer.look == ''
     with pytest.raises(UserError, match='--invert=auto: '):
-        list(classifying.classify_files(old, tmp_path, '--input', turn=True))
+        list(classifying.classify_files(old, image_files.find(tmp_path), turn=True))
 
 
 def test_more_files_than_are_read_ahead(run, tmp_path, monkeypatch):
@@ -167,7 +167,7 @@ def test_more_files_than_are_read_ahead(run, tmp_path, monkeypatch):
     for number, image in enumerate(images):
         Image.fromarray(image[..., 0]).save(tmp_path / f'{number:03}.png')
     loaded = trained.load(run)
-    found = list(classifying.classify_files(loaded, tmp_path, '--input'))
+    found = list(classifying.classify_files(loaded, image_files.find(tmp_path)))
     assert [name for name, _ in found] == [f'{number:03}.png' for number in range(len(images))]
     probability = classifying.Classifier(loaded)(images)
     assert [answer.name for _, answer in found] == [str(n) for n in probability.argmax(1)]
