@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 
 from gan_jax.errors import UserError, nearest
-from studies import architectures, balance, cleaning, data_size, few_images, labels, one_pair
+from studies import (
+    architectures,
+    balance,
+    cleaning,
+    data_size,
+    few_images,
+    few_labels,
+    labels,
+    one_pair,
+    reuse,
+)
 from studies.study import Study
 
 STUDIES: Mapping[str, Study] = {
@@ -14,8 +24,10 @@ STUDIES: Mapping[str, Study] = {
         cleaning,
         data_size,
         few_images,
+        few_labels,
         labels,
         one_pair,
+        reuse,
     )
 }
 

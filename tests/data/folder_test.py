@@ -212,8 +212,8 @@ def test_the_background_of_transparent_pictures_is_white(config, tmp_path):
 
 
 def test_images_outside_the_classes_have_no_label_and_both_feeds_say_so(config, tmp_path):
-    for name in ('cats', 'dogs', 'unsorted'):
-        album(tmp_path / 'set' / name, 3, first=10 * len(name))
+    for number, name in enumerate(('cats', 'dogs', 'unsorted')):
+        album(tmp_path / 'set' / name, 3, first=10 * number)
     album(tmp_path / 'set', 2, first=90)
     config.data.unlabelled = 'unsorted'
     dataset = data.load(config.data)
@@ -228,13 +228,25 @@ def test_images_outside_the_classes_have_no_label_and_both_feeds_say_so(config, 
 
 @pytest.mark.parametrize('name', ['Unlabelled', 'unlabeled', 'un-labelled'])
 def test_a_misspelt_folder_of_the_unlabelled_is_no_class(config, tmp_path, name):
-    for folder in ('cats', 'dogs', name):
-        album(tmp_path / 'set' / folder, 2)
+    for number, folder in enumerate(('cats', 'dogs', name)):
+        album(tmp_path / 'set' / folder, 2, first=10 * number)
     config.data.unlabelled = 'unlabelled'
     with pytest.raises(UserError, match=f'the sub-folder {name!r} would be a class'):
         data.load(config.data)
     config.data.unlabelled = name
     assert data.load(config.data).class_names == ('cats', 'dogs')
+
+
+def test_a_photo_in_two_classes_is_one_line_and_in_one_of_them_is_none(config, tmp_path):
+    for number, folder in enumerate(('cats', 'dogs', 'unlabelled')):
+        album(tmp_path / 'set' / folder, 3, first=10 * number)
+    config.data.unlabelled = 'unlabelled'
+    twice = (tmp_path / 'set/cats/001.jpg').read_bytes()
+    (tmp_path / 'set/unlabelled/again.jpg').write_bytes(twice)
+    assert data.load(config.data).arrays().label.tolist() == [0] * 3 + [1] * 3 + [-1] * 4
+    (tmp_path / 'set/dogs/again.jpg').write_bytes(twice)
+    with pytest.raises(UserError, match='cats/001.jpg and dogs/again.jpg are the same photo'):
+        data.load(config.data)
 
 
 def test_a_class_all_of_whose_images_are_held_out_is_one_line(config, tmp_path, monkeypatch):
