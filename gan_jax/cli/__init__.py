@@ -76,9 +76,12 @@ def main(argv: list[str]) -> int:
         # The reader, `head` say, has left: what it wanted is written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (UserError, OSError) as error:
+    except Exception as error:
+        line = mendable(error)
+        if not line:
+            raise
         # Paths are absolute; those below the current folder are shown as a user writes them.
-        supervisor.say('error: ' + mendable(error).replace(f'{Path.cwd()}{os.sep}', ''))
+        supervisor.say('error: ' + line.replace(f'{Path.cwd()}{os.sep}', ''))
         return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)

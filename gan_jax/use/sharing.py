@@ -146,8 +146,8 @@ def _card(
     yield '\n## Figures\n'
     yield from _measured(figures)
     yield '\n## Training\n'
-    versions = ', '.join(f'{name} {version}' for name, version in facts['versions'].items())
-    yield f'Settings: `config.json`. Versions: {versions}.'
+    versions = ', '.join(f'{name} {version}' for name, version in facts.get('versions', {}).items())
+    yield f'Settings: `config.json`. Versions: {versions or "unknown"}.'
     if run.class_names:
         names = image_files.shown(', '.join(run.class_names))
         yield f'\nClasses: {names}.'
