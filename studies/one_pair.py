@@ -323,7 +323,7 @@ def _facades(setting: Setting, config: ConfigDict) -> Iterator[tuple[np.ndarray,
 
 def _photo(path: Path, side: int) -> np.ndarray:
     try:
-        return decode.read_square(path.read_bytes(), side)
+        return decode.read_fitted(path.read_bytes(), (side, side))
     except (OSError, decode.Unreadable) as error:
         raise UserError(f'--data_dir: {path} cannot be read ({error})') from None
 

@@ -105,7 +105,7 @@ class Discriminator(layers.Net):
 
     kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
     takes_range: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
-    sizes: ClassVar[str] = 'squares of at least 16 pixels'
+    sizes: ClassVar[str] = 'images of at least 16 pixels a side'
     weights: ClassVar[Collection[str]] = ('pixel_weight',)
     penalties: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType(
@@ -114,9 +114,9 @@ class Discriminator(layers.Net):
 
     @staticmethod
     def supports(image_shape: tuple[int, int, int]) -> bool:
-        """Squares, as the frozen net's images are."""
+        """The frozen net sees all images as squares."""
         height, width, _ = image_shape
-        return height == width and height >= 16
+        return min(height, width) >= 16
 
     def misfit(self) -> str:
         """The discriminator of pixels is not for all sizes."""
@@ -168,7 +168,7 @@ class Discriminator(layers.Net):
     def _mixed_maps(self, x: jax.Array) -> list[jax.Array]:
         if x.shape[-1] == 1:
             x = jnp.repeat(x, 3, axis=-1)
-        if x.shape[1] != self.side:
+        if x.shape[1:3] != (self.side, self.side):
             x = jax.image.resize(x, (len(x), self.side, self.side, 3), 'linear')
         variables = read(self.frozen, f'config.disc.net.frozen={self.frozen}')
         maps = FROZEN[self.frozen].maps(variables, x)
