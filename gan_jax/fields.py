@@ -290,8 +290,16 @@ class Semisupervised(Group):
     adversarial: float = field(1.0, 'weight, D: unlabelled images from generated ones')
     pseudo: float = field(0.0, 'weight, D: pseudo-labels of the unlabelled images')
     confidence: float = field(0.95, 'probability from which a class is a pseudo-label', below=1)
+    adaptive: bool = field(False, 'a lower one for classes that are seldom seen', needs='.pseudo')
+    marginal: float = field(0.0, 'weight, D: to see all classes alike in unlabelled images')
     non_saturating: float = field(1.0, 'weight, G: to be taken for real')
     matching: float = field(0.0, 'weight, G: to have the mean features of real images')
+    equal_end: float = field(
+        0.0,
+        'last share of the steps, which count alike in the moving averages',
+        below=1,
+        needs='gen.ema_decay disc.ema_decay',
+    )
     separate: bool = field(False, 'an update of D, with an Adam of its own, for each kind of batch')
     unlabelled: str = field(
         'all',

@@ -122,9 +122,9 @@ class Task(NamedTuple):
     # compiles is its own matter.
     preview: Callable[[GanState, Batch[np.ndarray]], Any]
     sampler: Sampler | None  # None if its generator does not start from a latent
-    # (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes]; None if nothing in it
-    # tells classes apart
-    classifier: Callable[[GanState, jax.Array], jax.Array] | None = None
+    # (state, image uint8 [N, H, W, C]) -> logits, float32 [N, num_classes], and what the last layer
+    # sees, float32 [N, F]; None if nothing in it tells classes apart
+    classifier: Callable[[GanState, jax.Array], tuple[jax.Array, jax.Array]] | None = None
     # (state, key, batch of [N, ...]) -> logits of these real images and of as many that the
     # generator makes, float32 [N] each, by the networks themselves, not their averages, with batch
     # statistics as in training, but without augmentation, noise or dropout. None: it has no logit.

@@ -14,6 +14,7 @@ from studies import outputs, pictures, stopping
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 NUMBERS = (100, 50, 1_000)  # of labels, in the order they are run
+ARM_NUMBERS = (50, 20, 100)  # the same of the arms of `best`
 PUBLISHED = {50: ('88', '66'), 100: ('90', 'not stated'), 1_000: ('98', '94')}  # SGAN, alone; %
 BOOK_EPOCHS = 30  # of the book's own baseline
 GENERATED = 10  # images that a conditional GAN adds for each label it saw
@@ -133,6 +134,21 @@ def _preset(name: str, **changes: Any) -> Callable[[Setting, int, int], tuple[St
     return functools.partial(_semisupervised, name, **changes)
 
 
+# What an arm changes of `best`, all else equal.
+_NO_GAN = {'semisupervised.adversarial': 0.0, 'semisupervised.matching': 0.0}
+_TERMS = {
+    'adaptive': {'semisupervised.adaptive': True},
+    'marginal': {'semisupervised.marginal': 0.1},
+    'equal_end': {'semisupervised.equal_end': 0.25},
+}
+_ALL = {field: value for term in _TERMS.values() for field, value in term.items()}
+ARMS: Mapping[str, Mapping[str, Any]] = {
+    'no_gan': _NO_GAN,
+    **_TERMS,
+    'all': _ALL,
+    'all_no_gan': _ALL | _NO_GAN,
+}
+
 PRESETS: Mapping[str, Preset] = {
     'supervised': Preset(3, _supervised),
     'augmented': Preset(8, _augmented, 'gan'),
@@ -140,6 +156,7 @@ PRESETS: Mapping[str, Preset] = {
     'book': Preset(11, _preset('book'), 'classifier'),
     'brownlee': Preset(6, _preset('brownlee', steps=2_000), 'classifier'),
     'best': Preset(15, _preset('best'), 'classifier'),
+    **{f'best_{arm}': Preset(15, _preset('best', **changes)) for arm, changes in ARMS.items()},
 }
 
 # Presets and draws in the order they are run, each at all of `NUMBERS`.
@@ -155,19 +172,27 @@ def trials(setting: Setting) -> list[Trial]:
     """Every preset at every number of labels; with `smoke` each preset once."""
     if setting.smoke:  # every kind of stage
         return [_trial(setting, name, 20, 0) for name in ('best', 'supervised', 'augmented')]
+    arms = [
+        _trial(setting, f'best_{arm}', number, draw)
+        for draw in range(5)
+        for number in ARM_NUMBERS
+        for arm in ARMS
+    ]
     return [
         _trial(setting, name, number, draw)
         for names, draws in ORDER
         for draw in draws
         for number in NUMBERS
         for name in names
-    ]
+    ] + arms
 
 
 def _trial(setting: Setting, name: str, number: int, draw: int) -> Trial:
     preset = PRESETS[name]
     stages = preset.stages(setting, number, draw)
-    key = {'num_labels': number, 'preset': name, 'draw': draw}
+    arm = name.removeprefix('best_') if name.startswith('best_') else ''
+    preset_name = 'best' if arm else name
+    key = {'num_labels': number, 'preset': preset_name, 'draw': draw, 'arm': arm}
 
     def measure(folder: Path) -> list[Row]:
         run = trained.load(folder / 'classifier')
@@ -183,10 +208,14 @@ def _trial(setting: Setting, name: str, number: int, draw: int) -> Trial:
     return Trial(trial, preset.minutes, stages, measure, preset.digits, kept=kept)
 
 
+def _name(row: Row) -> str:
+    return f'{row["preset"]}_{row["arm"]}' if row['arm'] else row['preset']
+
+
 def _accuracies(rows: Sequence[Row]) -> dict[tuple[int, str], list[float]]:
     found: dict[tuple[int, str], list[float]] = {}
     for row in rows:
-        found.setdefault((row['num_labels'], row['preset']), []).append(row['test_accuracy'])
+        found.setdefault((row['num_labels'], _name(row)), []).append(row['test_accuracy'])
     return found
 
 
@@ -194,15 +223,22 @@ def summary(rows: Sequence[Row]) -> str:
     """Mean and standard deviation over draws, beside what was published."""
     found = _accuracies(rows)
     lines = []
+    shown = _shown(found)
     for number in sorted({number for number, _ in found}):
-        own = [_mean(found.get((number, name), ())) for name in PRESETS]
+        own = [_mean(found.get((number, name), ())) for name in shown]
         lines.append([f'{number:,}', *own, ' / '.join(PUBLISHED.get(number, ('-', '-')))])
-    names = [f'`{name}`' for name in PRESETS]
+    names = [f'`{name}`' for name in shown]
     return (
         'Accuracy on the 10,000 test digits in percent: mean, standard deviation over draws, and'
         ' their number. Published: `book` and `book_supervised` as others reported them.\n\n'
         + outputs.markdown_table(['labels', *names, 'published'], lines)
     )
+
+
+def _shown(found: Mapping[tuple[int, str], Any]) -> list[str]:
+    """The presets of which there are rows."""
+    names = {name for _, name in found}
+    return [name for name in PRESETS if name in names]
 
 
 def _mean(values: Sequence[float]) -> str:
@@ -222,7 +258,7 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     numbers = sorted({number for number, _ in found})
     series = {
         name: [outputs.spread(found[n, name]) if (n, name) in found else None for n in numbers]
-        for name in PRESETS
+        for name in _shown(found)
     }
     buffer = io.BytesIO()
     with pictures.figure(10, 4.2, buffer) as page:
@@ -250,7 +286,7 @@ def digits_over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """Samples of the same latents through the generators' training."""
     found: dict[str, tuple[int, pictures.Strip]] = {}
     for row in rows:
-        name, number = row['preset'], row['num_labels']
+        name, number = _name(row), row['num_labels']
         if strip := pictures.read_strip(workdir / f'{name}-{number}-{row["draw"]}'):
             found.setdefault(name, (number, strip))
     ordered = [(name, *found[name]) for name in PRESETS if name in found]
@@ -273,6 +309,11 @@ settings of `best` were chosen beforehand, on the training digits (`docs/why/tri
   the same network for {BOOK_EPOCHS} epochs of them. Draws differ in the seed alone.
 - `brownlee`: cut to 2,000 of 12,000 steps. `best`: `sgan_mnist` as it is.
 
+Arms of `best` differ from it in what their names say, at as many steps: `no_gan` has pseudo-labels
+and consistency alone. `adaptive` asks classes that are seldom seen for less confidence, `marginal`
+wants all classes to be seen alike, and `equal_end` averages the last quarter of the steps alike.
+`all` is these three together, and `all_no_gan` is that without the GAN.
+
 Draws of labels are balanced, and each `draw` is a new one.
 """
 
@@ -283,7 +324,7 @@ STUDY = Study(
     folders=(PARENT,),
     columns=(
         ('num_labels', 'preset', 'draw', 'test_accuracy')
-        + ('calibration_error', 'steps', 'minutes')
+        + ('calibration_error', 'steps', 'minutes', 'arm')
     ),
     trials=trials,
     summary=summary,

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 
 from gan_jax.errors import UserError, nearest
-from studies import architectures, balance, cleaning, data_size, few_images, labels, one_pair, reuse
+from studies import (
+    architectures,
+    balance,
+    cleaning,
+    data_size,
+    few_images,
+    few_labels,
+    labels,
+    one_pair,
+    reuse,
+)
 from studies.study import Study
 
 STUDIES: Mapping[str, Study] = {
@@ -14,6 +24,7 @@ STUDIES: Mapping[str, Study] = {
         cleaning,
         data_size,
         few_images,
+        few_labels,
         labels,
         one_pair,
         reuse,

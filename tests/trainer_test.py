@@ -140,6 +140,7 @@ def test_resumed_equals_uninterrupted(whole, tmp_path):
         assert (workdir / 'samples' / grid.name).read_bytes() == grid.read_bytes()
 
 
+@pytest.mark.slow
 def test_calls_of_many_steps_leave_what_calls_of_one_do(tmp_path, monkeypatch):
     """Like an accelerator: every checkpoint, grid, line and figure at its own step."""
     config, runs = tiny(steps=8, **{'evaluate.balance': 1}), (tmp_path / 'many', tmp_path / 'one')

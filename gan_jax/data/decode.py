@@ -170,6 +170,11 @@ def read_fitted(content: bytes, size: tuple[int, int], crop: int = 0) -> np.ndar
     return fitted(read(content, least_side=0 if crop else max(size)), size, crop)
 
 
+def read_square(content: bytes, side: int, crop: int = 0) -> np.ndarray:
+    """`read_fitted` to so many pixels a side."""
+    return read_fitted(content, (side, side), crop)
+
+
 def fitted(image: Image.Image, size: tuple[int, int], crop: int = 0) -> np.ndarray:
     """The centred part of an image at another size, antialiased (Lanczos with three lobes).
 
@@ -189,3 +194,8 @@ def fitted(image: Image.Image, size: tuple[int, int], crop: int = 0) -> np.ndarr
     left, top = (across - wide) / 2, (down - cut) / 2
     box = (left, top, left + wide, top + cut)
     return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box))
+
+
+def square(image: Image.Image, side: int, crop: int = 0) -> np.ndarray:
+    """`fitted` to so many pixels a side."""
+    return fitted(image, (side, side), crop)

@@ -114,6 +114,8 @@ def _held_out(config: Data, key: str, empty: set[str]) -> dict[str, Part]:
         empty.add('test')
 
     def choose(test: bool, decoded: cache.Decoded) -> np.ndarray:
+        if config.unlabelled:
+            _refuse_contradiction(decoded, stored_names(key))
         if not config.held_out and not test:
             return np.arange(len(decoded.labels))
         group = duplicates.groups(decoded.hashes)
@@ -130,6 +132,18 @@ def _held_out(config: Data, key: str, empty: set[str]) -> dict[str, Part]:
         'test': Part(STORED, functools.partial(choose, True)),
         'all': Part(STORED, None),
     }
+
+
+def _refuse_contradiction(decoded: cache.Decoded, names: Sequence[str]) -> None:
+    """Raises UserError if the same photo is in two classes: few labels cannot outvote one."""
+    seen: dict[bytes, int] = {}
+    for index in np.flatnonzero(decoded.labels >= 0):
+        first = seen.setdefault(decoded.contents[index].tobytes(), int(index))
+        if decoded.labels[first] != decoded.labels[index]:
+            raise UserError(
+                f'config.data.path: {names[first]} and {names[index]} are the same photo in two'
+                ' classes: delete it from one of them'
+            )
 
 
 def _some(config: Data, member: np.ndarray) -> np.ndarray:

@@ -166,14 +166,24 @@ class Discriminator(layers.Net):
         return together(logits)
 
     def _mixed_maps(self, x: jax.Array) -> list[jax.Array]:
-        if x.shape[-1] == 1:
-            x = jnp.repeat(x, 3, axis=-1)
-        if x.shape[1:3] != (self.side, self.side):
-            x = jax.image.resize(x, (len(x), self.side, self.side, 3), 'linear')
-        variables = read(self.frozen, f'config.disc.net.frozen={self.frozen}')
-        maps = FROZEN[self.frozen].maps(variables, x)
+        maps = maps_of(self.frozen, self.side, x)
         channels = tuple(part.shape[-1] for part in maps)
         return mixed(maps, mixing(channels, self.channels, self.mixing_seed))
+
+
+def maps_of(frozen: str, side: int, x: jax.Array) -> list[jax.Array]:
+    """Maps of a frozen net, of strides 4, 8, 16 and 32, float32 [N, side / stride, ..., C].
+
+    Args:
+      frozen: key of FROZEN.
+      side: pixels a side to which images are resized for it.
+      x: float32 [N, H, W, C] in [-1, 1], C = 1 or 3.
+    """
+    if x.shape[-1] == 1:
+        x = jnp.repeat(x, 3, axis=-1)
+    if x.shape[1:3] != (side, side):
+        x = jax.image.resize(x, (len(x), side, side, 3), 'linear')
+    return FROZEN[frozen].maps(read(frozen, f'config.disc.net.frozen={frozen}'), x)
 
 
 def together(logits: list[jax.Array]) -> jax.Array:

@@ -11,6 +11,7 @@ data (`Recipe.weights`): without those of the GAN it is supervised training of t
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import functools
+import math
 from typing import Any, NamedTuple
 
 import chex
@@ -26,6 +27,7 @@ from gan_jax.states import GanState, Metrics, NetState, Part, Task
 from gan_jax.tasks import latents, shared
 from gan_jax.types import Batch, DataSpec, Pair
 
+MASS_DECAY = 0.99  # of the moving average of how often classes are seen
 POOLS = {'all': 'in_turn', 'rest': 'unlabelled'}  # by config.semisupervised.unlabelled
 
 # Fields that other tasks have, and the only value that means something here.
@@ -47,6 +49,8 @@ class Recipe(shared.Recipe):
     weights: Mapping[str, float]
     turns: tuple[Turn, ...]  # the discriminator's updates in a step
     confidence: float  # from which the class that the averaged network sees counts as a label
+    adaptive: bool  # whether it is lower for classes that this network seldom sees
+    equal_from: float  # the step from which all count alike in the averages
     latent: latents.Latent  # (keys [B]) -> z, float32 [B, latent_dim]
     share_latent: bool  # whether the generator's update is on the images that the discriminator saw
 
@@ -103,6 +107,8 @@ def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe
         weights=weights,
         turns=turns,
         confidence=own.confidence,
+        adaptive=own.adaptive,
+        equal_from=(1 - own.equal_end) * config.steps if own.equal_end else math.inf,
         share_latent=config.share_latent,
     )
 
@@ -153,7 +159,10 @@ def _modules(config: Config, spec: DataSpec, axis_name: str | None) -> Pair[nets
 def init(recipe: Recipe, spec: DataSpec) -> GanState:
     """A fresh state; see `shared.init`."""
     z = recipe.latent(jax.random.split(jax.random.key(0), 2))
-    return shared.init(recipe, Pair((z,), (jnp.zeros((2, *spec.image_shape)),)))
+    state = shared.init(recipe, Pair((z,), (jnp.zeros((2, *spec.image_shape)),)))
+    if recipe.adaptive:
+        state = state.replace(memory={'mass': jnp.full(spec.num_classes, 1 / spec.num_classes)})
+    return state
 
 
 def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanState, Metrics]:
@@ -179,9 +188,10 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     )
     gen, disc = state.nets
     generated = game.generate(gen, recipe.latent(game.keys('latent')))
+    guess, mass = pseudo_labels(recipe, state, unlabelled)
     batches = {
         'labelled': (labelled, batch.label[0]),
-        'unlabelled': (unlabelled, pseudo_labels(recipe, state, unlabelled)),
+        'unlabelled': (unlabelled, guess),
         'fake': (generated.image, None),
     }
     disc, metrics = update_disc(game, disc, batches)
@@ -192,21 +202,34 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     state = state.replace(
         step=state.step + 1,
         nets=Pair(gen, disc),
-        ema=shared.update_ema(recipe, state, Pair(gen, disc)),
+        ema=shared.update_ema(recipe, state, Pair(gen, disc), recipe.equal_from),
+        memory={'mass': game.average(mass)} if recipe.adaptive else state.memory,
     )
     return state, {**gen_metrics, **metrics}
 
 
-def pseudo_labels(recipe: Recipe, state: GanState, image: jax.Array) -> jax.Array:
-    """The classes that the averaged discriminator is sure of, int32 [B]; -1 for the others.
+def pseudo_labels(recipe: Recipe, state: GanState, image: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The classes that the averaged discriminator is sure of, and how often it sees each.
 
     It sees the images as they are, where the one in training sees them augmented (Sohn et al.
-    2020, arXiv:2001.07685).
+    2020, arXiv:2001.07685). An adaptive confidence is in proportion to the mass of the class,
+    with that of the likeliest one as it is set (FreeMatch, Wang et al. 2023, arXiv:2205.07246,
+    eq. 7 and 8).
+
+    Returns:
+      int32 [B], -1 for those that it is not sure of, and the mass of each class after these
+      images, float32 [K]: the moving average of its probability.
     """
     disc = state.nets.disc
     logits = disc.apply_fn(state.ema.disc or disc.variables, image, train=False)
-    sure = jnp.max(jax.nn.softmax(logits), axis=-1) >= recipe.confidence
-    return jnp.where(sure, jnp.argmax(logits, axis=-1), -1)
+    shares, guess = jax.nn.softmax(logits), jnp.argmax(logits, axis=-1)
+    mass, confidence = jnp.mean(shares, axis=0), jnp.array(recipe.confidence)
+    if recipe.adaptive:
+        old = state.memory['mass']
+        confidence = confidence * (old / jnp.max(old))[guess]
+        mass = MASS_DECAY * old + (1 - MASS_DECAY) * mass
+    sure = jnp.max(shares, axis=-1) >= confidence
+    return jnp.where(sure, guess, -1), mass
 
 
 Loss = tuple[jax.Array, dict[str, jax.Array]]  # a scalar, and metrics
@@ -233,6 +256,13 @@ def _pseudo(logits: jax.Array, label: jax.Array) -> Loss:
     }
 
 
+def _marginal(logits: jax.Array, label: jax.Array) -> Loss:
+    """The negative entropy of the mean share of each class (Krause et al. 2010, eq. 4)."""
+    del label
+    share = jnp.mean(jax.nn.softmax(logits), axis=0)
+    return jnp.sum(share * jnp.log(share + 1e-8)), {}
+
+
 def _real(logits: jax.Array, label: jax.Array) -> Loss:
     """-log P(real) = softplus(-logsumexp(l))."""
     del label
@@ -254,6 +284,7 @@ DISC_TERMS: Mapping[str, Mapping[str, Callable[..., Loss]]] = {
     'supervised': {'labelled': _supervised},
     'adversarial': {'unlabelled': _real, 'fake': _fake},
     'pseudo': {'unlabelled': _pseudo},
+    'marginal': {'unlabelled': _marginal},
 }
 
 
@@ -377,20 +408,28 @@ def classifier_variables(state: GanState) -> Any:
     return state.ema.disc or state.nets.disc.variables
 
 
-def classify(modules: Pair[nets.Net], state: GanState, image: jax.Array) -> jax.Array:
-    """Logits float32 [N, K] of images as stored, by the averaged discriminator if there is one."""
+def classify(
+    modules: Pair[nets.Net], state: GanState, image: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Logits float32 [N, K] and features [N, F], by the averaged discriminator if there is one.
+
+    Args:
+      image: as stored, uint8 [N, H, W, C].
+    """
     return _classes(modules, classifier_variables(state), image)
 
 
 def probabilities(modules: Pair[nets.Net], variables: Any, image: jax.Array) -> jax.Array:
     """Probabilities of each class, float32 [N, K], for images as stored."""
-    return jax.nn.softmax(_classes(modules, variables, image))
+    return jax.nn.softmax(_classes(modules, variables, image)[0])
 
 
-def _classes(modules: Pair[nets.Net], variables: Any, image: jax.Array) -> jax.Array:
+def _classes(
+    modules: Pair[nets.Net], variables: Any, image: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     pixels = images.normalise(image, modules.gen.pixel_range)
-    logits: Any = modules.disc.apply(variables, pixels, train=False)
-    return logits
+    found: Any = modules.disc.apply(variables, pixels, train=False, return_features=True)
+    return found
 
 
 def judge(module: nets.Net, variables: Any, image: jax.Array, label: jax.Array) -> jax.Array:

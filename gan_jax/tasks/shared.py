@@ -6,6 +6,7 @@ A task adds which updates a step makes and what they minimise.
 from collections.abc import Callable, Mapping
 import dataclasses
 import functools
+import math
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from flax import linen as nn
@@ -274,17 +275,24 @@ def norm(tree: Any) -> jax.Array:
     return jnp.sqrt(sum(jnp.vdot(x, x, precision=exact) for x in jax.tree.leaves(tree)))
 
 
-def update_ema(recipe: Recipe, state: GanState, nets: Pair[NetState]) -> Pair[Any]:
+def update_ema(
+    recipe: Recipe, state: GanState, nets: Pair[NetState], equal_from: float = math.inf
+) -> Pair[Any]:
     """The moving averages of both networks after an update of `state`; {} stays {}.
 
     The decay starts low, min(decay, (1 + n) / (10 + n)) at the n-th update, so that a
     short run is not held back by its initial parameters. Those of another run do not.
+
+    Args:
+      equal_from: a step from which all count alike, as soon as that is a longer average (Izmailov
+        et al. 2018, arXiv:1803.05407).
     """
     step = state.step.astype(jnp.float32)
     warm = (1 + step) / (10 + step)
+    equal = 1 - 1 / jnp.maximum(step - equal_from + 1, 1)
 
     def one(old: Any, net: NetState, decay: float) -> Any:
-        weight = decay if recipe.started else jnp.minimum(decay, warm)
+        weight = jnp.maximum(decay if recipe.started else jnp.minimum(decay, warm), equal)
         blend = functools.partial(jax.tree.map, lambda a, b: weight * a + (1 - weight) * b)
         return blend(old, net.variables) if old else old
 

@@ -17,6 +17,7 @@ from gan_jax.data import decode, image_files, looks, parallel, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.schema import Count, Positive, Share
+from gan_jax.states import GanState
 from gan_jax.use.trained import Trained
 
 RESULT = 'classification.json'  # in a workdir
@@ -68,17 +69,28 @@ class Classifier:
                 ' of a run of sgan_mnist or sgan_folder'
             )
         self._run = run
-        self._call = jax.jit(lambda state, x: jax.nn.softmax(classifier(state, x)))
+
+        def call(state: GanState, image: jax.Array) -> tuple[jax.Array, jax.Array]:
+            logits, features = classifier(state, image)
+            return jax.nn.softmax(logits), features
+
+        self._call = jax.jit(call)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Probabilities of each class, float32 [N, K], for images as stored, uint8 [N, H, W, C]."""
+        return self.with_features(image)[0]
+
+    def with_features(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same, and what the last layer sees, float32 [N, F]."""
         found = []
         for start in range(0, len(image), CHUNK):
             # The last call is filled up with the first images, so that one program serves all.
             index = np.arange(start, start + CHUNK) % len(image)
             part = views.centred(self._run.config.data, image[index])
-            found.append(np.asarray(self._call(self._run.state, part))[: len(image) - start])
-        return np.concatenate(found)
+            outputs = jax.device_get(self._call(self._run.state, part))
+            found.append([leaf[: len(image) - start] for leaf in outputs])
+        probability, features = map(np.concatenate, zip(*found, strict=True))
+        return probability, features
 
 
 class Answer(NamedTuple):
@@ -87,7 +99,9 @@ class Answer(NamedTuple):
     name: str  # of the most probable class
     confidence: float  # its probability
     # of the image, beside what the run learned: `looks.NEGATIVE`, `looks.UNLIKE` or ''
-    look: str = ''
+    look: str
+    probability: np.ndarray  # of each class, float32 [K]
+    features: np.ndarray  # what the last layer sees, float32 [F]
 
 
 class Picture(NamedTuple):
@@ -98,24 +112,23 @@ class Picture(NamedTuple):
 
 
 def classify_files(
-    run: Trained, path: Path, field: str, *, turn: bool = False
+    run: Trained, album: image_files.ImageFolder, *, turn: bool = False
 ) -> Iterator[tuple[str, Answer | decode.Unreadable]]:
     """Classifies each image file, in the order of their names.
 
     Args:
-      path: an image, a folder of images, or a .zip of one.
+      album: read from other threads while answers are given.
       turn: whether negatives of what the run learned become positives first.
 
     Yields:
       the file's name in the folder, and the answer, or why there is none.
 
     Raises:
-      UserError: there is no image there, the run has no classifier, or negatives cannot be told.
+      UserError: the run has no classifier, or negatives cannot be told.
     """
     classifier = Classifier(run)
     if turn:
         check_negatives(run, '--invert=auto')
-    album = image_files.find(path, field)  # read from other threads while answers are given
 
     def read(index: int) -> Picture | decode.Unreadable:
         try:
@@ -126,17 +139,19 @@ def classify_files(
     images = zip(album.names, parallel.ordered_map(read, range(len(album))), strict=True)
     while chunk := list(itertools.islice(images, CHUNK)):
         whole = [found.image for _, found in chunk if isinstance(found, Picture)]
-        answers = iter(classifier(np.stack(whole)) if whole else ())
+        seen = classifier.with_features(np.stack(whole)) if whole else ((), ())
+        answers = zip(*seen, strict=True)
         for name, found in chunk:
             if isinstance(found, Picture):
-                yield image_files.shown(name), _answer(run, next(answers), found.look)
+                yield image_files.shown(name), _answer(run, found.look, *next(answers))
             else:
                 yield image_files.shown(name), found
 
 
-def _answer(run: Trained, probability: np.ndarray, look: str) -> Answer:
+def _answer(run: Trained, look: str, probability: np.ndarray, features: np.ndarray) -> Answer:
     best = int(probability.argmax())
-    return Answer(run.class_names[best], float(probability[best]), look)
+    name = run.class_names[best]
+    return Answer(name, float(probability[best]), look, probability, features)
 
 
 def check_negatives(run: Trained, flag: str) -> None:
@@ -263,20 +278,7 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
     Raises:
       UserError: the run has no classifier, or the set other classes, or no labels.
     """
-    if dataset.class_names != run.class_names:
-        raise UserError(
-            f'config.data: the images of split {dataset.split!r} have other classes'
-            f' ({_some(dataset.class_names)}) than the run learned ({_some(run.class_names)})'
-        )
-    image, label = dataset.arrays()
-    known = label >= 0
-    if not known.any():
-        raise UserError(
-            f'--split={dataset.split}: none of its {len(label)} images has a label; sort some of'
-            ' them into the folders of their classes, or take another split'
-        )
-    label = label[known]
-    probability = Classifier(run)(image[known])
+    probability, label = of_labelled(run, dataset)
     right = probability.argmax(axis=1) == label
     bins = calibrate(probability, label)
     return {
@@ -300,6 +302,27 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
             if n
         ],
     }
+
+
+def of_labelled(run: Trained, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of those images that have a label, float32 [N, K], and it, int32 [N].
+
+    Raises:
+      UserError: the run has no classifier, or the set other classes, or no labels.
+    """
+    if dataset.class_names != run.class_names:
+        raise UserError(
+            f'config.data: the images of split {dataset.split!r} have other classes'
+            f' ({_some(dataset.class_names)}) than the run learned ({_some(run.class_names)})'
+        )
+    image, label = dataset.arrays()
+    known = label >= 0
+    if not known.any():
+        raise UserError(
+            f'--split={dataset.split}: none of its {len(label)} images has a label; sort some of'
+            ' them into the folders of their classes, or take another split'
+        )
+    return Classifier(run)(image[known]), label[known]
 
 
 def write(workdir: Path, found: dict[str, Any]) -> None:

@@ -4,14 +4,14 @@ import numpy as np
 from PIL import Image, ImageEnhance
 import pytest
 
-from gan_jax.data import duplicates
-from tests.data.photos import encoded, photo, squared
+from gan_jax.data import decode, duplicates
+from tests.data.photos import encoded, photo
 
 PHOTOS = [photo(seed, (160, 160)) for seed in range(40)]
 
 
 def hashes(images):
-    return duplicates.perceptual_hashes([squared(image, 64) for image in images])
+    return duplicates.perceptual_hashes([decode.square(image, 64) for image in images])
 
 
 def distances(one, other):

@@ -12,7 +12,7 @@ from gan_jax import data
 from gan_jax.data import decode, duplicates, feeds, from_files
 from gan_jax.errors import UserError
 from tests.data.decode_test import bomb
-from tests.data.photos import album, encoded, listing, photo, squared
+from tests.data.photos import album, encoded, listing, photo
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_images_are_the_centred_squares_in_order_of_their_names(config, tmp_path
     assert dataset.spec == ((16, 16, 3), 0, 5, 1) and dataset.class_names == ()
     for index, image in enumerate(dataset.arrays().image):
         content = (tmp_path / f'set/{index:03}.jpg').read_bytes()
-        expected = squared(decode.read(content, least_side=16), 16)
+        expected = decode.square(decode.read(content, least_side=16), 16)
         np.testing.assert_array_equal(image, expected)
 
 
@@ -44,7 +44,7 @@ def test_crop_and_jitter_change_what_is_stored(config, tmp_path):
     config.data.crop = 40
     cut = data.load(config.data).arrays().image
     content = (tmp_path / 'set/000.jpg').read_bytes()
-    np.testing.assert_array_equal(cut[0], squared(decode.read(content), 16, 40))
+    np.testing.assert_array_equal(cut[0], decode.square(decode.read(content), 16, 40))
     config.data.jitter = 4
     dataset = data.load(config.data)
     assert dataset.spec.image_shape == (16, 16, 3)
@@ -196,12 +196,12 @@ def test_every_kind_of_file_in_one_folder(config, tmp_path):
     (folder / 'cmyk.jpg').write_bytes(encoded(photo(1, (64, 64)).convert('CMYK')))
     images = data.load(config.data).arrays().image.astype(int)
     assert len(images) == 12
-    colour = squared(photo(1, (64, 64)), 16)
+    colour = decode.square(photo(1, (64, 64)), 16)
     names = [name.rsplit('/')[-1] for name in sorted(p.name for p in folder.iterdir())]
     for name, image in zip(names, images, strict=True):
         expected = colour
         if name.startswith('L '):
-            expected = squared(photo(1, (64, 64)).convert('L').convert('RGB'), 16)
+            expected = decode.square(photo(1, (64, 64)).convert('L').convert('RGB'), 16)
         assert np.abs(image - expected).mean() < 12, name
 
 
@@ -212,8 +212,8 @@ def test_the_background_of_transparent_pictures_is_white(config, tmp_path):
 
 
 def test_images_outside_the_classes_have_no_label_and_both_feeds_say_so(config, tmp_path):
-    for name in ('cats', 'dogs', 'unsorted'):
-        album(tmp_path / 'set' / name, 3, first=10 * len(name))
+    for number, name in enumerate(('cats', 'dogs', 'unsorted')):
+        album(tmp_path / 'set' / name, 3, first=10 * number)
     album(tmp_path / 'set', 2, first=90)
     config.data.unlabelled = 'unsorted'
     dataset = data.load(config.data)
@@ -228,13 +228,25 @@ def test_images_outside_the_classes_have_no_label_and_both_feeds_say_so(config, 
 
 @pytest.mark.parametrize('name', ['Unlabelled', 'unlabeled', 'un-labelled'])
 def test_a_misspelt_folder_of_the_unlabelled_is_no_class(config, tmp_path, name):
-    for folder in ('cats', 'dogs', name):
-        album(tmp_path / 'set' / folder, 2)
+    for number, folder in enumerate(('cats', 'dogs', name)):
+        album(tmp_path / 'set' / folder, 2, first=10 * number)
     config.data.unlabelled = 'unlabelled'
     with pytest.raises(UserError, match=f'the sub-folder {name!r} would be a class'):
         data.load(config.data)
     config.data.unlabelled = name
     assert data.load(config.data).class_names == ('cats', 'dogs')
+
+
+def test_a_photo_in_two_classes_is_one_line_and_in_one_of_them_is_none(config, tmp_path):
+    for number, folder in enumerate(('cats', 'dogs', 'unlabelled')):
+        album(tmp_path / 'set' / folder, 3, first=10 * number)
+    config.data.unlabelled = 'unlabelled'
+    twice = (tmp_path / 'set/cats/001.jpg').read_bytes()
+    (tmp_path / 'set/unlabelled/again.jpg').write_bytes(twice)
+    assert data.load(config.data).arrays().label.tolist() == [0] * 3 + [1] * 3 + [-1] * 4
+    (tmp_path / 'set/dogs/again.jpg').write_bytes(twice)
+    with pytest.raises(UserError, match='cats/001.jpg and dogs/again.jpg are the same photo'):
+        data.load(config.data)
 
 
 def test_a_class_all_of_whose_images_are_held_out_is_one_line(config, tmp_path, monkeypatch):

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan_jax.data import decode
-
 
 def photo(seed: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
     """A random landscape of (width, height)."""
@@ -36,8 +34,3 @@ def listing(folder: Path) -> dict[str, tuple[int, int]]:
         str(path.relative_to(folder)): (path.lstat().st_size, path.lstat().st_mtime_ns)
         for path in sorted(folder.rglob('*'))
     }
-
-
-def squared(image, side, crop=0):
-    """The centred square of a picture, as a set of that size stores it."""
-    return decode.fitted(image, (side, side), crop)

@@ -12,6 +12,7 @@ ROWS = {
     'cleaning': 'whole-0',
     'balance': 'best-64-0',
     'few_images': 'today-all-0',
+    'few_labels': 'frozen-0',
     'one_pair': 'cats-grey-128-fast',
     'reuse': 'scratch-0',
 }

@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,7 @@ import pytest
 from gan_jax import optimizers
 from gan_jax.errors import UserError
 from gan_jax.tasks import semisupervised, shared
+from gan_jax.types import Pair
 from tests import gans
 
 SPEC = gans.MNIST_SPEC
@@ -147,7 +150,7 @@ def test_pseudo_labels_are_of_sure_images_only_and_by_the_average():
     @jax.jit
     def found(state):
         logits = disc.apply_fn(state.ema.disc, image, train=False)
-        labels = [semisupervised.pseudo_labels(own, state, image) for own in (recipe, never)]
+        labels = [semisupervised.pseudo_labels(own, state, image)[0] for own in (recipe, never)]
         nothing = semisupervised._pseudo(logits, jnp.full(len(image), -1))
         return jax.nn.softmax(logits), *labels, nothing
 
@@ -157,24 +160,65 @@ def test_pseudo_labels_are_of_sure_images_only_and_by_the_average():
     assert (none == -1).all() and loss == 0 and metrics['share_pseudo'] == 0
 
 
+def test_a_class_that_is_seldom_seen_needs_less_confidence():
+    own = {'semisupervised.pseudo': 1.0, 'semisupervised.confidence': 1.0}
+    recipe, state, batch = setting(**own, **{'semisupervised.adaptive': True})
+    image, disc = batch.image[1] / np.float32(255), state.nets.disc
+    shares = jax.nn.softmax(jax.jit(disc.apply_fn, static_argnames='train')(
+        disc.variables, image, train=False))  # fmt: skip
+    guess, best = jax.device_get((shares.argmax(1), shares.max(1)))
+    seldom = np.full(10, 1.0, np.float32)
+    seldom[guess[0]] = best[0] / 2  # half of what the first image needs
+    state = state.replace(memory={'mass': seldom})
+    found, mass = jax.jit(functools.partial(semisupervised.pseudo_labels, recipe))(state, image)
+    np.testing.assert_array_equal(found, np.where(guess == guess[0], guess[0], -1))
+    expected = 0.99 * seldom + 0.01 * np.mean(shares, axis=0)
+    np.testing.assert_allclose(mass, expected, rtol=1e-5)
+    after, _ = compiled(recipe)(state, batch)
+    assert not same(after.memory, state.memory)
+
+
+def test_marginal_entropy_is_least_of_one_class_and_greatest_of_all_alike():
+    term = jax.jit(lambda x: semisupervised._marginal(x, None)[0])
+    one, each = np.zeros((4, 4), np.float32), 50 * np.eye(4, dtype=np.float32)
+    np.testing.assert_allclose(term(each), -np.log(4), rtol=1e-5)  # sure, each of another class
+    np.testing.assert_allclose(term(one), -np.log(4), rtol=1e-5)
+    np.testing.assert_allclose(term(50 * np.eye(4)[[0] * 4]), 0, atol=1e-5)
+
+
+def test_from_a_step_on_all_parameters_count_alike_in_the_average():
+    class Net(NamedTuple):
+        variables: dict[str, np.ndarray]
+
+    values = np.float32([5, 1, 7, 3, 4])
+    recipe = SimpleNamespace(ema_decay=Pair(0.0, 0.0), started=False)
+    ema = Pair({'w': np.float32(0)}, {})
+    for step, value in enumerate(values):
+        state = SimpleNamespace(ema=ema, step=np.int32(step))
+        ema = shared.update_ema(recipe, state, Pair(Net({'w': value}), Net({'w': value})), 2)
+    np.testing.assert_allclose(ema.gen['w'], values[2:].mean(), rtol=1e-6)
+    assert ema.disc == {}
+
+
 def test_classes_come_from_the_average():
     own = SMALL | {'disc.ema_decay': 0.9}
     config = gans.config('mlp', 'sgan_brownlee', task='semisupervised', **own)
     task = semisupervised.make(config, SPEC, axis_name=None)
     state, image = jax.jit(task.init)(), gans.batch(SPEC, 1, 3).image[0]
-    logits = task.classifier(state, image)
+    logits, features = task.classifier(state, image)
     assert logits.shape == (3, 10) and logits.dtype == jnp.float32
+    assert features.shape[0] == 3 and features.dtype == jnp.float32
     moved = jax.tree.map(lambda leaf: leaf + np.float32(0.1), jax.device_get(state.ema.disc))
     other = state.replace(ema=state.ema._replace(disc=moved))
-    assert not np.allclose(task.classifier(other, image), logits)
+    assert not np.allclose(task.classifier(other, image)[0], logits)
     live = state.nets._replace(disc=state.nets.disc.replace(params=moved['params']))
-    np.testing.assert_array_equal(task.classifier(state.replace(nets=live), image), logits)
+    np.testing.assert_array_equal(task.classifier(state.replace(nets=live), image)[0], logits)
 
 
 REFUSED = {
     'nothing to do': (
         SUPERVISED | {'semisupervised.supervised': 0.0},
-        'one of supervised, adversarial, pseudo must be above 0',
+        'one of supervised, adversarial, pseudo, marginal must be above 0',
     ),
     'no opponent': (
         {'semisupervised.adversarial': 0.0},

@@ -11,7 +11,7 @@ from PIL import Image
 import pytest
 
 from gan_jax import cli, data
-from gan_jax.data import label_subsets
+from gan_jax.data import image_files, label_subsets
 from gan_jax.errors import UserError
 from gan_jax.use import classifying, trained
 from tests import gans, trainer_test
@@ -76,8 +76,9 @@ def test_resumed_equals_uninterrupted(run, tmp_path):
     assert trainer_test.lines(workdir) == trainer_test.lines(run)
 
 
+@pytest.mark.slow
 @pytest.mark.newest
-@pytest.mark.parametrize('mode', [pytest.param('balanced', marks=pytest.mark.slow), 'uniform'])
+@pytest.mark.parametrize('mode', ['balanced', 'uniform'])
 def test_no_label_outside_the_budget_reaches_training(mode, tmp_path, monkeypatch):
     """Every other label is corrupted, or taken away where the draw itself must know classes."""
     changes = {'data.labels.mode': mode, 'data.labels.validation': 0, 'steps': 2}
@@ -152,10 +153,10 @@ def test_negatives_and_photos_are_noticed_and_turned_if_asked_for(run, tmp_path,
 def test_negatives_cannot_be_told_by_a_run_that_did_not_note_its_look(run, tmp_path):
     photos.album(tmp_path, 1)
     old = trained.load(run)._replace(look=None)
-    [(_, answer)] = classifying.classify_files(old, tmp_path, '--input')
+    [(_, answer)] = classifying.classify_files(old, image_files.find(tmp_path))
     assert answer.look == ''
     with pytest.raises(UserError, match='--invert=auto: '):
-        list(classifying.classify_files(old, tmp_path, '--input', turn=True))
+        list(classifying.classify_files(old, image_files.find(tmp_path), turn=True))
 
 
 def test_more_files_than_are_read_ahead(run, tmp_path, monkeypatch):
@@ -166,7 +167,7 @@ def test_more_files_than_are_read_ahead(run, tmp_path, monkeypatch):
     for number, image in enumerate(images):
         Image.fromarray(image[..., 0]).save(tmp_path / f'{number:03}.png')
     loaded = trained.load(run)
-    found = list(classifying.classify_files(loaded, tmp_path, '--input'))
+    found = list(classifying.classify_files(loaded, image_files.find(tmp_path)))
     assert [name for name, _ in found] == [f'{number:03}.png' for number in range(len(images))]
     probability = classifying.Classifier(loaded)(images)
     assert [answer.name for _, answer in found] == [str(n) for n in probability.argmax(1)]
