@@ -124,7 +124,7 @@ def test_mistakes_are_named_in_one_line(net, message):
         ('disc', 'dcgan', (64, 36, 3), 'mlp, mnist_gan, dcgan_mnist, projected'),
         ('disc', 'mnist_gan', (30, 28, 1), 'mlp, projected'),
         ('disc', 'dcgan_mnist', (28, 8, 1), 'mlp, mnist_gan'),
-        ('disc', 'sgan', (30, 28, 1), 'none'),
+        ('disc', 'sgan', (30, 28, 1), 'projected_classes'),
         ('gen', 'dcgan', (30, 28, 1), 'mlp'),
         ('gen', 'dcgan_mnist', (28, 8, 1), 'mlp, mnist_gan, sgan, sgan_brownlee'),
         ('gen', 'pix2pix', (100, 100, 3), 'none'),
@@ -143,7 +143,7 @@ def test_image_sizes_a_net_cannot_make_are_refused_and_nets_of_its_kind_named(
         ('gen', 'pix2pix', nets.Kind.LATENT, 'mlp, mnist_gan, .*'),
         ('gen', 'mlp', nets.Kind.TRANSLATION, 'pix2pix'),
         ('disc', 'sgan', nets.Kind.LOGIT, 'mlp, mnist_gan, dcgan_mnist, dcgan, projected'),
-        ('disc', 'pix2pix', nets.Kind.CLASSES, 'sgan, sgan_brownlee'),
+        ('disc', 'pix2pix', nets.Kind.CLASSES, 'sgan, sgan_brownlee, projected_classes'),
         ('disc', 'mlp', nets.Kind.PATCHES, 'pix2pix, projected_patches'),
     ],
 )
