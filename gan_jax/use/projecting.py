@@ -39,7 +39,7 @@ _INSIDE: Mapping[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 
 
 class Projection(NamedTuple):
-    """What was found for a picture."""
+    """A latent that was found for a picture."""
 
     latent: np.ndarray  # float32 [latent_dim]
     label: int  # the class it was made in; 0 if there are none

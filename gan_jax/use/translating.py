@@ -95,7 +95,7 @@ def generator(task: Task) -> Callable[[GanState], Any]:
 
 
 def _resized(image: Image.Image, least: tuple[int, int]) -> np.ndarray:
-    """As small as covers the run's size, antialiased as training does it.
+    """Resizes to the least that covers the run's size, antialiased as training does it.
 
     Of an image of the run's shape the same pixels.
 
