@@ -120,10 +120,10 @@ def _compare(projector: 'Projector', run: 'Trained', count: int, output: 'Path')
             rows.append((name, part.name, made))
     _table(output, rows)
     print(f'{"median of":12} {"photos":>6} {"L1":>6} {"maps":>6}')
-    for name, made in found.items():
-        l1, maps = (statistics.median(getattr(m, of) for m in made) for of in ('l1', 'features'))
-        print(f'{name.replace("_", " "):12} {len(made):6} {l1:6.3f} {maps:6.2f}')
-    share = projecting.nearer(*([m.l1 for m in made] for made in found.values()))
+    for name, own in found.items():
+        l1, maps = (statistics.median(getattr(m, of) for m in own) for of in ('l1', 'features'))
+        print(f'{name.replace("_", " "):12} {len(own):6} {l1:6.3f} {maps:6.2f}')
+    share = projecting.nearer(*([m.l1 for m in own] for own in found.values()))
     print(
         f'a training image is found better than a held-out one in {share:.0%} of the pairs; 50 %:'
         f' none is known by heart. Wrote {shown(output)}'

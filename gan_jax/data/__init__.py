@@ -57,7 +57,7 @@ def entry(config: Data) -> Entry:
     if config.name not in DATASETS:
         raise UserError(f'config.data.name={config.name}: {nearest(config.name, DATASETS)}')
     found = DATASETS[config.name]
-    for field in ('image_size', 'crop', 'jitter', 'held_out'):
+    for field in ('image_size', 'width', 'crop', 'jitter', 'held_out'):
         if config[field] and not found.sized:
             raise UserError(
                 f'config.data.{field}={config[field]}: the images of {config.name} are taken as'

@@ -96,7 +96,7 @@ def _picture(run: Trained, photos: Path | None) -> np.ndarray | None:
     if run.task.sampler is None:
         return _translations(run, photos) if photos else None
     draw = sampling.Draw(run.task.sampler, run.state, GRID, 0, ())
-    draw = draw._replace(scale=-(-SIDE // run.image_shape[0]))
+    draw = draw._replace(scale=-(-SIDE // min(run.image_shape[:2])))
     return images.tile(draw.picture(draw.latent()), draw.columns())
 
 
@@ -105,7 +105,7 @@ def _translations(run: Trained, photos: Path) -> np.ndarray:
     found = image_files.find(photos, '--input')
     rows = []
     for index in range(min(PAIRS, len(found))):
-        image = decode.square(decode.read(found.read(index)), run.image_shape[0])
+        image = decode.fitted(decode.read(found.read(index)), run.image_shape[:2])
         given = ready.prepare(Image.fromarray(image))
         rows += [given, ready(given)]
     return images.tile(np.stack(rows), 4)

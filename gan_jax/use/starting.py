@@ -28,7 +28,7 @@ class Start(NamedTuple):
     state: GanState  # on the host, new but for the weights of the other layers
 
     def facts(self) -> dict[str, Any]:
-        """What run.json and the report say of it."""
+        """Gives what run.json and the report say of it."""
         return {'run': self.run, 'step': self.step, 'fresh': list(self.fresh)}
 
     def __str__(self) -> str:

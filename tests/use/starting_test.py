@@ -31,7 +31,7 @@ def read(config):
 
 
 def variables(state):
-    """Of networks and averages, by path."""
+    """The arrays of networks and averages, by path."""
     return digests.host_leaves([state.nets.gen.variables, state.nets.disc.variables, state.ema])
 
 
