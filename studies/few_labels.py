@@ -247,7 +247,10 @@ def summary(rows: Sequence[Row]) -> str:
 
     def percent(group: Sequence[Row], column: str) -> str:
         values = [100 * row[column] for row in group if row[column] is not None]
-        return '' if not values else f'{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}'
+        if not values:
+            return ''
+        mean, deviation = outputs.spread(values)
+        return f'{mean:.1f} ± {deviation:.1f}' if len(values) > 1 else f'{mean:.1f}'
 
     columns = 'test_accuracy', 'sorted', 'promised', 'made'
     lines = [
