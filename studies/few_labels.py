@@ -5,7 +5,7 @@ import functools
 import hashlib
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 import numpy as np
@@ -68,7 +68,7 @@ def _made_up() -> Album:
     random, label = np.random.default_rng(0), np.arange(60, dtype=np.int32) % 3
     features = 3 * np.eye(3, 8)[label][:, None] + random.normal(size=(60, 2, 8))
     names = [f'{number}.png' for number in range(60)]
-    return Album(names, ('a', 'b', 'c'), label, np.arange(60) < 12, np.float32(features))
+    return Album(names, ('a', 'b', 'c'), label, np.arange(60) < 12, features.astype(np.float32))
 
 
 def _features(image: np.ndarray) -> np.ndarray:
@@ -110,7 +110,8 @@ HEADS: Mapping[str, Head] = {
     'heads': _trained,
     'suggested': _linear,
 }
-RUNS = {  # arms that are trained by the trainer: the preset of sgan_folder, and what is changed
+# Arms that are trained by the trainer: the preset of sgan_folder, and what is changed.
+RUNS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     'supervised': ('supervised', {'steps': STEPS}),
     'gan': ('', {}),
     'heads_gan': ('heads', {}),
@@ -201,7 +202,7 @@ def _measure_heads(setting: Setting, draw: int, folder: Path) -> list[Row]:
             shares = head(album, label, draw)[album.test]
             rows.append(_row({'num_labels': number, 'arm': arm, 'draw': draw}, shares, truth))
             if arm in ('linear', 'heads'):
-                rows[-1] |= _promise(album, label, functools.partial(head, draw=draw))
+                rows[-1] |= _promise(album, label, head, draw)
             if (arm, number) == (PICTURED, NUMBERS[0]):
                 pairs = zip(truth, shares.argmax(axis=1), strict=True)
                 files.replace(folder / ANSWERS, files.table(('label', 'guess'), pairs))
@@ -219,12 +220,12 @@ def _row(key: Row, shares: np.ndarray, label: np.ndarray) -> Row:
     return {**key, 'test_accuracy': float((shares.argmax(axis=1) == label).mean()), **nothing}
 
 
-def _promise(album: Album, label: np.ndarray, head: Callable[..., np.ndarray]) -> Row:
+def _promise(album: Album, label: np.ndarray, head: Head, draw: int) -> Row:
     """What is sorted, as `gan-jax classify` does, by a label of each class kept from training."""
     kept = [np.flatnonzero(label == kind)[0] for kind in range(len(album.class_names))]
     seen = label.copy()
     seen[kept] = -1
-    shares = head(album, seen)
+    shares = head(album, seen, draw)
     value = sorting.temperature(shares[kept], label[kept])
     test = sorting.at_temperature(shares[album.test], value)
     sure = sorting.sure(test.max(axis=1), MISTAKES)
@@ -247,7 +248,10 @@ def summary(rows: Sequence[Row]) -> str:
 
     def percent(group: Sequence[Row], column: str) -> str:
         values = [100 * row[column] for row in group if row[column] is not None]
-        return '' if not values else f'{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}'
+        if not values:
+            return ''
+        mean, deviation = outputs.spread(values)
+        return f'{mean:.1f} ± {deviation:.1f}' if len(values) > 1 else f'{mean:.1f}'
 
     columns = 'test_accuracy', 'sorted', 'promised', 'made'
     lines = [

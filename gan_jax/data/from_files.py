@@ -137,8 +137,8 @@ def _held_out(config: Data, key: str, empty: set[str]) -> dict[str, Part]:
 def _refuse_contradiction(decoded: cache.Decoded, names: Sequence[str]) -> None:
     """Raises UserError if the same photo is in two classes: few labels cannot outvote one."""
     seen: dict[bytes, int] = {}
-    for index in np.flatnonzero(decoded.labels >= 0):
-        first = seen.setdefault(decoded.contents[index].tobytes(), int(index))
+    for index in map(int, np.flatnonzero(decoded.labels >= 0)):
+        first = seen.setdefault(decoded.contents[index].tobytes(), index)
         if decoded.labels[first] != decoded.labels[index]:
             raise UserError(
                 f'config.data.path: {names[first]} and {names[index]} are the same photo in two'

@@ -21,7 +21,7 @@ TABLE, SHEET = 'classes.csv', 'least_sure.png'
 SHOWN, COLUMNS = 24, 6  # photos of the sheet
 CELL, LINE = 128, 12  # pixels of the sheet: the side of a photo, and a line below it
 _TEMPERATURES = np.geomspace(0.1, 10, 201)
-_DEVIATION = 0.5  # of the logarithm of the temperature, beforehand
+_DEVIATION = 1.0  # of the logarithm of the temperature, beforehand
 
 
 class Calibration(NamedTuple):
