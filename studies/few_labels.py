@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import evaluation, files
+from gan_jax import evaluation
 from gan_jax.data import decode, duplicates, image_files
+from gan_jax.io import files
 from gan_jax.use import classifying, sorting, suggesting, trained
 from studies import frozen_heads, outputs, pictures
 from studies.study import Picture, Row, Setting, Stage, Study, Trial

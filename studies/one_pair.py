@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, evaluation, files, images
+from gan_jax import data, evaluation
 from gan_jax.data import decode, inputs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances, pairs, scores, sets
+from gan_jax.io import files, images
 from gan_jax.use import trained
 from studies import outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial

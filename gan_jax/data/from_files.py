@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import fields, files
+from gan_jax import fields
 from gan_jax.data import cache, decode, duplicates, parallel, png
 from gan_jax.data.datasets import Dataset, Part, Prepared, load_prepared
 from gan_jax.data.decode import Unreadable
 from gan_jax.data.image_files import LeftOut, shown
 from gan_jax.errors import UserError
 from gan_jax.fields import Data
+from gan_jax.io import files
 from gan_jax.types import Batch
 
 STORED = 'every'  # the split that is prepared; those a config may name are chosen from it

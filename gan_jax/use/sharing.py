@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax import files, images, paths, schema
 from gan_jax.data import decode, image_files
 from gan_jax.evaluation import text
+from gan_jax.io import files, images, paths, schema
 from gan_jax.records import shared, workdirs
 from gan_jax.states import GanState, Task
 from gan_jax.use import classifying, sampling, trained, translating
