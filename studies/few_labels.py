@@ -110,7 +110,9 @@ HEADS: Mapping[str, Head] = {
     'linear': _linear,
     'heads': _trained,
     'suggested': _linear,
+    'random': _linear,
 }
+NEXT, FIRST = ('suggested', 'random'), 3  # labels that come after so many of each class
 # Arms that are trained by the trainer: the preset of sgan_folder, and what is changed.
 RUNS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     'supervised': ('supervised', {'steps': STEPS}),
@@ -124,16 +126,22 @@ RUNS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 MINUTES = {'supervised': 2, 'gan': 30, 'heads_gan': 30, 'heads_no_gan': 20}
 
 
-def _suggest(album: Album, number: int, draw: int) -> np.ndarray:
-    """As many labels as `number` of each class are: 3 of each, and the others where suggested."""
-    label = np.where(album.chosen(3, draw), album.label, -1)
+def _labels(album: Album, arm: str, number: int, draw: int) -> np.ndarray:
+    """The labels that an arm trains on, int32 [N], -1 for none.
+
+    Those of NEXT have as many as the others, of which all but the first are not the same number of
+    each class, which nobody could choose: as many are taken at a time as there are classes.
+    """
+    label = np.where(album.chosen(FIRST if arm in NEXT else number, draw), album.label, -1)
     while (more := album.chosen(number, draw).sum() - (label >= 0).sum()) > 0:
         open_ = np.flatnonzero((label < 0) & ~album.test)
-        shares = _linear(album, label, draw)
-        features = album.features.mean(axis=1)
-        step = min(more, len(album.class_names))
-        for index in suggesting.choose(shares[open_], features[open_], step):
-            label[open_[index]] = album.label[open_[index]]
+        count = min(more, len(album.class_names))
+        if arm == 'suggested':
+            shares, features = _linear(album, label, draw), album.features.mean(axis=1)
+            found = suggesting.choose(shares[open_], features[open_], count)
+        else:
+            found = list(np.random.default_rng(draw).permutation(len(open_))[:count])
+        label[open_[found]] = album.label[open_[found]]
     return label
 
 
@@ -197,8 +205,8 @@ def _measure_heads(setting: Setting, draw: int, folder: Path) -> list[Row]:
     rows, truth = [], album.label[album.test]
     for number in NUMBERS:
         for arm, head in HEADS.items():
-            if arm == 'suggested' and number == min(NUMBERS):
-                continue  # it begins with as many
+            if arm in NEXT and number != NUMBERS[0]:
+                continue
             label = _labels(album, arm, number, draw)
             shares = head(album, label, draw)[album.test]
             rows.append(_row({'num_labels': number, 'arm': arm, 'draw': draw}, shares, truth))
@@ -208,12 +216,6 @@ def _measure_heads(setting: Setting, draw: int, folder: Path) -> list[Row]:
                 pairs = zip(truth, shares.argmax(axis=1), strict=True)
                 files.replace(folder / ANSWERS, files.table(('label', 'guess'), pairs))
     return rows
-
-
-def _labels(album: Album, arm: str, number: int, draw: int) -> np.ndarray:
-    if arm == 'suggested':
-        return _suggest(album, number, draw)
-    return np.where(album.chosen(number, draw), album.label, -1)
 
 
 def _row(key: Row, shares: np.ndarray, label: np.ndarray) -> Row:
@@ -320,8 +322,9 @@ pixels, four views of each photo); those without GAN never train anything else.
 - `nearest`: the most similar labelled photo. `linear`: a linear probe of the labelled photos.
 - `heads`: the same head, with pseudo-labels of the photos without a label by a moving average of
   it, those it is surest of in each class, and consistency of views and of dropout.
-- `suggested`: as `linear`, with 3 labels a cat, and the others where `gan-jax classify --suggest`
-  says, 23 at a time.
+- `suggested`: as `linear`, with {FIRST} labels a cat, and the others where `gan-jax classify
+  --suggest` says, 23 at a time. `random`: these others at random. Nobody can choose as many of each
+  cat before he has looked at all photos, as the other arms have.
 - `supervised`: a network on pixels at 64x64, on the labelled photos alone, {STEPS} steps.
 - `gan`: `sgan_folder`; `heads_gan`: its preset heads; `heads_no_gan`: that without the GAN.
 
