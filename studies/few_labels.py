@@ -123,7 +123,7 @@ MINUTES = {'supervised': 2, 'gan': 30, 'heads_gan': 30, 'heads_no_gan': 20}
 
 
 def _suggest(album: Album, number: int, draw: int) -> np.ndarray:
-    """As many labels as `number` of each class are: 3 of each, and the others where suggested."""
+    """Draws as many labels as `number` of each class: 3 of each, and the others where suggested."""
     label = np.where(album.chosen(3, draw), album.label, -1)
     while (more := album.chosen(number, draw).sum() - (label >= 0).sum()) > 0:
         open_ = np.flatnonzero((label < 0) & ~album.test)
@@ -220,7 +220,7 @@ def _row(key: Row, shares: np.ndarray, label: np.ndarray) -> Row:
 
 
 def _promise(album: Album, label: np.ndarray, head: Callable[..., np.ndarray]) -> Row:
-    """What is sorted, as `gan-jax classify` does, by a label of each class kept from training."""
+    """Measures what is sorted, as `gan-jax classify` does, by a label of each class kept from training."""
     kept = [np.flatnonzero(label == kind)[0] for kind in range(len(album.class_names))]
     seen = label.copy()
     seen[kept] = -1
