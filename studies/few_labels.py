@@ -220,7 +220,7 @@ def _row(key: Row, shares: np.ndarray, label: np.ndarray) -> Row:
 
 
 def _promise(album: Album, label: np.ndarray, head: Callable[..., np.ndarray]) -> Row:
-    """Measures what is sorted, as `gan-jax classify` does, by a label of each class kept from training."""
+    """Measures what is sorted, by a label of each class kept from training, as classify does."""
     kept = [np.flatnonzero(label == kind)[0] for kind in range(len(album.class_names))]
     seen = label.copy()
     seen[kept] = -1
