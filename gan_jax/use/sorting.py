@@ -81,7 +81,7 @@ def at_temperature(probability: np.ndarray, value: float) -> np.ndarray:
 
 
 def sure(confidence: np.ndarray, mistakes: float) -> np.ndarray:
-    """As many of the surest answers as have a share of mistakes of at most `mistakes`.
+    """Takes as many of the surest answers as have a share of mistakes of at most `mistakes`.
 
     Args:
       confidence: float [N], the probability of each answer to be right.

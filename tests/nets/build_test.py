@@ -143,7 +143,7 @@ def test_image_sizes_a_net_cannot_make_are_refused_and_nets_of_its_kind_named(
         ('gen', 'pix2pix', nets.Kind.LATENT, 'mlp, mnist_gan, .*'),
         ('gen', 'mlp', nets.Kind.TRANSLATION, 'pix2pix'),
         ('disc', 'sgan', nets.Kind.LOGIT, 'mlp, mnist_gan, dcgan_mnist, dcgan, projected'),
-        ('disc', 'pix2pix', nets.Kind.CLASSES, 'sgan, sgan_brownlee, projected_classes'),
+        ('disc', 'pix2pix', nets.Kind.CLASSES, 'projected_classes, sgan, sgan_brownlee'),
         ('disc', 'mlp', nets.Kind.PATCHES, 'pix2pix, projected_patches'),
     ],
 )
