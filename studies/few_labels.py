@@ -126,7 +126,6 @@ RUNS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 MINUTES = {'supervised': 2, 'gan': 30, 'heads_gan': 30, 'heads_no_gan': 20}
 
 
-<<<<<<< HEAD
 def _labels(album: Album, arm: str, number: int, draw: int) -> np.ndarray:
     """The labels that an arm trains on, int32 [N], -1 for none.
 
@@ -134,11 +133,6 @@ def _labels(album: Album, arm: str, number: int, draw: int) -> np.ndarray:
     each class, which nobody could choose: as many are taken at a time as there are classes.
     """
     label = np.where(album.chosen(FIRST if arm in NEXT else number, draw), album.label, -1)
-=======
-def _suggest(album: Album, number: int, draw: int) -> np.ndarray:
-    """Draws as many labels as `number` of each class: 3 of each, and the others where suggested."""
-    label = np.where(album.chosen(3, draw), album.label, -1)
->>>>>>> reuse
     while (more := album.chosen(number, draw).sum() - (label >= 0).sum()) > 0:
         open_ = np.flatnonzero((label < 0) & ~album.test)
         count = min(more, len(album.class_names))
@@ -229,13 +223,8 @@ def _row(key: Row, shares: np.ndarray, label: np.ndarray) -> Row:
     return {**key, 'test_accuracy': float((shares.argmax(axis=1) == label).mean()), **nothing}
 
 
-<<<<<<< HEAD
 def _promise(album: Album, label: np.ndarray, head: Head, draw: int) -> Row:
-    """What is sorted, as `gan-jax classify` does, by a label of each class kept from training."""
-=======
-def _promise(album: Album, label: np.ndarray, head: Callable[..., np.ndarray]) -> Row:
-    """Measures what is sorted, by a label of each class kept from training, as classify does."""
->>>>>>> reuse
+    """Measures what is sorted, as by `gan-jax classify`, with a label of each class kept for it."""
     kept = [np.flatnonzero(label == kind)[0] for kind in range(len(album.class_names))]
     seen = label.copy()
     seen[kept] = -1
