@@ -227,6 +227,7 @@ class Discriminator(Group):
     ema_decay: float = field(
         0.0, 'of the moving average used for classes', below=1, needs='task=semisupervised'
     )
+    freeze: int = field(0, 'first blocks that stay as they start', needs='start_from')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -346,12 +347,30 @@ class Evaluate(Group):
 
 
 @dataclasses.dataclass(frozen=True)
+class Stop(Group):
+    """When a run ends before its last step."""
+
+    figure: str = field(
+        '',
+        'figure that ends it once it improves no more, and whose best step is kept; empty: none',
+        needs='evaluate.every',
+        may_change=True,
+    )
+    patience: int = field(
+        6, 'measurements without a better one', low=1, needs='.figure', may_change=True
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class Config(Group):
     """A run's config: with the defaults a DCGAN on the packaged digits."""
 
     name: str = field('gan', 'title of the run in reports', may_change=True)
     task: str = field('adversarial', 'kind of GAN', options='tasks:TASKS')
     seed: int = field(0, 'of parameters, noise, augmentation and data order', below=2**32)
+    start_from: str = field(
+        '', 'RUN or RUN@STEP, or a shared folder: whose weights the networks start with', path=True
+    )
     steps: int = field(10_000, 'generator updates in the whole run', low=1, may_change=True)
     batch_size: int = field(64, 'images in a step, on all devices', low=1, most=2**20)
     disc_steps: int = field(
@@ -423,6 +442,7 @@ class Config(Group):
     keep: int = field(3, 'newest checkpoints kept', low=1, most=10_000, may_change=True)
     num_samples: int = field(64, 'images in a grid', low=1, most=2**20)
     evaluate: Evaluate = group(Evaluate)
+    stop: Stop = group(Stop)
     on_nan: str = field(
         'stop',
         'rollback: go on from the last checkpoint with other noise',

@@ -72,10 +72,10 @@ def make(
 
 def warnings(config: Config, dataset: Dataset) -> Iterator[str]:
     """Yields what a user should know of the measurements that a run will make."""
-    best = config.evaluate.best
+    best = chosen_by(config)
     if best.endswith(metrics.HELD_OUT) and data.held_out(config.data, dataset) is None:
         yield (
-            f'warning: no best step is kept: config.evaluate.best={best} is of held-out images,'
+            f'warning: no best step is kept: {_field(config)}={best} is of held-out images,'
             ' and there are none'
         )
 
@@ -86,7 +86,7 @@ def _of_samples(
     """Computes the metrics of `gan-jax evaluate` that `config.evaluate.metrics` asks for."""
     own = config.evaluate
     net = _net(config, dataset.spec.image_shape)
-    _refuse_best(own.best, _names(own.metrics, net), net)
+    _refuse_best(config, _names(own.metrics, net), net)
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
     metrics.check_numbers(own.num_samples, reference)
@@ -121,7 +121,7 @@ def _of_pairs(
     net = _net(config, translator.image_shape) if own.metrics else None
     names = _names((*own.metrics, metrics.PAIRS), net)
     ends = '', metrics.HELD_OUT  # without held-out pairs no step is the best: see `warnings`
-    _refuse_best(own.best, [name + end for name in names for end in ends], net)
+    _refuse_best(config, [name + end for name in names for end in ends], net)
     *_, photos = map(pairs.photos, measured.values())
     by: dict[str, Any] = {'reference': photos.facts(), 'samples': count}
     if net is not None:
@@ -136,12 +136,21 @@ def _net(config: Config, image_shape: tuple[int, int, int]) -> evaluation.Featur
     return evaluation.load_net(name, config.evaluate.weights)
 
 
-def _refuse_best(best: str, names: Sequence[str], net: evaluation.FeatureNet | None) -> None:
+def chosen_by(config: Config) -> str:
+    """The metric whose best step is kept; '' if there is none."""
+    return config.evaluate.best or config.stop.figure
+
+
+def _field(config: Config) -> str:
+    """The field that names `chosen_by`."""
+    return 'config.evaluate.best' if config.evaluate.best else 'config.stop.figure'
+
+
+def _refuse_best(config: Config, names: Sequence[str], net: evaluation.FeatureNet | None) -> None:
+    best = chosen_by(config)
     if best and best not in names:
         means = f'with the features of {net.name}' if net else 'without config.evaluate.metrics'
-        raise UserError(
-            f'config.evaluate.best={best} is not measured {means}: {nearest(best, names)}'
-        )
+        raise UserError(f'{_field(config)}={best} is not measured {means}: {nearest(best, names)}')
 
 
 def _names(made: Sequence[str], net: evaluation.FeatureNet | None) -> list[str]:
@@ -185,7 +194,12 @@ def turned(rows: Sequence[Mapping[str, Any]], metric: str) -> int | None:
     Returns:
       None if it has not turned, or is not of held-out images.
     """
-    if not metric.endswith(metrics.HELD_OUT) or (best := best_step(rows, metric)) is None:
+    return spent(rows, metric, TURN) if metric.endswith(metrics.HELD_OUT) else None
+
+
+def spent(rows: Sequence[Mapping[str, Any]], metric: str, patience: int) -> int | None:
+    """The best step of a metric, if at least `patience` measurements since were no better."""
+    if (best := best_step(rows, metric)) is None:
         return None
     later = [row for row in rows if row['step'] > best and row.get(metric) is not None]
-    return best if len(later) >= TURN else None
+    return best if len(later) >= patience else None

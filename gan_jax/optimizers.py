@@ -1,12 +1,14 @@
 """Optimizers and learning-rate schedules from their config (`gan_jax.config.optimizer`)."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import jax
 from jax import lax
 import jax.numpy as jnp
 import optax
 
+from gan_jax.errors import UserError
 from gan_jax.fields import Optimizer
 
 
@@ -101,3 +103,67 @@ def in_turns(
         return updates, {**state, turn: own}
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def freezing(optimizer: optax.GradientTransformation, blocks: int) -> optax.GradientTransformation:
+    """The optimizer, by which the first blocks of a network stay as they are: FreezeD.
+
+    Mo et al. 2020, arXiv:2002.10964. A block is a layer with a kernel and what comes after it, such
+    as a norm. Of a network with several paths, such as heads, it is the first of each; the last
+    block of a path always moves. What moves is part of the optimizer's state.
+
+    Raises:
+      UserError: when it is initialised for a network with too few blocks.
+    """
+    if not blocks:
+        return optimizer
+    inner = optax.with_extra_args_support(optimizer)
+
+    def init(params: optax.Params) -> tuple[Any, optax.OptState]:
+        if blocks > (most := _blocks(params) - 1):
+            raise UserError(
+                f'config.disc.freeze={blocks}: must be at most {most}: config.disc.net has'
+                f' {most + 1} blocks, and its last one moves'
+            )
+        return _moving(params, blocks), inner.init(params)
+
+    def update(
+        grads: optax.Updates,
+        state: tuple[Any, optax.OptState],
+        params: optax.Params | None = None,
+        **extra: Any,
+    ) -> tuple[optax.Updates, tuple[Any, optax.OptState]]:
+        moving, own = state
+        updates, own = inner.update(grads, own, params, **extra)
+        return jax.tree.map(jnp.multiply, updates, moving), (moving, own)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _blocks(params: Mapping[str, Any]) -> int:
+    """How many the longest path has."""
+    paths = [_blocks(own) for own in params.values() if isinstance(own, Mapping)]
+    return max([_layers(params), *paths])
+
+
+def _layers(params: Mapping[str, Any]) -> int:
+    """How many layers of a module, not of its parts, have a kernel."""
+    return sum(isinstance(own, Mapping) and _has_kernel(own) for own in params.values())
+
+
+def _has_kernel(params: Mapping[str, Any]) -> bool:
+    return 'kernel' in params and not isinstance(params['kernel'], Mapping)
+
+
+def _moving(params: Mapping[str, Any], blocks: int) -> dict[str, Any]:
+    """1, or 0 of what is frozen, for each parameter. These are in the order of their making."""
+    found, number = {}, 0
+    frozen = min(blocks, _layers(params) - 1)
+    for name, own in params.items():
+        if isinstance(own, Mapping) and any(isinstance(leaf, Mapping) for leaf in own.values()):
+            found[name] = _moving(own, blocks)
+            continue
+        number += isinstance(own, Mapping) and _has_kernel(own)
+        moves = jnp.float32(number > frozen)
+        found[name] = jax.tree.map(lambda _, moves=moves: moves, own)
+    return found

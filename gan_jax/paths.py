@@ -48,9 +48,9 @@ def resolve(config: 'ConfigDict') -> None:
       UserError: as `absolute`.
     """
     for field in FIELDS:
-        section, name = field.split('.')
-        if given := config[section][name]:
-            config[section][name] = str(absolute(given, f'config.{field}'))
+        if given := fields.get(config, field):
+            path = str(absolute(given, f'config.{field}'))
+            config.update_from_flattened_dict({field: path})
 
 
 def shown(path: Path) -> str:

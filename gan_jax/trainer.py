@@ -30,6 +30,7 @@ from gan_jax.records.recorder import Onlooker, Recorder
 from gan_jax.states import GanState, Rows, Task
 from gan_jax.terminal.progress import Progress
 from gan_jax.types import Batch
+from gan_jax.use import starting
 
 MAX_ROLLBACKS = 5
 COMPILING = 'compiling the step, which is kept for the next start'
@@ -58,6 +59,7 @@ class Run(NamedTuple):
     interrupts: Interrupts
     reports: 'Reports'
     watch: 'Watch | None'
+    start: starting.Start | None
 
 
 # (step, the line of metrics.jsonl) -> True to stop.
@@ -93,7 +95,8 @@ def train(
         if cluster.decide(lambda: not overwrite and _is_finished(config, workdir, checkpoints)):
             print(_finished(config, workdir, max(checkpoints.steps())))
             return True
-        parts = _prepare(config)
+        begins = overwrite or not cluster.decide(checkpoints.steps)
+        parts = _prepare(config, begins)
         if overwrite:
             cluster.decide(lambda: workdirs.clear(workdir))
         workdirs.refuse_other_data(workdir, config, parts.dataset.fingerprint)
@@ -132,9 +135,10 @@ class Parts(NamedTuple):
     runner: runners.Runner
     feed: feeds.Feed
     observers: tuple[observers.Observer, ...]
+    start: starting.Start | None  # None: from new weights, or from a checkpoint
 
 
-def _prepare(config: Config) -> Parts:
+def _prepare(config: Config, begins: bool) -> Parts:
     """Makes the parts: what is wrong with a config is known before an old run is deleted."""
     dataset = data.load(config.data)
     tasks.check(config, dataset)
@@ -146,7 +150,8 @@ def _prepare(config: Config) -> Parts:
     cluster.agree({'the fingerprint of the data': dataset.fingerprint})
     count = _images_per_step(config)
     watching = observers.make(config, task, dataset, images_per_step=count, place=jax.device_put)
-    return Parts(dataset, task, runner, feed, watching)
+    start = starting.read(config, task) if begins and config.start_from else None
+    return Parts(dataset, task, runner, feed, watching, start)
 
 
 @contextlib.contextmanager
@@ -177,6 +182,7 @@ def _opened(
             interrupts=stack.enter_context(Interrupts()),
             reports=stack.enter_context(Reports(workdir)),
             watch=watch,
+            start=parts.start,
         )
         stack.enter_context(cluster.ending_at_once())
         stack.enter_context(workdirs.full_disk(workdir))
@@ -196,7 +202,9 @@ def _is_finished(config: Config, workdir: Path, checkpoints: Checkpoints) -> boo
     checkpoints.latest_meta()  # sets damaged steps aside
     step = max(checkpoints.steps(), default=0)
     report_file = workdir / 'report.html'
-    if step < config.steps or not (report_file.exists() and workdirs.read_facts(workdir)):
+    if step < config.steps and _spent(config, workdir, step) is None:
+        return False
+    if not (report_file.exists() and workdirs.read_facts(workdir)):
         return False
     saved = (workdir / 'checkpoints' / str(step) / 'meta.json').stat().st_mtime
     return report_file.stat().st_mtime >= saved
@@ -204,6 +212,8 @@ def _is_finished(config: Config, workdir: Path, checkpoints: Checkpoints) -> boo
 
 def _finished(config: Config, workdir: Path, steps: int) -> str:
     line = f'{workdir} is finished: {steps:,} steps; see {workdir}/report.html'
+    if steps < config.steps:
+        return f'{line}; to train longer, raise config.stop.patience'
     if workdirs.has_schedule(config):
         return line
     # A study, which has a command of its own, decides its steps itself.
@@ -233,6 +243,7 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
 
     if not cluster.is_first():
         return
+    start = run.start.facts() if run.start else workdirs.read_facts(run.workdir).get('start')
     workdirs.write_config(run.workdir, run.config)
     workdirs.write_facts(
         run.workdir,
@@ -248,12 +259,16 @@ def _write_facts(run: Run, dataset: data.Dataset, state: GanState, command: str)
             **dataset.spec._asdict(),
         },
         parameters={'gen': size(state.nets.gen.params), 'disc': size(state.nets.disc.params)},
+        **({'start': start} if start else {}),
     )
 
 
 def _fresh(run: Run) -> GanState:
     run.recorder.rewind(0)
     run.checkpoints.pin(None)
+    if run.start:
+        run.progress.message(str(run.start))
+        return run.runner.replicate(run.start.state)
     with run.progress.waiting('compiling the networks'):
         return run.runner.replicate(jax.jit(run.task.init)())
 
@@ -301,6 +316,12 @@ def _train(run: Run, state: GanState, step: int, command: str, started: float) -
             state, step = _roll_back(run, error, rollbacks)
     run.checkpoints.wait()
     run.reports.finish()
+    if step < run.config.steps and (best := _ended(run, step)) is not None:
+        run.progress.message(
+            f'ended at step {step}: {run.config.stop.figure} has not been better since step {best},'
+            f' which --step=best is; see {run.workdir}/report.html'
+        )
+        return True
     if step < run.config.steps:
         done = f'saved step {step}' if step else 'no step was made yet'
         run.progress.message(f'{run.interrupts.received}: {done}; go on with: {command}')
@@ -354,10 +375,13 @@ class Loop:
         pending = Pending(run)
         saved = sampled = step
         saves, grids = Rest(run), Rest(run)
+        over = _ended(run, step) is not None
         if step == 0:
             self._sample(state, 0)
+            if run.start:  # as the other run may be gone, or have gone on, before the first save
+                _save(run, state, 0)
         with contextlib.closing(self._calls.parts(step)) as parts, jax.transfer_guard('disallow'):
-            while step < config.steps and not run.interrupts.should_stop():
+            while step < config.steps and not (over or run.interrupts.should_stop()):
                 part = next(parts)
                 state, rows = self._dispatch(state, part)
                 pending.flush()
@@ -367,7 +391,7 @@ class Loop:
                     pending.flush()
                     self._sample(state, step)
                     sampled = step
-                is_best = self._observe(pending, state, step, part.steps)
+                is_best, over = self._observe(pending, state, step, part.steps)
                 if is_best or (_due(step, config.save_every, part.steps) and saves.is_over()):
                     pending.flush()
                     _save(run, state, step, pin=is_best)
@@ -402,26 +426,32 @@ class Loop:
         self._started = None
         return result
 
-    def _observe(self, pending: 'Pending', state: GanState, step: int, count: int) -> bool:
-        """Measures what is due, at the end everything; returns whether this step is the best."""
+    def _observe(
+        self, pending: 'Pending', state: GanState, step: int, count: int
+    ) -> tuple[bool, bool]:
+        """Measures what is due, at the end everything.
+
+        Returns:
+          whether this step is the best, and whether the run ends here by `config.stop`.
+        """
         run = self._run
         ends = step == run.config.steps
         due = [observer for observer in run.observers if ends or observer.is_due(step, count)]
         if not due:
-            return False
+            return False, False
         pending.flush()
 
-        def measure() -> bool:
+        def measure() -> tuple[bool, bool]:
             with run.recorder.paused(), jax.transfer_guard('allow'):
                 metrics = observers.measure(due, runners.local(state))
                 run.recorder.evaluated(step, metrics, observers.measured_by(due))
             self._say_if_turned()
-            return _best_step(run) == step
+            return _best_step(run) == step, _spent(run.config, run.workdir, step) is not None
 
         return cluster.decide(measure)
 
     def _say_if_turned(self) -> None:
-        metric = self._run.config.evaluate.best
+        metric = observers.chosen_by(self._run.config)
         rows = recorder.read_rows(self._run.workdir, recorder.EVALUATIONS)
         best = observers.turned(rows, metric)
         if best is not None and best != self._turned:
@@ -502,8 +532,22 @@ class Pending:
 
 def _best_step(run: Run) -> int | None:
     return observers.best_step(
-        recorder.read_rows(run.workdir, recorder.EVALUATIONS), run.config.evaluate.best
+        recorder.read_rows(run.workdir, recorder.EVALUATIONS), observers.chosen_by(run.config)
     )
+
+
+def _ended(run: Run, step: int) -> int | None:
+    """Gives `_spent` to every process."""
+    return cluster.decide(lambda: _spent(run.config, run.workdir, step))
+
+
+def _spent(config: Config, workdir: Path, step: int) -> int | None:
+    """The best step, if by `config.stop` none is to be waited for any longer at this one."""
+    if not config.stop.figure:
+        return None
+    rows = recorder.read_rows(workdir, recorder.EVALUATIONS)
+    own = [row for row in rows if row['step'] <= step]
+    return observers.spent(own, config.stop.figure, config.stop.patience)
 
 
 def _save(run: Run, state: GanState, step: int, *, pin: bool = False) -> None:

@@ -33,6 +33,7 @@ RECIPES: Mapping[str, Recipe] = {
 ORDER = (
     ('plain', 200, 0),
     ('small_data', 200, 0),
+    ('small_data', 100, 0),
     *(('plain', number, 0) for number in (60_000, 1_000, 500, 10_000)),
     ('plain', 1_000, 1),
 )

@@ -12,6 +12,7 @@ from studies import (
     few_labels,
     labels,
     one_pair,
+    reuse,
 )
 from studies.study import Study
 
@@ -26,6 +27,7 @@ STUDIES: Mapping[str, Study] = {
         few_labels,
         labels,
         one_pair,
+        reuse,
     )
 }
 

@@ -142,6 +142,7 @@ def test_pictures_are_classified(train_once, tmp_path):
             run.classify(given)
 
 
+@pytest.mark.slow
 def test_pictures_are_translated_as_by_the_command(train_once, album, tmp_path):
     run = gan_jax.load(train_once(translating_test.tiny(album), tmp_path / 'run'))
     photo = next(album.iterdir())

@@ -1,6 +1,7 @@
 """Strictness for the whole suite, and its caches."""
 
 import fcntl
+import gc
 import hashlib
 from importlib import metadata
 import os
@@ -30,6 +31,16 @@ os.environ['JAX_COMPILATION_CACHE_DIR'] = COMPILED
 os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 jax.config.update('jax_compilation_cache_dir', COMPILED)
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
+
+
+# The search for garbage goes through all modules and tests each time, a quarter of a training.
+gc.disable()
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope='session', autouse=True)

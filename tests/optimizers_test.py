@@ -68,3 +68,27 @@ def test_adam_on_a_cpu_copies_no_moment():
     with gans.optimized():
         text = step.lower(params, tx.init(params), params).compile().as_text()
     assert not [line for line in text.splitlines() if '= f32[300,400]' in line and ' copy(' in line]
+
+
+def test_the_first_blocks_of_every_path_are_frozen_but_never_the_last():
+    layer = lambda: {'kernel': jnp.ones(2)}  # noqa: E731
+    params = {
+        'condition': layer(),
+        'mixed': layer(),
+        'long': {'Conv_0': layer(), 'Norm_0': {'scale': jnp.ones(2)}, 'Conv_1': layer()},
+        'short': {'Conv_0': layer()},
+    }
+    tx = optimizers.freezing(optax.sgd(1.0), 1)
+    state = tx.init(params)
+    updates, _ = jax.jit(tx.update)(params, state, params)
+    moved = jax.tree.map(lambda leaf: bool(jnp.any(leaf != 0)), updates)
+    assert moved == {
+        'condition': {'kernel': False},
+        'mixed': {'kernel': True},
+        'long': {
+            'Conv_0': {'kernel': False},
+            'Norm_0': {'scale': False},
+            'Conv_1': {'kernel': True},
+        },
+        'short': {'Conv_0': {'kernel': True}},
+    }

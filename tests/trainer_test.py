@@ -140,6 +140,7 @@ def test_resumed_equals_uninterrupted(whole, tmp_path):
         assert (workdir / 'samples' / grid.name).read_bytes() == grid.read_bytes()
 
 
+@pytest.mark.slow
 def test_calls_of_many_steps_leave_what_calls_of_one_do(tmp_path, monkeypatch):
     """Like an accelerator: every checkpoint, grid, line and figure at its own step."""
     config, runs = tiny(steps=8, **{'evaluate.balance': 1}), (tmp_path / 'many', tmp_path / 'one')
@@ -215,6 +216,50 @@ def test_the_best_step_is_kept_besides_the_newest(figure, tmp_path):
     train(tiny(**figure, steps=12), tmp_path / 'run')
     assert steps(tmp_path / 'run') == [10, 12]
     assert int(trained.load(tmp_path / 'run', 'best').state.step) == 12
+
+
+def test_a_run_ends_when_its_figure_improves_no_more(figure, tmp_path, capsys):
+    """Best at step 5: three that are no better end it at 8, also when it was killed before."""
+    del figure
+    stop = {'evaluate.every': 1, 'stop.figure': 'frechet_digits', 'stop.patience': 3, 'keep': 2}
+    workdir = tmp_path / 'run'
+    train(tiny(**stop, steps=12), workdir, draw=report.write)
+    assert steps(workdir) == [5, 6, 8] and evaluations(workdir)[-1]['step'] == 8
+    assert int(trained.load(workdir, 'best').state.step) == 5
+    page = (workdir / 'report.html').read_text()
+    assert 'finished at step 8: frechet digits has not been better since step 5' in page
+    shutil.copytree(workdir, tmp_path / 'killed')
+    shutil.rmtree(tmp_path / 'killed' / 'checkpoints' / '8')
+    train(tiny(**stop, steps=12), tmp_path / 'killed')
+    assert digest(tmp_path / 'killed') == digest(workdir)
+    capsys.readouterr()
+    train(tiny(**stop, steps=12), workdir)
+    assert 'is finished: 8 steps' in capsys.readouterr().out
+    train(tiny(**{**stop, 'stop.patience': 7}, steps=12), workdir)
+    assert steps(workdir)[-1] == 12
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        ({'stop.figure': 'frechet_digits'}, 'config.evaluate.every is 0'),
+        ({'stop.patience': 3}, 'config.stop.figure is empty'),
+        (
+            {'evaluate.every': 1, 'stop.figure': 'frechet_digits', 'stop.patience': 0},
+            'config.stop.patience=0: must be a whole number of at least 1',
+        ),
+        ({'evaluate.every': 1, 'stop.figure': 'loss_g'}, 'figure=loss_g: no metric that ranks'),
+        ({'evaluate.every': 1, 'stop.figure': 'frechet_digit'}, "mean 'frechet_digits'"),
+        (
+            {'evaluate.every': 1, 'stop.figure': 'frechet_a', 'evaluate.best': 'frechet_b'},
+            'config.stop.figure=frechet_a: the step that is kept',
+        ),
+    ],
+)
+def test_an_end_that_cannot_be_is_refused(changes, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        train(tiny(**changes), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
 
 
 @pytest.mark.slow

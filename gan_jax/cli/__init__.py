@@ -18,6 +18,7 @@ COMMANDS = {
     'data': 'show what the trainer will see',
     'clean': 'photos of cats or people into face-centred crops',
     'sample': 'images from a trained generator: a grid, single files, or a walk',
+    'project': 'the latents whose pictures are nearest to photos, to walk between them',
     'evaluate': 'how good the images of a run are, beside real ones',
     'classify': 'classes of images by a semi-supervised run, and how right they are',
     'translate': 'images from images, by a trained pix2pix generator',

@@ -3,8 +3,9 @@
 A .png is a grid, a .gif a walk through the latent space, an .npz the arrays `image` and `label`
 for --config.data.added, and a folder gets single files; one that holds others is refused.
 --pick=3 takes sample 3 of the seed alone, --pick=3,17 --along=0.4 what lies between two of them,
-and --walk=60 with it the way from one to the other. --directions=1.5,-2 moves along the directions
-in the latents that change images the most, in standard deviations.
+and --walk=60 with it the way from one to the other. --latents=A.npz,B.npz does so with latents that
+`gan-jax project` found. --directions=1.5,-2 moves along the directions in the latents that change
+images the most, in standard deviations.
 """
 
 from collections.abc import Callable
@@ -48,6 +49,10 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         'pick', [], 'one or two samples, from 0, in place of --num', flag_values=values
     )
+    flags.DEFINE_list(
+        'latents', [], 'files of gan-jax project, in place of samples of the seed',
+        flag_values=values,
+    )  # fmt: skip
     flags.DEFINE_float(
         'along', 0.0, 'between two of --pick', lower_bound=0, upper_bound=1, flag_values=values
     )
@@ -88,6 +93,8 @@ def main(invocation: Invocation) -> None:
         truncation=values.truncation,
         scale=values.scale,
     )
+    if values.latents:
+        draw = sampling.of_files(draw, values.latents, run.config.latent_dim)
     with progress.waiting('compiling and sampling'):
         if moves:
             draw = draw._replace(shift=np.asarray(moves, np.float32) @ run.directions(len(moves)))
@@ -127,6 +134,8 @@ def _picked(values: flags.FlagValues) -> list[int]:
     Raises:
       UserError: it is no number of a sample, or there are more than two.
     """
+    if values.latents:
+        return _ends(values)
     found = _numbers(values.pick, '--pick', int, 'one or two whole numbers, such as 3,17')
     if len(found) > 2 or any(not 0 <= number < MOST for number in found):
         raise UserError(
@@ -137,6 +146,24 @@ def _picked(values: flags.FlagValues) -> list[int]:
     if values.output.suffix.lower() == '.gif' and len(found) == 1:
         raise UserError('--pick: a .gif goes from one sample to another: give two, such as 3,17')
     return found
+
+
+def _ends(values: flags.FlagValues) -> list[int]:
+    """The latents of --latents that a way leads between; none where it makes each of them.
+
+    Raises:
+      UserError: it needs two, or there are flags that latents of files have no use for.
+    """
+    for flag in ('pick', 'labels', 'num', 'seed', 'truncation'):
+        if values[flag].present:
+            raise UserError(f'--{flag} is of samples, and --latents names others: leave one out')
+    if not (values.along or values.output.suffix.lower() == '.gif'):
+        return []
+    if len(values.latents) != 2:
+        raise UserError(
+            f'--latents={",".join(values.latents)}: the way from one to another needs two files'
+        )
+    return [0, 1]
 
 
 def _along(values: flags.FlagValues) -> list[float]:

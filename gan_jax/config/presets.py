@@ -114,7 +114,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
             dict(name='pix2pix', norm=config.disc.net.get('norm', 'batch'))
         )
         config.translation.perceptual = 0.0
-        config.evaluate.features = config.evaluate.best = ''
+        config.evaluate.features = config.evaluate.best = config.stop.figure = ''
         config.evaluate.metrics = ()
     config.data.held_out = 0.0
     config.data.unlabelled = ''

@@ -28,7 +28,16 @@ def validate(config: Config) -> None:
 def validate_names(config: Config) -> None:
     """Raises UserError if a field names augmentations or metrics that do not exist."""
     _validate_augmentation(config)
-    _validate_evaluation(config.evaluate, tasks.TASKS[config.task].measures)
+    measures = tasks.TASKS[config.task].measures
+    _validate_evaluation(config.evaluate, measures)
+    for field in ('evaluate.best', 'stop.figure'):
+        _validate_best(config.evaluate, field, fields.get(config, field), measures)
+    best, figure = config.evaluate.best, config.stop.figure
+    if best and figure and best != figure:
+        raise UserError(
+            f'config.stop.figure={figure}: the step that is kept is the best by'
+            f' config.evaluate.best={best}: leave that empty, or make them one'
+        )
 
 
 def _idle(config: Config, path: str, need: str) -> str:
@@ -70,22 +79,25 @@ def _validate_evaluation(config: Evaluate, always: tuple[str, ...]) -> None:
             f'config.evaluate.metrics=() names nothing to measure every {config.every:g} epochs:'
             " give some, e.g. ('frechet',), or set config.evaluate.every=0"
         )
-    if not config.best:
+
+
+def _validate_best(config: Evaluate, field: str, best: str, always: tuple[str, ...]) -> None:
+    """Checks a field that names the metric of a best step; `always`: see above."""
+    if not best:
         return
-    ranked = metrics.ranked(config.best)
+    ranked = metrics.ranked(best)
     if ranked is None:
-        known = nearest(config.best, metrics.RANKED)
-        raise UserError(f'config.evaluate.best={config.best}: no metric that ranks; {known}')
+        known = nearest(best, metrics.RANKED)
+        raise UserError(f'config.{field}={best}: no metric that ranks; {known}')
     if ranked[0] not in (*config.metrics, *always):
         raise UserError(
-            f'config.evaluate.best={config.best} is not measured: add {ranked[0]!r} to'
-            ' config.evaluate.metrics'
+            f'config.{field}={best} is not measured: add {ranked[0]!r} to config.evaluate.metrics'
         )
     if ranked[0] == 'classes' and config.features:
-        able = [name for name, net in features.NETS.items() if config.best in net.ranked]
+        able = [name for name, net in features.NETS.items() if best in net.ranked]
         if config.features not in able:
             raise UserError(
-                f'config.evaluate.best={config.best} is not measured with the features of'
+                f'config.{field}={best} is not measured with the features of'
                 f' {config.features}: choose another, or set config.evaluate.features={able[0]}'
             )
 

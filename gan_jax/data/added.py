@@ -17,7 +17,7 @@ from gan_jax.types import Batch
 
 # What NumPy raises of a file that is none of its own, another than .npz, a damaged one, or without
 # the arrays.
-_UNREADABLE = OSError, ValueError, EOFError, TypeError, KeyError, zipfile.BadZipFile, zlib.error
+UNREADABLE = OSError, ValueError, EOFError, TypeError, LookupError, zipfile.BadZipFile, zlib.error
 
 
 def write(path: Path, batch: Batch[np.ndarray], class_names: Sequence[str] = ()) -> None:
@@ -77,7 +77,7 @@ def _read(path: Path) -> tuple[Batch[np.ndarray], tuple[str, ...]]:
         with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
             batch = Batch(arrays['image'], arrays['label'].astype(np.int32))
             return batch, tuple(map(str, arrays.get('class_names', ())))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(
             f'config.data.added={path}: no .npz file with image and label ({error}); write one with'
             ' gan-jax sample --output=FILE.npz'

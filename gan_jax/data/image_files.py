@@ -25,8 +25,8 @@ from gan_jax.terminal import printable
 MAX_BYTES = 2**30  # a larger file is refused before it is read; 200 megapixels have 0.6e9 bytes
 READ = 'JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF and HEIC'
 _SUFFIXES = frozenset(
-    ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.bmp', '.gif', '.tif', '.tiff')
-    + ('.avif', '.heic', '.heif', '.hif')
+    ('.jpg', '.jpeg', '.jpe', '.jfif', '.mpo', '.png', '.apng', '.webp', '.bmp', '.gif', '.tif')
+    + ('.tiff', '.avif', '.heic', '.heif', '.hif')
 )
 # What an album has besides, and a user may take for pictures that are used.
 _OTHERS = {
@@ -34,8 +34,10 @@ _OTHERS = {
     ' .orf .pef .raf .raw .rw2 .srw .x3f',
     'a video: save frames of it as JPEG': '.3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm'
     ' .wmv',
-    'a kind that is not read: save it as JPEG or PNG': '.eps .ico .jp2 .jxl .pbm .pgm .ppm .psd'
-    ' .svg .tga .xcf',
+    'a kind that is not read: save it as JPEG or PNG': '.avifs .blp .bw .cur .dcx .dds .dib .emf'
+    ' .eps .exr .fit .fits .flc .fli .fpx .ftc .ftu .hdr .icb .icns .ico .im .j2c .j2k .jp2 .jpc'
+    ' .jpf .jpx .jxl .msp .pbm .pcd .pcx .pfm .pgm .pnm .ppm .psd .pxr .qoi .ras .rgb .rgba .sgi'
+    ' .svg .tga .vda .vst .wmf .xbm .xcf .xpm',
 }
 _REFUSED = {suffix: why for why, suffixes in _OTHERS.items() for suffix in suffixes.split()}
 

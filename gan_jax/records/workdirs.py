@@ -65,6 +65,14 @@ class Parameters(TypedDict):
     disc: Count
 
 
+class Start(TypedDict):
+    """Where a run began; see `gan_jax.use.starting.Start`."""
+
+    run: str
+    step: Count
+    fresh: tuple[str, ...]
+
+
 class Facts(TypedDict, total=False):
     """run.json."""
 
@@ -77,6 +85,7 @@ class Facts(TypedDict, total=False):
     command: str
     data: Data
     parameters: Parameters
+    start: Start
 
 
 @contextlib.contextmanager

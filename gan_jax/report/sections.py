@@ -28,9 +28,10 @@ NAMED = 20  # things left out that are named
 def header(run: Run) -> str:
     """The run's name, what it learned from, how far it is, and what its metrics say."""
     total = run.config.get('steps', 0)
-    done = total and run.step >= total
+    done = (total and run.step >= total) or _ended(run)
     where = f'step {run.step:,}' + (f' of {total:,}' if total else '')
     state = 'finished' if done else f'at {where} so far' if run.goes_on else f'stopped at {where}'
+    state += _ended(run)
     said = '; '.join(verdict.sentences(run))
     words = f'<p class="said">{escape(said[0].upper() + said[1:])}.</p>' if said else ''
     return (
@@ -39,6 +40,17 @@ def header(run: Run) -> str:
         f'<p class="lead">{escape(_subject(run))}'
         f'<span class="status">{state}</span></p>{words}</header>'
     )
+
+
+def _ended(run: Run) -> str:
+    """Why it ended before its last step; '' if it did not."""
+    stop = run.config.get('stop', {})
+    figure = stop.get('figure', '')
+    best = observers.spent(run.evaluations, figure, stop['patience']) if figure else None
+    if best is None or run.step >= run.config['steps']:
+        return ''
+    words = figure.replace('_', ' ')
+    return f' at step {run.step:,}: {words} has not been better since step {best:,}'
 
 
 def hero(run: Run) -> str:
@@ -258,6 +270,7 @@ def _metrics(run: Run) -> dict[str, str]:
     data, parameters = run.facts.get('data', {}), run.facts.get('parameters', {})
     rates = sorted(row['images_per_s'] for row in run.rows if row.get('images_per_s'))
     return {
+        'Began': _start(run),
         'Steps': f'{run.step:,}',
         'Epochs': f'{run.rows[-1]["epoch"]:,.1f}' if run.rows else '',
         'Images per second': rate(rates[len(rates) // 2]) if rates else '',
@@ -274,6 +287,15 @@ def _metrics(run: Run) -> dict[str, str]:
     }
 
 
+def _start(run: Run) -> str:
+    """The run whose weights it began with; '' if with new ones."""
+    start = run.facts.get('start')
+    if not start:
+        return ''
+    fresh = f'; new: {", ".join(start["fresh"])}' if start['fresh'] else ''
+    return f'from {start["run"]}, step {start["step"]:,}{fresh}'
+
+
 def _balance(run: Run) -> str:
     """Since when the discriminator has been nearly always right; '' where it was not measured."""
     if not any('auc' in row for row in run.evaluations):
@@ -282,8 +304,13 @@ def _balance(run: Run) -> str:
     return 'held' if lost is None else f'lost at epoch {lost:,}'
 
 
+def _chosen_by(run: Run) -> str:
+    own = run.config.get('evaluate', {}).get('best', '')
+    return str(own or run.config.get('stop', {}).get('figure', ''))
+
+
 def _best(run: Run) -> str:
-    metric = run.config.get('evaluate', {}).get('best', '')
+    metric = _chosen_by(run)
     step = observers.best_step(run.evaluations, metric) if metric else None
     if step is None:
         return ''

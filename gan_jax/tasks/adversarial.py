@@ -69,7 +69,10 @@ def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe
         latent=latents.make(config, spec.num_examples),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
-            disc=optimizers.make(config.disc.optimizer, config.steps * config.disc_steps),
+            disc=optimizers.freezing(
+                optimizers.make(config.disc.optimizer, config.steps * config.disc_steps),
+                config.disc.freeze,
+            ),
         ),
         loss=losses.make(config.loss, config.label_smoothing, modules.disc.judges()),
         penalties=tuple(
@@ -167,7 +170,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
         step=state.step + 1,
         memory=memory,
         nets=Pair(gen, disc),
-        ema=shared.update_ema(state.ema, Pair(gen, disc), recipe.ema_decay, state.step),
+        ema=shared.update_ema(recipe, state, Pair(gen, disc)),
     )
     return state, {**gen_metrics, **metrics}
 

@@ -100,7 +100,9 @@ def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe
         latent=latents.make(config, spec.num_examples),
         optimizers=Pair(
             gen=optimizers.make(config.gen.optimizer, config.steps),
-            disc=optimizers.in_turns(disc, {turn.optimizer for turn in turns}),
+            disc=optimizers.freezing(
+                optimizers.in_turns(disc, {turn.optimizer for turn in turns}), config.disc.freeze
+            ),
         ),
         weights=weights,
         turns=turns,
@@ -200,9 +202,7 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     state = state.replace(
         step=state.step + 1,
         nets=Pair(gen, disc),
-        ema=shared.update_ema(
-            state.ema, Pair(gen, disc), recipe.ema_decay, state.step, recipe.equal_from
-        ),
+        ema=shared.update_ema(recipe, state, Pair(gen, disc), recipe.equal_from),
         memory={'mass': game.average(mass)} if recipe.adaptive else state.memory,
     )
     return state, {**gen_metrics, **metrics}

@@ -34,6 +34,7 @@ class Recipe:
     # step -> standard deviation of the instance noise; None without any
     noise_std: Callable[[jax.Array], jax.Array | float] | None
     ema_decay: Pair[float]  # of each network's moving average; 0: none
+    started: bool  # whether the first parameters are another run's
     seed: int
     log_every: int  # steps between those of which the norms of gradients are taken on a GPU
     axis_name: str | None
@@ -50,6 +51,7 @@ def common(config: Config, modules: Pair[nets.Net], axis_name: str | None) -> di
         augment_p=config.augment_p,
         noise_std=_noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps),
         ema_decay=Pair(config.gen.ema_decay, config.disc.ema_decay),
+        started=bool(config.start_from),
         seed=config.seed,
         log_every=config.log_every,
         axis_name=axis_name,
@@ -274,32 +276,27 @@ def norm(tree: Any) -> jax.Array:
 
 
 def update_ema(
-    ema: Pair[Any],
-    nets: Pair[NetState],
-    decay: Pair[float],
-    step: jax.Array,
-    equal_from: float = math.inf,
+    recipe: Recipe, state: GanState, nets: Pair[NetState], equal_from: float = math.inf
 ) -> Pair[Any]:
-    """The moving averages of both networks after an update; {} stays {}.
+    """The moving averages of both networks after an update of `state`; {} stays {}.
 
     The decay starts low, min(decay, (1 + n) / (10 + n)) at the n-th update, so that a
-    short run is not held back by its initial parameters.
+    short run is not held back by its initial parameters. Those of another run do not.
 
     Args:
-      ema, nets, decay, step: of both networks; the number of updates before.
       equal_from: a step from which all count alike, as soon as that is a longer average (Izmailov
         et al. 2018, arXiv:1803.05407).
     """
-    step = step.astype(jnp.float32)
+    step = state.step.astype(jnp.float32)
     warm = (1 + step) / (10 + step)
     equal = 1 - 1 / jnp.maximum(step - equal_from + 1, 1)
 
     def one(old: Any, net: NetState, decay: float) -> Any:
-        weight = jnp.maximum(jnp.minimum(decay, warm), equal)
+        weight = jnp.maximum(decay if recipe.started else jnp.minimum(decay, warm), equal)
         blend = functools.partial(jax.tree.map, lambda a, b: weight * a + (1 - weight) * b)
         return blend(old, net.variables) if old else old
 
-    return Pair(*map(one, ema, nets, decay))
+    return Pair(*map(one, state.ema, nets, recipe.ema_decay))
 
 
 def generator_variables(state: GanState) -> Any:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import files, images
+from gan_jax import files, images, paths
 from gan_jax.data import added, classes
 from gan_jax.errors import UserError
 from gan_jax.evaluation import samples
@@ -86,6 +86,40 @@ def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
 def generated(sampler: Sampler, state: GanState, z: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Images uint8 [N, H, W, C] of latents [N, latent_dim] and classes int32 [N]."""
     return np.concatenate(list(samples.in_chunks(jax.jit(sampler.generate), state, z, label)))
+
+
+def of_files(draw: Draw, names: Sequence[str], latent_dim: int) -> Draw:
+    """A draw of the first latent in each of some files, in the classes that it has there.
+
+    Args:
+      names: of files as `gan_jax.use.projecting.write` leaves them.
+      latent_dim: of the run.
+
+    Raises:
+      UserError: one cannot be read, or is of another run's latents.
+    """
+    num_classes = draw.sampler.num_classes
+    found = [_of_file(paths.absolute(name, '--latents'), latent_dim, num_classes) for name in names]
+    z, labels = zip(*found, strict=True)
+    return draw._replace(num=len(z), fixed=np.stack(z), labels=labels if num_classes else ())
+
+
+def _of_file(path: Path, latent_dim: int, num_classes: int) -> tuple[np.ndarray, int]:
+    try:
+        with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
+            z = np.asarray(arrays['latent'], np.float32)[0]
+            label = int(arrays['label'][0])
+    except added.UNREADABLE as error:
+        raise UserError(
+            f'--latents={paths.shown(path)}: no .npz file of gan-jax project ({error})'
+        ) from None
+    own = z.shape == (latent_dim,) and np.isfinite(z).all() and 0 <= label < max(num_classes, 1)
+    if not own:
+        raise UserError(
+            f'--latents={paths.shown(path)}: no latent of {latent_dim} entries in a class of this'
+            ' run: project the photo with it'
+        )
+    return z, label
 
 
 def write_grid(path: Path, draw: Draw) -> None:

@@ -131,7 +131,7 @@ def _number(workdir: Path, config: Config, step: str) -> int:
         return 0  # it has one
     if step != 'best':
         raise UserError(f'--step={step}: must be a number of steps, or best')
-    metric = config.evaluate.best
+    metric = observers.chosen_by(config)
     if not metric:
         raise UserError(
             f'--step=best: the run in {workdir} kept no best step (config.evaluate.best was empty);'

@@ -20,6 +20,7 @@ def plan(name, **changes):
     return Plan(config, turns=2, calls=2)
 
 
+@pytest.mark.slow
 @pytest.mark.newest
 def test_the_figures_of_the_contract(tmp_path, capsys):
     output = tmp_path / 'out.json'

@@ -119,6 +119,7 @@ def test_samples_are_prefixes_of_each_other_with_uniform_labels(run):
     assert not np.array_equal(other(loaded.state), few(loaded.state))
 
 
+@pytest.mark.slow
 def test_an_album_may_move_and_may_not_change(tmp_path, monkeypatch, capsys):
     write_digits(tmp_path / 'album', 30)
     monkeypatch.chdir(tmp_path)

@@ -3,6 +3,7 @@ import time
 import zipfile
 
 import numpy as np
+from PIL import Image
 import pytest
 
 from gan_jax.data import image_files
@@ -84,6 +85,17 @@ def test_what_an_album_of_a_phone_holds_is_read_or_named(packed, tmp_path):
     assert sorted(found.names) == sorted(READ)
     assert sorted(item.name for item in found.ignored) == sorted(NAMED)
     assert all('save' in item.why or 'suffix' in item.why for item in found.ignored)
+
+
+NO_PICTURES = {'.bufr', '.gbr', '.grib', '.h5', '.hdf', '.iim', '.palm', '.pdf', '.ps'}
+
+
+def test_whatever_kind_of_picture_pillow_knows_is_read_or_named(tmp_path):
+    suffixes = Image.registered_extensions().keys() - NO_PICTURES
+    put(tmp_path, *(f'a{suffix}' for suffix in suffixes))
+    found = image_files.find(tmp_path)
+    told = {*found.names, *(item.name for item in found.ignored)}
+    assert told >= {f'a{suffix}' for suffix in suffixes}
 
 
 @pytest.mark.parametrize('name', ['a.jpe', 'DSC_0001'])

@@ -73,7 +73,7 @@ def test_a_flag_in_a_page_is_a_flag_of_some_command():
 # What stands for files of the reader, and what a small run can do without.
 OWN = re.compile('[A-Z_]{4,}')
 LARGE = re.compile('--(config.[a-z].*|data_dir|only|peer|json|sweep|topology|results|step)=')
-ELSEWHERE = 'study', 'compile', 'app'  # have tests of their own
+ELSEWHERE = 'study', 'compile', 'app', 'project'  # have tests of their own
 SMALL = {
     'sample': ['--num=4'],
     'evaluate': ['--num_samples=20'],
@@ -99,7 +99,7 @@ def done():
 
 def small(name, words, home):
     """The same on a small scale; None where others test it, or it needs what is not here."""
-    if name in ELSEWHERE or any('--distributed' in w or 'coord' in w for w in words):
+    if name in ELSEWHERE or any(re.match('--(distributed|coord|latents)', w) for w in words):
         return None
     if '--format=onnx' in words and importlib.util.find_spec('onnx') is None:
         return None

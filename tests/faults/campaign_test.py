@@ -11,7 +11,7 @@ from tests.faults.campaign import Campaign, summary
 def campaign(tmp_path_factory):
     """One whose run is short."""
     folder = tmp_path_factory.mktemp('faults')
-    result = Campaign(folder, seed=0, steps=240, has_disk=False)
+    result = Campaign(folder, seed=0, steps=120, has_disk=False)
     yield result
     result.trial.kill()
 

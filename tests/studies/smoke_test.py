@@ -14,6 +14,7 @@ ROWS = {
     'few_images': 'today-all-0',
     'few_labels': 'frozen-0',
     'one_pair': 'cats-grey-128-fast',
+    'reuse': 'scratch-0',
 }
 
 

@@ -197,10 +197,10 @@ def test_randomness_depends_on_seed_step_and_rollbacks():
 def test_the_moving_average_starts_low_and_approaches_its_decay():
     recipe, state, _ = setting(**{'gen.ema_decay': 0.99})
     ema = state.ema._replace(gen=jax.tree.map(np.zeros_like, jax.device_get(state.ema.gen)))
-    update = jax.jit(functools.partial(shared.update_ema, decay=recipe.ema_decay))
+    update = jax.jit(functools.partial(shared.update_ema, recipe))
 
     def weight(step):
-        after = update(ema, state.nets, step=np.int32(step))
+        after = update(state.replace(ema=ema, step=np.int32(step)), state.nets)
         assert after.disc == {}
         return tree_norm(after.gen) / tree_norm(state.nets.gen.variables)
 

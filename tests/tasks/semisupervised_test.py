@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -190,11 +191,11 @@ def test_from_a_step_on_all_parameters_count_alike_in_the_average():
         variables: dict[str, np.ndarray]
 
     values = np.float32([5, 1, 7, 3, 4])
-    update = jax.jit(functools.partial(shared.update_ema, decay=(0.0, 0.0), equal_from=2))
+    recipe = SimpleNamespace(ema_decay=Pair(0.0, 0.0), started=False)
     ema = Pair({'w': np.float32(0)}, {})
     for step, value in enumerate(values):
-        net = Net({'w': value})
-        ema = update(ema, (net, net), step=jnp.int32(step))
+        state = SimpleNamespace(ema=ema, step=np.int32(step))
+        ema = shared.update_ema(recipe, state, Pair(Net({'w': value}), Net({'w': value})), 2)
     np.testing.assert_allclose(ema.gen['w'], values[2:].mean(), rtol=1e-6)
     assert ema.disc == {}
 
