@@ -19,8 +19,8 @@ from jax import lax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from gan_jax import losses, ops, rng, target
-from gan_jax.ops import Padding
+from gan_jax import losses, ops, rng
+from gan_jax.ops import Padding, target
 
 Shape = tuple[int, ...]
 Initializer = Callable[[jax.Array, Shape, DTypeLike], jax.Array]

@@ -11,11 +11,12 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 import numpy as np
 from PIL import Image
 
-from gan_jax import api, data, images, paths, schema
+from gan_jax import api, data
 from gan_jax.data import decode
 from gan_jax.errors import UserError
 from gan_jax.evaluation import neighbours, sets
-from gan_jax.schema import Range, Share
+from gan_jax.io import images, paths, schema
+from gan_jax.io.schema import Range, Share
 from gan_jax.use import classifying, translating
 
 GRID = 64  # samples that a page shows at once

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from absl import flags as absl_flags
 from ml_collections import ConfigDict
 
-from gan_jax import fields, files, paths
+from gan_jax import fields
 from gan_jax.errors import UserError, nearest
+from gan_jax.io import files, paths
 
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
 _NET = re.compile(r'--?config\.(gen|disc)\.net\.name=(.*)')

@@ -20,7 +20,7 @@ from gan_jax.cli.flags import (
     moved,
 )
 from gan_jax.errors import UserError
-from gan_jax.paths import shown, writable_name
+from gan_jax.io.paths import shown, writable_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ def main(invocation: Invocation) -> None:
 def _project(projector: 'Projector', source: 'Path', output: 'Path') -> None:
     """Raises UserError if no photo can be read."""
     from gan_jax.data import decode, image_files
-    from gan_jax.files import stem
+    from gan_jax.io.files import stem
     from gan_jax.terminal.progress import Progress
     from gan_jax.use import projecting
 
@@ -131,7 +131,7 @@ def _compare(projector: 'Projector', run: 'Trained', count: int, output: 'Path')
 
 
 def _table(folder: 'Path', rows: 'list[tuple[str, str, Projection]]') -> None:
-    from gan_jax import files
+    from gan_jax.io import files
 
     cells = [(name, part, f'{made.l1:.4f}', f'{made.features:.4f}') for name, part, made in rows]
     files.replace(folder / TABLE, files.table(('image', 'part', 'l1', 'maps'), cells))

@@ -9,8 +9,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax import fields, files, paths
+from gan_jax import fields
 from gan_jax.errors import UserError, nearest
+from gan_jax.io import files, paths
 
 SIZE = 'data.image_size'
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax import paths
 from gan_jax.data import (
     added,
     celeb_a,
@@ -23,6 +22,7 @@ from gan_jax.data import (
 from gan_jax.data.datasets import Dataset as Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Data
+from gan_jax.io import paths
 from gan_jax.types import DataSpec
 
 

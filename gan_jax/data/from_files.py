@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import fields, files
+from gan_jax import fields
 from gan_jax.data import cache, decode, duplicates, parallel, png
 from gan_jax.data.datasets import Dataset, Part, Prepared, load_prepared
 from gan_jax.data.decode import Unreadable
 from gan_jax.data.image_files import LeftOut, shown
 from gan_jax.errors import UserError
 from gan_jax.fields import Data
+from gan_jax.io import files
 from gan_jax.types import Batch
 
 STORED = 'every'  # the split that is prepared; those a config may name are chosen from it
@@ -137,8 +138,8 @@ def _held_out(config: Data, key: str, empty: set[str]) -> dict[str, Part]:
 def _refuse_contradiction(decoded: cache.Decoded, names: Sequence[str]) -> None:
     """Raises UserError if the same photo is in two classes: few labels cannot outvote one."""
     seen: dict[bytes, int] = {}
-    for index in np.flatnonzero(decoded.labels >= 0):
-        first = seen.setdefault(decoded.contents[index].tobytes(), int(index))
+    for index in map(int, np.flatnonzero(decoded.labels >= 0)):
+        first = seen.setdefault(decoded.contents[index].tobytes(), index)
         if decoded.labels[first] != decoded.labels[index]:
             raise UserError(
                 f'config.data.path: {names[first]} and {names[index]} are the same photo in two'

@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from gan_jax import fields
-from gan_jax import files as files_lib
 from gan_jax.data import decode, from_files, image_files, inputs
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import ImageFolder, LeftOut, shown
 from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Data
+from gan_jax.io import files as files_lib
 from gan_jax.types import DataSpec
 
 INPUTS = (*inputs.MADE, 'left', 'right', 'folder')

@@ -12,11 +12,12 @@ import jax
 import numpy as np
 from PIL import Image
 
-from gan_jax import data, files
+from gan_jax import data
 from gan_jax.data import decode, image_files, looks, parallel, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
-from gan_jax.schema import Count, Positive, Share
+from gan_jax.io import files
+from gan_jax.io.schema import Count, Positive, Share
 from gan_jax.states import GanState
 from gan_jax.use.trained import Trained
 

@@ -15,10 +15,11 @@ import numpy as np
 import optax
 from PIL import Image
 
-from gan_jax import data, files, images
+from gan_jax import data
 from gan_jax.data import decode
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import sets
+from gan_jax.io import files, images
 from gan_jax.pretrained import feature_net, frozen, perceptual
 from gan_jax.terminal import progress
 from gan_jax.use import trained

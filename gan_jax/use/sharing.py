@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax import files, images, paths, schema
 from gan_jax.data import decode, image_files
 from gan_jax.evaluation import text
+from gan_jax.io import files, images, paths, schema
 from gan_jax.records import shared, workdirs
 from gan_jax.states import GanState, Task
 from gan_jax.use import classifying, sampling, trained, translating
@@ -146,8 +146,8 @@ def _card(
     yield '\n## Figures\n'
     yield from _measured(figures)
     yield '\n## Training\n'
-    versions = ', '.join(f'{name} {version}' for name, version in facts['versions'].items())
-    yield f'Settings: `config.json`. Versions: {versions}.'
+    versions = ', '.join(f'{name} {version}' for name, version in facts.get('versions', {}).items())
+    yield f'Settings: `config.json`. Versions: {versions or "unknown"}.'
     if run.class_names:
         names = image_files.shown(', '.join(run.class_names))
         yield f'\nClasses: {names}.'

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gan_jax import digests
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
+from gan_jax.io import digests
 from gan_jax.states import GanState, Task
 from gan_jax.use import trained
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax import files, images, paths
 from gan_jax.data import decode, image_files, inputs, parallel
 from gan_jax.errors import UserError
+from gan_jax.io import files, images, paths
 from gan_jax.states import GanState, Task
 from gan_jax.use import trained
 from gan_jax.use.trained import Trained

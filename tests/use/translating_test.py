@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import cli, images
+from gan_jax import cli
 from gan_jax.data import inputs
 from gan_jax.evaluation import pairs, text
+from gan_jax.io import images
 from gan_jax.use import assessing_pairs, exporting, translating
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails
