@@ -19,12 +19,20 @@ class UserError(Exception):
 
 
 def mendable(error: BaseException) -> str:
-    """Says what a user can mend, in a line: a `UserError`, or what the system refuses; else ''."""
+    """Says what a user can mend, in a line: a `UserError`, or what the system refuses; else ''.
+
+    The system refuses a file, or memory, by the names that Python and XLA have for that.
+    """
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError):  # a folder where a file was, no permission, a full disk
         where = f'{error.filename}: ' if error.filename else ''
         return printable(f'{where}{error.strerror or error}')
+    if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in str(error):
+        why, *_ = str(error).splitlines() or ['']
+        return printable(
+            f'not enough memory: use smaller batches, images or networks ({why[:200]})'
+        )
     return ''
 
 

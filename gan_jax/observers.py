@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from gan_jax import data, evaluation, nets
+from gan_jax import data, evaluation, nets, tasks
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError, nearest
-from gan_jax.evaluation import balance, metrics, pairs, scores, sets
+from gan_jax.evaluation import balance, distances, metrics, pairs, scores, sets
 from gan_jax.fields import Config
 from gan_jax.pretrained import features
 from gan_jax.processes import memory
@@ -78,6 +78,14 @@ def warnings(config: Config, dataset: Dataset) -> Iterator[str]:
             f'warning: no best step is kept: {_field(config)}={best} is of held-out images,'
             ' and there are none'
         )
+    if metrics.PAIRS in tasks.TASKS[config.task].measures and config.evaluate.every:
+        _, count = _of_splits(config, dataset)
+        if config.evaluate.metrics and count < distances.FEWEST:
+            yield (
+                f'warning: config.evaluate.metrics={config.evaluate.metrics} are not measured: they'
+                f' need {distances.FEWEST} pairs of training, and of those held out, if there are'
+                f' some; there are {count}'
+            )
 
 
 def _of_samples(
@@ -89,7 +97,10 @@ def _of_samples(
     _refuse_best(config, _names(own.metrics, net), net)
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
-    metrics.check_numbers(own.num_samples, reference)
+    try:
+        metrics.check_numbers(own.num_samples, reference)
+    except UserError as error:  # of a flag that the user did not give
+        raise UserError(str(error).replace('--reference', 'config.evaluate.every')) from None
     own_images = sets.of_dataset(dataset, config.data, sets.TRAINING, net.training_limit)
     training = evaluation.Reference(own_images, net)
 
@@ -110,24 +121,31 @@ def _of_pairs(
     config: Config, translator: Translator, dataset: Dataset
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
     """Scores of training pairs and of as many held-out ones, and metrics by a feature net."""
-    own, sets = config.evaluate, {'': (pairs.TRAIN, dataset)}
-    if (test := data.held_out(config.data, dataset)) is not None:
-        sets[metrics.HELD_OUT] = pairs.HELD_OUT, test
-    count = min(own.num_samples, *(part.spec.num_examples for _, part in sets.values()))
+    own = config.evaluate
+    sets, count = _of_splits(config, dataset)
+    only = own.metrics if count >= distances.FEWEST else ()  # see `warnings`
     measured = {
         suffix: pairs.Pairs(split, part, config.data, count)
         for suffix, (split, part) in sets.items()
     }
     net = _net(config, translator.image_shape) if own.metrics else None
-    names = _names((*own.metrics, metrics.PAIRS), net)
+    names = _names((*only, metrics.PAIRS), net)
     ends = '', metrics.HELD_OUT  # without held-out pairs no step is the best: see `warnings`
     _refuse_best(config, [name + end for name in names for end in ends], net)
     *_, photos = map(pairs.photos, measured.values())
     by: dict[str, Any] = {'reference': photos.facts(), 'samples': count}
     if net is not None:
-        metrics.check_numbers(count, evaluation.Reference(photos, net))
         by = {'features': net.facts(nets.looked_through(config)), **by}
-    return pairs.observer(translator, measured, config.data, net, own.metrics), by
+    return pairs.observer(translator, measured, config.data, net, only), by
+
+
+def _of_splits(config: Config, dataset: Dataset) -> tuple[dict[str, tuple[str, Dataset]], int]:
+    """The pairs of each split, by the suffix of their scores, and how many of each are taken."""
+    found = {'': (pairs.TRAIN, dataset)}
+    if (test := data.held_out(config.data, dataset)) is not None:
+        found[metrics.HELD_OUT] = pairs.HELD_OUT, test
+    sizes = (part.spec.num_examples for _, part in found.values())
+    return found, min(config.evaluate.num_samples, *sizes)
 
 
 def _net(config: Config, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import evaluation, files
+from gan_jax import evaluation
 from gan_jax.data import decode, duplicates, image_files
+from gan_jax.io import files
 from gan_jax.use import classifying, sorting, suggesting, trained
 from studies import frozen_heads, outputs, pictures
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
@@ -223,7 +224,7 @@ def _row(key: Row, shares: np.ndarray, label: np.ndarray) -> Row:
 
 
 def _promise(album: Album, label: np.ndarray, head: Head, draw: int) -> Row:
-    """What is sorted, as `gan-jax classify` does, by a label of each class kept from training."""
+    """Measures what is sorted, as by `gan-jax classify`, with a label of each class kept for it."""
     kept = [np.flatnonzero(label == kind)[0] for kind in range(len(album.class_names))]
     seen = label.copy()
     seen[kept] = -1

@@ -13,7 +13,7 @@ RATE = 0.02
 
 
 class Terms(NamedTuple):
-    """What is minimised besides the cross-entropy of the labelled photos, and how."""
+    """Terms that are minimised besides the cross-entropy of the labelled photos, and how."""
 
     decay: float = 1e-3  # of the squared weights
     dropout: float = 0.5  # of features, the same ones of all photos of a step

@@ -3,10 +3,12 @@
 from fractions import Fraction
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from gan_jax import data, observers, tasks
 from gan_jax.errors import UserError
+from gan_jax.evaluation import pairs
 from gan_jax.types import DataSpec
 from tests import gans
 
@@ -133,6 +135,18 @@ def test_a_translator_is_measured_without_a_net_or_with_one(colour):
     by_net = {'evaluate.metrics': ('classes',), 'evaluate.features': 'efficientnet_lite0'}
     [found] = translating(**{'evaluate.best': 'distance_efflite0'}, **by_net)
     assert found.by['features']['name'] == 'efficientnet_lite0'
+
+
+def test_of_few_pairs_what_needs_more_is_not_measured_and_a_line_says_so(colour):
+    few = {'data.num_examples': 6, 'evaluate.every': 1.0, 'evaluate.metrics': ('classes',)}
+    by_net = {'evaluate.features': 'efficientnet_lite0', 'evaluate.best': 'distance_efflite0'}
+    [found] = translating(**few, **by_net)
+    assert found.by['samples'] == 6
+    config = gans.pix2pix(**few, **by_net)
+    [line] = observers.warnings(config, data.load(config.data))
+    assert 'config.evaluate.metrics' in line
+    features = np.random.default_rng(0).normal(size=(2, 4))
+    assert pairs.distance(features, features[::-1]) == pytest.approx(1)
 
 
 def test_without_held_out_pairs_no_step_is_the_best_and_a_line_says_so():

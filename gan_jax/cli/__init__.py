@@ -7,8 +7,9 @@ import sys
 from types import ModuleType
 
 import gan_jax
-from gan_jax import files, terminal
+from gan_jax import terminal
 from gan_jax.errors import UserError, mendable, nearest
+from gan_jax.io import files
 from gan_jax.processes import supervisor
 
 COMMANDS = {
@@ -76,9 +77,12 @@ def main(argv: list[str]) -> int:
         # The reader, `head` say, has left: what it wanted is written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (UserError, OSError) as error:
+    except Exception as error:
+        line = mendable(error)
+        if not line:
+            raise
         # Paths are absolute; those below the current folder are shown as a user writes them.
-        supervisor.say('error: ' + mendable(error).replace(f'{Path.cwd()}{os.sep}', ''))
+        supervisor.say('error: ' + line.replace(f'{Path.cwd()}{os.sep}', ''))
         return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)

@@ -171,15 +171,16 @@ class Within(NamedTuple):
 
 
 def within(features: np.ndarray) -> Within:
-    """Distances inside a set [N, D], N above COVERAGE_K."""
-    near = np.empty((len(features), COVERAGE_K))
+    """Distances inside a set [N, D], N above 1, and to COVERAGE_K neighbours or all there are."""
+    count = min(COVERAGE_K, len(features) - 1)
+    near = np.empty((len(features), count))
     total = 0.0
     for rows, squared in blocks(features, features):
         place = np.arange(rows.start, rows.stop)
         squared[place - rows.start, place] = 0.0
         total += np.sqrt(squared).sum()
         squared[place - rows.start, place] = np.inf  # itself
-        values = np.take_along_axis(squared, _smallest(squared, COVERAGE_K), axis=1)
+        values = np.take_along_axis(squared, _smallest(squared, count), axis=1)
         near[rows] = np.sqrt(np.sort(values, axis=1))
     return Within(near, float(total / (len(features) * (len(features) - 1))))
 

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import paths
 from gan_jax.data import inputs, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.evaluation import distances, metrics, scores
 from gan_jax.evaluation import sets as image_sets
 from gan_jax.evaluation.sets import ImageSet, Measured, Reference
 from gan_jax.fields import Data
+from gan_jax.io import paths
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.states import GanState, Translator
 
@@ -145,8 +145,10 @@ def observer(
 
 def _by_features(made: np.ndarray, real: Reference, only: Sequence[str]) -> dict[str, Any]:
     fake = Measured(made, real.net)
-    found = metrics.compare(metrics.Comparison(fake, real, None), only)['figures']
-    return found | {f'distance_{real.net.suffix}': distance(fake.features, real.features)}
+    found = metrics.compare(metrics.Comparison(fake, real, None), only)['figures'] if only else {}
+    if len(made) > 1:
+        found |= {f'distance_{real.net.suffix}': distance(fake.features, real.features)}
+    return found
 
 
 def distance(made: np.ndarray, photo: np.ndarray) -> float:
@@ -156,7 +158,7 @@ def distance(made: np.ndarray, photo: np.ndarray) -> float:
     another colour.
 
     Args:
-      made: features of the translations, float [N, D].
+      made: features of the translations, float [N, D], N above 1.
       photo: those of their photos, in the same order.
     """
     own = np.linalg.norm(made - photo, axis=1).mean()

@@ -86,9 +86,12 @@ def check(config: Config, dataset: Dataset) -> None:
             remedy = 'raise config.data.num_examples'
         raise UserError(f'{field}: class {name!r} has none of the {len(labels):,} images: {remedy}')
     if config.conditional and (labels < 0).any():
+        own = config.data.labels
+        taken = next((name for name in ('number', 'validation') if own[name]), '')
+        sort = f'set config.data.labels.{taken}=0' if taken else 'sort them into one'
         raise UserError(
-            f'{field}: {(labels < 0).sum():,} of {len(labels):,} images have no class: sort them'
-            ' into one, or set config.data.labels.alone=True'
+            f'{field}: {(labels < 0).sum():,} of {len(labels):,} images have no class: {sort}, or'
+            ' set config.data.labels.alone=True'
         )
 
 

@@ -8,6 +8,8 @@ import jax
 from gan_jax import rng
 from gan_jax.fields import Config
 
+_MOST = 2**31 - 1  # components, which an int32 counts
+
 
 class Latent(Protocol):
     """Draws latents."""
@@ -57,7 +59,7 @@ def make(config: Config, num_examples: int) -> Latent:
 def num_components(config: Config, num_examples: int) -> int:
     """Components of the mixture for a set of so many images; 0: there is no mixture."""
     share = config.latent_mixture.components
-    return max(1, round(share * num_examples)) if share else 0
+    return min(max(1, round(share * num_examples)), _MOST) if share else 0
 
 
 def component_means(config: Config, number: jax.Array) -> jax.Array:

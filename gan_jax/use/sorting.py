@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_jax import data, files, images
+from gan_jax import data
 from gan_jax.data import classes, decode, image_files, looks
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
+from gan_jax.io import files, images
 from gan_jax.use import classifying
 from gan_jax.use.classifying import Answer
 from gan_jax.use.trained import Trained
@@ -80,7 +81,7 @@ def at_temperature(probability: np.ndarray, value: float) -> np.ndarray:
 
 
 def sure(confidence: np.ndarray, mistakes: float) -> np.ndarray:
-    """As many of the surest answers as have a share of mistakes of at most `mistakes`.
+    """Takes as many of the surest answers as have a share of mistakes of at most `mistakes`.
 
     Args:
       confidence: float [N], the probability of each answer to be right.

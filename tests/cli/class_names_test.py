@@ -43,6 +43,11 @@ LACKING = {
         [CONDITIONAL, '--config.data.unlabelled=rest'],
         '4 of 12 images have no class',
     ),
+    'labels that are taken away': (
+        ['cat/a.jpg', 'dog/b.jpg'],
+        [CONDITIONAL, '--config.data.labels.number=4'],
+        'config.data.labels.number=0',
+    ),
     'no folders, semi-supervised': (
         ['a.jpg'],
         SEMISUPERVISED,

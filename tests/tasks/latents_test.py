@@ -52,6 +52,12 @@ def test_an_example_has_its_latent_whatever_the_batch():
     np.testing.assert_array_equal(draw(3, 8, **mixture), draw(3, 64, **mixture)[:8])
 
 
+def test_there_are_no_more_centres_than_can_be_drawn_from():
+    config = config_lib.default()
+    config.latent_mixture.components = 9e5
+    jax.eval_shape(latents.make(config, 10**12), jax.random.split(jax.random.key(0), 2))
+
+
 def test_there_are_as_many_centres_as_the_set_asks_for():
     config = config_lib.default()
     config.latent_dim, config.latent_mixture.std = 4, 0.0

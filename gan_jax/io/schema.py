@@ -51,7 +51,7 @@ Value = Annotated[int, Range(-(10**15), 10**15)] | Number
 Share = Annotated[float, Range(0, 1)]
 Count = Annotated[int, Range(0, 10**12)]
 Positive = Annotated[int, Range(1, 10**12)]
-Side = Annotated[int, Range(1, 2**16)]
+Side = Annotated[int, Range(1, 2**13)]  # as config.data.image_size
 
 _WORDS = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text'}
 
