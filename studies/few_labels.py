@@ -282,7 +282,9 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
         axes = page.subplots()
         pictures.bars(axes, [f'{number} labels a cat' for number in numbers], series)
         axes.set_title('Accuracy on held-out photos of 23 cats, %', loc='left', fontsize=10)
-        axes.legend(fontsize=8, frameon=False)
+        axes.set_ylim(0, 112)
+        axes.set_yticks(range(0, 101, 20))
+        axes.legend(fontsize=8, frameon=False, ncols=len(series), loc='upper left')
     return buffer.getvalue()
 
 
