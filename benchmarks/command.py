@@ -49,8 +49,8 @@ def main(invocation: Invocation) -> None:
     from benchmarks.measure import measure
     from benchmarks.peers import Plan
     from gan_jax import config as config_lib
-    from gan_jax import files
     from gan_jax.cli import outputs
+    from gan_jax.io import files
     from gan_jax.processes import startup
 
     values = invocation.flags

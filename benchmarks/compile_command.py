@@ -42,8 +42,8 @@ def main(invocation: Invocation) -> None:
     """Compiles, prints, writes."""
     os.environ.update(_ALONE)
     from benchmarks import gpus, slices
-    from gan_jax import files
     from gan_jax.cli import outputs
+    from gan_jax.io import files
     from gan_jax.processes import startup
 
     values = invocation.flags

@@ -15,9 +15,10 @@ import jax
 from jax.experimental import topologies
 
 from benchmarks import kernels, slices
-from gan_jax import files, runners, tasks
+from gan_jax import runners, tasks
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
+from gan_jax.io import files
 
 # Files of this folder, by the name of a topology: what XLA asks a GPU for.
 DESCRIPTIONS = {'h100': 'h100.txtpb'}

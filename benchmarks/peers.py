@@ -14,8 +14,9 @@ from ml_collections import ConfigDict
 import numpy as np
 
 from benchmarks.workers import Worker, WorkerError
-from gan_jax import data, files
+from gan_jax import data
 from gan_jax.errors import UserError, nearest
+from gan_jax.io import files
 
 PROBES = 3  # turns that choose among a peer's variants
 DEVICES = {'cpu': 'cpu', 'gpu': 'cuda'}  # PyTorch's names of JAX's platforms

@@ -14,10 +14,11 @@ import numpy as np
 
 from benchmarks import collectives
 from gan_jax import config as config_lib
-from gan_jax import data, files, runners, tasks
+from gan_jax import data, runners, tasks
 from gan_jax.data import feeds
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
+from gan_jax.io import files
 
 GENERATIONS = 'v5e', 'v5p', 'v6e'  # of one device a chip
 _FLAT_SIDE = 16  # of v5e and v6e, which have no third side: beyond it the compiler aborts

@@ -22,8 +22,8 @@ import sys
 import tempfile
 from typing import Any, Self
 
-from gan_jax import files
 from gan_jax.errors import UserError
+from gan_jax.io import files
 from gan_jax.processes import memory
 
 

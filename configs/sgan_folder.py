@@ -9,9 +9,9 @@ itself or in a sub-folder `unlabelled`. A folder in which all images are sorted 
 --config.data.held_out=0.2 a fifth of the images is kept from training, for
 `gan-jax classify --split=test`.
 
-The preset heads looks through a frozen net of photographs and trains one linear head on it; with
-few labels that is far above a network of its own (docs/results/few_labels, where the heads are
-trained without the GAN). What the GAN adds on photos was not measured yet.
+Expect: of 23 cats by name, 5 photos each, 79 % right by a head on a frozen net of photographs, as
+the preset heads has it, and 26 % by a network of its own (docs/results/few_labels, both without
+the GAN). What the GAN adds on photos was not measured yet.
 
 Source: the terms, weights and augmentation of the preset best of `sgan_mnist`, with the generator
 of DCGAN (Radford et al. 2016, arXiv:1511.06434), a convolution more in the discriminator, for

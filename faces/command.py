@@ -44,10 +44,10 @@ def define(values: flags.FlagValues) -> None:
 def main(invocation: Invocation) -> None:
     """Cleans, and prints what became of the photos."""
     from faces import cleaning, destination, detector, lists, pipeline
-    from gan_jax import files
     from gan_jax.cli import outputs
     from gan_jax.data import image_files
     from gan_jax.errors import UserError
+    from gan_jax.io import files
     from gan_jax.terminal.progress import Progress
 
     values = invocation.flags

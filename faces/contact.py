@@ -16,7 +16,7 @@ from faces.cleaning import (
     REJECTED,
     TOO_SMALL,
 )
-from gan_jax import images
+from gan_jax.io import images
 
 SHOWN = 200  # of each side, at most, evenly from the whole album
 COLUMNS = 10

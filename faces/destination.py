@@ -5,9 +5,9 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from gan_jax import files
 from gan_jax.data.image_files import ImageFolder
 from gan_jax.errors import UserError
+from gan_jax.io import files
 
 MARK = 'clean.json'  # written first: what was asked for, and that the folder is ours
 REPORT = 'report.csv'  # written last: a folder that has it is complete

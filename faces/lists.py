@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from faces.cleaning import KEPT, REJECTED
-from gan_jax import paths
 from gan_jax.data.image_files import shown
 from gan_jax.errors import UserError, nearest
+from gan_jax.io import paths
 
 
 def read(path: Path, flag: str) -> tuple[str, ...]:

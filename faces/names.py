@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 import unicodedata
 
-from gan_jax import paths
+from gan_jax.io import paths
 
 LONGEST = 200  # bytes of a stem; file systems end at 255, and a suffix must fit
 

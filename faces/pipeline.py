@@ -11,11 +11,11 @@ from faces import cleaning, contact, destination
 from faces.cleaning import KEPT, UNREADABLE, Row, Settings
 from faces.detector import Detector
 from faces.names import Names
-from gan_jax import files, images
 from gan_jax.data import parallel
 from gan_jax.data.decode import Unreadable
 from gan_jax.data.image_files import ImageFolder, shown
 from gan_jax.errors import UserError
+from gan_jax.io import files, images
 
 COLUMNS = ('file', 'decision', 'x', 'y', 'width', 'height', 'score', 'output')
 DETAILS = ('file', 'decision', 'output', 'why', 'angle', 'sharpness', 'crop_side', 'enlarged')

@@ -27,11 +27,12 @@ from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
-from gan_jax import evaluation, images, nets, paths, report, trainer
+from gan_jax import evaluation, nets, report, trainer
 from gan_jax.config import experiments
 from gan_jax.data import decode
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
+from gan_jax.io import images, paths
 from gan_jax.pretrained import features as features_lib
 from gan_jax.processes import startup
 from gan_jax.use import (

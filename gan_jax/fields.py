@@ -151,8 +151,13 @@ class Data(Group):
     name: str = field('mnist5k', 'data set', options='data:DATASETS')
     path: str = field('', 'where the set is; empty: its usual place', path=True, may_change=True)
     split: str = field('train', 'train, test (see held_out) or all')
-    image_size: int = field(0, 'pixels a side, for sets with images of any size', below=8_193)
-    crop: int = field(0, 'source pixels a side of the centred square that is kept; 0: all it can')
+    image_size: int = field(
+        0, 'pixels a side, for sets with images of any size; 64x96: 64 high, 96 wide', below=8_193
+    )
+    width: int = field(
+        0, 'pixels across, of images that are no squares', below=8_193, needs='.image_size'
+    )
+    crop: int = field(0, 'source pixels that the centred part which is kept is high; 0: all it can')
     held_out: float = field(0.0, "share of the images kept from training as 'test'", below=1)
     flip: bool = field(False, 'show each image, or its mirror image, at random')
     warp: float = field(0.0, 'thin-plate warps: deviation as a share of the side', below=1)
@@ -478,6 +483,11 @@ def default() -> ConfigDict:
 def hint(path: str, known: Iterable[str]) -> str:
     """Ends an error about a field that does not exist: its new name, or else the nearest."""
     return f'it is config.{RENAMED[path]} now' if path in RENAMED else nearest(path, known)
+
+
+def sides(config: Data) -> tuple[int, int]:
+    """Height and width of the images that a run asks for; (0, 0): as they are."""
+    return config.image_size, config.width or config.image_size
 
 
 def leaves(config: ConfigDict) -> set[str]:

@@ -19,8 +19,8 @@ from jax import lax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from gan_jax import losses, ops, rng, target
-from gan_jax.ops import Padding
+from gan_jax import losses, ops, rng
+from gan_jax.ops import Padding, target
 
 Shape = tuple[int, ...]
 Initializer = Callable[[jax.Array, Shape, DTypeLike], jax.Array]
@@ -57,9 +57,23 @@ def _flat(
     return draw(key, shape=(math.prod(shape),), dtype=dtype).reshape(shape)
 
 
+SIZES = 'images whose short side has {} pixels, and the long one a multiple of its quarter'
+
+
+def halves_to_four(image_shape: tuple[int, int, int], short: Collection[int]) -> bool:
+    """Whether an image of such a short side can be halved until that has four pixels."""
+    height, width, _ = image_shape
+    least = min(height, width)
+    return least in short and height % (least // 4) == 0 == width % (least // 4)
+
+
 def leaky_relu(slope: float) -> Callable[[jax.Array], jax.Array]:
     """x -> max(x, slope * x)."""
     return partial(nn.leaky_relu, negative_slope=slope)
+
+
+def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
 
 
 class Dense(nn.Module):
@@ -88,7 +102,7 @@ class Conv(nn.Module):
     """Convolution: [N, H, W, in] -> [N, h, w, features]; sizes as of `ops.conv`."""
 
     features: int  # channels of the output
-    kernel_size: int  # height and width of the kernel
+    kernel_size: int | tuple[int, int]  # height and width of the kernel
     stride: int = 1  # the same for both axes
     padding: Padding = 'SAME'  # 'SAME' as TensorFlow's, or zeros on each side as PyTorch's
     use_bias: bool = True  # whether to add a bias, initially zero
@@ -100,8 +114,7 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """`train` makes the power iteration of the spectral norm; it changes nothing else."""
-        size = self.kernel_size
-        kernel = _kernel(self, (size, size, x.shape[-1], self.features))
+        kernel = _kernel(self, (*_sides(self.kernel_size), x.shape[-1], self.features))
         if self.spectral_norm:
             kernel = _spectrally_normalized(self, kernel, train)
         y = ops.conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride, self.padding)
@@ -116,7 +129,7 @@ class ConvTranspose(nn.Module):
     """
 
     features: int  # channels of the output
-    kernel_size: int  # height and width of the kernel
+    kernel_size: int | tuple[int, int]  # height and width of the kernel
     stride: int = 1  # the same for both axes
     padding: Padding = 'SAME'  # 'SAME', or what PyTorch calls padding
     output_padding: int = 0  # rows and columns more at the bottom and the right (integer padding)
@@ -126,8 +139,7 @@ class ConvTranspose(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        size = self.kernel_size
-        kernel = _kernel(self, (size, size, self.features, x.shape[-1]))
+        kernel = _kernel(self, (*_sides(self.kernel_size), self.features, x.shape[-1]))
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
         y = ops.conv_transpose(x, kernel, self.stride, self.padding, self.output_padding)
         return _add_bias(self, y)

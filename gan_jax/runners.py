@@ -24,9 +24,9 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 import numpy as np
 
-from gan_jax import target
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
+from gan_jax.ops import target
 from gan_jax.processes import cluster, memory
 from gan_jax.states import GanState, Metrics, Rows
 from gan_jax.types import Batch

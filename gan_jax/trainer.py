@@ -17,11 +17,12 @@ import jax
 import numpy as np
 
 from gan_jax import config as config_lib
-from gan_jax import data, fields, observers, paths, report, runners, schema, tasks
+from gan_jax import data, fields, observers, report, runners, tasks
 from gan_jax.calls import Calls, Part
 from gan_jax.data import feeds, looks, summary, views
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
+from gan_jax.io import paths, schema
 from gan_jax.processes import cluster
 from gan_jax.processes.interrupts import Interrupts
 from gan_jax.records import recorder, workdirs

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_jax import images
+from gan_jax.io import images
 from gan_jax.use import sampling, trained
 from studies import measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from faces import cleaning, destination, detector, pipeline
-from gan_jax import images
 from gan_jax.data import image_files
+from gan_jax.io import images
 
 PARENT = 'cats'  # in --data_dir
 FOLDERS = ('personal', 'oxford_pets')  # in that

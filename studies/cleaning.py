@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import data, evaluation, images
+from gan_jax import data, evaluation
+from gan_jax.io import images
 from gan_jax.use import assessing, sampling, trained
 from studies import cat_albums, measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import evaluation, files
+from gan_jax import evaluation
+from gan_jax.io import files
 from gan_jax.use import trained
 from studies import cat_albums, measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial

@@ -5,13 +5,14 @@ import functools
 import hashlib
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import evaluation, files
+from gan_jax import evaluation
 from gan_jax.data import decode, duplicates, image_files
+from gan_jax.io import files
 from gan_jax.use import classifying, sorting, suggesting, trained
 from studies import frozen_heads, outputs, pictures
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
@@ -68,7 +69,7 @@ def _made_up() -> Album:
     random, label = np.random.default_rng(0), np.arange(60, dtype=np.int32) % 3
     features = 3 * np.eye(3, 8)[label][:, None] + random.normal(size=(60, 2, 8))
     names = [f'{number}.png' for number in range(60)]
-    return Album(names, ('a', 'b', 'c'), label, np.arange(60) < 12, np.float32(features))
+    return Album(names, ('a', 'b', 'c'), label, np.arange(60) < 12, features.astype(np.float32))
 
 
 def _features(image: np.ndarray) -> np.ndarray:
@@ -109,8 +110,11 @@ HEADS: Mapping[str, Head] = {
     'linear': _linear,
     'heads': _trained,
     'suggested': _linear,
+    'random': _linear,
 }
-RUNS = {  # arms that are trained by the trainer: the preset of sgan_folder, and what is changed
+NEXT, FIRST = ('suggested', 'random'), 3  # labels that come after so many of each class
+# Arms that are trained by the trainer: the preset of sgan_folder, and what is changed.
+RUNS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     'supervised': ('supervised', {'steps': STEPS}),
     'gan': ('', {}),
     'heads_gan': ('heads', {}),
@@ -122,16 +126,22 @@ RUNS = {  # arms that are trained by the trainer: the preset of sgan_folder, and
 MINUTES = {'supervised': 2, 'gan': 30, 'heads_gan': 30, 'heads_no_gan': 20}
 
 
-def _suggest(album: Album, number: int, draw: int) -> np.ndarray:
-    """As many labels as `number` of each class are: 3 of each, and the others where suggested."""
-    label = np.where(album.chosen(3, draw), album.label, -1)
+def _labels(album: Album, arm: str, number: int, draw: int) -> np.ndarray:
+    """The labels that an arm trains on, int32 [N], -1 for none.
+
+    Those of NEXT have as many as the others, of which all but the first are not the same number of
+    each class, which nobody could choose: as many are taken at a time as there are classes.
+    """
+    label = np.where(album.chosen(FIRST if arm in NEXT else number, draw), album.label, -1)
     while (more := album.chosen(number, draw).sum() - (label >= 0).sum()) > 0:
         open_ = np.flatnonzero((label < 0) & ~album.test)
-        shares = _linear(album, label, draw)
-        features = album.features.mean(axis=1)
-        step = min(more, len(album.class_names))
-        for index in suggesting.choose(shares[open_], features[open_], step):
-            label[open_[index]] = album.label[open_[index]]
+        count = min(more, len(album.class_names))
+        if arm == 'suggested':
+            shares, features = _linear(album, label, draw), album.features.mean(axis=1)
+            found = suggesting.choose(shares[open_], features[open_], count)
+        else:
+            found = list(np.random.default_rng(draw).permutation(len(open_))[:count])
+        label[open_[found]] = album.label[open_[found]]
     return label
 
 
@@ -195,23 +205,17 @@ def _measure_heads(setting: Setting, draw: int, folder: Path) -> list[Row]:
     rows, truth = [], album.label[album.test]
     for number in NUMBERS:
         for arm, head in HEADS.items():
-            if arm == 'suggested' and number == min(NUMBERS):
-                continue  # it begins with as many
+            if arm in NEXT and number != NUMBERS[0]:
+                continue
             label = _labels(album, arm, number, draw)
             shares = head(album, label, draw)[album.test]
             rows.append(_row({'num_labels': number, 'arm': arm, 'draw': draw}, shares, truth))
             if arm in ('linear', 'heads'):
-                rows[-1] |= _promise(album, label, functools.partial(head, draw=draw))
+                rows[-1] |= _promise(album, label, head, draw)
             if (arm, number) == (PICTURED, NUMBERS[0]):
                 pairs = zip(truth, shares.argmax(axis=1), strict=True)
                 files.replace(folder / ANSWERS, files.table(('label', 'guess'), pairs))
     return rows
-
-
-def _labels(album: Album, arm: str, number: int, draw: int) -> np.ndarray:
-    if arm == 'suggested':
-        return _suggest(album, number, draw)
-    return np.where(album.chosen(number, draw), album.label, -1)
 
 
 def _row(key: Row, shares: np.ndarray, label: np.ndarray) -> Row:
@@ -219,12 +223,12 @@ def _row(key: Row, shares: np.ndarray, label: np.ndarray) -> Row:
     return {**key, 'test_accuracy': float((shares.argmax(axis=1) == label).mean()), **nothing}
 
 
-def _promise(album: Album, label: np.ndarray, head: Callable[..., np.ndarray]) -> Row:
-    """What is sorted, as `gan-jax classify` does, by a label of each class kept from training."""
+def _promise(album: Album, label: np.ndarray, head: Head, draw: int) -> Row:
+    """Measures what is sorted, as by `gan-jax classify`, with a label of each class kept for it."""
     kept = [np.flatnonzero(label == kind)[0] for kind in range(len(album.class_names))]
     seen = label.copy()
     seen[kept] = -1
-    shares = head(album, seen)
+    shares = head(album, seen, draw)
     value = sorting.temperature(shares[kept], label[kept])
     test = sorting.at_temperature(shares[album.test], value)
     sure = sorting.sure(test.max(axis=1), MISTAKES)
@@ -247,7 +251,10 @@ def summary(rows: Sequence[Row]) -> str:
 
     def percent(group: Sequence[Row], column: str) -> str:
         values = [100 * row[column] for row in group if row[column] is not None]
-        return '' if not values else f'{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}'
+        if not values:
+            return ''
+        mean, deviation = outputs.spread(values)
+        return f'{mean:.1f} ± {deviation:.1f}' if len(values) > 1 else f'{mean:.1f}'
 
     columns = 'test_accuracy', 'sorted', 'promised', 'made'
     lines = [
@@ -315,8 +322,9 @@ pixels, four views of each photo); those without GAN never train anything else.
 - `nearest`: the most similar labelled photo. `linear`: a linear probe of the labelled photos.
 - `heads`: the same head, with pseudo-labels of the photos without a label by a moving average of
   it, those it is surest of in each class, and consistency of views and of dropout.
-- `suggested`: as `linear`, with 3 labels a cat, and the others where `gan-jax classify --suggest`
-  says, 23 at a time.
+- `suggested`: as `linear`, with {FIRST} labels a cat, and the others where `gan-jax classify
+  --suggest` says, 23 at a time. `random`: these others at random. Nobody can choose as many of each
+  cat before he has looked at all photos, as the other arms have.
 - `supervised`: a network on pixels at 64x64, on the labelled photos alone, {STEPS} steps.
 - `gan`: `sgan_folder`; `heads_gan`: its preset heads; `heads_no_gan`: that without the GAN.
 

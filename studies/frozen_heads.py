@@ -13,7 +13,7 @@ RATE = 0.02
 
 
 class Terms(NamedTuple):
-    """What is minimised besides the cross-entropy of the labelled photos, and how."""
+    """Terms that are minimised besides the cross-entropy of the labelled photos, and how."""
 
     decay: float = 1e-3  # of the squared weights
     dropout: float = 0.5  # of features, the same ones of all photos of a step
@@ -55,6 +55,7 @@ def train(
 
 
 Head = tuple[jax.Array, jax.Array]  # kernel [D, K] and bias [K]
+State = tuple[Head, Head, optax.OptState]  # the head, its average, moments
 
 
 def _logits(head: Head, x: jax.Array) -> jax.Array:
@@ -73,9 +74,7 @@ def _train(
     tx, mean = optax.adam(RATE), jnp.mean(x, axis=1)
     zero = jnp.zeros((x.shape[-1], num_classes)), jnp.zeros(num_classes)
 
-    def step(
-        state: tuple[Head, Head, optax.OptState], given: tuple[jax.Array, jax.Array]
-    ) -> tuple[tuple, None]:
+    def step(state: State, given: tuple[jax.Array, jax.Array]) -> tuple[State, None]:
         (head, average, opt_state), (number, key) = state, given
         view_key, drop_key = jax.random.split(key)
         view = jax.random.randint(view_key, (len(x),), 0, x.shape[1])

@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gan_jax import files
 from gan_jax.errors import UserError
+from gan_jax.io import files
 from studies import provenance
 from studies.study import Row, Study, Trial
 

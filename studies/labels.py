@@ -135,8 +135,8 @@ def _preset(name: str, **changes: Any) -> Callable[[Setting, int, int], tuple[St
 
 
 # What an arm changes of `best`, all else equal.
-_NO_GAN = {'semisupervised.adversarial': 0.0, 'semisupervised.matching': 0.0}
-_TERMS = {
+_NO_GAN: Mapping[str, Any] = {'semisupervised.adversarial': 0.0, 'semisupervised.matching': 0.0}
+_TERMS: Mapping[str, Mapping[str, Any]] = {
     'adaptive': {'semisupervised.adaptive': True},
     'marginal': {'semisupervised.marginal': 0.1},
     'equal_end': {'semisupervised.equal_end': 0.25},
@@ -146,7 +146,7 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     'no_gan': _NO_GAN,
     **_TERMS,
     'all': _ALL,
-    'all_no_gan': _ALL | _NO_GAN,
+    'all_no_gan': {**_ALL, **_NO_GAN},
 }
 
 PRESETS: Mapping[str, Preset] = {

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import evaluation, files
+from gan_jax import evaluation
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances
 from gan_jax.evaluation import metrics as metrics_lib
+from gan_jax.io import files
 from gan_jax.use import assessing, trained
 
 READABLE = 0.5  # share of samples from which a generator counts as one of digits

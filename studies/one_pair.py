@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, evaluation, files, images
+from gan_jax import data, evaluation
 from gan_jax.data import decode, inputs
 from gan_jax.errors import UserError
 from gan_jax.evaluation import distances, pairs, scores, sets
+from gan_jax.io import files, images
 from gan_jax.use import trained
 from studies import outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
@@ -394,7 +395,7 @@ def strips(rows: Sequence[Row], workdir: Path) -> bytes | None:
         image = pictures.read(workdir / case.name / _picture(row['experiment'], row['split']))
         own = row['experiment'] == case.experiment
         if image is not None:
-            name = row['split'] if own else row['experiment']
+            name = row['split'] if own else row['experiment'].partition('_to_')[2]
             found[f'{name}, {row["input"]}, {row["recipe"]}'] = image
     return pictures.side_by_side(found, width=2.0)
 
@@ -415,16 +416,16 @@ def _strips(experiment: str) -> Picture:
     return Picture(strips, of, lambda trial: trial.kept)
 
 
-def _beside_photos(recipe: str, split: str) -> Picture:
-    """All translations of the cats' edges that are kept of a split, each left of its photo."""
+def _beside_photos(kind: str, recipe: str, split: str) -> Picture:
+    """All translations of cats that are kept of a split, each left of its photo."""
 
     def draw(rows: Sequence[Row], workdir: Path) -> bytes | None:
-        found = workdir / f'cats-canny-{SIDE}-{recipe}' / _album_picture(split)
+        found = workdir / f'cats-{kind}-{SIDE}-{recipe}' / _album_picture(split)
         return found.read_bytes() if rows and found.exists() else None
 
     def of(row: Row) -> bool:
         own = (row['experiment'], row['input'], row['split'], row['recipe'])
-        return own == ('cats', 'canny', split, recipe)
+        return own == ('cats', kind, split, recipe)
 
     return Picture(draw, of, lambda trial: (_album_picture(split),))
 
@@ -439,8 +440,8 @@ content; the same run is then applied to photos of facades and to portraits, whi
 
 Albums are trained by two recipes for about as long, an hour on two cores: `fast`, that of the
 configs, {STEPS[FAST]:,} steps of 8 pairs where they make 10,000, and `paper`, that of pix2pix,
-{STEPS[PAPER]:,} steps of one pair, cut short where the paper made 80,000; edges also by `fast_20`,
-a third of the steps of `fast`. Translations are of the mode in the config: each image's own
+{STEPS[PAPER]:,} steps of one pair, cut short where the paper made 80,000. `fast_20` is a third of
+the steps of `fast`. Translations are of the mode in the config: each image's own
 moments, no dropout.
 
 Photos: gpriamo/Cat-Faces-Identification (MIT); portraits of faker-js/assets-person-portrait (CC0).
@@ -466,7 +467,8 @@ STUDY = Study(
         'l1.png': Picture(chart),
         **{f'{name}.png': _strips(name) for name in EXPERIMENTS},
         **{
-            f'cats_canny_{split}_{recipe}.jpg': _beside_photos(recipe, split)
+            f'cats_{kind}_{split}_{recipe}.jpg': _beside_photos(kind, recipe, split)
+            for kind in ('canny', 'grey')
             for recipe in RECIPES
             for split in SHOWN
         },

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import files, images
+from gan_jax.io import files, images
 from gan_jax.use import sampling, trained
 from studies import kept, pictures, provenance
 from studies.study import Picture, Row, Study, Trial

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from gan_jax import files
 from gan_jax.errors import UserError
+from gan_jax.io import files
 from gan_jax.records import recorder, workdirs
 
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gan_jax import files
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
+from gan_jax.io import files
 from gan_jax.records import recorder
 from gan_jax.use import assessing
 from studies.study import Row, Study, Trial

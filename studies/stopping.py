@@ -6,7 +6,8 @@ from pathlib import Path
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, files
+from gan_jax import data
+from gan_jax.io import files
 from gan_jax.use import classifying, trained
 
 RESULT = 'stopping.json'  # in the run's folder

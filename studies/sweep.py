@@ -11,8 +11,9 @@ import time
 import jax
 from ml_collections import ConfigDict
 
-from gan_jax import files, observers, trainer
+from gan_jax import observers, trainer
 from gan_jax.errors import UserError, nearest
+from gan_jax.io import files
 from gan_jax.processes import interrupts
 from gan_jax.records import recorder, workdirs
 from gan_jax.terminal.progress import clock

@@ -17,7 +17,7 @@ if tuple(map(int, metadata.version('jaxlib').split('.')[:2])) < (0, 11):
 import jax
 import pytest
 
-from gan_jax import paths
+from gan_jax.io import paths
 from tests.data import photos
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')

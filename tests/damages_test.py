@@ -199,7 +199,7 @@ def runs(album, train_once, tmp_path_factory):
 
 
 def commands(album, run, out):
-    """What reads a run, by kind of run and name: the words of a command, none for the report."""
+    """Commands that read a run, by its kind and their name: the words, none for the report."""
     flag, picture = f'--workdir={run}', f'--input={album}'
     every = {
         'train': ['train', flag],
@@ -245,7 +245,7 @@ def obey(words, run):
 
 
 def faults(code, out, err, run):
-    """What is wrong with how a command ended."""
+    """Says what is wrong with how a command ended."""
     text = out + err
     *_, last = err.strip().split('\n')
     if code not in (0, 2):
@@ -264,7 +264,7 @@ def faults(code, out, err, run):
 
 
 def outcome(words, run, capture):
-    """What is wrong with how a command ends, and its last line; `capture` gives what it printed."""
+    """Says what is wrong with how a command ends, and its last line; `capture` has its output."""
     code, found = None, []
     try:
         code = obey(words, run)

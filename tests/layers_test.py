@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import layers, target
+from gan_jax import layers
+from gan_jax.ops import target
 from tests import gans
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import images, report
+from gan_jax import report
+from gan_jax.io import images
 from gan_jax.records.recorder import GRID_PAD, Recorder
 from gan_jax.report import curves, pictures, plots, run
 

@@ -107,7 +107,7 @@ def step_and_init(case, axis_name):
 
 @functools.cache
 def first_leaves(case):
-    """Those of the first state, which are compiled once for all layouts."""
+    """Computes those of the first state, once for all layouts."""
     _, init = step_and_init(case, None)
     return jax.device_get(jax.tree.leaves(jax.jit(init)()))
 

@@ -11,11 +11,12 @@ from typing import Annotated, Any, NamedTuple, TypedDict
 import numpy as np
 from PIL import Image
 
-from gan_jax import api, data, images, paths, schema
+from gan_jax import api, data
 from gan_jax.data import decode
 from gan_jax.errors import UserError
 from gan_jax.evaluation import neighbours, sets
-from gan_jax.schema import Range, Share
+from gan_jax.io import images, paths, schema
+from gan_jax.io.schema import Range, Share
 from gan_jax.use import classifying, translating
 
 GRID = 64  # samples that a page shows at once
@@ -93,7 +94,7 @@ class Page:
         if task.classifier:
             found['dark_on_light'] = bool(run.trained.look and run.trained.look.border > 0.5)
         if task.translator:
-            found['side'] = task.translator.image_shape[0]
+            found['height'], found['width'] = task.translator.image_shape[:2]
             found['input'] = run.config.data.input
         return found
 
@@ -144,7 +145,7 @@ class Page:
 
     def scale(self) -> int:
         """Pixels a side of each pixel of a saved picture."""
-        return -(-SMALLEST // self.run.image_shape[0])
+        return -(-SMALLEST // min(self.run.image_shape[:2]))
 
     def nearest(self, asked: Chosen) -> tuple[list[np.ndarray], str]:
         """The training images nearest to a picture by their pixels, and what they are of.
@@ -213,7 +214,7 @@ class Page:
         """
         image = _decoded(content)
         width, height = image.size
-        side = self.facts().get('side', 1)
+        side = max(self.facts().get('height', 1), self.facts().get('width', 1))
         if side**2 * max(width, height) > MAX_MADE * min(width, height):
             raise decode.Unreadable(f'{width}x{height} pixels are too long and thin for a page')
         with self._lock:

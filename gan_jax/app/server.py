@@ -21,10 +21,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gan_jax import images, schema
 from gan_jax.app.runs import Chosen, Drawn, Page, Runs
 from gan_jax.data import decode
 from gan_jax.errors import UserError
+from gan_jax.io import images, schema
 from gan_jax.processes import memory
 
 MAX_BYTES = 2**24  # of a picture's file

@@ -7,8 +7,9 @@ import sys
 from types import ModuleType
 
 import gan_jax
-from gan_jax import files, terminal
+from gan_jax import terminal
 from gan_jax.errors import UserError, mendable, nearest
+from gan_jax.io import files
 from gan_jax.processes import supervisor
 
 COMMANDS = {

@@ -30,7 +30,7 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Serves the page until it is interrupted."""
-    from gan_jax import files
+    from gan_jax.io import files
     from gan_jax.processes import startup
 
     values = invocation.flags

@@ -56,8 +56,8 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Classifies images, or evaluates."""
-    from gan_jax import files
     from gan_jax.cli import outputs
+    from gan_jax.io import files
     from gan_jax.processes import startup
     from gan_jax.use import trained
 
@@ -111,8 +111,8 @@ def _answers(
 
 
 def _classify(run: 'Trained', path: Path, output: Path | None, suggest: int, turn: bool) -> None:
-    from gan_jax import files
     from gan_jax.data import image_files
+    from gan_jax.io import files
     from gan_jax.use import suggesting
 
     album = image_files.find(path, '--input')

@@ -11,7 +11,7 @@ import sys
 from absl import flags
 
 from gan_jax.cli.flags import Invocation, define_overwrite, define_path
-from gan_jax.paths import shown
+from gan_jax.io.paths import shown
 
 DEFAULT_CONFIG = 'quickstart'
 SHOWN = 100  # images on the sheet
@@ -31,9 +31,10 @@ def main(invocation: Invocation) -> None:
     import numpy as np
 
     from gan_jax import config as config_lib
-    from gan_jax import data, images, tasks
+    from gan_jax import data, tasks
     from gan_jax.cli import outputs
     from gan_jax.data import feeds, summary
+    from gan_jax.io import images
     from gan_jax.processes import startup
     from gan_jax.types import Batch
 

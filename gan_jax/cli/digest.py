@@ -18,7 +18,7 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Restores the state and hashes it."""
-    from gan_jax import digests
+    from gan_jax.io import digests
     from gan_jax.processes import startup
     from gan_jax.use import trained
 

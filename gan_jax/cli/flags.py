@@ -15,8 +15,9 @@ from typing import NamedTuple
 from absl import flags as absl_flags
 from ml_collections import ConfigDict
 
-from gan_jax import fields, files, paths
+from gan_jax import fields
 from gan_jax.errors import UserError, nearest
+from gan_jax.io import files, paths
 
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
 _NET = re.compile(r'--?config\.(gen|disc)\.net\.name=(.*)')
@@ -153,6 +154,7 @@ def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list
 
     from gan_jax.config import experiments
 
+    argv[:] = [own for word in argv for own in _spelt_out(word)]
     for word in argv:
         if match := _NET.match(word):  # another net has other fields
             experiments.take_net(config, match[1], match[2])
@@ -165,6 +167,17 @@ def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list
         )
     except absl_flags.Error as error:
         raise _explained(error) from None
+
+
+def _spelt_out(word: str) -> list[str]:
+    """A word that sets `image_size` to 64x96 as the two that it stands for."""
+    from gan_jax.config import experiments
+
+    start, _, value = word.partition('=')
+    if start.lstrip('-') != f'config.{experiments.SIZE}' or 'x' not in value:
+        return [word]
+    fields = experiments.spelt_out({experiments.SIZE: value})
+    return [f'--config.{field}={own}' for field, own in fields.items()]
 
 
 def _explained(error: absl_flags.Error) -> UserError:

@@ -29,9 +29,10 @@ def main(invocation: Invocation) -> None:
 
 
 def sections() -> Iterator[tuple[str, Mapping[str, str]]]:
-    from gan_jax import augment, data, files, losses, nets, penalties, tasks
+    from gan_jax import augment, data, losses, nets, penalties, tasks
     from gan_jax.config import experiments
     from gan_jax.evaluation import metrics
+    from gan_jax.io import files
     from gan_jax.pretrained import features
 
     files_of = {path.stem: path for path in experiments.folder().glob('*.py')}

@@ -4,7 +4,7 @@ from pathlib import Path
 import tempfile
 
 from gan_jax.errors import UserError
-from gan_jax.paths import shown
+from gan_jax.io.paths import shown
 
 OVERWRITE = 'name another, or pass --overwrite'
 

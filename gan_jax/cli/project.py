@@ -20,7 +20,7 @@ from gan_jax.cli.flags import (
     moved,
 )
 from gan_jax.errors import UserError
-from gan_jax.paths import shown, writable_name
+from gan_jax.io.paths import shown, writable_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ def main(invocation: Invocation) -> None:
 def _project(projector: 'Projector', source: 'Path', output: 'Path') -> None:
     """Raises UserError if no photo can be read."""
     from gan_jax.data import decode, image_files
-    from gan_jax.files import stem
+    from gan_jax.io.files import stem
     from gan_jax.terminal.progress import Progress
     from gan_jax.use import projecting
 
@@ -120,10 +120,10 @@ def _compare(projector: 'Projector', run: 'Trained', count: int, output: 'Path')
             rows.append((name, part.name, made))
     _table(output, rows)
     print(f'{"median of":12} {"photos":>6} {"L1":>6} {"maps":>6}')
-    for name, made in found.items():
-        l1, maps = (statistics.median(getattr(m, of) for m in made) for of in ('l1', 'features'))
-        print(f'{name.replace("_", " "):12} {len(made):6} {l1:6.3f} {maps:6.2f}')
-    share = projecting.nearer(*([m.l1 for m in made] for made in found.values()))
+    for name, own in found.items():
+        l1, maps = (statistics.median(getattr(m, of) for m in own) for of in ('l1', 'features'))
+        print(f'{name.replace("_", " "):12} {len(own):6} {l1:6.3f} {maps:6.2f}')
+    share = projecting.nearer(*([m.l1 for m in own] for own in found.values()))
     print(
         f'a training image is found better than a held-out one in {share:.0%} of the pairs; 50 %:'
         f' none is known by heart. Wrote {shown(output)}'
@@ -131,7 +131,7 @@ def _compare(projector: 'Projector', run: 'Trained', count: int, output: 'Path')
 
 
 def _table(folder: 'Path', rows: 'list[tuple[str, str, Projection]]') -> None:
-    from gan_jax import files
+    from gan_jax.io import files
 
     cells = [(name, part, f'{made.l1:.4f}', f'{made.features:.4f}') for name, part, made in rows]
     files.replace(folder / TABLE, files.table(('image', 'part', 'l1', 'maps'), cells))

@@ -16,7 +16,7 @@ from absl import flags
 
 from gan_jax.cli.flags import Invocation, define_overwrite, define_path, define_step
 from gan_jax.errors import UserError
-from gan_jax.paths import shown
+from gan_jax.io.paths import shown
 
 if TYPE_CHECKING:
     from gan_jax.use.sampling import Draw
@@ -65,8 +65,9 @@ def main(invocation: Invocation) -> None:
     """Samples, and writes the grid, the walk or the files."""
     import numpy as np
 
-    from gan_jax import api, data, files
+    from gan_jax import api, data
     from gan_jax.cli import outputs
+    from gan_jax.io import files
     from gan_jax.processes import startup
     from gan_jax.terminal import progress
     from gan_jax.use import sampling

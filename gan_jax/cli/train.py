@@ -13,9 +13,9 @@ import sys
 from absl import flags
 from ml_collections import ConfigDict
 
-from gan_jax import paths
 from gan_jax.cli.flags import Invocation, define_path
 from gan_jax.errors import UserError
+from gan_jax.io import paths
 
 DEFAULT_CONFIG = 'quickstart'
 OF_PROCESS = 'distributed', 'coordinator', 'num_processes', 'process_id', 'join_timeout'

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 import importlib.util
 from pathlib import Path
+import re
 import traceback
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from gan_jax import fields, files, paths
+from gan_jax import fields
 from gan_jax.errors import UserError, nearest
+from gan_jax.io import files, paths
+
+SIZE = 'data.image_size'
 
 
 def folder() -> Path:
@@ -122,12 +126,22 @@ def change(config: ConfigDict, changes: Mapping[str, Any]) -> None:
     for role in ('gen', 'disc'):
         if name := changes.get(f'{role}.net.name'):
             take_net(config, role, name)
-    for field, value in changes.items():
+    for field, value in spelt_out(changes).items():
         refuse_field(config, field)
         try:
             config.update_from_flattened_dict({field: value})
         except (TypeError, ValueError) as error:
             raise UserError(f'config.{field}={value!r}: {error}') from None
+
+
+def spelt_out(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes with an `image_size` of '64x96' as what it stands for."""
+    found = dict(changes)
+    size = re.fullmatch(r'(\d{1,5})x(\d{1,5})', str(found.get(SIZE, '')))
+    if size:
+        height, width = map(int, size.groups())
+        found |= {SIZE: height, 'data.width': width if width != height else 0}
+    return found
 
 
 def refuse_field(config: ConfigDict, field: str) -> None:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-from gan_jax import paths
 from gan_jax.data import (
     added,
     celeb_a,
@@ -23,6 +22,7 @@ from gan_jax.data import (
 from gan_jax.data.datasets import Dataset as Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Data
+from gan_jax.io import paths
 from gan_jax.types import DataSpec
 
 
@@ -57,7 +57,7 @@ def entry(config: Data) -> Entry:
     if config.name not in DATASETS:
         raise UserError(f'config.data.name={config.name}: {nearest(config.name, DATASETS)}')
     found = DATASETS[config.name]
-    for field in ('image_size', 'crop', 'jitter', 'held_out'):
+    for field in ('image_size', 'width', 'crop', 'jitter', 'held_out'):
         if config[field] and not found.sized:
             raise UserError(
                 f'config.data.{field}={config[field]}: the images of {config.name} are taken as'

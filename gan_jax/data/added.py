@@ -9,10 +9,10 @@ import zlib
 
 import numpy as np
 
-from gan_jax import files
 from gan_jax.data import cache, classes
 from gan_jax.data.datasets import Dataset, Source
 from gan_jax.errors import UserError
+from gan_jax.io import files
 from gan_jax.types import Batch
 
 # What NumPy raises of a file that is none of its own, another than .npz, a damaged one, or without

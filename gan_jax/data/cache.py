@@ -18,9 +18,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from gan_jax import paths
 from gan_jax.data import duplicates
 from gan_jax.errors import UserError
+from gan_jax.io import paths
 from gan_jax.types import Batch
 
 RESIDENT_LIMIT = 2**30  # bytes of uint8 images that fit a device, and are worth keeping decoded

@@ -13,6 +13,7 @@ import zipfile
 import numpy as np
 from PIL import Image
 
+from gan_jax import fields
 from gan_jax.data import cache, datasets, decode, downloads, from_files, image_files
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import LeftOut
@@ -50,9 +51,9 @@ FILES = {  # name -> place in Google Drive and sha256, as tensorflow-datasets ha
 
 def spec(config: Data) -> DataSpec:
     """Shapes and counts of the set, known without its files."""
-    from_files.side(config)
+    from_files.size(config)
     whole = COUNTS.get(config.split, COUNTS['all'])
-    shape = (config.image_size, config.image_size, 3)
+    shape = (*fields.sides(config), 3)
     return DataSpec(shape, 2 if config.attribute else 0, config.num_examples or whole)
 
 
@@ -73,7 +74,7 @@ def load(config: Data) -> Dataset:
       UserError: a file is missing, the attribute does not exist, no image can be used, or
         there is no network.
     """
-    size, crop = from_files.side(config), config.crop
+    size, crop = from_files.size(config), config.crop
     if config.held_out:
         raise UserError(
             f'config.data.held_out={config.held_out:g}: celeb_a has splits of its own; leave it 0'
@@ -82,11 +83,10 @@ def load(config: Data) -> Dataset:
         image_files.existing(Path(config.path), 'config.data.path') if config.path else downloaded()
     )
     copy = datasets.find_tfds_copy(path, 'celeb_a') if path.is_dir() else None
-    square = size, crop
     if copy:
-        faces = _prepared(copy, config.attribute, *square)
+        faces = _prepared(copy, config.attribute, size, crop)
     else:
-        faces = _official(path, config.attribute, *square)
+        faces = _official(path, config.attribute, size, crop)
     return from_files.load(
         config,
         state=(*faces.state, crop, config.attribute),
@@ -108,7 +108,7 @@ class Faces(NamedTuple):
     left_out: Sequence[LeftOut]  # files that are not among them
 
 
-def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:
+def _official(path: Path, attribute: str, size: tuple[int, int], crop: int) -> Faces:
     """Reads the files as they are published."""
     found = image_files.find(_images(path))
     text = _Texts(path, found.path)
@@ -132,7 +132,7 @@ def _official(path: Path, attribute: str, size: int, crop: int) -> Faces:
 
     def make(index: int) -> tuple[np.ndarray, int]:
         content = found.read(place_of[index])
-        return decode.read_square(content, size, crop), label_of[index]
+        return decode.read_fitted(content, size, crop), label_of[index]
 
     listed = hashlib.sha256(repr((list(rows), label_of)).encode()).hexdigest()
     parts = [partition[file] for file in rows]
@@ -252,7 +252,7 @@ def _malformed(name: str, file: str, number: int) -> LeftOut:
     return LeftOut(name, f'line {number} of {file} is malformed')
 
 
-def _prepared(copy: datasets.Prepared, attribute: str, size: int, crop: int) -> Faces:
+def _prepared(copy: datasets.Prepared, attribute: str, size: tuple[int, int], crop: int) -> Faces:
     """Reads a copy that tensorflow-datasets prepared."""
     folder = copy.prepare()
     splits = json.loads((folder / datasets.INFO).read_bytes())['splits']
@@ -268,7 +268,7 @@ def _prepared(copy: datasets.Prepared, attribute: str, size: int, crop: int) -> 
             source = opened()[split]
         example = source[row]
         label = int(example['attributes'][attribute]) if attribute else 0
-        return decode.square(Image.fromarray(example['image']), size, crop), label
+        return decode.fitted(Image.fromarray(example['image']), size, crop), label
 
     return Faces(names, [split for split, _ in places], make, (copy.key,), ())
 

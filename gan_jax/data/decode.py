@@ -161,30 +161,41 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def read_square(content: bytes, side: int, crop: int = 0) -> np.ndarray:
-    """`square` of `read`: a file's image as it is stored, uint8 [side, side, 3].
+def read_fitted(content: bytes, size: tuple[int, int], crop: int = 0) -> np.ndarray:
+    """`fitted` of `read`: a file's image as it is stored, uint8 [height, width, 3].
 
     Raises:
       Unreadable: see `read`.
     """
-    return square(read(content, least_side=0 if crop else side), side, crop)
+    return fitted(read(content, least_side=0 if crop else max(size)), size, crop)
 
 
-def square(image: Image.Image, side: int, crop: int = 0) -> np.ndarray:
-    """The centred square of an image at another size, antialiased (Lanczos with three lobes).
+def read_square(content: bytes, side: int, crop: int = 0) -> np.ndarray:
+    """`read_fitted` to so many pixels a side."""
+    return read_fitted(content, (side, side), crop)
+
+
+def fitted(image: Image.Image, size: tuple[int, int], crop: int = 0) -> np.ndarray:
+    """The centred part of an image at another size, antialiased (Lanczos with three lobes).
 
     Args:
       image: RGB.
-      side: of the result, in pixels.
-      crop: side of the square in pixels of the image; 0, or more than it has: its short side.
+      size: height and width of the result, in pixels, of whose shape the part is.
+      crop: height of the part in pixels of the image; 0, or more than it has: all it can.
 
     Returns:
-      uint8 [side, side, 3].
+      uint8 [height, width, 3].
     """
-    width, height = image.size
-    if width == height == side and not crop:
+    (height, width), (across, down) = size, image.size
+    if (down, across) == size and not crop:
         return np.asarray(image)
-    cut = min(crop or width, width, height)
-    left, top = (width - cut) / 2, (height - cut) / 2
-    box = (left, top, left + cut, top + cut)
-    return np.asarray(image.resize((side, side), Image.Resampling.LANCZOS, box))
+    cut = min(crop or down, down, across * height / width)
+    wide = cut * width / height
+    left, top = (across - wide) / 2, (down - cut) / 2
+    box = (left, top, left + wide, top + cut)
+    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box))
+
+
+def square(image: Image.Image, side: int, crop: int = 0) -> np.ndarray:
+    """`fitted` to so many pixels a side."""
+    return fitted(image, (side, side), crop)

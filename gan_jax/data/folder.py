@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 from pathlib import Path
 
+from gan_jax import fields
 from gan_jax.data import decode, from_files, image_files
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
@@ -19,18 +20,18 @@ def spec(config: Data) -> DataSpec:
 
     Two classes are assumed where the config says which of the images have none.
     """
-    from_files.side(config)
-    shape = (config.image_size, config.image_size, 3)
+    from_files.size(config)
+    shape = (*fields.sides(config), 3)
     return DataSpec(shape, 2 if config.unlabelled else 0, config.num_examples or ASSUMED)
 
 
 def load(config: Data) -> Dataset:
     """The images below `config.path`, [size, size, 3], in the order of their names.
 
-    The centred square of each, `config.crop` pixels a side or as large as it can be, at
-    `config.image_size` (`decode.square`). Folders in the folder are classes if all images lie
-    in two or more of them; with `config.unlabelled` the images in that folder, or in none, have
-    the label -1 (`image_files.classes`).
+    The centred part of each, `config.crop` pixels high or as large as it can be, at
+    `config.image_size` and `width` (`decode.fitted`). Folders in the folder are classes if all
+    images lie in two or more of them; with `config.unlabelled` the images in that folder, or in
+    none, have the label -1 (`image_files.classes`).
 
     Args:
       config: the run's `config.data`.
@@ -41,7 +42,7 @@ def load(config: Data) -> Dataset:
     """
     if not config.path:
         raise UserError('config.data.path is empty: give --config.data.path=FOLDER of your images')
-    size, crop = from_files.side(config), config.crop
+    size, crop = from_files.size(config), config.crop
     found = image_files.find(Path(config.path))
     names, labels = image_files.classes(found.names, config.unlabelled)
     _refuse_misspelt(config.unlabelled, names)
@@ -50,7 +51,7 @@ def load(config: Data) -> Dataset:
         state=(found.state, crop),
         names=found.names,
         class_names=names,
-        make=lambda index: (decode.read_square(found.read(index), size, crop), int(labels[index])),
+        make=lambda index: (decode.read_fitted(found.read(index), size, crop), int(labels[index])),
         left_out=found.ignored,
     )
     remedy = '' if names else image_files.to_have_classes(found.names)

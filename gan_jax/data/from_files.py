@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import files
+from gan_jax import fields
 from gan_jax.data import cache, decode, duplicates, parallel, png
 from gan_jax.data.datasets import Dataset, Part, Prepared, load_prepared
 from gan_jax.data.decode import Unreadable
 from gan_jax.data.image_files import LeftOut, shown
 from gan_jax.errors import UserError
 from gan_jax.fields import Data
+from gan_jax.io import files
 from gan_jax.types import Batch
 
 STORED = 'every'  # the split that is prepared; those a config may name are chosen from it
@@ -33,8 +34,8 @@ VERSION = 2  # of how an image is decoded, cut and resized
 Make = Callable[[int], tuple[np.ndarray, int] | tuple[np.ndarray, int, str]]
 
 
-def side(config: Data) -> int:
-    """Pixels a side of each stored image: what training sees, and the jitter.
+def size(config: Data) -> tuple[int, int]:
+    """Height and width of each stored image: what training sees, and the jitter.
 
     Raises:
       UserError: `config.data` gives no size.
@@ -44,7 +45,8 @@ def side(config: Data) -> int:
             f'config.data.image_size=0: the set {config.name} needs a size, e.g. 64, to which its'
             ' images are cut and resized'
         )
-    return config.image_size + config.jitter
+    height, width = fields.sides(config)
+    return height + config.jitter, width + config.jitter
 
 
 def load(
@@ -65,7 +67,7 @@ def load(
       state: all that decides what is prepared; of strings and numbers.
       names: of the images, each once, for messages and the list of files.
       class_names: empty where there are no classes.
-      make: index -> uint8 [side, panels * side, 3], its class and, if it may be wrong, why; is
+      make: index -> uint8 [height, panels * width, 3], its class and, if it may be wrong, why; is
         called by several threads.
       splits: the split of each name, besides 'all'; None: 'train' and 'test' by
         `config.held_out`.
@@ -77,12 +79,12 @@ def load(
     """
     if not names:
         raise _nothing_left(0, left_out)
-    size = side(config)
+    height, width = size(config)
     how = VERSION, decode.abilities()
-    text = repr((*how, size, panels, tuple(class_names), *state))
+    text = repr((*how, height, width, panels, tuple(class_names), *state))
     key = f'{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}'
     preparation = functools.partial(
-        _prepare, key, (size, panels * size, 3), names, tuple(class_names), make, left_out
+        _prepare, key, (height, panels * width, 3), names, tuple(class_names), make, left_out
     )
     empty: set[str] = set()
     parts = _held_out(config, key, empty) if splits is None else _official(config, key, splits)
@@ -136,8 +138,8 @@ def _held_out(config: Data, key: str, empty: set[str]) -> dict[str, Part]:
 def _refuse_contradiction(decoded: cache.Decoded, names: Sequence[str]) -> None:
     """Raises UserError if the same photo is in two classes: few labels cannot outvote one."""
     seen: dict[bytes, int] = {}
-    for index in np.flatnonzero(decoded.labels >= 0):
-        first = seen.setdefault(decoded.contents[index].tobytes(), int(index))
+    for index in map(int, np.flatnonzero(decoded.labels >= 0)):
+        first = seen.setdefault(decoded.contents[index].tobytes(), index)
         if decoded.labels[first] != decoded.labels[index]:
             raise UserError(
                 f'config.data.path: {names[first]} and {names[index]} are the same photo in two'

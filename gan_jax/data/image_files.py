@@ -15,11 +15,11 @@ import zipfile
 
 import numpy as np
 
-from gan_jax import files as files_lib
-from gan_jax import paths
 from gan_jax.data import containers
 from gan_jax.data.decode import Unreadable
 from gan_jax.errors import UserError
+from gan_jax.io import files as files_lib
+from gan_jax.io import paths
 from gan_jax.terminal import printable
 
 MAX_BYTES = 2**30  # a larger file is refused before it is read; 200 megapixels have 0.6e9 bytes

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gan_jax import paths
 from gan_jax.data import downloads, png
 from gan_jax.data.datasets import Dataset, Prepared, find_tfds_copy, load_prepared
 from gan_jax.errors import UserError
 from gan_jax.fields import Data
+from gan_jax.io import paths
 from gan_jax.types import DataSpec
 
 if TYPE_CHECKING:

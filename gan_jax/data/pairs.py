@@ -8,12 +8,13 @@ import unicodedata
 import numpy as np
 from PIL import Image
 
-from gan_jax import files as files_lib
+from gan_jax import fields
 from gan_jax.data import decode, from_files, image_files, inputs
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import ImageFolder, LeftOut, shown
 from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Data
+from gan_jax.io import files as files_lib
 from gan_jax.types import DataSpec
 
 INPUTS = (*inputs.MADE, 'left', 'right', 'folder')
@@ -22,8 +23,9 @@ ASSUMED = 400  # pairs of a folder that was not looked at
 
 def spec(config: Data) -> DataSpec:
     """The spec of pairs of the config's size; their number is not known yet."""
-    from_files.side(config)
-    shape = (config.image_size, 2 * config.image_size, 3)
+    from_files.size(config)
+    height, width = fields.sides(config)
+    shape = (height, 2 * width, 3)
     return DataSpec(shape, 0, config.num_examples or ASSUMED, panels=2)
 
 
@@ -38,8 +40,8 @@ def load(config: Data) -> Dataset:
     * folder: it is the image in `config.input_path` with the same name, whatever its suffix. Both
       have the same shape, upright; with `crop` the same size.
 
-    Of each panel the centred square is kept, `config.crop` pixels a side or as large as it can
-    be, at `config.image_size` (`decode.square`).
+    Of each panel the centred part is kept, `config.crop` pixels high or as large as it can
+    be, at `config.image_size` and `width` (`decode.fitted`).
 
     Args:
       config: the run's `config.data`.
@@ -48,7 +50,7 @@ def load(config: Data) -> Dataset:
       UserError: a field that does not fit, no such folder, or no pair that can be used.
     """
     _check(config)
-    size, crop = from_files.side(config), config.crop
+    size, crop = from_files.size(config), config.crop
     photos = image_files.find(Path(config.path))
     state = [photos.state, crop, config.input]
     names, left_out = photos.names, photos.ignored
@@ -99,9 +101,9 @@ def _no_pair(config: Data, photo: str, partner: str) -> UserError:
 
 
 def _made(
-    photos: ImageFolder, size: int, crop: int, function: inputs.Input, index: int
+    photos: ImageFolder, size: tuple[int, int], crop: int, function: inputs.Input, index: int
 ) -> tuple[np.ndarray, int, str]:
-    photo = decode.read_square(photos.read(index), size, crop)
+    photo = decode.read_fitted(photos.read(index), size, crop)
     return _pair(function(photo), photo)
 
 
@@ -109,13 +111,13 @@ def _both(
     photos: ImageFolder,
     partners: ImageFolder,
     matched: Sequence[tuple[int, int]],
-    size: int,
+    size: tuple[int, int],
     crop: int,
     index: int,
 ) -> tuple[np.ndarray, int, str]:
     def read(album: ImageFolder, place: int) -> decode.Upright:
         try:
-            return decode.read_whole(album.read(place), 0 if crop else size)
+            return decode.read_whole(album.read(place), 0 if crop else max(size))
         except decode.Unreadable as error:
             name = shown(str(album.path / album.names[place]))
             raise decode.Unreadable(f'{name}: {error}') from error
@@ -128,7 +130,7 @@ def _both(
             f'input and photo have {shapes} pixels upright: save them with the same'
             + (' size' if crop else ' shape')
         )
-    panels = [decode.square(side.image, size, crop) for side in (before, photo)]
+    panels = [decode.fitted(side.image, size, crop) for side in (before, photo)]
     return _pair(panels[0], panels[1], _doubt(before, photo))
 
 
@@ -150,11 +152,11 @@ def _doubt(before: decode.Upright, photo: decode.Upright) -> str:
 
 
 def _halves(
-    photos: ImageFolder, size: int, crop: int, input_first: bool, index: int
+    photos: ImageFolder, size: tuple[int, int], crop: int, input_first: bool, index: int
 ) -> tuple[np.ndarray, int, str]:
     # The short side of a half is not known before it is decoded: a JPEG is read whole.
     image = decode.read(photos.read(index))
-    left, right = (decode.square(half, size, crop) for half in halves(image))
+    left, right = (decode.fitted(half, size, crop) for half in halves(image))
     width, height = image.width // 2, image.height
     squares = width == height
     doubt = '' if squares else f'halves of {width}x{height} are no squares: is it a pair?'

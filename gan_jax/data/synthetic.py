@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 
+from gan_jax import fields
 from gan_jax.data.datasets import Dataset, Source, stored_shape
 from gan_jax.errors import UserError
 from gan_jax.fields import Data
@@ -20,12 +21,12 @@ def spec(config: Data) -> DataSpec:
     Raises:
       UserError: no size is given.
     """
-    side = config.image_size
-    if side < 1:
+    height, width = fields.sides(config)
+    if height < 1:
         raise UserError('config.data.image_size=0: the synthetic set needs a size, e.g. 64')
     panels = 2 if config.input else 1
     count = config.num_examples or NUM_EXAMPLES
-    return DataSpec((side, panels * side, 3), NUM_CLASSES, count, panels)
+    return DataSpec((height, panels * width, 3), NUM_CLASSES, count, panels)
 
 
 def load(config: Data) -> Dataset:

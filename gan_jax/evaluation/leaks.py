@@ -15,7 +15,8 @@ import chex
 import jax
 import numpy as np
 
-from gan_jax import augment, images
+from gan_jax import augment
+from gan_jax.io import images
 from gan_jax.types import Metric
 
 FEWEST_TOLD = 0.2  # of augmented images told apart beyond chance, below which nothing is said

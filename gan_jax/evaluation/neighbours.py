@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax import images
 from gan_jax.evaluation import distances
 from gan_jax.evaluation.sets import Measured, Reference
+from gan_jax.io import images
 
 PIECES = 8  # parts of the larger set that are compared in turn, at most
 ISOLATION_K = 5  # which neighbour a nearest one is compared with

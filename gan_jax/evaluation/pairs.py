@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import paths
 from gan_jax.data import inputs, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.evaluation import distances, metrics, scores
 from gan_jax.evaluation import sets as image_sets
 from gan_jax.evaluation.sets import ImageSet, Measured, Reference
 from gan_jax.fields import Data
+from gan_jax.io import paths
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.states import GanState, Translator
 

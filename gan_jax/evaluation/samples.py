@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from gan_jax import rng, target
+from gan_jax import rng
 from gan_jax.errors import UserError
+from gan_jax.ops import target
 from gan_jax.states import GanState, Task
 from gan_jax.terminal import progress
 

@@ -11,12 +11,13 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gan_jax import data, digests, files, paths
+from gan_jax import data
 from gan_jax.data import cache, decode, image_files, parallel, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import birthday, distances, spectrum
 from gan_jax.fields import Data
+from gan_jax.io import digests, files, paths
 from gan_jax.pretrained.feature_net import FeatureNet, Outputs
 from gan_jax.types import Batch
 

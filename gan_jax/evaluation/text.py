@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
 from gan_jax.evaluation import distances, metrics, scores
-from gan_jax.schema import Count, Number, Own, Positive, Share, Value
+from gan_jax.io.schema import Count, Number, Own, Positive, Share, Value
 from gan_jax.types import Metric
 
 

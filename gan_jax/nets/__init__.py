@@ -189,9 +189,27 @@ def _check_size(section: str, name: str, role: str, image_shape: tuple[int, int,
     height, width, _ = image_shape
     raise UserError(
         f'{section}.name={name} takes {net.sizes}, and the images of config.data are'
-        f' {height}x{width}: set config.data.image_size to one that it takes, or choose from'
-        f' the nets for these: {", ".join(able) or "none"}'
+        f' {height}x{width}: set config.data.image_size to one that it takes'
+        f'{_nearest_size(net, image_shape)}, or choose from the nets for these:'
+        f' {", ".join(able) or "none"}'
     )
+
+
+def _nearest_size(net: type[Net], image_shape: tuple[int, int, int]) -> str:
+    """', such as 64x96', the nearest that a net supports; '' if none is near."""
+    height, width, channels = image_shape
+
+    def about(side: int) -> range:
+        return range(max(side // 2, 1), min(2 * side, 512) + 1)
+
+    found = (
+        (abs(high - height) + abs(wide - width), high, wide)
+        for high in about(height)
+        for wide in (about(width) if width != height else (high,))
+        if net.supports((high, wide, channels))
+    )
+    _, high, wide = min(found, default=(0, 0, 0))
+    return f', such as {high}' + (f'x{wide}' if wide != high else '') if high else ''
 
 
 def _checked(path: str, value: Any, default: Any, options: Collection[Any] | None) -> Any:

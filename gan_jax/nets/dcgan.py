@@ -20,22 +20,26 @@ from gan_jax import layers
 class _Net(layers.Net):
     width: int = 64  # channels of the map of half the image's size
 
-    sizes: ClassVar[str] = 'squares of 32, 64, 128 or 256 pixels'
+    sizes: ClassVar[str] = layers.SIZES.format('32, 64, 128 or 256')
 
     @staticmethod
     def supports(image_shape: tuple[int, int, int]) -> bool:
-        """Squares of a power of two; the map at the far end is 4x4."""
-        height, width, _ = image_shape
-        return height == width and height in (32, 64, 128, 256)
+        """A short side of a power of two; the map at the far end is 4x4, or 4xN."""
+        return layers.halves_to_four(image_shape, (32, 64, 128, 256))
 
     def _widths(self) -> list[int]:
-        """Channels of the maps from half the image's size down to 4x4."""
-        levels = int(math.log2(self.image_shape[0] // 4))
+        """Channels of the maps from half the image's size down to the far end."""
+        levels = int(math.log2(min(self.image_shape[:2]) // 4))
         return [self.width * 2**level for level in range(levels)]
+
+    def _far(self) -> tuple[int, int]:
+        """Height and width of the map at the far end, whose short side is 4."""
+        height, width, _ = self.image_shape
+        return height * 4 // min(height, width), width * 4 // min(height, width)
 
 
 class Generator(_Net):
-    """Transposed convolutions from a 1x1 map to 4x4, and on to twice the size each; tanh.
+    """Transposed convolutions from a 1x1 map to 4x4, or 4xN, and on to twice the size each; tanh.
 
     Attributes:
       width: channels of the last hidden map (`ngf` in PyTorch's example); they double with
@@ -56,7 +60,8 @@ class Generator(_Net):
             dtype=self.dtype,
         )
         first, *others = reversed(self._widths())
-        x = deconv(first, stride=1, padding=0)(self.latent(z, label)[:, None, None, :])
+        far = partial(deconv, kernel_size=self._far(), stride=1, padding=0)
+        x = far(first)(self.latent(z, label)[:, None, None, :])
         for features in (*others, self.image_shape[-1]):
             x = nn.relu(layers.norm(self, 'batch', x, train=train))
             x = deconv(features, stride=2, padding=1)(x)
@@ -64,7 +69,7 @@ class Generator(_Net):
 
 
 class Discriminator(_Net):
-    """Convolutions of stride 2 down to a 4x4 map, and one of that whole map to a logit.
+    """Convolutions of stride 2 down to a 4x4 or 4xN map, and one of that whole map to a logit.
 
     Attributes:
       width: channels of the first convolution (`ndf` in PyTorch's example); they double
@@ -100,7 +105,7 @@ class Discriminator(_Net):
             x = down(features, use_bias=self.norm == 'none')(x, train)
             x = layers.norm(self, self.norm, x, train=train)
             x = layers.Dropout(self.dropout, self.axis_name)(activate(x), train=train)
-        logits = conv(1, padding=0)(x, train)[:, 0, 0, 0]
+        logits = conv(1, kernel_size=self._far(), padding=0)(x, train)[:, 0, 0, 0]
         projection = layers.Projection(self.num_classes, layers.normal, self.spectral_norm)
         summed = jnp.sum(x.astype(jnp.float32), axis=(1, 2))
         return logits + projection(summed, label, train)

@@ -31,24 +31,26 @@ class Generator(layers.Net):
     width: int = 24
 
     kind: ClassVar[layers.Kind] = layers.Kind.LATENT
-    sizes: ClassVar[str] = 'squares of 64, 128 or 256 pixels'
+    sizes: ClassVar[str] = layers.SIZES.format('64, 128 or 256')
     pixel_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     @staticmethod
     def supports(image_shape: tuple[int, int, int]) -> bool:
-        """Squares of SIDES."""
-        height, width, _ = image_shape
-        return height == width and height in SIDES
+        """A short side of SIDES."""
+        return layers.halves_to_four(image_shape, SIDES)
 
     @nn.compact
     def __call__(self, z: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
         """float [N, latent_dim] -> float32 [N, H, W, C] in [-1, 1]."""
         z = self.latent(z, label)
         z = z * jax.lax.rsqrt(jnp.mean(jnp.square(z), axis=-1, keepdims=True) + 1e-8)
-        start = partial(self._layer(layers.ConvTranspose), kernel_size=4, padding=0)
+        height, width, _ = self.image_shape
+        short = min(height, width)
+        far = height * 4 // short, width * 4 // short
+        start = partial(self._layer(layers.ConvTranspose), kernel_size=far, padding=0)
         x = self._gated(start(2 * self._channels(4))(z[:, None, None, :]), train)
         maps = {4: x}
-        for level in range(3, int(math.log2(self.image_shape[0])) + 1):
+        for level in range(3, int(math.log2(short)) + 1):
             side = 2**level
             up = self._layer(layers.UpsampleConv)(2 * self._channels(side), kernel_size=3)
             x = self._gated(up(x), train)
@@ -86,7 +88,7 @@ class Excitation(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[N, h, h, C], h a multiple of 4 -> [N, 1, 1, features] in (0, 1)."""
+        """[N, h, w, C], the short side a multiple of 4 -> [N, 1, 1, features] in (0, 1)."""
         conv = partial(
             layers.Conv,
             padding=0,
@@ -94,5 +96,7 @@ class Excitation(nn.Module):
             kernel_init=layers.normal,
             dtype=self.dtype,
         )
-        pooled = nn.avg_pool(x, *2 * ((x.shape[1] // 4,) * 2,))
-        return nn.sigmoid(conv(self.features, 1)(nn.swish(conv(self.features, 4)(pooled))))
+        window = (min(x.shape[1:3]) // 4,) * 2
+        pooled = nn.avg_pool(x, window, window)
+        whole = conv(self.features, pooled.shape[1:3])
+        return nn.sigmoid(conv(self.features, 1)(nn.swish(whole(pooled))))

@@ -105,7 +105,7 @@ class Discriminator(layers.Net):
 
     kind: ClassVar[layers.Kind] = layers.Kind.LOGIT
     takes_range: ClassVar[tuple[float, float] | None] = (-1.0, 1.0)
-    sizes: ClassVar[str] = 'squares of at least 16 pixels'
+    sizes: ClassVar[str] = 'images of at least 16 pixels a side'
     weights: ClassVar[Collection[str]] = ('pixel_weight',)
     penalties: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType(
@@ -114,9 +114,9 @@ class Discriminator(layers.Net):
 
     @staticmethod
     def supports(image_shape: tuple[int, int, int]) -> bool:
-        """Squares, as the frozen net's images are."""
+        """The frozen net sees all images as squares."""
         height, width, _ = image_shape
-        return height == width and height >= 16
+        return min(height, width) >= 16
 
     def misfit(self) -> str:
         """The discriminator of pixels is not for all sizes."""
@@ -177,11 +177,11 @@ def maps_of(frozen: str, side: int, x: jax.Array) -> list[jax.Array]:
     Args:
       frozen: key of FROZEN.
       side: pixels a side to which images are resized for it.
-      x: float32 [N, S, S, C] in [-1, 1], C = 1 or 3.
+      x: float32 [N, H, W, C] in [-1, 1], C = 1 or 3.
     """
     if x.shape[-1] == 1:
         x = jnp.repeat(x, 3, axis=-1)
-    if x.shape[1] != side:
+    if x.shape[1:3] != (side, side):
         x = jax.image.resize(x, (len(x), side, side, 3), 'linear')
     return FROZEN[frozen].maps(read(frozen, f'config.disc.net.frozen={frozen}'), x)
 

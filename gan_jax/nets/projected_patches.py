@@ -48,7 +48,7 @@ class Discriminator(layers.Net):
 
     kind: ClassVar[layers.Kind] = layers.Kind.PATCHES
     takes_maps: ClassVar[bool] = True
-    sizes: ClassVar[str] = 'squares of at least 64 pixels'
+    sizes: ClassVar[str] = 'images of at least 64 pixels a side, in multiples of 32'
     weights: ClassVar[Collection[str]] = ('pixel_weight',)
     options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType(
         {'norm': layers.NORMS, 'pixel_loss': losses.LOSSES, 'pixel_layers': range(4)}
@@ -56,9 +56,8 @@ class Discriminator(layers.Net):
 
     @staticmethod
     def supports(image_shape: tuple[int, int, int]) -> bool:
-        """Squares, as the frozen net's images are, that leave its last map two pixels a side."""
-        height, width, _ = image_shape
-        return height == width and height >= 64
+        """Images that leave the frozen net's last map two pixels a side."""
+        return all(side >= 64 and side % 32 == 0 for side in image_shape[:2])
 
     def judges(self) -> tuple[losses.Judge, ...]:
         """The heads, which share a weight of 1, and the discriminator of patches."""

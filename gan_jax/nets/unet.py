@@ -30,7 +30,7 @@ class Generator(layers.Net):
     Attributes:
       width: channels of the map of half the image's size (64 in the paper); they double
         with every halving, up to eight times as many.
-      depth: halvings; 0: as many as lead to a 1x1 map.
+      depth: halvings; 0: as many as both sides allow, to a 1x1 map of a power of two.
       norm: key of `layers.NORMS`; only 'instance' gives its convolutions a bias.
       dropout: probability of a zero after each of the first depth - 5 layers of the
         decoder, as in the paper (junyanz has as many, one layer later).
@@ -49,20 +49,24 @@ class Generator(layers.Net):
 
     kind: ClassVar[layers.Kind] = layers.Kind.TRANSLATION
     pixel_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    sizes: ClassVar[str] = 'squares of 64, 128, 256 or 512 pixels'
+    sizes: ClassVar[str] = 'images of 64 to 512 pixels a side, in multiples of 32'
     options: ClassVar[Mapping[str, Collection[Any]]] = MappingProxyType(
         {'norm': layers.NORMS, 'upsample': ('transposed', 'resize'), 'depth': range(10)}
     )
 
     @staticmethod
     def supports(image_shape: tuple[int, int, int]) -> bool:
-        """Squares of a power of two."""
-        height, width, _ = image_shape
-        return height == width and height in (64, 128, 256, 512)
+        """Sides that can be halved five times."""
+        return all(64 <= side <= 512 and side % 32 == 0 for side in image_shape[:2])
+
+    def _halvings(self) -> int:
+        """How often both sides can be halved; of squares of a power of two down to 1x1."""
+        common = math.gcd(*self.image_shape[:2])
+        return int(math.log2(common & -common))
 
     def misfit(self) -> str:
         """No map is smaller than 1x1."""
-        most = int(math.log2(self.image_shape[0]))
+        most = self._halvings()
         if self.depth <= most:
             return ''
         height, width, _ = self.image_shape
@@ -118,14 +122,14 @@ class Generator(layers.Net):
 
     def _encode(self, x: jax.Array, normalize: Callable[[jax.Array], jax.Array]) -> list[jax.Array]:
         """The maps from half the image's size down to the smallest, not yet activated."""
-        levels = self.depth or int(math.log2(self.image_shape[0]))
+        levels = self.depth or self._halvings()
         maps = []
         for level in range(levels):
             if level:
                 x = layers.leaky_relu(0.2)(x)
             x = self._down(self.width * min(2**level, 8))(x)
             # Not the first, nor a bottleneck whose channels have one element each.
-            if level and x.shape[1] > 1:
+            if level and x.shape[1] * x.shape[2] > 1:
                 x = normalize(x)
             maps.append(x)
         return maps

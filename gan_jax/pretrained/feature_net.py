@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import target
+from gan_jax.ops import target
 from gan_jax.terminal import progress
 
 CHUNK = 50  # images in one call on a CPU: 250 are slower and take gigabytes at 224x224

@@ -10,9 +10,9 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gan_jax import digests, files, paths
 from gan_jax.data import cache
 from gan_jax.errors import UserError
+from gan_jax.io import digests, files, paths
 
 
 class Weights(NamedTuple):

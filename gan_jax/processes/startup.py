@@ -25,7 +25,7 @@ def prepare(platform: str | None = None, *, alone: bool = True) -> None:
     Raises:
       UserError: the environment asks for what JAX lacks, or what does not work here.
     """
-    from gan_jax import paths
+    from gan_jax.io import paths
     from gan_jax.processes import memory
 
     memory.keep()

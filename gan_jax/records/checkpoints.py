@@ -39,9 +39,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import schema
-from gan_jax.digests import digest, file_digest, folder_digests, host_leaves, leaf_path
 from gan_jax.errors import UserError
+from gan_jax.io import schema
+from gan_jax.io.digests import digest, file_digest, folder_digests, host_leaves, leaf_path
 from gan_jax.processes import cluster
 
 STATE, META, MANIFEST = 'state', 'meta.json', 'manifest.json'

@@ -13,11 +13,11 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from gan_jax import files, images, schema
 from gan_jax.evaluation import text
+from gan_jax.io import files, images, schema
+from gan_jax.io.schema import Count, Number, Value
 from gan_jax.records.meters import Means, Stopwatch
 from gan_jax.records.tensorboard import EventLog
-from gan_jax.schema import Count, Number, Value
 
 METRICS, EVALUATIONS = 'metrics.jsonl', 'evaluations.jsonl'
 CORE_METRICS = ('loss_g', 'loss_d', 'd_real', 'd_fake')

@@ -17,8 +17,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gan_jax import digests, files
 from gan_jax.errors import UserError
+from gan_jax.io import digests, files
 
 WEIGHTS = 'model.safetensors'
 

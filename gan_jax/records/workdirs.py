@@ -16,10 +16,11 @@ import jax
 from ml_collections import ConfigDict
 
 from gan_jax import config as config_lib
-from gan_jax import data, fields, files, nets, schema
+from gan_jax import data, fields, nets
 from gan_jax.errors import UserError
+from gan_jax.io import files, schema
+from gan_jax.io.schema import Count, Positive, Range, Share, Side
 from gan_jax.records import shared
-from gan_jax.schema import Count, Positive, Range, Share, Side
 
 # Everything a run writes, and all that --overwrite deletes, in this order: what says whose run
 # it is goes last, so that a deletion that was cut short is never taken for another run.

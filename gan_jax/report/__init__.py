@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from gan_jax import files
+from gan_jax.io import files
 from gan_jax.report import charts, markup, pictures, plots, sections
 from gan_jax.report.run import Run, read
 

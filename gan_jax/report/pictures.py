@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gan_jax import images
+from gan_jax.io import images
 
 GIF_LIMIT = 5_000_000  # bytes
 MAX_BYTES, MAX_PIXELS = 2**26, 2**26  # of a picture of a run

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import paths, schema
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
+from gan_jax.io import paths, schema
 from gan_jax.records import recorder, workdirs
 from gan_jax.report import curves, pictures
 from gan_jax.use import assessing, assessing_pairs, classifying

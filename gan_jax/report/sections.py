@@ -8,9 +8,10 @@ from pathlib import Path
 import shlex
 from typing import Any
 
-from gan_jax import images, losses, observers
+from gan_jax import losses, observers
 from gan_jax.data import classes
 from gan_jax.evaluation import balance
+from gan_jax.io import images
 from gan_jax.records import recorder
 from gan_jax.report import charts, markup, measured, pictures, reliability, verdict
 from gan_jax.report.run import Run

@@ -13,9 +13,10 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from gan_jax import augment, images, losses, nets, optimizers, penalties, rng
+from gan_jax import augment, losses, nets, optimizers, penalties, rng
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
+from gan_jax.io import images
 from gan_jax.states import GanState, Metrics, NetState, Task
 from gan_jax.tasks import latents, shared
 from gan_jax.types import Batch, DataSpec, Pair

@@ -20,9 +20,10 @@ from jax.nn import logsumexp, sigmoid, softplus
 import jax.numpy as jnp
 import optax
 
-from gan_jax import images, nets, optimizers, rng
+from gan_jax import nets, optimizers, rng
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
+from gan_jax.io import images
 from gan_jax.states import GanState, Metrics, NetState, Part, Task
 from gan_jax.tasks import latents, shared
 from gan_jax.types import Batch, DataSpec, Pair

@@ -14,8 +14,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax import augment, images, nets, rng, target
+from gan_jax import augment, nets, rng
 from gan_jax.fields import Config
+from gan_jax.io import images
+from gan_jax.ops import target
 from gan_jax.states import UNMEASURED, GanState, Logits, NetState, Part, Sampler
 from gan_jax.tasks import latents
 from gan_jax.types import Batch, DataSpec, Pair

@@ -21,9 +21,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 import numpy as np
 
-from gan_jax import images, losses, nets, optimizers, rng
+from gan_jax import losses, nets, optimizers, rng
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
+from gan_jax.io import images
 from gan_jax.pretrained import perceptual
 from gan_jax.states import GanState, Metrics, NetState, Part, Task, Translator
 from gan_jax.tasks import shared

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import data, files, images, nets
+from gan_jax import data, nets
 from gan_jax.data import from_files
 from gan_jax.errors import UserError
 from gan_jax.evaluation import leaks, metrics, neighbours, sets
 from gan_jax.evaluation.samples import Samples
+from gan_jax.io import files, images
 from gan_jax.pretrained import features
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.records import workdirs

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax import data, files, images, nets
+from gan_jax import data, nets
 from gan_jax.data import from_files
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import metrics, pairs
 from gan_jax.evaluation.pairs import HELD_OUT, OTHER, SHOWN, TRAIN, Pairs
 from gan_jax.fields import Data
+from gan_jax.io import files, images
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.records import workdirs
 from gan_jax.terminal.progress import Progress

@@ -12,11 +12,12 @@ import jax
 import numpy as np
 from PIL import Image
 
-from gan_jax import data, files
+from gan_jax import data
 from gan_jax.data import decode, image_files, looks, parallel, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
-from gan_jax.schema import Count, Positive, Share
+from gan_jax.io import files
+from gan_jax.io.schema import Count, Positive, Share
 from gan_jax.states import GanState
 from gan_jax.use.trained import Trained
 
@@ -175,7 +176,7 @@ def _picture(content: bytes, run: Trained, turn: bool) -> Picture:
       Unreadable: it cannot be decoded.
     """
     config = run.config.data
-    least = 0 if config.crop else run.image_shape[0] + config.jitter
+    least = 0 if config.crop else max(run.image_shape[:2]) + config.jitter
     return picture(decode.read(content, least_side=least), run, turn)
 
 
@@ -187,14 +188,14 @@ def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
       turn: whether a negative of what the run learned becomes a positive.
     """
     config, shape = run.config.data, run.image_shape
-    side = shape[0] + config.jitter
+    size = shape[0] + config.jitter, shape[1] + config.jitter
     look = ''
     if ground := _ground(run):
-        seen = decode.square(image, side, config.crop)
+        seen = decode.fitted(image, size, config.crop)
         look = looks.judge(ground, looks.of(seen[None]))
     if shape[2] == 1:
         image = image.convert('L').convert('RGB')
-    stored = decode.square(image, side, config.crop)[..., : shape[2]]
+    stored = decode.fitted(image, size, config.crop)[..., : shape[2]]
     return Picture(255 - stored if turn and look == looks.NEGATIVE else stored, look)
 
 

@@ -17,11 +17,12 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gan_jax import digests, files, schema, tasks
+from gan_jax import tasks
 from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Config
+from gan_jax.io import digests, files, schema
+from gan_jax.io.schema import Count
 from gan_jax.records import workdirs
-from gan_jax.schema import Count
 from gan_jax.states import GanState, Part, Task
 from gan_jax.tasks import latents
 from gan_jax.use import trained

@@ -16,8 +16,8 @@ from jax.extend import core
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import files
 from gan_jax.errors import UserError
+from gan_jax.io import files
 from gan_jax.ops.windows import Window
 from gan_jax.records import workdirs
 from gan_jax.states import GanState, Part, Task

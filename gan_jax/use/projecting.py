@@ -15,10 +15,11 @@ import numpy as np
 import optax
 from PIL import Image
 
-from gan_jax import data, files, images
+from gan_jax import data
 from gan_jax.data import decode
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import sets
+from gan_jax.io import files, images
 from gan_jax.pretrained import feature_net, frozen, perceptual
 from gan_jax.terminal import progress
 from gan_jax.use import trained
@@ -39,7 +40,7 @@ _INSIDE: Mapping[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 
 
 class Projection(NamedTuple):
-    """What was found for a picture."""
+    """A latent that was found for a picture."""
 
     latent: np.ndarray  # float32 [latent_dim]
     label: int  # the class it was made in; 0 if there are none
@@ -74,14 +75,16 @@ class Projector:
         self._sampler = trained.sampler_of(run.task)
         part = run.task.parts['generator']
         self._part = part.of_latent or part
-        self._variables = self._part.variables(run.state)
-        self.image_shape = run.image_shape
         name = features or ('efficientnet_lite0' if run.image_shape[-1] == 3 else NONE)
-        self._maps = _maps(name)
+        # As arguments of every program: as constants they would be compiled into each.
+        self._variables = self._part.variables(run.state), _frozen(name)
+        self._net = name
+        self.image_shape = run.image_shape
         self._inside = _INSIDE[run.config.latent]
+        self._make, self._look = jax.jit(self._made), jax.jit(self._maps)
         self._draws = self._drawn()
         self._longest = jnp.max(_length(jnp.asarray(self._draws.z)))
-        few = [part[:CHUNK] for part in self._draws.maps]
+        few = [jnp.asarray(part[:CHUNK]) for part in self._draws.maps]
         start = perceptual.start(few)
         self._moments = perceptual.update(start, few, jnp.zeros(()), lambda moments: moments)
         self._optimizer = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
@@ -91,7 +94,7 @@ class Projector:
     def __call__(self, image: np.ndarray) -> Projection:
         """The best latent for a picture, uint8 [H, W, C] of the run's shape."""
         target = jnp.asarray(image, jnp.float32)[None] / 255
-        maps = self._maps(target)
+        maps = self._look(self._variables, target)
         draws = self._draws
         near = [
             np.asarray(self._distances(target, maps, *of)[2])
@@ -102,8 +105,9 @@ class Projector:
         state = self._optimizer.init(z)
         for _ in range(STEPS):
             z, state = self._step(self._variables, z, state, label, target, maps)
-        made = self._made(self._variables, z, label)
-        l1, features, total = self._distances(target, maps, made, self._maps(made))
+        made = self._make(self._variables, z, label)
+        maps_made = self._look(self._variables, made)
+        l1, features, total = self._distances(target, maps, made, maps_made)
         best = int(jnp.argmin(total))
         return Projection(
             latent=np.asarray(z[best]),
@@ -115,7 +119,7 @@ class Projector:
 
     def fitted(self, image: Image.Image) -> np.ndarray:
         """An RGB picture as the run has its images: uint8 [H, W, C]."""
-        pixels = decode.square(image, self.image_shape[0])
+        pixels = decode.fitted(image, self.image_shape[:2])
         if self.image_shape[-1] == 1:
             return np.asarray(Image.fromarray(pixels).convert('L'))[..., None]
         return pixels
@@ -123,15 +127,20 @@ class Projector:
     def _made(self, variables: Any, z: jax.Array, label: jax.Array) -> jax.Array:
         """Pictures float32 [N, H, W, C] in [0, 1]."""
         more = (label,) if 'label' in self._part.inputs else ()
-        return self._part.call(variables, z, *more)
+        return self._part.call(variables[0], z, *more)
+
+    def _maps(self, variables: Any, image: jax.Array) -> list[jax.Array]:
+        """The frozen net's, of pictures [N, H, W, C] in [0, 1]; [] by NONE."""
+        if self._net == NONE:
+            return []
+        look = frozen.FROZEN[self._net].maps
+        return look(variables[1], feature_net.colour(2 * image - 1))
 
     def _drawn(self) -> _Draws:
         z = np.asarray(self._sampler.latent(jax.random.key(0), DRAWS))
         label = np.arange(DRAWS, dtype=np.int32) % max(self._sampler.num_classes, 1)
-        make = jax.jit(self._made)
-        look = jax.jit(self._maps)
-        made = [np.asarray(make(self._variables, *part)) for part in _chunks((z, label))]
-        found = [jax.device_get(look(part)) for part in made]
+        made = [np.asarray(self._make(self._variables, *part)) for part in _chunks((z, label))]
+        found = [jax.device_get(self._look(self._variables, part)) for part in made]
         maps = [np.concatenate(parts) for parts in zip(*found, strict=True)]
         return _Draws(z, label, np.concatenate(made), maps)
 
@@ -170,7 +179,8 @@ class Projector:
 
         def objective(z: jax.Array) -> jax.Array:
             image = self._made(variables, z, label)
-            return jnp.sum(self._compared(target, target_maps, image, self._maps(image))[2])
+            maps = self._maps(variables, image)
+            return jnp.sum(self._compared(target, target_maps, image, maps)[2])
 
         updates, state = self._optimizer.update(jax.grad(objective)(z), state)
         return self._inside(optax.apply_updates(z, updates), self._longest), state
@@ -185,14 +195,13 @@ def _chunks(tree: Any) -> Iterator[Any]:
         yield jax.tree.map(lambda leaf, start=start: leaf[start : start + CHUNK], tree)
 
 
-def _maps(name: str) -> Callable[[jax.Array], list[jax.Array]]:
-    """The maps of a frozen net, for pictures [N, H, W, C] in [0, 1]; [] by NONE."""
+def _frozen(name: str) -> Any:
+    """The variables of a frozen net; None by NONE."""
     if name == NONE:
-        return lambda image: []
+        return None
     if name not in frozen.FROZEN:
         raise UserError(f'--features={name}: {nearest(name, [*frozen.FROZEN, NONE])}')
-    look = perceptual.make(name, f'--features={name}')
-    return lambda image: look(feature_net.colour(2 * image - 1))
+    return frozen.read(name, f'--features={name}')
 
 
 def write(folder: Path, name: str, given: np.ndarray, found: Projection) -> Path:
@@ -211,8 +220,8 @@ def write(folder: Path, name: str, given: np.ndarray, found: Projection) -> Path
         latent=found.latent[None],
         label=np.array([found.label], np.int32),
         image=found.image[None],
-        l1=np.float32(found.l1),
-        features=np.float32(found.features),
+        l1=np.array(found.l1, np.float32),
+        features=np.array(found.features, np.float32),
     )
     files.replace(path, content)
     return path

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import files, images, paths
 from gan_jax.data import added, classes
 from gan_jax.errors import UserError
 from gan_jax.evaluation import samples
+from gan_jax.io import files, images, paths
 from gan_jax.states import GanState, Sampler
 from gan_jax.types import Batch
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax import files, images, paths, schema
 from gan_jax.data import decode, image_files
 from gan_jax.evaluation import text
+from gan_jax.io import files, images, paths, schema
 from gan_jax.records import shared, workdirs
 from gan_jax.states import GanState, Task
 from gan_jax.use import classifying, sampling, trained, translating
@@ -96,7 +96,7 @@ def _picture(run: Trained, photos: Path | None) -> np.ndarray | None:
     if run.task.sampler is None:
         return _translations(run, photos) if photos else None
     draw = sampling.Draw(run.task.sampler, run.state, GRID, 0, ())
-    draw = draw._replace(scale=-(-SIDE // run.image_shape[0]))
+    draw = draw._replace(scale=-(-SIDE // min(run.image_shape[:2])))
     return images.tile(draw.picture(draw.latent()), draw.columns())
 
 
@@ -105,7 +105,7 @@ def _translations(run: Trained, photos: Path) -> np.ndarray:
     found = image_files.find(photos, '--input')
     rows = []
     for index in range(min(PAIRS, len(found))):
-        image = decode.square(decode.read(found.read(index)), run.image_shape[0])
+        image = decode.fitted(decode.read(found.read(index)), run.image_shape[:2])
         given = ready.prepare(Image.fromarray(image))
         rows += [given, ready(given)]
     return images.tile(np.stack(rows), 4)

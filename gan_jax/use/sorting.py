@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gan_jax import data, files, images
+from gan_jax import data
 from gan_jax.data import classes, decode, image_files, looks
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
+from gan_jax.io import files, images
 from gan_jax.use import classifying
 from gan_jax.use.classifying import Answer
 from gan_jax.use.trained import Trained
@@ -21,7 +22,7 @@ TABLE, SHEET = 'classes.csv', 'least_sure.png'
 SHOWN, COLUMNS = 24, 6  # photos of the sheet
 CELL, LINE = 128, 12  # pixels of the sheet: the side of a photo, and a line below it
 _TEMPERATURES = np.geomspace(0.1, 10, 201)
-_DEVIATION = 0.5  # of the logarithm of the temperature, beforehand
+_DEVIATION = 1.0  # of the logarithm of the temperature, beforehand
 
 
 class Calibration(NamedTuple):
@@ -80,7 +81,7 @@ def at_temperature(probability: np.ndarray, value: float) -> np.ndarray:
 
 
 def sure(confidence: np.ndarray, mistakes: float) -> np.ndarray:
-    """As many of the surest answers as have a share of mistakes of at most `mistakes`.
+    """Takes as many of the surest answers as have a share of mistakes of at most `mistakes`.
 
     Args:
       confidence: float [N], the probability of each answer to be right.

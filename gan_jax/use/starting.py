@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gan_jax import digests
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
+from gan_jax.io import digests
 from gan_jax.states import GanState, Task
 from gan_jax.use import trained
 
@@ -28,7 +28,7 @@ class Start(NamedTuple):
     state: GanState  # on the host, new but for the weights of the other layers
 
     def facts(self) -> dict[str, Any]:
-        """What run.json and the report say of it."""
+        """Gives what run.json and the report say of it."""
         return {'run': self.run, 'step': self.step, 'fresh': list(self.fresh)}
 
     def __str__(self) -> str:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import jax
 
-from gan_jax import digests, observers, paths, tasks
+from gan_jax import observers, tasks
 from gan_jax.data import looks
 from gan_jax.data.looks import Look
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
+from gan_jax.io import digests, paths
 from gan_jax.records import recorder, shared, workdirs
 from gan_jax.records.checkpoints import Checkpoints
 from gan_jax.states import GanState, Sampler, Task, Translator

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax import files, images, paths
 from gan_jax.data import decode, image_files, inputs, parallel
 from gan_jax.errors import UserError
+from gan_jax.io import files, images, paths
 from gan_jax.states import GanState, Task
 from gan_jax.use import trained
 from gan_jax.use.trained import Trained
@@ -52,7 +52,7 @@ class Ready:
         self._translator = trained.translator_of(run.task)
         self._variables = self._translator.variables(run.state)
         self._options = options
-        self._side = self._translator.image_shape[0]
+        self._size = self._translator.image_shape[:2]
         self._make: inputs.Input | None = None
         if run.config.data.input in inputs.MADE and not options.as_it_is:
             self._make = inputs.make(run.config.data)
@@ -63,7 +63,7 @@ class Ready:
         Raises:
           Unreadable: it cannot be decoded, or is too small.
         """
-        return self.prepare(decode.read(content, self._side if self._options.resize else 0))
+        return self.prepare(decode.read(content, max(self._size) if self._options.resize else 0))
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """The input for an RGB image; see `read`.
@@ -71,19 +71,19 @@ class Ready:
         Raises:
           Unreadable: it is too small.
         """
-        side = self._side
-        if min(image.size) < side // LEAST and not self._options.resize:
+        high, wide = self._size
+        if min(image.size) < max(high, wide) // LEAST and not self._options.resize:
             width, height = image.size
             raise decode.Unreadable(
-                f'{width}x{height} pixels are too few for a generator of {side}x{side}: give at'
-                f' least {side // LEAST} a side, or --resize'
+                f'{width}x{height} pixels are too few for a generator of {wide}x{high}: give at'
+                f' least {max(high, wide) // LEAST} a side, or --resize'
             )
-        pixels = _resized(image, side) if self._options.resize else np.asarray(image)
+        pixels = _resized(image, self._size) if self._options.resize else np.asarray(image)
         return self._make(pixels) if self._make else pixels
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """The translation of an input of any size: uint8 [H, W, C] of the same one."""
-        return tiled(self._tile, image, self._side)
+        return tiled(self._tile, image, self._size)
 
     def _tile(self, image: np.ndarray) -> np.ndarray:
         return self._translator.translate(self._variables, image, self._options.seed)
@@ -94,52 +94,57 @@ def generator(task: Task) -> Callable[[GanState], Any]:
     return trained.translator_of(task).variables
 
 
-def _resized(image: Image.Image, side: int) -> np.ndarray:
-    """The short side to `side`, antialiased as training does it; of a square the same pixels.
+def _resized(image: Image.Image, least: tuple[int, int]) -> np.ndarray:
+    """Resizes to the least that covers the run's size, antialiased as training does it.
+
+    Of an image of the run's shape the same pixels.
 
     Raises:
       Unreadable: it would have more than `decode.MAX_PIXELS`.
     """
     width, height = image.size
-    if width == height:
-        return decode.square(image, side)
-    factor = side / min(width, height)
-    size = max(side, round(width * factor)), max(side, round(height * factor))
+    high, wide = least
+    if width * high == height * wide:
+        return decode.fitted(image, least)
+    factor = max(wide / width, high / height)
+    size = max(wide, round(width * factor)), max(high, round(height * factor))
     if math.prod(size) > decode.MAX_PIXELS:
         raise decode.Unreadable(f'{width}x{height} pixels would become {size[0]}x{size[1]}')
     return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
 
 
-def tiled(call: Callable[[np.ndarray], np.ndarray], image: np.ndarray, side: int) -> np.ndarray:
-    """An image of any size through a function of squares.
+def tiled(
+    call: Callable[[np.ndarray], np.ndarray], image: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """An image of any size through a function of images of one.
 
     Args:
-      call: uint8 [side, side, C] -> the same.
+      call: uint8 [height, width, C] -> the same.
       image: uint8 [H, W, C].
-      side: of a square.
+      size: height and width of what the function takes.
 
     Returns:
       uint8 [H, W, C]. Where several tiles meet, each counts the more the farther from its own
       border; where there is one, it is what `call` returned.
     """
     height, width = image.shape[:2]
-    image = _padded(image, side)
-    rows, cols = (starts(length, side) for length in image.shape[:2])
+    image = _padded(image, size)
+    rows, cols = map(starts, image.shape[:2], size)
     if len(rows) == len(cols) == 1:
         return call(image)[:height, :width]
-    line = _weight(side)
-    weight = np.outer(line, line)[..., None]
+    down, across = map(_weight, size)
+    weight = np.outer(down, across)[..., None]
     total = np.zeros(image.shape, np.float32)
     for top, left in itertools.product(rows, cols):
-        place = np.s_[top : top + side, left : left + side]
+        place = np.s_[top : top + size[0], left : left + size[1]]
         total[place] += weight * call(np.ascontiguousarray(image[place]))
-    total /= np.outer(*(_cover(begins, line) for begins in (rows, cols)))[..., None]
+    total /= np.outer(_cover(rows, down), _cover(cols, across))[..., None]
     return np.rint(total, out=total).astype(np.uint8)[:height, :width]
 
 
-def _padded(image: np.ndarray, side: int) -> np.ndarray:
-    """At least a square: what is missing at the bottom and the right is the image's reflection."""
-    missing = [(0, max(0, side - length)) for length in image.shape[:2]]
+def _padded(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """At least of a size: what is missing at the bottom and the right is a reflection."""
+    missing = [(0, max(0, s - length)) for s, length in zip(size, image.shape[:2], strict=True)]
     return np.pad(image, (*missing, (0, 0)), 'symmetric') if np.any(missing) else image
 
 

@@ -5,9 +5,10 @@ import os
 import numpy as np
 import pytest
 
-from gan_jax import cli, images
+from gan_jax import cli
 from gan_jax.config import experiments
 from gan_jax.errors import UserError
+from gan_jax.io import images
 from gan_jax.records import workdirs
 from tests.cli.commands_test import fails
 from tests.data.photos import album, listing

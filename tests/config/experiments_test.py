@@ -4,7 +4,8 @@ import jax
 import pytest
 
 from gan_jax import config as config_lib
-from gan_jax import data, tasks
+from gan_jax import data, fields, tasks
+from gan_jax.cli import flags, train
 from gan_jax.config import experiments
 from gan_jax.errors import UserError
 
@@ -72,3 +73,11 @@ def test_titles_name_the_folder_of_a_run():
 def test_presets_are_named_when_one_is_missing():
     with pytest.raises(UserError, match='did you mean .triwave.'):
         experiments.load('dcgan_mnist:trywave')
+
+
+@pytest.mark.parametrize('size, sides', [('64x96', (64, 96)), ('96x96', (96, 96)), (48, (48, 48))])
+def test_a_size_may_be_a_rectangle(size, sides):
+    changed = experiments.load('dcgan64')
+    experiments.change(changed, {'data.image_size': size})
+    typed = flags.parse(train, 'train', ['--config=dcgan64', f'--config.data.image_size={size}'])
+    assert fields.sides(changed.data) == fields.sides(typed.config.data) == sides

@@ -205,3 +205,17 @@ def test_other_kinds_are_refused_whatever_their_name():
     quarters().save(buffer, 'EPS')  # Pillow would start Ghostscript
     with pytest.raises(decode.Unreadable, match='not an image'):
         decode.read(buffer.getvalue())
+
+
+@pytest.mark.parametrize('size', [(80, 90), (50, 200), (300, 40)])
+def test_a_rectangle_is_cut_from_the_middle_as_large_as_it_can_be(size):
+    image = photo(0, size)
+    width, height = min(size[0], size[1] * 3 / 2), min(size[1], size[0] * 2 / 3)
+    left, top = (size[0] - width) / 2, (size[1] - height) / 2
+    box = (left, top, left + width, top + height)
+    found = decode.fitted(image, (16, 24))
+    wanted = np.asarray(image.resize((24, 16), Image.Resampling.LANCZOS, box))
+    assert found.shape == (16, 24, 3) and np.abs(found.astype(int) - wanted).max() <= 1
+    content = encoded(image, 'JPEG')
+    drafted = decode.read_fitted(content, (16, 24))
+    assert np.abs(drafted.astype(int) - decode.fitted(decode.read(content), (16, 24))).mean() < 4

@@ -7,9 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import augment, images
+from gan_jax import augment
 from gan_jax.data import mnist5k
 from gan_jax.evaluation import leaks
+from gan_jax.io import images
 
 
 @pytest.fixture(scope='module')

@@ -378,7 +378,7 @@ def test_a_run_that_is_cut_off_leaves_no_report(source, tmp_path, monkeypatch):
 
 def test_a_contact_sheet_of_a_large_album_stays_small(tmp_path):
     from faces import contact
-    from gan_jax import images
+    from gan_jax.io import images
 
     images.write_png(tmp_path / 'a.png', np.zeros((64, 64, 3), np.uint8))
     decisions = [*cleaning.DECISIONS[:-1]] * 300

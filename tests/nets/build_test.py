@@ -105,7 +105,7 @@ def test_a_section_with_every_default_written_out_is_the_default_net(role, name)
         ),
         (
             {'name': 'projected', 'pixel_weight': 1},
-            '^config.disc.net.pixel_weight=1.0 needs squares',
+            '^config.disc.net.pixel_weight=1.0 needs images',
         ),
         ({'name': 'sgan'}, '^config.disc.net.name=sgan tells at least 2 classes apart'),
         ({'name': 'mlp', 'spectral_norm': 1}, '^config.disc.net.spectral_norm=1 must be True'),
@@ -121,13 +121,13 @@ def test_mistakes_are_named_in_one_line(net, message):
     'role, name, image_shape, others',
     [
         ('disc', 'dcgan', (28, 28, 1), 'mlp, mnist_gan, dcgan_mnist, projected'),
-        ('disc', 'dcgan', (64, 32, 3), 'mlp, mnist_gan, dcgan_mnist'),
-        ('disc', 'mnist_gan', (30, 28, 1), 'mlp'),
+        ('disc', 'dcgan', (64, 36, 3), 'mlp, mnist_gan, dcgan_mnist, projected'),
+        ('disc', 'mnist_gan', (30, 28, 1), 'mlp, projected'),
         ('disc', 'dcgan_mnist', (28, 8, 1), 'mlp, mnist_gan'),
-        ('disc', 'sgan', (30, 28, 1), 'none'),
+        ('disc', 'sgan', (30, 28, 1), 'projected_classes'),
         ('gen', 'dcgan', (30, 28, 1), 'mlp'),
         ('gen', 'dcgan_mnist', (28, 8, 1), 'mlp, mnist_gan, sgan, sgan_brownlee'),
-        ('gen', 'pix2pix', (96, 96, 3), 'none'),
+        ('gen', 'pix2pix', (100, 100, 3), 'none'),
     ],
 )
 def test_image_sizes_a_net_cannot_make_are_refused_and_nets_of_its_kind_named(
@@ -143,7 +143,7 @@ def test_image_sizes_a_net_cannot_make_are_refused_and_nets_of_its_kind_named(
         ('gen', 'pix2pix', nets.Kind.LATENT, 'mlp, mnist_gan, .*'),
         ('gen', 'mlp', nets.Kind.TRANSLATION, 'pix2pix'),
         ('disc', 'sgan', nets.Kind.LOGIT, 'mlp, mnist_gan, dcgan_mnist, dcgan, projected'),
-        ('disc', 'pix2pix', nets.Kind.CLASSES, 'sgan, sgan_brownlee'),
+        ('disc', 'pix2pix', nets.Kind.CLASSES, 'projected_classes, sgan, sgan_brownlee'),
         ('disc', 'mlp', nets.Kind.PATCHES, 'pix2pix, projected_patches'),
     ],
 )
@@ -180,3 +180,31 @@ def test_the_kind_of_a_net_is_what_it_takes_and_returns(role, name):
         assert out.shape[1] % len(net.judges()) == 0
         expected = (2, out.shape[1])
     assert (out.shape, out.dtype) == (expected, jnp.float32)
+
+
+@pytest.mark.parametrize('shape', [(64, 96, 3), (128, 64, 3)])
+@pytest.mark.parametrize('name', ['dcgan', 'fastgan', 'projected', 'pix2pix'])
+def test_nets_make_and_judge_rectangles(name, shape):
+    image, label = jnp.zeros((2, *shape)), jnp.zeros(2, jnp.int32)
+    own = {'frozen': 'tiny', 'pixel_weight': 0.5} if name == 'projected' else {}
+    for role in ('gen', 'disc'):
+        if name not in nets.of_role(role):
+            continue
+        net = nets.build(role, {'name': name, **own}, image_shape=shape)
+        given = {
+            nets.Kind.LATENT: (jnp.zeros((2, 8)), label),
+            nets.Kind.LOGIT: (image, label),
+            nets.Kind.TRANSLATION: (image,),
+            nets.Kind.PATCHES: (image, image),
+        }[net.kind]
+        made, _ = jax.eval_shape(
+            partial(net.init_with_output, train=False), jax.random.key(0), *given
+        )
+        assert made.shape == (2, *shape) if role == 'gen' else made.shape[0] == 2
+
+
+def test_the_nearest_size_that_a_net_can_make_is_named():
+    with pytest.raises(UserError, match='such as 64x96, or choose'):
+        build('gen', (64, 99, 3), name='dcgan')
+    with pytest.raises(UserError, match='such as 64, or choose'):
+        build('gen', (70, 70, 3), name='dcgan')

@@ -23,9 +23,9 @@ import optax
 import pytest
 
 from gan_jax import states, types
-import gan_jax.digests
-from gan_jax.digests import digest
 from gan_jax.errors import UserError
+import gan_jax.io.digests
+from gan_jax.io.digests import digest
 import gan_jax.records.checkpoints
 from gan_jax.records.checkpoints import Checkpoints
 from tests import disks
@@ -326,7 +326,7 @@ class TestDamage:
     )
     def test_by_a_forger_who_mends_the_manifest_is_one_line(self, tmp_path, saved_step, kind):
         step = shutil.copytree(saved_step, tmp_path / '7')
-        manifest = gan_jax.digests.folder_digests(step)
+        manifest = gan_jax.io.digests.folder_digests(step)
         del manifest['manifest.json']
         forged = {'list': [1], 'text': dict.fromkeys(manifest, 1)}.get(kind)
         if kind == 'pipe':
@@ -338,11 +338,11 @@ class TestDamage:
             forged = {n: d for n, d in manifest.items() if n != 'state/manifest.ocdbt'}
         elif kind == 'outside':
             (tmp_path / 'secret').write_text('x')
-            forged = manifest | {'../secret': gan_jax.digests.file_digest(tmp_path / 'secret')}
+            forged = manifest | {'../secret': gan_jax.io.digests.file_digest(tmp_path / 'secret')}
         elif forged is None:
             for name in [name for name in manifest if kind in Path(name).parts or kind in name[:4]]:
                 (step / name).write_text('{"tree_metadata": [], "digest": 5}')
-                manifest[name] = gan_jax.digests.file_digest(step / name)
+                manifest[name] = gan_jax.io.digests.file_digest(step / name)
         (step / 'manifest.json').write_text(json.dumps(forged or manifest))
         checkpoints = Checkpoints(tmp_path, keep=1)
         with pytest.raises(UserError, match='7.*(damaged|cannot be read|absent)') as caught:

@@ -58,10 +58,11 @@ def test_a_head_depends_on_no_label_but_those_it_gets(arm, album, monkeypatch):
     assert (shares.argmax(axis=1) == album.label)[album.test].mean() > 0.7
 
 
-def test_suggested_labels_are_as_many_as_the_others_have(album, monkeypatch):
+@pytest.mark.parametrize('arm', few_labels.NEXT)
+def test_next_labels_are_as_many_as_the_others_have(arm, album, monkeypatch):
     monkeypatch.setattr(frozen_heads, 'STEPS', 20)
     frozen_heads._train.clear_cache()
-    label = few_labels._suggest(album, 5, 0)
+    label = few_labels._labels(album, arm, 5, 0)
     known = label >= 0
     assert known.sum() == 15 and not (known & album.test).any()
     np.testing.assert_array_equal(label[known], album.label[known])

@@ -6,8 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import cli, data, files, tasks
+from gan_jax import cli, data, tasks
 from gan_jax.config import experiments
+from gan_jax.io import files
 from gan_jax.use import exporting, onnx
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails

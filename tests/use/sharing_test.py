@@ -10,7 +10,8 @@ import safetensors.numpy
 import yaml
 
 import gan_jax
-from gan_jax import cli, digests
+from gan_jax import cli
+from gan_jax.io import digests
 from gan_jax.records import shared
 from gan_jax.use import sharing, trained
 from tests import trainer_test

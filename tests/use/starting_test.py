@@ -6,9 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from gan_jax import cli, digests, tasks, trainer
+from gan_jax import cli, tasks, trainer
 from gan_jax.data import load as load_data
 from gan_jax.errors import UserError
+from gan_jax.io import digests
 from gan_jax.records import workdirs
 from gan_jax.report import run as report_run
 from gan_jax.report import sections
@@ -31,7 +32,7 @@ def read(config):
 
 
 def variables(state):
-    """Of networks and averages, by path."""
+    """The arrays of networks and averages, by path."""
     return digests.host_leaves([state.nets.gen.variables, state.nets.disc.variables, state.ema])
 
 

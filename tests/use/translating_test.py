@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import cli, images
+from gan_jax import cli
 from gan_jax.data import inputs
 from gan_jax.evaluation import pairs, text
+from gan_jax.io import images
 from gan_jax.use import assessing_pairs, exporting, translating
 from tests import gans, trainer_test
 from tests.cli.commands_test import fails
@@ -143,7 +144,7 @@ def test_tiles_of_an_unchanging_function_leave_an_image_as_it_is(size):
         seen.append(tile)
         return tile
 
-    np.testing.assert_array_equal(translating.tiled(call, image, SIDE), image)
+    np.testing.assert_array_equal(translating.tiled(call, image, (SIDE, SIDE)), image)
     assert (len(seen) == 1) == (max(size) <= SIDE)
 
 
@@ -158,9 +159,12 @@ def test_tiles_cover_an_axis_and_overlap_by_a_fourth(length):
 def test_seams_are_blended():
     """Tiles of constant but different grey meet in a ramp."""
     levels = iter((0, 200))
-    made = translating.tiled(
-        lambda tile: np.full_like(tile, next(levels)), np.zeros((64, 112, 3), np.uint8), SIDE
-    )[30, :, 0]
+    seamed = translating.tiled(
+        lambda tile: np.full_like(tile, next(levels)),
+        np.zeros((64, 112, 3), np.uint8),
+        (SIDE, SIDE),
+    )
+    made = seamed[30, :, 0]
     assert made[47] == 0 and made[64] == 200
     steps = np.diff(made[47:65].astype(int))
     assert (steps > 0).all() and steps.max() <= 20

@@ -278,7 +278,8 @@ const open = latest(async () => {
     for (const id of ['remark', 'measured']) element(id).textContent = '';
   }
   if (facts.translates) {
-    element('easel').width = element('easel').height = facts.side;
+    element('easel').width = facts.width;
+    element('easel').height = facts.height;
     element('made-from').textContent = INPUTS[facts.input] || 'A picture of the kind that training saw as its input.';
     element('result').hidden = true;
     board.width = number('width');

@@ -3,7 +3,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import images
+from gan_jax.io import images
 
 LEVELS = np.arange(256, dtype=np.uint8)
 

@@ -10,10 +10,11 @@ import zipfile
 from absl import flags as absl_flags
 import pytest
 
-from gan_jax import cli, paths
+from gan_jax import cli
 from gan_jax.cli import flags
 from gan_jax.config import experiments
 from gan_jax.errors import UserError
+from gan_jax.io import paths
 from tests.cli.commands_test import fails
 
 
@@ -118,6 +119,6 @@ def test_names_of_any_letters_where_the_locale_has_none(tmp_path, cache):
 def png(seed):
     import numpy as np
 
-    from gan_jax import images
+    from gan_jax.io import images
 
     return images.png(np.random.default_rng(seed).integers(0, 256, (16, 16, 3), np.uint8))

@@ -34,7 +34,7 @@ def names_folder(path: Path) -> bool:
 
 def carried(name: str) -> Path:
     """A folder that the wheel carries: in an installed package, else beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / 'carried'
     return (installed if installed.is_dir() else package.parent) / name
 

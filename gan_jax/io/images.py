@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax import files
+from gan_jax.io import files
 
 PAPER = 255  # white, so that dark images keep their edges in a grid
 

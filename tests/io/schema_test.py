@@ -7,9 +7,10 @@ import os
 from PIL import Image
 import pytest
 
-from gan_jax import report, schema
+from gan_jax import report
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
+from gan_jax.io import schema
 from gan_jax.records import recorder, workdirs
 from gan_jax.report import run
 from gan_jax.use import classifying
