@@ -20,7 +20,8 @@ import pytest
 from gan_jax import cli, report
 from gan_jax.errors import UserError, mendable
 from gan_jax.records import checkpoints
-from tests import gans, schema_test
+from tests import gans
+from tests.io import schema_test
 from tests.use import classifying_test, translating_test
 
 LIMIT_S = 600  # for one command; they take a second or two
