@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import evaluation
 from gan_jax.use import assessing, trained
-from studies import cat_albums, outputs
+from studies import cat_albums, outputs, provenance
 from studies.study import Row, Setting, Stage, Study, Trial
 
 FEW = 100  # crops that are to be learned; the base has the others
@@ -160,4 +160,5 @@ STUDY = Study(
     trials=trials,
     summary=summary,
     pictures={},
+    measured={provenance.AFTERWARDS: tuple(f'frechet_{judge}' for judge in JUDGES)},
 )

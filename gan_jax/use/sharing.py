@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from gan_jax import fields
 from gan_jax.data import decode, image_files
 from gan_jax.evaluation import text
 from gan_jax.io import files, images, paths, schema
@@ -105,7 +106,7 @@ def _translations(run: Trained, photos: Path) -> np.ndarray:
     found = image_files.find(photos, '--input')
     rows = []
     for index in range(min(PAIRS, len(found))):
-        image = decode.fitted(decode.read(found.read(index)), run.image_shape[:2])
+        image = decode.fitted(decode.read(found.read(index)), fields.sides(run.config.data))
         given = ready.prepare(Image.fromarray(image))
         rows += [given, ready(given)]
     return images.tile(np.stack(rows), 4)

@@ -62,7 +62,7 @@ def test_random_pixels_stand_in_for_data_that_are_not_there(monkeypatch):
 
 
 def test_what_cannot_run_is_refused_before_anything_is_measured():
-    with pytest.raises(UserError, match='squares of 32, 64, 128 or 256 pixels'):
+    with pytest.raises(UserError, match='config.data.image_size'):
         measure(plan('dcgan64', **{'data.image_size': 48})._replace(peer='plain'))
     with pytest.raises(UserError, match='256'):
         measure(plan('dcgan64:smoke', batch_size=256))

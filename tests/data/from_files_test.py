@@ -191,6 +191,6 @@ def test_errors_of_making_an_image_are_not_swallowed(config, tmp_path, monkeypat
     def broken(*args):
         raise UserError('config.data.x=1: one line')
 
-    monkeypatch.setattr(decode, 'square', broken)
+    monkeypatch.setattr(decode, 'fitted', broken)
     with pytest.raises(UserError, match='^config.data.x=1: one line$'):
         load(config, 'all')
