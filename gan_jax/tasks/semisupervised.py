@@ -234,6 +234,7 @@ def pseudo_labels(recipe: Recipe, state: GanState, image: jax.Array) -> tuple[ja
 
 
 Loss = tuple[jax.Array, dict[str, jax.Array]]  # a scalar, and metrics
+Average = Callable[[jax.Array], jax.Array]  # over devices
 
 
 def _cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
@@ -243,13 +244,15 @@ def _cross_entropy(logits: jax.Array, label: jax.Array) -> jax.Array:
     return jnp.mean(jnp.where(label >= 0, each, 0.0))
 
 
-def _supervised(logits: jax.Array, label: jax.Array) -> Loss:
+def _supervised(logits: jax.Array, label: jax.Array, average: Average) -> Loss:
+    del average
     loss = _cross_entropy(logits, label)
     right = jnp.mean(jnp.argmax(logits, axis=-1) == label, dtype=jnp.float32)
     return loss, {'loss_supervised': loss, 'accuracy': right}
 
 
-def _pseudo(logits: jax.Array, label: jax.Array) -> Loss:
+def _pseudo(logits: jax.Array, label: jax.Array, average: Average) -> Loss:
+    del average
     loss = _cross_entropy(logits, label)
     return loss, {
         'loss_pseudo': loss,
@@ -257,30 +260,30 @@ def _pseudo(logits: jax.Array, label: jax.Array) -> Loss:
     }
 
 
-def _marginal(logits: jax.Array, label: jax.Array) -> Loss:
+def _marginal(logits: jax.Array, label: jax.Array, average: Average) -> Loss:
     """The negative entropy of the mean share of each class (Krause et al. 2010, eq. 4)."""
     del label
-    share = jnp.mean(jax.nn.softmax(logits), axis=0)
+    share = average(jnp.mean(jax.nn.softmax(logits), axis=0))
     return jnp.sum(share * jnp.log(share + 1e-8)), {}
 
 
-def _real(logits: jax.Array, label: jax.Array) -> Loss:
+def _real(logits: jax.Array, label: jax.Array, average: Average) -> Loss:
     """-log P(real) = softplus(-logsumexp(l))."""
-    del label
+    del label, average
     evidence = logsumexp(logits, axis=-1)
     loss = jnp.mean(softplus(-evidence))
     return loss, {'loss_d': loss, 'd_real': jnp.mean(sigmoid(evidence))}
 
 
-def _fake(logits: jax.Array, label: None) -> Loss:
+def _fake(logits: jax.Array, label: None, average: Average) -> Loss:
     """-log(1 - P(real)) = softplus(logsumexp(l))."""
-    del label
+    del label, average
     evidence = logsumexp(logits, axis=-1)
     loss = jnp.mean(softplus(evidence))
     return loss, {'loss_d': loss, 'd_fake': jnp.mean(sigmoid(evidence))}
 
 
-# What a weight of the config is of: functions of logits [B, K] and labels, by batch.
+# What a weight of the config is of: functions of logits, labels and the average over devices.
 DISC_TERMS: Mapping[str, Mapping[str, Callable[..., Loss]]] = {
     'supervised': {'labelled': _supervised},
     'adversarial': {'unlabelled': _real, 'fake': _fake},
@@ -333,7 +336,7 @@ def _objective(
     for name, weight in game.recipe.weights.items():
         for batch, term in DISC_TERMS.get(name, {}).items():
             if batch in seen:
-                loss, found = term(logits[batch], batches[batch][1])
+                loss, found = term(logits[batch], batches[batch][1], game.average)
                 total += weight * loss
                 metrics = _sum(metrics, found)
     return total, (stats, metrics)

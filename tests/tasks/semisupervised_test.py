@@ -55,17 +55,17 @@ def test_real_is_the_probability_of_any_class_beside_one_whose_logit_is_0():
     logits = np.array([[1.0, -2.0, 0.5], [-3.0, 0.0, 4.0]])
     exponent = np.exp(np.pad(logits, ((0, 0), (0, 1))))
     whole = exponent / exponent.sum(1, keepdims=True)
-    real, found = jax.jit(lambda x: semisupervised._real(x, None))(np.float32(logits))
+    real, found = jax.jit(lambda x: semisupervised._real(x, None, None))(np.float32(logits))
     np.testing.assert_allclose(real, -np.mean(np.log(whole[:, :3].sum(1))), rtol=1e-5)
     np.testing.assert_allclose(found['d_real'], np.mean(whole[:, :3].sum(1)), rtol=1e-6)
-    fake, found = jax.jit(lambda x: semisupervised._fake(x, None))(np.float32(logits))
+    fake, found = jax.jit(lambda x: semisupervised._fake(x, None, None))(np.float32(logits))
     np.testing.assert_allclose(fake, -np.mean(np.log(whole[:, 3])), rtol=1e-5)
     np.testing.assert_allclose(found['d_fake'], np.mean(whole[:, :3].sum(1)), rtol=1e-6)
 
 
 def test_large_logits_overflow_nothing():
     terms = [
-        jax.value_and_grad(lambda x, term=term: term(x, None)[0])
+        jax.value_and_grad(lambda x, term=term: term(x, None, None)[0])
         for term in (semisupervised._real, semisupervised._fake)
     ]
     both = jax.jit(lambda x: [term(x) for term in terms])
@@ -151,7 +151,7 @@ def test_pseudo_labels_are_of_sure_images_only_and_by_the_average():
     def found(state):
         logits = disc.apply_fn(state.ema.disc, image, train=False)
         labels = [semisupervised.pseudo_labels(own, state, image)[0] for own in (recipe, never)]
-        nothing = semisupervised._pseudo(logits, jnp.full(len(image), -1))
+        nothing = semisupervised._pseudo(logits, jnp.full(len(image), -1), None)
         return jax.nn.softmax(logits), *labels, nothing
 
     probability, own, none, (loss, metrics) = jax.device_get(found(state))
@@ -179,7 +179,7 @@ def test_a_class_that_is_seldom_seen_needs_less_confidence():
 
 
 def test_marginal_entropy_is_least_of_one_class_and_greatest_of_all_alike():
-    term = jax.jit(lambda x: semisupervised._marginal(x, None)[0])
+    term = jax.jit(lambda x: semisupervised._marginal(x, None, lambda share: share)[0])
     one, each = np.zeros((4, 4), np.float32), 50 * np.eye(4, dtype=np.float32)
     np.testing.assert_allclose(term(each), -np.log(4), rtol=1e-5)  # sure, each of another class
     np.testing.assert_allclose(term(one), -np.log(4), rtol=1e-5)
