@@ -107,7 +107,7 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
     count = 20 if setting.smoke else MEASURED
     samples = evaluation.Samples(run.task, run.config.seed, count)(run.state)
     row = {**key, 'steps': int(run.state.step)}
-    for judge in JUDGES[:1] if setting.smoke else JUDGES:
+    for judge in JUDGES:
         net = evaluation.load_net('digits' if setting.smoke else judge)
         real = assessing.real_images(run, folder / 'run', net, reference).reference
         found = evaluation.measure(samples, real, only=('frechet',))['figures']
