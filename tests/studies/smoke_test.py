@@ -42,7 +42,8 @@ def test_a_row_leaves_all_that_its_pictures_need(name, tmp_path, capsys):
     assert cli.main(['study', name, '--smoke', *flags]) == 0
     again = kept.read(study, tmp_path / 'own' / row)
     assert [without(own) for own in again] == [without(own) for own in rows]
-    assert 'is finished' in capsys.readouterr().out  # it was measured, not trained
+    if trial.stages:  # it was measured, not trained
+        assert 'is finished' in capsys.readouterr().out
 
 
 def without(row):
