@@ -79,7 +79,7 @@ def _features(image: np.ndarray) -> np.ndarray:
     edge = SIDE // 16
     net = evaluation.load_net(NET)
     inner = (Image.fromarray(one[edge:-edge, edge:-edge]) for one in image)
-    cut = np.stack([decode.square(one, SIDE) for one in inner])
+    cut = np.stack([decode.fitted(one, (SIDE, SIDE)) for one in inner])
     views = image, image[:, :, ::-1], cut, cut[:, :, ::-1]
     return np.stack([net(view).features for view in views], axis=1)
 

@@ -22,7 +22,6 @@ from tests.data import photos
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 # Most of the suite's time is compilation; a test of the optimised program switches this back.
-os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'  # in other processes too
 jax.config.update('jax_disable_most_optimizations', True)
 
 

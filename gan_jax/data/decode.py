@@ -194,8 +194,3 @@ def fitted(image: Image.Image, size: tuple[int, int], crop: int = 0) -> np.ndarr
     left, top = (across - wide) / 2, (down - cut) / 2
     box = (left, top, left + wide, top + cut)
     return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box))
-
-
-def square(image: Image.Image, side: int, crop: int = 0) -> np.ndarray:
-    """`fitted` to so many pixels a side."""
-    return fitted(image, (side, side), crop)

@@ -111,7 +111,7 @@ def test_the_other_usual_crops(config, official, crop):
     left, top = (178 - crop) // 2, (218 - crop) // 2
     face = image.crop((left, top, left + crop, top + crop))
     found = load(config).arrays().image[0].astype(int)
-    np.testing.assert_allclose(found, decode.square(face, 32), atol=1)
+    np.testing.assert_allclose(found, decode.fitted(face, (32, 32)), atol=1)
 
 
 def test_an_attribute_makes_labels(config):
@@ -369,5 +369,5 @@ def test_portraits_in_the_layout_of_celeba(config, official):
         tall.paste(image, (0, 20))
         (official / 'img_align_celeba' / name).write_bytes(encoded(tall, quality=95))
     images = load(config, 'all').arrays().image
-    expected = [decode.square(decode.read(path.read_bytes()), 32) for path in files[:COUNT]]
+    expected = [decode.fitted(decode.read(path.read_bytes()), (32, 32)) for path in files[:COUNT]]
     assert np.abs(images.astype(int) - np.array(expected)).mean() < 3

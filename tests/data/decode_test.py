@@ -124,8 +124,8 @@ def test_a_jpeg_may_be_decoded_smaller_but_keeps_twice_the_pixels():
     assert decode.read(content).size == (1600, 1200)
     assert decode.read(content, least_side=64).size == (200, 150)
     assert decode.read(content, least_side=100).size == (400, 300)
-    whole = decode.square(decode.read(content), 64).astype(int)
-    small = decode.square(decode.read(content, least_side=64), 64).astype(int)
+    whole = decode.fitted(decode.read(content), (64, 64)).astype(int)
+    small = decode.fitted(decode.read(content, least_side=64), (64, 64)).astype(int)
     assert np.abs(whole - small).max() <= 3
 
 
@@ -180,24 +180,28 @@ def test_the_square_is_centred_and_resized_with_antialiasing():
     pixels = np.zeros((40, 100, 3), np.uint8)
     pixels[:, 30:70] = 200
     pixels[0, 30], pixels[39, 69] = 255, 255
-    square = decode.square(Image.fromarray(pixels), 40)
+    square = decode.fitted(Image.fromarray(pixels), (40, 40))
     np.testing.assert_array_equal(square, pixels[:, 30:70])
     stripes = Image.fromarray(np.tile(np.uint8([0, 255]), (64, 32))).convert('RGB')
-    assert np.abs(decode.square(stripes, 8)[:, 1:-1].astype(int) - 127).max() <= 8
+    assert np.abs(decode.fitted(stripes, (8, 8))[:, 1:-1].astype(int) - 127).max() <= 8
 
 
 def test_a_crop_larger_than_the_image_is_its_short_side():
     image = photo(2, (50, 30))
-    np.testing.assert_array_equal(decode.square(image, 16, 999), decode.square(image, 16))
+    np.testing.assert_array_equal(
+        decode.fitted(image, (16, 16), 999), decode.fitted(image, (16, 16))
+    )
     inner = image.crop((15, 5, 35, 25))
-    np.testing.assert_array_equal(decode.square(image, 20, 20), np.asarray(inner))
+    np.testing.assert_array_equal(decode.fitted(image, (20, 20), 20), np.asarray(inner))
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 5000), (5000, 1)])
 def test_extreme_shapes_have_a_square_too(size):
     image = decode.read(encoded(Image.new('RGB', size, GREEN), 'PNG'), least_side=16)
-    assert (decode.square(image, 16) == GREEN).all()
-    assert decode.square(decode.read(encoded(photo(0, size)), least_side=16), 16).shape[0] == 16
+    assert (decode.fitted(image, (16, 16)) == GREEN).all()
+    assert (
+        decode.fitted(decode.read(encoded(photo(0, size)), least_side=16), (16, 16)).shape[0] == 16
+    )
 
 
 def test_other_kinds_are_refused_whatever_their_name():

@@ -11,7 +11,7 @@ PHOTOS = [photo(seed, (160, 160)) for seed in range(40)]
 
 
 def hashes(images):
-    return duplicates.perceptual_hashes([decode.square(image, 64) for image in images])
+    return duplicates.perceptual_hashes([decode.fitted(image, (64, 64)) for image in images])
 
 
 def distances(one, other):

@@ -26,7 +26,7 @@ def test_images_are_the_centred_squares_in_order_of_their_names(config, tmp_path
     assert dataset.spec == ((16, 16, 3), 0, 5, 1) and dataset.class_names == ()
     for index, image in enumerate(dataset.arrays().image):
         content = (tmp_path / f'set/{index:03}.jpg').read_bytes()
-        expected = decode.square(decode.read(content, least_side=16), 16)
+        expected = decode.fitted(decode.read(content, least_side=16), (16, 16))
         np.testing.assert_array_equal(image, expected)
 
 
@@ -44,7 +44,7 @@ def test_crop_and_jitter_change_what_is_stored(config, tmp_path):
     config.data.crop = 40
     cut = data.load(config.data).arrays().image
     content = (tmp_path / 'set/000.jpg').read_bytes()
-    np.testing.assert_array_equal(cut[0], decode.square(decode.read(content), 16, 40))
+    np.testing.assert_array_equal(cut[0], decode.fitted(decode.read(content), (16, 16), 40))
     config.data.jitter = 4
     dataset = data.load(config.data)
     assert dataset.spec.image_shape == (16, 16, 3)
@@ -196,12 +196,12 @@ def test_every_kind_of_file_in_one_folder(config, tmp_path):
     (folder / 'cmyk.jpg').write_bytes(encoded(photo(1, (64, 64)).convert('CMYK')))
     images = data.load(config.data).arrays().image.astype(int)
     assert len(images) == 12
-    colour = decode.square(photo(1, (64, 64)), 16)
+    colour = decode.fitted(photo(1, (64, 64)), (16, 16))
     names = [name.rsplit('/')[-1] for name in sorted(p.name for p in folder.iterdir())]
     for name, image in zip(names, images, strict=True):
         expected = colour
         if name.startswith('L '):
-            expected = decode.square(photo(1, (64, 64)).convert('L').convert('RGB'), 16)
+            expected = decode.fitted(photo(1, (64, 64)).convert('L').convert('RGB'), (16, 16))
         assert np.abs(image - expected).mean() < 12, name
 
 

@@ -28,7 +28,7 @@ def panels(dataset):
 
 
 def squared(path):
-    return decode.square(decode.read(path.read_bytes(), least_side=SIZE), SIZE)
+    return decode.fitted(decode.read(path.read_bytes(), least_side=SIZE), (SIZE, SIZE))
 
 
 @pytest.mark.parametrize('name', inputs.MADE)
@@ -65,7 +65,7 @@ def test_side_by_side_images_are_split_before_they_are_cut(config, tmp_path, sid
     config.input = side
     dataset = data.load(config)
     (made,), (target,) = panels(dataset)
-    expected = [decode.square(half, SIZE) for half in halves]
+    expected = [decode.fitted(half, (SIZE, SIZE)) for half in halves]
     first, second = expected if side == 'left' else expected[::-1]
     np.testing.assert_array_equal(made, first)
     np.testing.assert_array_equal(target, second)
