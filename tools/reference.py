@@ -149,19 +149,17 @@ def _described(name: str, found: object, level: str = '##') -> list[str]:
         ]
         signature = str(shown.replace(parameters=bare, return_annotation=inspect.Signature.empty))
     signature = signature.replace('mappingproxy({})', '{}')
-    return [
-        f'{level} {name}\n',
-        f'`{name}{signature}`\n',
-        _plain(inspect.getdoc(found) or '') + '\n',
-    ]
+    typed = [f'`{name}{signature}`\n'] if signature else []
+    return [f'{level} {name}\n', *typed, _plain(inspect.getdoc(found) or '') + '\n']
 
 
 def _plain(docstring: str) -> str:
-    """A docstring as Markdown: its sections as lists."""
-    text, *sections = _SECTION.split(inspect.cleandoc(docstring))
+    """A docstring as Markdown: its sections as lists, pages that it names as links."""
+    linked = re.sub(r'\bdocs/([\w/]+\.md)', r'[docs/\1](../\1)', inspect.cleandoc(docstring))
+    text, *sections = _SECTION.split(linked)
     parts = [text.strip()]
     for title, body in zip(sections[::2], sections[1::2], strict=True):
-        entries = re.split(r'\n(?=  \S)', body.rstrip())
+        entries = [body] if title == 'Returns' else re.split(r'\n(?=  \S)', body.rstrip())
         lines = [' '.join(entry.split()) for entry in entries]
         parts.append(f'{title}:\n\n' + '\n'.join(f'- {_named(line, title)}' for line in lines))
     return '\n\n'.join(parts)

@@ -24,7 +24,8 @@ def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     define_path(values, 'workdir', 'the run')
     define_path(values, 'output', 'FILE.bin, FILE.onnx or a folder')
-    flags.DEFINE_enum('format', 'jax', FORMATS, 'jax, onnx or folder', flag_values=values)
+    text = 'a program of JAX, a file of ONNX, or a folder to share'
+    flags.DEFINE_enum('format', 'jax', FORMATS, text, flag_values=values)
     text = 'generator or, of a semi-supervised run, classifier; empty: what the run is for'
     flags.DEFINE_string('part', '', text, flag_values=values)
     text = 'photos that the card of a translator shows, translated; of --format=folder'
