@@ -4,6 +4,7 @@ project = 'gan_jax'
 extensions = ['myst_parser']
 exclude_patterns = ['_build', 'results/*/finding.md']
 myst_heading_anchors = 3
+smartquotes = False  # which makes one dash of the two of a flag
 html_theme = 'furo'
 html_title = 'gan_jax'
 html_show_copyright = False

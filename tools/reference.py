@@ -154,15 +154,20 @@ def _described(name: str, found: object, level: str = '##') -> list[str]:
 
 
 def _plain(docstring: str) -> str:
-    """A docstring as Markdown: its sections as lists, pages that it names as links."""
-    linked = re.sub(r'\bdocs/([\w/]+\.md)', r'[docs/\1](../\1)', inspect.cleandoc(docstring))
-    text, *sections = _SECTION.split(linked)
+    """A docstring as Markdown: its sections as lists, pages as links, flags as code."""
+    text = re.sub(r'\bdocs/([\w/]+\.md)', r'[docs/\1](../\1)', inspect.cleandoc(docstring))
+    text = re.sub(r'(`[^`]*`)|(--\w[\w.]*(?:=[\w.,-]*\w)?)', _as_code, text)
+    text, *sections = _SECTION.split(text)
     parts = [text.strip()]
     for title, body in zip(sections[::2], sections[1::2], strict=True):
         entries = [body] if title == 'Returns' else re.split(r'\n(?=  \S)', body.rstrip())
         lines = [' '.join(entry.split()) for entry in entries]
         parts.append(f'{title}:\n\n' + '\n'.join(f'- {_named(line, title)}' for line in lines))
     return '\n\n'.join(parts)
+
+
+def _as_code(found: re.Match[str]) -> str:
+    return found[1] or f'`{found[2]}`'
 
 
 def _named(line: str, title: str) -> str:
