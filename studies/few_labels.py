@@ -261,8 +261,8 @@ def summary(rows: Sequence[Row]) -> str:
         [f'`{arm}`', str(number), str(len(group)), *(percent(group, c) for c in columns)]
         for (arm, number), group in sorted(_groups(rows).items(), key=lambda item: item[0][::-1])
     ]
-    head = ['arm', 'labels a cat', 'draws', 'accuracy', 'sorted', 'promised mistakes', 'made']
-    return outputs.markdown_table(head, lines)
+    shares = 'accuracy, %', 'sorted, %', 'promised mistakes, %', 'made, %'
+    return outputs.markdown_table(['arm', 'labels a cat', 'draws', *shares], lines)
 
 
 def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:

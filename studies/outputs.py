@@ -16,6 +16,7 @@ SHOWN, COLUMNS = 1_000, 40  # digits in a trial's picture, and in a line of it
 
 PAGE, FINDING = 'README.md', 'finding.md'  # the page, and what a person says at its top
 ABOVE = 2  # pictures before the page goes into details
+SHARES = 'cat_share', 'readable', 'coverage'  # columns that begin so are shown in percent
 
 Finished = tuple[Trial, Sequence[Row]]  # a trial with its rows
 
@@ -140,7 +141,6 @@ def _markdown(
         finding.read_text(encoding='utf-8').strip() if finding.exists() else '',
         study.summary([row for _, found in finished for row in found]).strip(),
         *shown[:ABOVE],
-        f'Not trained yet: `{"`, `".join(left)}`.' if left else '',
         f'## What was compared\n\n{study.about.strip()}',
     ]
     if measured := provenance.lines(study, finished, workdir):
@@ -152,6 +152,8 @@ def _markdown(
         ' of a machine that other jobs shared.\n\n'
         + markdown_table([*study.columns, 'command'], rows).strip()
     )
+    if left:
+        parts.append(f'Not trained yet: `{"`, `".join(left)}`.')
     return '\n\n'.join(filter(None, parts)) + '\n'
 
 
@@ -175,9 +177,15 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def mean(rows: Sequence[Row], column: str) -> str:
-    """A column's mean over rows, ± its deviation if there are several; '' if all are empty."""
+    """A column's mean over rows, ± its deviation if there are several; '' if all are empty.
+
+    Of `SHARES` in percent.
+    """
     values = [float(row[column]) for row in rows if row[column] is not None]
     if not values:
         return ''
     found, deviation = spread(values)
+    if column.startswith(SHARES):
+        between = f' ± {100 * deviation:.1f}' if deviation > 0 else ''
+        return f'{100 * found:.1f}{between} %'
     return f'{found:.4g} ± {deviation:.2g}' if deviation > 0 else f'{found:.4g}'
