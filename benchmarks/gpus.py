@@ -45,10 +45,6 @@ def describe(name: str) -> list[jax.Device]:
 def compile_step(config: Config, topology: str) -> dict[str, Any]:
     """Compiles the steps of one call of `config`, as the trainer would make them there.
 
-    Args:
-      config: complete and valid.
-      topology: see `describe`.
-
     Returns:
       fit for JSON: topology, device, batch_size, images_per_step, precision, steps_per_call (at
       most), compile_s, memory {arguments, outputs, aliased, temporaries, code, total} in bytes,

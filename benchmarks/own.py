@@ -37,12 +37,7 @@ class Stepper:
     """A compiled training step that can be called for a while, as the trainer calls it."""
 
     def __init__(self, config: Config, dataset: data.Dataset):
-        """Compiles the step, in `compile_s` with tracing, and makes the first one.
-
-        Args:
-          config: complete and valid.
-          dataset: what the step trains on.
-        """
+        """Compiles the step, in `compile_s` with tracing, and makes the first one."""
         self._flops = flops_per_step(config, dataset.spec)
         task = tasks.make(config, dataset.spec, axis_name=runners.AXIS)
         feed = feeds.make_feed(dataset, config, tasks.pools(config))

@@ -102,10 +102,7 @@ def fastest(
     """Tries each variant of a peer alone, and keeps the fastest one.
 
     Args:
-      peer: as found by `find`.
-      plan: what is measured.
       images: uint8 [N, H, W, C] to train on; None: random pixels.
-      env: on top of this process's environment.
       stack: ends what is started here.
 
     Raises:

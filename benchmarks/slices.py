@@ -66,10 +66,6 @@ def describe(name: str) -> list[jax.Device]:
 def compile_step(config: Config, topology: str) -> dict[str, Any]:
     """Compiles one step of `config` for a slice, its batch divided among all chips.
 
-    Args:
-      config: complete and valid.
-      topology: see `describe`.
-
     Returns:
       fit for JSON: topology, device, chips, batch_size, precision, batch_norm, compile_s,
       memory_per_chip {arguments, outputs, aliased, temporaries, code, total}, in bytes,

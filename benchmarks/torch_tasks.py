@@ -52,7 +52,6 @@ class Trainer:
         """Builds what the config describes.
 
         Args:
-          config: a gan_jax config, resolved.
           images: uint8 [N, H, W, C], as stored.
           variant: eager, channels_last, compile or compile_channels_last.
         """

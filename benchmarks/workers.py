@@ -34,7 +34,6 @@ class Worker:
         """Starts it and waits until it is ready.
 
         Args:
-          command: the program and its arguments.
           request: what to do, fit for JSON.
           env: on top of this process's environment.
 

@@ -62,9 +62,6 @@ def examine(
     """Judges the faces of a photo, by falling score.
 
     Args:
-      file: the photo's place in the album.
-      detect: finds the faces.
-      settings: thresholds.
       verdict: by hand: KEPT, REJECTED or ''.
 
     Returns:

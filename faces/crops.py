@@ -40,8 +40,6 @@ def around(face: Face, width: int, height: int, margin: float = MARGIN) -> Squar
 
     Args:
       face: in pixels of the photo.
-      width: of the photo.
-      height: of the photo.
       margin: on each side, of the face's longer side.
     """
     longer = max(face.width, face.height)
@@ -66,8 +64,6 @@ def cut(image: np.ndarray, square: Square, size: int) -> np.ndarray:
 
     Args:
       image: uint8 [H, W, 3].
-      square: in pixels of it.
-      size: of the result, in pixels.
 
     Returns:
       uint8 [size, size, 3].

@@ -42,9 +42,7 @@ def run(
     """Cleans an album into a folder that `destination.start` has made ready.
 
     Args:
-      album: the photos.
       detect: called by several threads.
-      settings: thresholds.
       verdicts: by hand, by name.
       output: the folder; the report is the last file written to it.
       seen: called with the number of photos that are done.

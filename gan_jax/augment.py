@@ -174,9 +174,7 @@ class Ada(NamedTuple):
         """The memory after a step.
 
         Args:
-          memory: before it, as of `start_ada`.
           sign: the mean sign of the step's logits of real images, over all devices.
-          step: steps made before it, int32.
         """
         signs = memory['signs'] + sign
         due = (step + 1) % self.every == 0

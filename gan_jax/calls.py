@@ -49,8 +49,6 @@ class Calls:
         """Starts nothing yet.
 
         Args:
-          feed: of the items.
-          runner: of the calls.
           steps_per_call: how many steps each makes; 0: as the module says.
           is_due: (step) -> whether there is something to do after it. Only where calls may be of
             any length does one end there.

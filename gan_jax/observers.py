@@ -46,7 +46,6 @@ def make(
 
     Args:
       images_per_step: real images that one generator step uses.
-      place: puts arrays where the state is.
 
     Raises:
       UserError: images to compare with, or a feature net, cannot be had.

@@ -79,7 +79,6 @@ def train(
 
     Args:
       config: complete, as `gan_jax.config.experiments.load` returns it.
-      workdir: the run's folder; see `gan_jax.records.workdirs`.
       command: how a user would resume this run; shown when it is interrupted.
       watch: called after every `log_every` steps; if it returns True, the run is interrupted.
 

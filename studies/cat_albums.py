@@ -40,7 +40,6 @@ def prepare(cats: Path | None, folder: Path, side: int = SIDE) -> Albums:
 
     Args:
       cats: the folder with `FOLDERS`; None: random pixels, for a smoke run.
-      folder: of the albums.
       side: of the crops in pixels.
 
     Raises:

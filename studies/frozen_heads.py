@@ -44,9 +44,6 @@ def train(
       features: of each view, float32 [N, V, D].
       label: int32 [N], -1 for none.
       used: bool [N], which photos are trained on.
-      num_classes: K.
-      terms: see `Terms`.
-      seed: of views and dropout.
     """
     x = standardised(features)
     label = np.where(used, label, -1)

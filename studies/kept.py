@@ -24,10 +24,6 @@ OWNER = 'study.json'  # in that: whose rows they are
 def read(study: Study, folder: Path) -> list[Row] | None:
     """The rows of a trial, with all the study's columns, and by what they were measured.
 
-    Args:
-      study: the study.
-      folder: the trial's.
-
     Returns:
       None if there are none such.
 

@@ -22,7 +22,6 @@ def metrics(workdir: Path, features: str, num_samples: int, step: int | str = 0)
     What the command writes is left in the run's folder, for its report.
 
     Args:
-      features: the feature net.
       step: 0: the newest; 'best': as the run chose.
     """
     run = trained.load(workdir, step)
@@ -35,13 +34,7 @@ def metrics(workdir: Path, features: str, num_samples: int, step: int | str = 0)
 def at_step(
     workdir: Path, features: str, num_samples: int, only: Sequence[str], step: int = 0
 ) -> dict[str, Any]:
-    """Some figures of a step, of the samples that `metrics` takes; writes nothing.
-
-    Args:
-      features: the feature net.
-      only: keys of `evaluation.MEASUREMENTS`.
-      step: 0: the newest.
-    """
+    """Some figures of a step, of the samples that `metrics` takes; writes nothing."""
     run = trained.load(workdir, step)
     real = assessing.real_images(run, workdir, evaluation.load_net(features), folder=None)
     samples = evaluation.Samples(run.task, run.config.seed, num_samples)
@@ -54,8 +47,6 @@ def of_training_images(
     """The figures of the training images themselves: what to read those of samples by.
 
     Args:
-      features: the feature net.
-      only: keys of `evaluation.MEASUREMENTS`.
       reference: a folder to compare with; None: what the run holds out.
     """
     run, net = trained.load(workdir), evaluation.load_net(features)

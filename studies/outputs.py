@@ -34,10 +34,7 @@ def write(
     A picture is of the rows that have the files it is made of; without one there is none.
 
     Args:
-      study: the study.
-      trials: all of its trials, in the order of the table.
       workdir: the folder of the trials' folders.
-      target: where it is written.
       smoke: whether the rows were made with --smoke, as their commands then say.
 
     Returns:
@@ -86,12 +83,6 @@ def write_results(
     study: Study, trials: Sequence[Trial], results: Path, *, smoke: bool
 ) -> list[str]:
     """Writes table, pictures and page of the rows in a folder of results, from wherever they came.
-
-    Args:
-      study: the study.
-      trials: all of its trials.
-      results: the folder.
-      smoke: whether they were made with `--smoke`.
 
     Returns:
       what there is to say of rows and pictures that were left, a line for each.

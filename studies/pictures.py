@@ -94,8 +94,6 @@ def bars(
     """Bars side by side with their values in percent on top.
 
     Args:
-      axes: of matplotlib.
-      groups: below the bars.
       series: by name, a share and its standard deviation (NaN: none) for each group; None where
         there is none.
     """
@@ -179,12 +177,7 @@ def read(path: Path) -> np.ndarray | None:
 
 
 def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:
-    """PNG: what several generators made through their training, BESIDE in a line; None for none.
-
-    Args:
-      found: by title.
-      unit: of the times.
-    """
+    """PNG: what several generators made through their training, BESIDE in a line; None for none."""
     if not found:
         return None
     sides = [image.shape[:2] for _, image in found.values()]
@@ -208,7 +201,6 @@ def side_by_side(found: Mapping[str, np.ndarray], width: float) -> bytes | None:
     """PNG: pictures uint8 [H, W, C] with a title each, BESIDE in a line; None for none.
 
     Args:
-      found: by title.
       width: of each in inches.
     """
     if not found:

@@ -18,12 +18,7 @@ _PARTS = ('features', 'reference', 'samples')
 
 
 def keep(trial: Trial, folder: Path) -> None:
-    """Notes what the runs of a trial hold, before somebody evaluates them by other means.
-
-    Args:
-      trial: measured just now.
-      folder: its folder.
-    """
+    """Notes what the runs of a trial hold, before somebody evaluates them by other means."""
     paths = [folder / stage.name for stage in trial.stages]
     found = {
         AFTERWARDS: [facts for path in paths for facts in _afterwards(path)],
@@ -48,13 +43,7 @@ def _while_training(workdir: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def lines(study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir: Path) -> str:
-    """Markdown: what the figures that the table shows are of and by, a line for each way.
-
-    Args:
-      study: the study.
-      finished: its trials with their rows.
-      workdir: the study's folder.
-    """
+    """Markdown: what the figures that the table shows are of and by, a line for each way."""
     rows = [row for _, found in finished for row in found]
     said: dict[str, list[str]] = {}
     for source, columns in study.measured.items():
@@ -76,8 +65,6 @@ def caption(
 
     Args:
       source: `Picture.measured`.
-      finished: the trials with the rows that it shows.
-      workdir: the folder of the trials' folders.
     """
     kept = [_kept(workdir / trial.name).get(source, ()) for trial, _ in finished]
     return list(dict.fromkeys(_words(facts) for found in kept for facts in found))

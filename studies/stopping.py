@@ -25,10 +25,6 @@ def best_step(workdir: Path, config: ConfigDict) -> int:
     long. (The cross-entropy would stop it when it becomes sure of itself, well before it is at
     its best.) What was found is kept in the run's folder, so that later calls do not need its
     checkpoints.
-
-    Args:
-      workdir: the run's folder; it keeps every step it saves.
-      config: the run's.
     """
     path = workdir / RESULT
     if not path.exists():

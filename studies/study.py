@@ -24,7 +24,6 @@ class Setting(NamedTuple):
 
         Args:
           source: NAME[:PRESET].
-          folder: of the set, in `data_dir`.
           **changes: by dotted path; sizes among them give way to those of `smoke`.
         """
         config = experiments.load(source)

@@ -38,9 +38,6 @@ def run(
     """Runs what is not finished yet.
 
     Args:
-      study: the study.
-      setting: what the user chose.
-      workdir: the study's folder.
       only: names of trials; all of them if empty.
       results: a folder that gets what is kept of the chosen rows, and table and pictures of all
         the rows there are in it.

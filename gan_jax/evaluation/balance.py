@@ -52,7 +52,6 @@ def observer(
 
     Args:
       datasets: by the name of the metric; `NUM_IMAGES` of each are taken, or all there are.
-      place: puts arrays where the state is.
     """
 
     @jax.jit

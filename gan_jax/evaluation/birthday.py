@@ -55,12 +55,7 @@ def radius(real: np.ndarray) -> float:
 
 
 def count(image: np.ndarray, within: float) -> Kinds:
-    """The kinds among images, where those are alike that lie within a distance.
-
-    Args:
-      image: `reduced`, float32 [N, D], N at least 2.
-      within: `radius` of real images.
-    """
+    """The kinds among images, where those are alike that lie within a distance."""
     twice = 0
     for rows, squared in distances.blocks(image, image, np.float32):
         place = np.arange(rows.start, rows.stop)

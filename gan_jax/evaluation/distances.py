@@ -104,7 +104,6 @@ def blocks(
 
     Args:
       a, b: float [N, D] and [M, D].
-      dtype: of the arithmetic.
 
     Yields:
       the rows, and [rows, M], at least 0.

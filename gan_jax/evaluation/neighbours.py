@@ -77,7 +77,6 @@ def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
 
     Args:
       training: what they may be copies of; mirror images count if training showed them.
-      isolated: `isolation` of the samples.
     """
     first = np.arange(min(SHOWN, len(fake)))
     rest = np.argsort(isolated, kind='stable')

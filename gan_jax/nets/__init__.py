@@ -109,7 +109,6 @@ def build(
       net: `config.gen.net` or `config.disc.net`: `name`, a key of `NETS`, and any of that
         net's own fields.
       kind: what the caller can use; None: any.
-      image_shape: (H, W, C).
       num_classes: 0 for an unconditional net.
       dtype: of the arithmetic: float32 or bfloat16.
       axis_name: the axis over which the runner divides the batch, None outside one.

@@ -175,7 +175,6 @@ def maps_of(frozen: str, side: int, x: jax.Array) -> list[jax.Array]:
     """Maps of a frozen net, of strides 4, 8, 16 and 32, float32 [N, side / stride, ..., C].
 
     Args:
-      frozen: key of FROZEN.
       side: pixels a side to which images are resized for it.
       x: float32 [N, H, W, C] in [-1, 1], C = 1 or 3.
     """

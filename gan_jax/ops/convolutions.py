@@ -32,7 +32,6 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int = 1, padding: Padding = 'S
     Args:
       x: [N, H, W, C_big].
       kernel: [kh, kw, C_big, C_small].
-      stride: the same for both axes.
       padding: 'SAME' or zeros on each side.
 
     Returns:
@@ -66,7 +65,6 @@ def conv_transpose(
     Args:
       x: [N, h, w, C_small].
       kernel: [kh, kw, C_big, C_small].
-      stride: the same for both axes.
       padding: of the convolution whose adjoint this is.
       output_padding: rows and columns more at the bottom and the right: which of the
         sizes that `conv` maps to h is meant. 'SAME' always means h * stride.

@@ -101,9 +101,6 @@ def _lite0(path: Path, field: str) -> dict[str, np.ndarray]:
 def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
     """The weights of its package.
 
-    Args:
-      asked, other: as of `weights.Package.path`.
-
     Raises:
       UserError: it is not installed, or its file is another than it was.
     """
@@ -135,9 +132,6 @@ def _squeezenet(path: str) -> FeatureNet:
 
 def squeezenet_weights(asked: str) -> weights.Weights:
     """The weights of its package.
-
-    Args:
-      asked: as of `weights.Package.path`.
 
     Raises:
       UserError: it is not installed, or its file is another than it was.
@@ -254,9 +248,6 @@ def default(image_shape: tuple[int, int, int], looked_through: Collection[str] =
 def check(name: str, path: str = '') -> None:
     """Refuses at once what `load` would, where a net is needed late or not at all.
 
-    Args:
-      name, path: as of `load`.
-
     Raises:
       UserError: there is no such net, or no such file.
     """
@@ -270,7 +261,6 @@ def load(name: str, path: str = '') -> FeatureNet:
     """A feature net with its weights.
 
     Args:
-      name: key of NETS.
       path: of a file with weights, where the net takes one; '' otherwise.
 
     Raises:

@@ -25,9 +25,6 @@ Maps = Callable[[jax.Array], list[jax.Array]]  # images [N, S, S, 3] in [-1, 1] 
 def make(net: str, asked: str) -> Maps:
     """The maps of a frozen net, the largest first.
 
-    Args:
-      net: key of `frozen.FROZEN`.
-
     Raises:
       UserError: the net's weights cannot be had.
     """

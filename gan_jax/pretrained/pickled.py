@@ -62,10 +62,6 @@ class _Unpickler(pickle.Unpickler):
 def read(path: Path, field: str) -> dict[str, np.ndarray]:
     """The arrays of a dictionary of lists of arrays: 'KEY/0' is the first one under KEY.
 
-    Args:
-      path: of the file.
-      field: what the user gave it by, for messages.
-
     Raises:
       UserError: it cannot be read, or holds anything else.
     """

@@ -103,11 +103,7 @@ def write(path: Path, weights: Weights) -> None:
 
 
 def kept(name: str, make: Callable[[], Mapping[str, np.ndarray]]) -> Weights:
-    """Arrays that take a while to make, from the cache if they are there and whole.
-
-    Args:
-      make: the arrays by path.
-    """
+    """Arrays that take a while to make, from the cache if they are there and whole."""
     path = paths.cache() / 'weights' / f'{name}.safetensors'
     if path.exists():
         try:

@@ -36,9 +36,6 @@ def join(coordinator: str, num_processes: int | None, process_id: int | None, wa
     Args:
       coordinator: HOST:PORT at which process 0 answers; '' to find it, and the other two, as
         `jax.distributed.initialize` does: from Slurm, Kubernetes, a TPU pod or Open MPI.
-      num_processes: of the run.
-      process_id: of this one, from 0.
-      wait_s: seconds to wait for the others.
 
     Raises:
       UserError: the others were not there in time, nothing was found, or the processes do not

@@ -99,10 +99,8 @@ class Checkpoints:
         is, since a run's state is a function of its step. Every process of a run takes part.
 
         Args:
-          step: names the folder.
           state: tree of arrays, which may be donated as soon as this returns.
           meta: anything `json` can write.
-          pin: whether to `pin` it, once it is on the disk.
 
         Raises:
           FloatingPointError: a leaf holds a NaN or an infinity; nothing is saved.

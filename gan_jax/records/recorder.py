@@ -60,11 +60,8 @@ class Recorder:
         """Writes nothing yet.
 
         Args:
-          workdir: an existing folder.
-          num_examples: real images in an epoch.
           images_per_step: real images that one generator step uses.
           log_every: steps between lines of metrics.jsonl.
-          tensorboard: also write event files.
         """
         self._workdir = Path(workdir)
         self._num_examples = num_examples
@@ -84,7 +81,6 @@ class Recorder:
         Args:
           step: generator steps finished before it.
           metrics: scalars of each of its steps.
-          input_wait_s: seconds it waited for its images.
 
         Returns:
           The last line it wrote to metrics.jsonl, None if there was no log point in it.

@@ -32,7 +32,6 @@ def write(folder: Path, state: Any, only: Collection[str]) -> None:
     """Writes the weights of a state.
 
     Args:
-      folder: that is shared.
       state: tree of arrays with a `step`.
       only: paths (`digests.leaf_path`) of the leaves to write.
     """
@@ -46,7 +45,6 @@ def restore(folder: Path, step: int, like: Any, only: Collection[str] | None) ->
     """The state in a shared folder.
 
     Args:
-      folder: the shared one.
       step: that it must be of; 0: whichever it is.
       like: tree of `jax.ShapeDtypeStruct`s with a `step`.
       only: paths of leaves that must be there; None: all that are.

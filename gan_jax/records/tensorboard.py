@@ -19,7 +19,6 @@ class EventLog:
         """Opens a file in `directory`.
 
         Args:
-          directory: made if it is not there.
           purge_step: TensorBoard forgets what older files say of this and later steps.
 
         Raises:

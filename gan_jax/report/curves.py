@@ -160,11 +160,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def drawings(metrics: Rows, evaluations: Rows, points: int) -> list[Drawing]:
-    """The panels that a run has values for.
-
-    Args:
-      points: at most so many to a curve.
-    """
+    """The panels that a run has values for."""
     end = max((rows[-1]['step'] for rows in (metrics, evaluations) if rows), default=0)
     found = (
         _draw(panel, evaluations if panel.evaluated else metrics, max(float(end), 1.0), points)

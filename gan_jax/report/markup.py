@@ -15,8 +15,6 @@ def grid(
     Args:
       size: (H, W) of the grid in pixels.
       cell: (H, W) of one image.
-      pad: pixels between images.
-      pixelated: show hard pixels where it is enlarged.
     """
     (height, width), (rows, columns) = size, cell
     kind = ' class="pixelated"' if pixelated else ''

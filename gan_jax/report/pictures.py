@@ -163,8 +163,6 @@ def filmstrip(
 
     Args:
       paths: grids, oldest first.
-      image_shape: (H, W, C) of one image.
-      pad: pixels around the images.
       rows: images taken from the first row of each grid, fewer if it has fewer.
 
     Returns:

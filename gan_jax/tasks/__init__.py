@@ -135,7 +135,6 @@ def inspect(config: Config, spec: DataSpec, batch: Batch[jax.Array]) -> jax.Arra
 
     Args:
       config: the run's config; its networks need not exist.
-      spec: of what training sees.
       batch: as stored, [N, ...].
 
     Returns:

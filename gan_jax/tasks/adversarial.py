@@ -130,7 +130,6 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     """One training step on one device's share of the batch.
 
     Args:
-      state: replicated over the devices.
       batch: image uint8 [disc_steps, B, H, W, C] and label int32 [disc_steps, B].
 
     Returns:
@@ -219,9 +218,6 @@ def update_disc(
     fake: Any,
 ) -> tuple[NetState, Mapping[str, Any], dict[str, jax.Array]]:
     """One update of the discriminator, on real and on generated images that were looked at.
-
-    Args:
-      step: steps made before this one.
 
     Returns:
       The discriminator and the memory after it, and metrics.

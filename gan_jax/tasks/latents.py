@@ -38,10 +38,6 @@ def make(config: Config, num_examples: int) -> Latent:
     as probable. A set of few images is of separate kinds, between which a latent without gaps makes
     the generator pass, by images of no kind (DeLiGAN, Gurumurthy et al. 2017, arXiv:1706.02071,
     eq. 3, where means and deviations are learned).
-
-    Args:
-      config: the run's: `latent`, `latent_dim`, `latent_mixture`.
-      num_examples: of the set, which decides how many components there are.
     """
     draw, shape = DISTRIBUTIONS[config.latent], (config.latent_dim,)
     count, std = num_components(config, num_examples), config.latent_mixture.std

@@ -170,7 +170,6 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     """One training step on one device's share of the batch.
 
     Args:
-      state: replicated over the devices.
       batch: image uint8 [2, B, H, W, C] and label int32 [2, B]: a labelled batch, and one whose
         labels nothing looks at.
 

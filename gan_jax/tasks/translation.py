@@ -147,7 +147,6 @@ def step(recipe: Recipe, state: GanState, batch: Batch[jax.Array]) -> tuple[GanS
     """One training step on one device's share of the batch.
 
     Args:
-      state: replicated over the devices.
       batch: image uint8 [1, B, H, 2 W, C], the input on the left; labels are not looked at.
 
     Returns:

@@ -62,7 +62,6 @@ def write(workdir: Path, step: int | str, name: str, path: Path) -> None:
     """Writes a part of a run as `path`, and its weights beside it.
 
     Args:
-      step: of the checkpoint, as of `trained.load`.
       name: of the part; '': the one that the task is for.
 
     Raises:

@@ -52,10 +52,7 @@ def write(workdir: Path, step: int | str, name: str, path: Path) -> Written:
     """Writes a part of a run as an ONNX file, and compares the two by onnxruntime.
 
     Args:
-      workdir: the run.
-      step: of the checkpoint, as of `trained.load`.
       name: of the part; '': the one that the task is for.
-      path: of the file.
 
     Raises:
       UserError: there is no such run or part, the extra `onnx` is missing, the file cannot be

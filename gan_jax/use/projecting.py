@@ -65,7 +65,6 @@ class Projector:
         """Draws latents to start from.
 
         Args:
-          run: loaded with its generator.
           features: key of `frozen.FROZEN`, or NONE: by pixels alone; '': a net for colour
             pictures, none for grey ones.
 
@@ -206,9 +205,6 @@ def _frozen(name: str) -> Any:
 
 def write(folder: Path, name: str, given: np.ndarray, found: Projection) -> Path:
     """Writes an .npz, as `gan-jax sample --latents` reads it, and a .png: given and found.
-
-    Args:
-      name: of the .npz.
 
     Returns:
       its path.

@@ -93,7 +93,6 @@ def of_files(draw: Draw, names: Sequence[str], latent_dim: int) -> Draw:
 
     Args:
       names: of files as `gan_jax.use.projecting.write` leaves them.
-      latent_dim: of the run.
 
     Raises:
       UserError: one cannot be read, or is of another run's latents.

@@ -58,9 +58,6 @@ def write(workdir: Path, step: int | str, output: Path, photos: Path | None) -> 
     """Writes a run into a folder to be shared.
 
     Args:
-      workdir: the run.
-      step: as of `trained.load`.
-      output: the folder.
       photos: pictures that the card of a translator may show, translated; None for none.
 
     Returns:

@@ -42,10 +42,6 @@ def read(config: Config, task: Task) -> Start:
     Layers are matched by their shapes, in order, so that of nets for images of two sizes the blocks
     that both have are taken, whichever end of the net they are counted from.
 
-    Args:
-      config: of the new run.
-      task: the new run's.
-
     Raises:
       UserError: there is no such run or step, or its networks are of another kind.
     """

@@ -77,7 +77,6 @@ def load(
     Args:
       pick: task -> (state -> some of its leaves), which may refuse the task by a UserError. Only
         those leaves are read, and `step`; the others are left as `jax.ShapeDtypeStruct`s.
-      precision: of the arithmetic, in place of the run's.
       moved: fields of `paths.OF_DATA` that are elsewhere than when the run was trained.
 
     Raises:
