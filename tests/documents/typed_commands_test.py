@@ -70,6 +70,47 @@ def test_a_flag_in_a_page_is_a_flag_of_some_command():
             assert name in known, f'{page}: --{name}'
 
 
+LINES = [
+    (page, *words)
+    for page in PAGES
+    for words in re.findall(r'`gan-jax ([a-z]+) ([^`]*)`', PAGES[page])
+]
+
+
+def test_a_flag_of_a_command_in_a_sentence_is_one_of_that_command():
+    for page, name, words in LINES:
+        values = flags.absl_flags.FlagValues()
+        cli.module(name).define(values)
+        for flag in re.findall(r'--(\w+)(?!\w)(?!\.)', words):
+            assert flag in values or flag == 'config', f'{page}: {name} --{flag}'
+
+
+def test_a_row_of_results_is_a_row_of_its_study():
+    rows = {}
+    for page, name, words in LINES:
+        if name == 'study' and (only := re.search(r'^(\w+) .*--only=(\S+)', words)):
+            rows.setdefault(only[1], set()).add((page, only[2]))
+    assert rows
+    for name, found in rows.items():
+        trials = registry.find(name).trials(Setting(Path('x'), smoke=False))
+        assert {row for _, row in found} <= {trial.name for trial in trials}, name
+
+
+SCRIPT = re.compile(r'\b(?:python|bash) (?:-m )?([\w./]+)((?: --\w+(?:=[^\s`]+)?)*)')
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_a_script_in_a_page_is_there_and_has_the_flags(page):
+    for name, given in SCRIPT.findall(PAGES[page]):
+        if name in ('train.py', 'pytest', '.venv'):
+            continue
+        path = ROOT / (name if '/' in name else f'{name.replace(".", "/")}.py')
+        path = path if path.exists() else path.with_suffix('') / '__main__.py'
+        source = path.read_text(encoding='utf-8')
+        for flag in re.findall(r'--(\w+)', given):
+            assert re.search(rf"['-]{flag}'", source), f'{name} --{flag}'
+
+
 # What stands for files of the reader, and what a small run can do without.
 OWN = re.compile('[A-Z_]{4,}')
 LARGE = re.compile('--(config.[a-z].*|data_dir|only|peer|json|sweep|topology|results|step)=')
@@ -127,6 +168,9 @@ def test_a_page_works_on_a_small_scale(page, home, done, monkeypatch):
             train(next(given, f'{workdir.name}:smoke'), workdir, done)
         assert cli.main([*command]) == 0, command
         done[command] = True
+    for code in re.findall(r'```python\n(.*?)```', PAGES[page], re.DOTALL) * (page != RECIPES):
+        if 'onnx' not in code or importlib.util.find_spec('onnxruntime'):
+            exec(compile(code, page, 'exec'), {})
 
 
 def train(source, workdir, done):
