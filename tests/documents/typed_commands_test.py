@@ -36,6 +36,7 @@ def commands(page):
 
 
 COMMANDS = {page: found for page in PAGES if (found := commands(page))}
+WIDTH = 90  # characters of code that a page shows without scrolling
 RECIPES = 'docs/extending.md'  # whose commands are of what they add: see recipes_test.py
 
 
@@ -50,6 +51,12 @@ def test_a_command_can_be_typed(page):
         if name == 'study':
             trials = registry.find(invocation.flags.name).trials(Setting(Path('x'), smoke=False))
             assert {*invocation.flags.only} <= {trial.name for trial in trials}
+
+
+@pytest.mark.parametrize('page', COMMANDS)
+def test_a_command_fits_the_page(page):
+    for block in re.findall(r'```bash\n(.*?)```', PAGES[page], re.DOTALL):
+        assert max(map(len, block.splitlines())) <= WIDTH
 
 
 def test_a_field_in_a_page_is_a_field_and_may_have_the_value():
