@@ -163,12 +163,13 @@ def summary(rows: Sequence[Row]) -> str:
             lost = ', '.join(outputs.cell(row['epoch_lost']) or 'held' for row in own)
             means = [outputs.mean(own, column) for column in SUMMARY]
             lines.append([f'`{name}`', str(width), str(len(own)), lost, *means])
-    head = ['setting', 'width', 'seeds', 'balance lost at epoch', 'best FD', 'at epoch', 'last FD']
-    table = outputs.markdown_table([*head, 'share of cats', 'memorisation'], lines)
+    head = ['setting', 'width', 'seeds', 'balance lost at epoch', 'Frechet distance', 'at epoch']
+    head += ['distance at the end', 'called cats', 'memorisation']
+    table = outputs.markdown_table(head, lines)
     if not rows:
         return table
     real = [outputs.mean(rows[:1], column) for column in ('fd_real', 'cat_share_real')]
-    return f'{table}\nThe training crops themselves: FD {real[0]}, share of cats {real[1]}.\n'
+    return f'{table}\nThe training crops themselves: distance {real[0]}, {real[1]} called cats.\n'
 
 
 def _measured(width: int) -> Picture:

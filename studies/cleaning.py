@@ -101,7 +101,8 @@ def summary(rows: Sequence[Row]) -> str:
         if own:
             figures = (outputs.mean(own, name) for name in SUMMARY)
             lines.append([f'`{album}`', str(len(own)), *figures])
-    head = ['album', 'seeds', 'FD-EffLite0', 'cats', 'FD of the album itself', 'cats in it']
+    head = ['album', 'seeds', 'Frechet distance', 'called cats', 'distance of the album itself']
+    head += ['called cats in it']
     return f'At epoch {EPOCHS[-1]}.\n\n' + outputs.markdown_table(head, lines)
 
 

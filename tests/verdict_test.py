@@ -27,7 +27,7 @@ def said(figures=(), real=(), frechet=()):
             {'cat_share': 0.1},
             '25% of the samples look like real',
         ),
-        ({'readable_share': 0.75}, {'readable_share': 1.0}, '75% of the samples can be read'),
+        ({'readable_share': 0.75}, {'readable_share': 1.0}, '75% of the samples look like digits'),
         ({'precision': 0.5, 'copies': 0.06}, {}, '6% of the samples are copies'),
         ((), {}, 'not measured yet'),
     ],

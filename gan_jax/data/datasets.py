@@ -154,7 +154,7 @@ class Dataset:
     class_names: tuple[str, ...]  # empty where the set has no classes
     fingerprint: str  # 64 hex digits, of count, shape, pixels and labels
     source: Source  # the examples by index
-    # for a person, of how the set came about: `left_out`, how many files, `account`, the table that
+    # for a person, of how the set came about: `left_out`, how many; `files`, the table that
     # names them, and `splits`, name -> images; {} where there is no more to know
     facts: Callable[[], Mapping[str, Any]] = dict
     splits: tuple[str, ...] = ()  # those that a config may name, of which none is known to be empty

@@ -188,7 +188,7 @@ def _facts(config: Data, key: str, splits: Mapping[str, str] | None) -> dict[str
     facts: dict[str, Any] = dict(left_out=len(rows) - len(used))
     if doubtful := sum(bool(row['doubt']) for row in rows):
         facts['doubtful'] = doubtful
-    facts['account'] = str(_account(key))
+    facts['files'] = str(_account(key))
     if splits is not None:
         split_of = {shown(name): split for name, split in splits.items()}
         return facts | {'splits': dict(Counter(split_of.get(name) for name in used))}

@@ -31,14 +31,14 @@ def _quality(found: Mapping[str, Any], real: Mapping[str, float]) -> Iterator[st
     elif real.get('cat_share', 0) > 0.5:
         yield _read('look like cats', found, real, 'cat_share')
     elif real.get('readable_share', 0) > 0.5:
-        yield _read('can be read', found, real, 'readable_share')
+        yield _read('look like digits', found, real, 'readable_share')
     elif 'precision' in found:
         yield f'{found["precision"]:.0%} of the samples look like real images to {NET}'
     if found.get('copies', 0) > COPIES:
         yield f'{found["copies"]:.0%} of the samples are copies of training images'
 
 
-NET = 'a net that did not train'
+NET = 'a net that had no part in training'
 
 
 def _read(what: str, found: Mapping[str, Any], real: Mapping[str, float], name: str) -> str:

@@ -68,7 +68,7 @@ def edit(path, change):
 
 
 def reported(dataset):
-    rows = from_files._rows(Path(dataset.facts()['account']))
+    rows = from_files._rows(Path(dataset.facts()['files']))
     return {row['file']: row['why_not'] for row in rows if not row['image']}
 
 

@@ -102,7 +102,7 @@ def test_what_cannot_be_used_is_named_and_counted_and_the_rest_is_used(config, t
     assert message.startswith(f'{len(bad)} left out (')
     facts = dataset.facts()
     assert facts['left_out'] == len(bad)
-    rows = from_files._rows(from_files.Path(facts['account']))
+    rows = from_files._rows(from_files.Path(facts['files']))
     assert sorted(row['file'] for row in rows if not row['image']) == sorted(bad)
     assert all(row['why_not'] for row in rows if not row['image'])
     why = {row['file']: row['why_not'] for row in rows}

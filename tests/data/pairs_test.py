@@ -69,7 +69,7 @@ def test_side_by_side_images_are_split_before_they_are_cut(config, tmp_path, sid
     first, second = expected if side == 'left' else expected[::-1]
     np.testing.assert_array_equal(made, first)
     np.testing.assert_array_equal(target, second)
-    rows = from_files._rows(Path(dataset.facts()['account']))
+    rows = from_files._rows(Path(dataset.facts()['files']))
     assert [row['file'] for row in rows if row['why_not']] == ['odd.png']
     assert rows[-1]['why_not'] == '79x30 has no two halves: its width is odd'
 
@@ -94,7 +94,7 @@ def test_two_folders_are_matched_by_name_without_suffix(config, tmp_path, capsys
     for index, (target, partner) in enumerate(found):
         np.testing.assert_array_equal(targets[index], squared(photos / target))
         np.testing.assert_array_equal(made[index], squared(drawn / partner))
-    rows = {row['file']: row for row in from_files._rows(Path(dataset.facts()['account']))}
+    rows = {row['file']: row for row in from_files._rows(Path(dataset.facts()['files']))}
     assert rows['alone.jpg']['why_not'] == 'no input has its name'
     assert rows['lonely.png']['why_not'] == 'no photo has its name'
     assert rows['twice.png']['why_not'] == 'twice.jpg has the same name'
@@ -162,7 +162,7 @@ def test_a_broken_partner_leaves_out_the_pair(config, tmp_path):
     config.update(input='folder', input_path=str(tmp_path / 'drawn'))
     dataset = data.load(config)
     assert dataset.spec.num_examples == 2
-    assert from_files.stored_names(Path(dataset.facts()['account']).parent.name) == [
+    assert from_files.stored_names(Path(dataset.facts()['files']).parent.name) == [
         '000.jpg', '002.jpg',
     ]  # fmt: skip
 

@@ -65,7 +65,7 @@ def test_of_one_s_own_images_near_duplicates_and_what_was_left_out(
     made = make_config(name='folder', image_size=16, path=str(folder), held_out=0.3)
     facts = summary.summarise(data.load(made.data))
     json.dumps(facts)
-    assert facts['left_out'] == 1 and facts['account'].startswith(str(own_cache))
+    assert facts['left_out'] == 1 and facts['files'].startswith(str(own_cache))
     assert sum(facts['splits'].values()) == 11
     assert facts['splits']['train'] == facts['images']
     made.data.split = 'all'

@@ -24,9 +24,15 @@ def read(name):
     return (DOCS / name).read_text(encoding='utf-8')
 
 
-def test_sentences_are_short():
-    found = sentences.measure(sentences.pages())
+@pytest.mark.parametrize('page', sentences.pages(), ids=lambda page: page.stem)
+def test_sentences_are_short(page):
+    found = sentences.measure([page])
     assert found.median <= 15 and found.long <= 0.03
+
+
+@pytest.mark.parametrize('page', sorted((DOCS / 'howto').glob('*.md')), ids=lambda page: page.stem)
+def test_a_how_to_fits_about_a_screen_and_a_half(page):
+    assert sentences.measure([page]).words <= 450
 
 
 def test_what_counts_as_a_sentence():

@@ -36,6 +36,7 @@ def commands(page):
 
 
 COMMANDS = {page: found for page in PAGES if (found := commands(page))}
+WIDTH = 90  # characters of code that a page shows without scrolling
 RECIPES = 'docs/extending.md'  # whose commands are of what they add: see recipes_test.py
 
 
@@ -50,6 +51,12 @@ def test_a_command_can_be_typed(page):
         if name == 'study':
             trials = registry.find(invocation.flags.name).trials(Setting(Path('x'), smoke=False))
             assert {*invocation.flags.only} <= {trial.name for trial in trials}
+
+
+@pytest.mark.parametrize('page', COMMANDS)
+def test_a_command_fits_the_page(page):
+    for block in re.findall(r'```bash\n(.*?)```', PAGES[page], re.DOTALL):
+        assert max(map(len, block.splitlines())) <= WIDTH
 
 
 def test_a_field_in_a_page_is_a_field_and_may_have_the_value():
@@ -68,6 +75,47 @@ def test_a_flag_in_a_page_is_a_flag_of_some_command():
     for page, text in PAGES.items():
         for name in re.findall(r'`--(?:no)?(\w+)[=`\[]', text):
             assert name in known, f'{page}: --{name}'
+
+
+LINES = [
+    (page, *words)
+    for page in PAGES
+    for words in re.findall(r'`gan-jax ([a-z]+) ([^`]*)`', PAGES[page])
+]
+
+
+def test_a_flag_of_a_command_in_a_sentence_is_one_of_that_command():
+    for page, name, words in LINES:
+        values = flags.absl_flags.FlagValues()
+        cli.module(name).define(values)
+        for flag in re.findall(r'--(\w+)(?!\w)(?!\.)', words):
+            assert flag in values or flag == 'config', f'{page}: {name} --{flag}'
+
+
+def test_a_row_of_results_is_a_row_of_its_study():
+    rows = {}
+    for page, name, words in LINES:
+        if name == 'study' and (only := re.search(r'^(\w+) .*--only=(\S+)', words)):
+            rows.setdefault(only[1], set()).add((page, only[2]))
+    assert rows
+    for name, found in rows.items():
+        trials = registry.find(name).trials(Setting(Path('x'), smoke=False))
+        assert {row for _, row in found} <= {trial.name for trial in trials}, name
+
+
+SCRIPT = re.compile(r'\b(?:python|bash) (?:-m )?([\w./]+)((?: --\w+(?:=[^\s`]+)?)*)')
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_a_script_in_a_page_is_there_and_has_the_flags(page):
+    for name, given in SCRIPT.findall(PAGES[page]):
+        if name in ('train.py', 'pytest', '.venv'):
+            continue
+        path = ROOT / (name if '/' in name else f'{name.replace(".", "/")}.py')
+        path = path if path.exists() else path.with_suffix('') / '__main__.py'
+        source = path.read_text(encoding='utf-8')
+        for flag in re.findall(r'--(\w+)', given):
+            assert re.search(rf"['-]{flag}'", source), f'{name} --{flag}'
 
 
 # What stands for files of the reader, and what a small run can do without.
@@ -127,6 +175,9 @@ def test_a_page_works_on_a_small_scale(page, home, done, monkeypatch):
             train(next(given, f'{workdir.name}:smoke'), workdir, done)
         assert cli.main([*command]) == 0, command
         done[command] = True
+    for code in re.findall(r'```python\n(.*?)```', PAGES[page], re.DOTALL) * (page != RECIPES):
+        if 'onnx' not in code or importlib.util.find_spec('onnxruntime'):
+            exec(compile(code, page, 'exec'), {})
 
 
 def train(source, workdir, done):
