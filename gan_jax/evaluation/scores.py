@@ -4,7 +4,7 @@ Images are uint8 [H, W, 3], sRGB. A score is a number for one image.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import chex
 import numpy as np
@@ -115,8 +115,15 @@ class Score(NamedTuple):
     metric: Metric  # how it is shown
 
 
-def _of_photo(of: Callable[[np.ndarray, np.ndarray], float], *shown: Any, **more: Any) -> Score:
-    return Score(lambda made, goal: of(made, goal.photo), Metric(*shown, by_net=False, **more))
+def _of_photo(
+    of: Callable[[np.ndarray, np.ndarray], float],
+    name: str,
+    form: str,
+    better: int,
+    panel: str = '',
+) -> Score:
+    metric = Metric(name, form, better=better, by_net=False, panel=panel)
+    return Score(lambda made, goal: of(made, goal.photo), metric)
 
 
 SCORES: Mapping[str, Score] = {
