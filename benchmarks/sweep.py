@@ -1,7 +1,6 @@
 """How a step's cost grows with the batch, the image and the number of devices."""
 
 from collections.abc import Iterator, Mapping, Sequence
-import io
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ from benchmarks.peers import Plan
 from gan_jax import data, runners
 from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Config, get
+from gan_jax.io import images
 
 _PATHS = {'image_size': 'data.image_size'}  # of fields that are not at the top of a config
 VALUES: Mapping[str, Sequence[int]] = {
@@ -84,7 +84,6 @@ def run(plan: Plan, names: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 def plot(results: Sequence[Mapping[str, Any]]) -> bytes:
     """Milliseconds a step over each field, on logarithmic axes; a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(result['field'] for result in results))
@@ -106,6 +105,4 @@ def plot(results: Sequence[Mapping[str, Any]]) -> bytes:
         axes.set_xticks(values, [str(value) for value in values])
         axes.minorticks_off()
         axes.grid(color='#e8e8e8')
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
-    return buffer.getvalue()
+    return images.drawn(figure)

@@ -97,7 +97,7 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
         for net in (config.gen.net, config.disc.net):
             net.width = net.width * width // FULL
         config.data.name, config.data.image_size = 'folder', cat_albums.SIDE
-        config.data.path = str(_album(setting, folder.parent))
+        config.data.path = str(cat_albums.prepare(setting, folder.parent / 'albums').crops)
         config.data.num_examples = 0
         config.data.held_out = HELD_OUT
         if setting.smoke:
@@ -109,11 +109,6 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
             config.sample_every = round(EVERY * epoch)
             config.log_every = min(config.log_every, max(1, int(epoch)))  # the AUC at every epoch
     return config.lock()
-
-
-def _album(setting: Setting, workdir: Path) -> Path:
-    cats = None if setting.smoke else setting.path(cat_albums.PARENT)
-    return cat_albums.prepare(cats, workdir / 'albums').crops
 
 
 def _measure(key: Mapping[str, Any], files: Sequence[str], folder: Path) -> list[Row]:

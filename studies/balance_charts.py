@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 import csv
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gan_jax.evaluation import balance
+from gan_jax.io import images
 from gan_jax.records import recorder
 from studies import pictures
 from studies.study import Row
@@ -25,24 +25,23 @@ def measured(rows: Sequence[Row], workdir: Path) -> bytes | None:
     own = [row for row in rows if _evaluations(workdir, row)]
     if not own:
         return None
-    buffer = io.BytesIO()
-    with pictures.figure(5.5, 6.5, buffer) as page:
-        auc, distance = page.subplots(2, 1, sharex=True)
-        for row, color in zip(own, _colors(own), strict=True):
-            _draw(auc, distance, workdir, row, color)
-        _auc_axis(auc)
-        auc.set_title(
-            f'width {own[0]["width"]}: AUC of D, training images, medians of {SMOOTHED} epochs',
-            loc='left',
-            fontsize=10,
-        )
-        distance.axhline(own[0]['fd_real'], color='#222', linewidth=0.8, linestyle='dotted')
-        distance.set_title('Frechet distance (dotted: training images)', loc='left', fontsize=10)
-        distance.set_ylim(bottom=0)
-        pictures.plain(distance)
-        distance.legend(fontsize=8, frameon=False, ncols=2)
-        distance.set_xlabel('epoch', fontsize=9)
-    return buffer.getvalue()
+    page = pictures.figure(5.5, 6.5)
+    auc, distance = page.subplots(2, 1, sharex=True)
+    for row, color in zip(own, _colors(own), strict=True):
+        _draw(auc, distance, workdir, row, color)
+    _auc_axis(auc)
+    auc.set_title(
+        f'width {own[0]["width"]}: AUC of D, training images, medians of {SMOOTHED} epochs',
+        loc='left',
+        fontsize=10,
+    )
+    distance.axhline(own[0]['fd_real'], color='#222', linewidth=0.8, linestyle='dotted')
+    distance.set_title('Frechet distance (dotted: training images)', loc='left', fontsize=10)
+    distance.set_ylim(bottom=0)
+    pictures.plain(distance)
+    distance.legend(fontsize=8, frameon=False, ncols=2)
+    distance.set_xlabel('epoch', fontsize=9)
+    return images.drawn(page)
 
 
 def _colors(rows: Sequence[Row]) -> list[str]:
@@ -101,20 +100,19 @@ def losses(rows: Sequence[Row], workdir: Path) -> bytes | None:
     own = [row for row in rows if (_folder(workdir, row) / recorder.EPOCHS).exists()]
     if not own:
         return None
-    buffer = io.BytesIO()
-    with pictures.figure(5.5 * len(own), 5, buffer) as page:
-        grid = page.subplots(2, len(own), sharex=True, sharey='row', squeeze=False)
-        for (loss, share), row in zip(grid.T, own, strict=True):
-            epochs, columns = _epochs(_folder(workdir, row) / recorder.EPOCHS)
-            for axes, names in ((loss, ('loss_g', 'loss_d')), (share, ('d_real', 'd_fake'))):
-                for name, color in zip(names, COLORS.values(), strict=True):
-                    label = {'d_real': 'D(x)', 'd_fake': 'D(G(z))'}.get(name, name)
-                    axes.plot(epochs, columns[name], color=color, linewidth=0.9, label=label)
-                axes.legend(fontsize=8, frameon=False)
-                pictures.plain(axes)
-            loss.set_title(f'{row["setting"]}: losses', loc='left', fontsize=10)
-            share.set_xlabel('epoch', fontsize=9)
-    return buffer.getvalue()
+    page = pictures.figure(5.5 * len(own), 5)
+    grid = page.subplots(2, len(own), sharex=True, sharey='row', squeeze=False)
+    for (loss, share), row in zip(grid.T, own, strict=True):
+        epochs, columns = _epochs(_folder(workdir, row) / recorder.EPOCHS)
+        for axes, names in ((loss, ('loss_g', 'loss_d')), (share, ('d_real', 'd_fake'))):
+            for name, color in zip(names, COLORS.values(), strict=True):
+                label = {'d_real': 'D(x)', 'd_fake': 'D(G(z))'}.get(name, name)
+                axes.plot(epochs, columns[name], color=color, linewidth=0.9, label=label)
+            axes.legend(fontsize=8, frameon=False)
+            pictures.plain(axes)
+        loss.set_title(f'{row["setting"]}: losses', loc='left', fontsize=10)
+        share.set_xlabel('epoch', fontsize=9)
+    return images.drawn(page)
 
 
 def _epochs(path: Path) -> tuple[list[float], dict[str, list[float]]]:

@@ -13,6 +13,7 @@ import numpy as np
 from faces import cleaning, destination, detector, pipeline
 from gan_jax.data import image_files
 from gan_jax.io import images
+from studies.study import Setting
 
 PARENT = 'cats'  # in --data_dir
 FOLDERS = ('personal', 'oxford_pets')  # in that
@@ -31,7 +32,7 @@ class Albums(NamedTuple):
     crops: Path  # the first face of every photo of either
 
 
-def prepare(cats: Path | None, folder: Path, side: int = SIDE) -> Albums:
+def prepare(setting: Setting, folder: Path, side: int = SIDE) -> Albums:
     """The albums in `folder`, which are made at the first call and then left as they are.
 
     All photos are cleaned together, so that no crop is nearly that of another photo; then a fifth
@@ -39,7 +40,7 @@ def prepare(cats: Path | None, folder: Path, side: int = SIDE) -> Albums:
     as a near duplicate is in none of the albums.
 
     Args:
-      cats: the folder with `FOLDERS`; None: random pixels, for a smoke run.
+      setting: with `smoke` they are of random pixels.
       side: of the crops in pixels.
 
     Raises:
@@ -50,10 +51,10 @@ def prepare(cats: Path | None, folder: Path, side: int = SIDE) -> Albums:
         draft = folder.with_name(f'{folder.name}.draft')
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
-        if cats is None:
+        if setting.smoke:
             _noise(draft, side)
         else:
-            _clean(cats, draft, side)
+            _clean(setting.path(PARENT), draft, side)
         draft.rename(folder)
     return albums
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 import functools
-import io
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,8 @@ def _trial(setting: Setting, album: str) -> Trial:
         found = setting.config('dcgan_cats64', cat_albums.PARENT, seed=0, **{'evaluate.balance': 0})
         with found.unlocked():
             found.data.name, found.data.image_size = 'folder', cat_albums.SIDE
-            found.data.path = str(getattr(_albums(setting, folder.parent), album))
+            albums = cat_albums.prepare(setting, folder.parent / 'albums')
+            found.data.path = str(getattr(albums, album))
             found.data.num_examples = 0
             found.keep = KEPT
             if setting.smoke:
@@ -50,21 +50,17 @@ def _trial(setting: Setting, album: str) -> Trial:
     return Trial(f'{album}-0', 40, stages, measure, kept=(SHEET,), prune=False)
 
 
-def _albums(setting: Setting, workdir: Path) -> cat_albums.Albums:
-    cats = None if setting.smoke else setting.path(cat_albums.PARENT)
-    return cat_albums.prepare(cats, workdir / 'albums')
-
-
 def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row]:
     """A row for each epoch that was kept; the figures of the last one are left in the run."""
     run = trained.load(folder / 'run')
     net = evaluation.load_net('digits' if setting.smoke else 'efficientnet_lite0')
-    held_out = evaluation.folder_set(_albums(setting, folder.parent).reference, run.image_shape)
+    reference_path = cat_albums.prepare(setting, folder.parent / 'albums').reference
+    held_out = evaluation.folder_set(reference_path, run.image_shape)
     reference = evaluation.Reference(held_out, net)
     samples = evaluation.Samples(run.task, LATENTS, count=20 if setting.smoke else MEASURED)
     real = net.measure(reference.outputs).get('cat_share')
     album = measures.of_training_images(
-        folder / 'run', net.name, ('frechet', 'classes'), Path(held_out.name)
+        folder / 'run', net.name, ('frechet', 'classes'), reference_path
     )
     distance = f'frechet_{net.suffix}'
     rows = []
@@ -111,25 +107,24 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     del workdir
     if not rows:
         return None
-    buffer = io.BytesIO()
-    with pictures.figure(9, 3.6, buffer) as page:
-        panels = page.subplots(1, 2)
-        titles = {
-            'frechet_efflite0': 'FD-EffLite0 to the held-out crops',
-            'cat_share': 'Samples that ImageNet calls cats',
-        }
-        for axes, (figure, title) in zip(panels, titles.items(), strict=True):
-            for album, color in ALBUMS.items():
-                own = [row for row in rows if row['album'] == album]
-                _lines(axes, own, figure, color)
-                for level in {row[f'{figure.split("_efflite0")[0]}_album'] for row in own[:1]}:
-                    axes.axhline(level or np.nan, color=color, linewidth=0.8, linestyle='dotted')
-            axes.set_ylim(bottom=0)
-            axes.set_xlabel('epoch', fontsize=9)
-            axes.set_title(title, loc='left', fontsize=10)
-            pictures.plain(axes)
-        panels[0].legend(fontsize=9, frameon=False)
-    return buffer.getvalue()
+    page = pictures.figure(9, 3.6)
+    panels = page.subplots(1, 2)
+    titles = {
+        'frechet_efflite0': 'FD-EffLite0 to the held-out crops',
+        'cat_share': 'Samples that ImageNet calls cats',
+    }
+    for axes, (figure, title) in zip(panels, titles.items(), strict=True):
+        for album, color in ALBUMS.items():
+            own = [row for row in rows if row['album'] == album]
+            _lines(axes, own, figure, color)
+            for level in {row[f'{figure.split("_efflite0")[0]}_album'] for row in own[:1]}:
+                axes.axhline(level or np.nan, color=color, linewidth=0.8, linestyle='dotted')
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel('epoch', fontsize=9)
+        axes.set_title(title, loc='left', fontsize=10)
+        pictures.plain(axes)
+    panels[0].legend(fontsize=9, frameon=False)
+    return images.drawn(page)
 
 
 def _lines(axes: Any, rows: Sequence[Row], figure: str, color: str) -> None:

@@ -1,11 +1,11 @@
 """How many images does a GAN need, and how many with a recipe for small sets?"""
 
 from collections.abc import Mapping, Sequence
-import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gan_jax import observers
+from gan_jax.io import images
 from gan_jax.records import recorder
 from studies import measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
@@ -133,24 +133,23 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     del workdir
     if not rows:
         return None
-    buffer = io.BytesIO()
-    with pictures.figure(10, 4, buffer) as page:
-        readable, distance = page.subplots(1, 2)
-        for axes, best, last in (
-            (readable, 'readable_share', 'readable_last'),
-            (distance, 'frechet_digits', 'frechet_last'),
-        ):
-            for recipe, color in COLORS.items():
-                _line(axes, _by_size(rows, recipe, best), color, f'{recipe}, best step', '-')
-                _line(axes, _by_size(rows, recipe, last), color, f'{recipe}, last step', '--')
-            _scale(axes, sorted({row['num_real'] for row in rows}))
-        readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
-        readable.set_ylim(0, 1.02)
-        readable.set_title('Share of samples that can be read', loc='left', fontsize=10)
-        pictures.logarithmic(distance)
-        distance.set_title('Frechet distance to the 10,000 test digits', loc='left', fontsize=10)
-        distance.legend(fontsize=9, frameon=False)
-    return buffer.getvalue()
+    page = pictures.figure(10, 4)
+    readable, distance = page.subplots(1, 2)
+    for axes, best, last in (
+        (readable, 'readable_share', 'readable_last'),
+        (distance, 'frechet_digits', 'frechet_last'),
+    ):
+        for recipe, color in COLORS.items():
+            _line(axes, _by_size(rows, recipe, best), color, f'{recipe}, best step', '-')
+            _line(axes, _by_size(rows, recipe, last), color, f'{recipe}, last step', '--')
+        _scale(axes, sorted({row['num_real'] for row in rows}))
+    readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
+    readable.set_ylim(0, 1.02)
+    readable.set_title('Share of samples that can be read', loc='left', fontsize=10)
+    pictures.logarithmic(distance)
+    distance.set_title('Frechet distance to the 10,000 test digits', loc='left', fontsize=10)
+    distance.legend(fontsize=9, frameon=False)
+    return images.drawn(page)
 
 
 def progress(rows: Sequence[Row], workdir: Path) -> bytes | None:
@@ -158,20 +157,19 @@ def progress(rows: Sequence[Row], workdir: Path) -> bytes | None:
     own = [(row, recorder.read_rows(_folder(workdir, row), recorder.EVALUATIONS)) for row in rows]
     if not any(found for _, found in own):
         return None
-    buffer = io.BytesIO()
-    with pictures.figure(10, 7, buffer) as page:
-        panels = page.subplots(2, len(RECIPES), sharey='row')
-        for (readable, distance), recipe in zip(panels.T, RECIPES, strict=True):
-            _over_steps((readable, distance), own, recipe)
-            readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
-            readable.set_ylim(0, 1.02)
-            readable.set_title(f'{recipe}: share that can be read', loc='left', fontsize=10)
-            pictures.logarithmic(distance)
-            distance.set_xlabel('step', fontsize=9)
-            distance.set_title(f'{recipe}: Frechet distance', loc='left', fontsize=10)
-            if readable.get_legend_handles_labels()[0]:
-                readable.legend(fontsize=8, frameon=False)
-    return buffer.getvalue()
+    page = pictures.figure(10, 7)
+    panels = page.subplots(2, len(RECIPES), sharey='row')
+    for (readable, distance), recipe in zip(panels.T, RECIPES, strict=True):
+        _over_steps((readable, distance), own, recipe)
+        readable.axhline(measures.READABLE, color='#222', linewidth=0.8, linestyle='dotted')
+        readable.set_ylim(0, 1.02)
+        readable.set_title(f'{recipe}: share that can be read', loc='left', fontsize=10)
+        pictures.logarithmic(distance)
+        distance.set_xlabel('step', fontsize=9)
+        distance.set_title(f'{recipe}: Frechet distance', loc='left', fontsize=10)
+        if readable.get_legend_handles_labels()[0]:
+            readable.legend(fontsize=8, frameon=False)
+    return images.drawn(page)
 
 
 def _folder(workdir: Path, row: Row) -> Path:

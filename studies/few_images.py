@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 import functools
-import io
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
-import numpy as np
 
 from gan_jax import evaluation
-from gan_jax.io import files
+from gan_jax.io import files, images
 from gan_jax.use import trained
 from studies import cat_albums, measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
@@ -110,17 +108,14 @@ def _config(
     with config.unlocked():
         config.update_from_flattened_dict(arm.changes)
         config.data.name = 'folder'
-        config.data.path = str(_album(setting, folder.parent, config.data.image_size))
+        side = config.data.image_size
+        crops = cat_albums.prepare(setting, folder.parent / f'albums{side}', side).crops
+        config.data.path = str(crops)
         config.data.num_examples = 0
         config.data.held_out = HELD_OUT if photos == 'four_fifths' else 0.0
         if not setting.smoke:
             config.steps, config.save_every = arm.steps(minutes), arm.save_every
     return config.lock()
-
-
-def _album(setting: Setting, workdir: Path, side: int) -> Path:
-    cats = None if setting.smoke else setting.path(cat_albums.PARENT)
-    return cat_albums.prepare(cats, workdir / f'albums{side}', side).crops
 
 
 def _measure(
@@ -170,17 +165,10 @@ def _curve(workdir: Path, judge: str, count: int) -> list[dict[str, Any]]:
 
 def _samples(run: trained.Trained) -> bytes:
     """JPEG: the first samples that are measured, none left out, without gaps."""
-    from PIL import Image
-
     side = run.image_shape[0]
     across = SHOWN[max(size for size in SHOWN if size <= max(side, min(SHOWN)))]
     image = evaluation.Samples(run.task, run.config.seed, across**2)(run.state)
-    rows = image.reshape(across, across, *image.shape[1:])
-    page = np.moveaxis(rows, 2, 1).reshape(across * side, across * image.shape[2], -1)
-    buffer = io.BytesIO()
-    # Without chroma subsampling, which would smear colours over the edges of the tiles.
-    Image.fromarray(page.squeeze()).save(buffer, 'JPEG', quality=95, subsampling=0)
-    return buffer.getvalue()
+    return pictures.jpeg(images.tile(image, across, pad=0), 95)
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -204,20 +192,19 @@ def _curves(rows: Sequence[Row], workdir: Path) -> bytes | None:
     points = {row['arm']: provenance.read_json(_folder(row, workdir) / CURVE) for row in rows}
     if not any(one['cat_share'] is not None for curve in points.values() for one in curve):
         return None
-    buffer = io.BytesIO()
     titles = {'frechet': f'Frechet distance ({JUDGE})', 'cat_share': 'share called a cat'}
-    with pictures.figure(9, 3.6, buffer) as page:
-        for axes, (figure, title) in zip(page.subplots(1, 2), titles.items(), strict=True):
-            for number, (arm, curve) in enumerate(points.items()):
-                minutes = [ARMS[arm].minutes(one['step']) for one in curve]
-                color = pictures.COLORS[number % len(pictures.COLORS)]
-                values = [one[figure] for one in curve]
-                axes.plot(minutes, values, marker='o', markersize=3, label=arm, color=color)
-            axes.set_title(title, fontsize=9, loc='left')
-            axes.set_xlabel('minutes', fontsize=9)
-            pictures.plain(axes)
-        page.axes[0].legend(fontsize=7, frameon=False)
-    return buffer.getvalue()
+    page = pictures.figure(9, 3.6)
+    for axes, (figure, title) in zip(page.subplots(1, 2), titles.items(), strict=True):
+        for number, (arm, curve) in enumerate(points.items()):
+            minutes = [ARMS[arm].minutes(one['step']) for one in curve]
+            color = pictures.COLORS[number % len(pictures.COLORS)]
+            values = [one[figure] for one in curve]
+            axes.plot(minutes, values, marker='o', markersize=3, label=arm, color=color)
+        axes.set_title(title, fontsize=9, loc='left')
+        axes.set_xlabel('minutes', fontsize=9)
+        pictures.plain(axes)
+    page.axes[0].legend(fontsize=7, frameon=False)
+    return images.drawn(page)
 
 
 def _folder(row: Row, workdir: Path) -> Path:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 import functools
 import hashlib
-import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from gan_jax import evaluation
 from gan_jax.data import decode, duplicates, image_files
-from gan_jax.io import files
+from gan_jax.io import files, images
 from gan_jax.use import classifying, sorting, suggesting, trained
 from studies import frozen_heads, outputs, pictures
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
@@ -277,15 +276,14 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     numbers = sorted({number for _, number in found})
     arms = [arm for arm in (*HEADS, *RUNS) if any(name == arm for name, _ in found)]
     series = {arm: [found.get((arm, number)) for number in numbers] for arm in arms}
-    buffer = io.BytesIO()
-    with pictures.figure(8, 3.6, buffer) as page:
-        axes = page.subplots()
-        pictures.bars(axes, [f'{number} labels a cat' for number in numbers], series)
-        axes.set_title('Accuracy on held-out photos of 23 cats, %', loc='left', fontsize=10)
-        axes.set_ylim(0, 112)
-        axes.set_yticks(range(0, 101, 20))
-        axes.legend(fontsize=8, frameon=False, ncols=len(series), loc='upper left')
-    return buffer.getvalue()
+    page = pictures.figure(8, 3.6)
+    axes = page.subplots()
+    pictures.bars(axes, [f'{number} labels a cat' for number in numbers], series)
+    axes.set_title('Accuracy on held-out photos of 23 cats, %', loc='left', fontsize=10)
+    axes.set_ylim(0, 112)
+    axes.set_yticks(range(0, 101, 20))
+    axes.legend(fontsize=8, frameon=False, ncols=len(series), loc='upper left')
+    return images.drawn(page)
 
 
 def confusion(rows: Sequence[Row], workdir: Path) -> bytes | None:
@@ -302,15 +300,14 @@ def confusion(rows: Sequence[Row], workdir: Path) -> bytes | None:
     count = max(label.max(), guess.max()) + 1
     matrix = np.zeros((count, count))
     np.add.at(matrix, (label, guess), 1)
-    buffer = io.BytesIO()
-    with pictures.figure(5, 4.6, buffer) as page:
-        axes = page.subplots()
-        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
-        axes.set_xlabel('taken for cat')
-        axes.set_ylabel('cat')
-        axes.set_title(f'{PICTURED}, {NUMBERS[0]} labels a cat', loc='left', fontsize=10)
-    return buffer.getvalue()
+    page = pictures.figure(5, 4.6)
+    axes = page.subplots()
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+    axes.set_xlabel('taken for cat')
+    axes.set_ylabel('cat')
+    axes.set_title(f'{PICTURED}, {NUMBERS[0]} labels a cat', loc='left', fontsize=10)
+    return images.drawn(page)
 
 
 ABOUT = f"""

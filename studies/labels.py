@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 import functools
-import io
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from gan_jax.io import images
 from gan_jax.use import classifying, sampling, trained
 from studies import outputs, pictures, stopping
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
@@ -260,16 +260,15 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
         name: [outputs.spread(found[n, name]) if (n, name) in found else None for n in numbers]
         for name in _shown(found)
     }
-    buffer = io.BytesIO()
-    with pictures.figure(10, 4.2, buffer) as page:
-        axes = page.subplots()
-        pictures.bars(axes, [f'{number:,} labels' for number in numbers], series)
-        _draw_published(axes, numbers)
-        axes.set_ylim(0, 112)
-        axes.set_yticks(range(0, 101, 20))
-        axes.set_title('Accuracy on the 10,000 test digits, %', loc='left', fontsize=10)
-        axes.legend(fontsize=8, frameon=False, ncols=len(series) + 1, loc='upper left')
-    return buffer.getvalue()
+    page = pictures.figure(10, 4.2)
+    axes = page.subplots()
+    pictures.bars(axes, [f'{number:,} labels' for number in numbers], series)
+    _draw_published(axes, numbers)
+    axes.set_ylim(0, 112)
+    axes.set_yticks(range(0, 101, 20))
+    axes.set_title('Accuracy on the 10,000 test digits, %', loc='left', fontsize=10)
+    axes.legend(fontsize=8, frameon=False, ncols=len(series) + 1, loc='upper left')
+    return images.drawn(page)
 
 
 def _draw_published(axes: Any, numbers: Sequence[int]) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 import functools
 import importlib.util
-import io
 import json
 from pathlib import Path
 import subprocess
@@ -37,10 +36,8 @@ MINUTES = 60
 PEER = 'torch_pix2pix.py'  # in benchmarks/
 NET = 'squeezenet'  # by which a translation is called a cat: no recipe trains with it
 FRECHET = {NET: 'frechet_squeezenet', 'efficientnet_lite0': 'frechet_efflite0'}
-SHOWN = {
-    pairs.TRAIN: 60,
-    pairs.HELD_OUT: 40,
-}  # pairs in the pictures of an album
+BESIDE = 'l1', 'psnr', 'ssim', 'ab_error'  # scores that the input and the mean photo have too
+SHOWN = {pairs.TRAIN: 60, pairs.HELD_OUT: 40}  # pairs in the pictures of an album
 QUALITY, PAIRS_A_LINE = 90, 6  # of these pictures
 
 Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
@@ -269,7 +266,7 @@ def _columns(found: Mapping[str, Mapping[str, float | None]]) -> Row:
     others = {
         f'{name}_{candidate}': found[candidate][name]
         for candidate in (pairs.INPUT, pairs.MEAN)
-        for name in scores.SCORES
+        for name in BESIDE
     }
     return own | others
 
@@ -331,12 +328,11 @@ def _photo(path: Path, side: int) -> np.ndarray:
 
 def summary(rows: Sequence[Row]) -> str:
     """Scores of each row, beside those of its input and of the mean photo, and shares of cats."""
-    names = ('l1', 'psnr', 'ssim', 'ab_error')
-    head = ['experiment', 'input', 'split', *(scores.SCORES[name].metric.name for name in names)]
+    head = ['experiment', 'input', 'split', *(scores.SCORES[name].metric.name for name in BESIDE)]
     lines = []
     for row in rows:
         cells = []
-        for name in names:
+        for name in BESIDE:
             form = scores.SCORES[name].metric.form
             values = (
                 row[name],
@@ -363,28 +359,26 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     del workdir
     if not rows:
         return None
-    buffer = io.BytesIO()
-    with pictures.figure(9, 0.6 + 0.28 * len(rows), buffer) as page:
-        axes = page.subplots()
-        place = np.arange(len(rows))[::-1]
-        axes.barh(place, [row['l1'] for row in rows], 0.7, color='#1f5fa8', label='translated')
-        for candidate, color in (
-            (pairs.INPUT, '#9aa3ad'),
-            (pairs.MEAN, '#c8501e'),
-        ):
-            values = [row[f'l1_{candidate}'] for row in rows]
-            label = candidate.replace('_', ' ')
-            axes.scatter(values, place, marker='|', s=90, color=color, label=label, zorder=3)
-        names = [
-            f'{r["experiment"]} {r["size"]}, {r["recipe"]}, {r["input"]}, {r["split"]}'
-            for r in rows
-        ]
-        axes.set_yticks(place, names, fontsize=7)
-        axes.set_title('L1 to the photo (pixels in [-1, 1])', loc='left', fontsize=10)
-        axes.legend(fontsize=8, frameon=False)
-        pictures.plain(axes)
-        axes.grid(axis='x', color='#e8e8e8', linewidth=0.7)
-    return buffer.getvalue()
+    page = pictures.figure(9, 0.6 + 0.28 * len(rows))
+    axes = page.subplots()
+    place = np.arange(len(rows))[::-1]
+    axes.barh(place, [row['l1'] for row in rows], 0.7, color='#1f5fa8', label='translated')
+    for candidate, color in (
+        (pairs.INPUT, '#9aa3ad'),
+        (pairs.MEAN, '#c8501e'),
+    ):
+        values = [row[f'l1_{candidate}'] for row in rows]
+        label = candidate.replace('_', ' ')
+        axes.scatter(values, place, marker='|', s=90, color=color, label=label, zorder=3)
+    names = [
+        f'{r["experiment"]} {r["size"]}, {r["recipe"]}, {r["input"]}, {r["split"]}' for r in rows
+    ]
+    axes.set_yticks(place, names, fontsize=7)
+    axes.set_title('L1 to the photo (pixels in [-1, 1])', loc='left', fontsize=10)
+    axes.legend(fontsize=8, frameon=False)
+    pictures.plain(axes)
+    axes.grid(axis='x', color='#e8e8e8', linewidth=0.7)
+    return images.drawn(page)
 
 
 def strips(rows: Sequence[Row], workdir: Path) -> bytes | None:
@@ -456,9 +450,9 @@ STUDY = Study(
     about=ABOUT,
     folders=(ALBUM, FACADES, FACES),
     columns=(
-        ('experiment', 'input', 'split', 'size', 'recipe', 'l1', 'psnr', 'ssim', 'ab_error')
+        ('experiment', 'input', 'split', 'size', 'recipe', *BESIDE)
         + ('edge_agreement', 'cat_share', 'cat_share_photo', *FRECHET.values())
-        + tuple(f'{n}_{c}' for c in (pairs.INPUT, pairs.MEAN) for n in scores.SCORES)
+        + tuple(f'{n}_{c}' for c in (pairs.INPUT, pairs.MEAN) for n in BESIDE)
         + ('pairs', 'steps', 'minutes')
     ),
     trials=trials,

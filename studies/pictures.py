@@ -1,7 +1,6 @@
 """Charts of a study, and what its generators made through their training."""
 
-from collections.abc import Iterator, Mapping, Sequence
-import contextlib
+from collections.abc import Mapping, Sequence
 import io
 import math
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.errors import UserError
-from gan_jax.io import files
+from gan_jax.io import files, images
 from gan_jax.records import recorder, workdirs
 
 COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
@@ -26,15 +25,11 @@ STRIP = 'over_time.png'  # such lines, in a trial's folder
 Strip = tuple[list[int], np.ndarray]  # times, and uint8 [len(times) * H, W, C]: a line for each
 
 
-@contextlib.contextmanager
-def figure(width: float, height: float, buffer: io.BytesIO) -> Iterator[Any]:
-    """A matplotlib figure of so many inches, written to `buffer` as PNG at the end."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def figure(width: float, height: float) -> Any:
+    """A matplotlib figure of so many inches; `images.drawn` makes a PNG of it."""
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), dpi=DPI, layout='constrained')
-    yield made
-    FigureCanvasAgg(made).print_png(buffer)
+    return Figure(figsize=(width, height), dpi=DPI, layout='constrained')
 
 
 def captioned(png: bytes, lines: Sequence[str]) -> bytes:
@@ -183,18 +178,15 @@ def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:
     sides = [image.shape[:2] for _, image in found.values()]
     width = max(2.8, *(columns / DPI for _, columns in sides))  # inches: no pixel is lost
     height = max(width * lines / columns for lines, columns in sides)
-    buffer = io.BytesIO()
-    with _panels(len(found), width + 0.6, height + 0.4, buffer) as panels:
-        for axes, (name, (steps, image)) in zip(panels, found.items(), strict=True):
-            _show(axes, image, f'{name}, by {unit}')
-            height = len(image) / len(steps)
-            axes.set_yticks(
-                [(i + 0.5) * height for i in range(len(steps))], [f'{s:,}' for s in steps]
-            )
-            axes.set_xticks([])
-            axes.tick_params(length=0, labelsize=7, colors='#444')
-            axes.spines[:].set_visible(False)
-    return buffer.getvalue()
+    page, panels = _panels(len(found), width + 0.6, height + 0.4)
+    for axes, (name, (steps, image)) in zip(panels, found.items(), strict=True):
+        _show(axes, image, f'{name}, by {unit}')
+        height = len(image) / len(steps)
+        axes.set_yticks([(i + 0.5) * height for i in range(len(steps))], [f'{s:,}' for s in steps])
+        axes.set_xticks([])
+        axes.tick_params(length=0, labelsize=7, colors='#444')
+        axes.spines[:].set_visible(False)
+    return images.drawn(page)
 
 
 def side_by_side(found: Mapping[str, np.ndarray], width: float) -> bytes | None:
@@ -206,24 +198,22 @@ def side_by_side(found: Mapping[str, np.ndarray], width: float) -> bytes | None:
     if not found:
         return None
     height = width * max(len(image) / image.shape[1] for image in found.values())
-    buffer = io.BytesIO()
-    with _panels(len(found), width, height + 0.3, buffer) as panels:
-        for axes, (name, image) in zip(panels, found.items(), strict=True):
-            _show(axes, image, name)
-            axes.set_axis_off()
-    return buffer.getvalue()
+    page, panels = _panels(len(found), width, height + 0.3)
+    for axes, (name, image) in zip(panels, found.items(), strict=True):
+        _show(axes, image, name)
+        axes.set_axis_off()
+    return images.drawn(page)
 
 
-@contextlib.contextmanager
-def _panels(count: int, width: float, height: float, buffer: io.BytesIO) -> Iterator[Any]:
-    """So many axes of so many inches, BESIDE in a line, in one `figure`."""
+def _panels(count: int, width: float, height: float) -> tuple[Any, Any]:
+    """A `figure` with so many axes of so many inches, BESIDE in a line."""
     beside = min(count, BESIDE)
     below = math.ceil(count / beside)
-    with figure(width * beside, height * below, buffer) as page:
-        grid = page.subplots(below, beside, squeeze=False).flat
-        for axes in grid[count:]:
-            axes.set_axis_off()
-        yield grid[:count]
+    page = figure(width * beside, height * below)
+    grid = page.subplots(below, beside, squeeze=False).flat
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    return page, grid[:count]
 
 
 def _show(axes: Any, image: np.ndarray, title: str) -> None:

@@ -80,7 +80,8 @@ def _album(setting: Setting, workdir: Path) -> Path:
     """A folder of `few` crops and the `others`, parted by the hash of their content."""
     parted = workdir / 'parted'
     if not parted.exists():
-        crops = sorted(_crops(setting, workdir).cleaned.rglob('*.png'), key=_digest)
+        cleaned = cat_albums.prepare(setting, workdir / 'albums').cleaned
+        crops = sorted(cleaned.rglob('*.png'), key=_digest)
         draft = workdir / 'parted.draft'
         shutil.rmtree(draft, ignore_errors=True)
         for number, path in enumerate(crops):
@@ -91,11 +92,6 @@ def _album(setting: Setting, workdir: Path) -> Path:
     return parted
 
 
-def _crops(setting: Setting, workdir: Path) -> cat_albums.Albums:
-    cats = None if setting.smoke else setting.path(cat_albums.PARENT)
-    return cat_albums.prepare(cats, workdir / 'albums')
-
-
 def _digest(path: Path) -> bytes:
     return hashlib.sha256(path.read_bytes()).digest()
 
@@ -103,7 +99,7 @@ def _digest(path: Path) -> bytes:
 def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row]:
     """Distances of the last step from the crops that no run has seen."""
     run = trained.load(folder / 'run')
-    reference = _crops(setting, folder.parent).reference
+    reference = cat_albums.prepare(setting, folder.parent / 'albums').reference
     count = 20 if setting.smoke else MEASURED
     samples = evaluation.Samples(run.task, run.config.seed, count)(run.state)
     row = {**key, 'steps': int(run.state.step)}

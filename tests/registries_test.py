@@ -48,9 +48,10 @@ def test_every_metric_says_what_it_is_and_is_in_a_panel_that_there_is():
         assert not metric.panel or metric.panel in titles, key
 
 
-@pytest.mark.parametrize('name', features.NETS)
-def test_every_feature_net_has_its_distance_in_a_record(name):
-    assert f'frechet_{features.NETS[name].suffix}' in text.Split.__annotations__
+def test_a_value_that_is_of_no_metric_is_shown_by_its_key(compared):
+    found = metrics.compare(compared, only=('kid',))
+    found['figures'] |= {'new': 0.25, 'new_std': 0.5, 'old_std': 3.0}
+    assert [row[:2] for row in text.rows(found)[1:]] == [('new', '0.25 ± 0.5'), ('old_std', '3.0')]
 
 
 def test_every_augmentation_has_a_tell():

@@ -176,10 +176,9 @@ def _scores(
     candidates: Mapping[str, np.ndarray], given: np.ndarray, photo: np.ndarray, config: Data
 ) -> dict[str, dict[str, float]]:
     """The scores of each candidate for a pair."""
-    edges, thresholds = edges_of(given, config), inputs.thresholds(config.canny)
+    goal = scores.Goal(photo, edges_of(given, config), inputs.thresholds(config.canny))
     return {
-        name: {key: score.of(image, photo) for key, score in scores.SCORES.items()}
-        | {scores.EDGES: scores.edge_agreement(image, edges, thresholds)}
+        name: {key: score.of(image, goal) for key, score in scores.SCORES.items()}
         for name, image in candidates.items()
     }
 

@@ -100,25 +100,46 @@ def edge_agreement(made: np.ndarray, edges: np.ndarray, thresholds: tuple[int, i
     return float(2 * precision * recall / max(precision + recall, 1e-12))
 
 
-class Score(NamedTuple):
-    """A score of a translation against its photo."""
+class Goal(NamedTuple):
+    """The photo that a translation should be, and the edges that it should have."""
 
-    of: Callable[[np.ndarray, np.ndarray], float]  # (translation, photo) -> its value for one image
+    photo: np.ndarray  # uint8 [H, W, 3]
+    edges: np.ndarray  # of the input, bool [H, W]
+    thresholds: tuple[int, int]  # of Canny, see `data.inputs.canny`
+
+
+class Score(NamedTuple):
+    """A score of a translation."""
+
+    of: Callable[[np.ndarray, Goal], float]  # (translation, what it should be) -> its value
     metric: Metric  # how it is shown
 
 
+def _of_photo(
+    of: Callable[[np.ndarray, np.ndarray], float],
+    name: str,
+    form: str,
+    better: int,
+    panel: str = '',
+) -> Score:
+    metric = Metric(name, form, better=better, by_net=False, panel=panel)
+    return Score(lambda made, goal: of(made, goal.photo), metric)
+
+
 SCORES: Mapping[str, Score] = {
-    'l1': Score(l1, Metric('L1', '{:.4f}', better=-1, by_net=False, panel='L1')),
-    'psnr': Score(psnr, Metric('PSNR, dB', '{:.2f}', better=1, by_net=False)),
-    'ssim': Score(ssim, Metric('SSIM', '{:.3f}', better=1, by_net=False, panel='SSIM')),
-    'ab_error': Score(ab_error, Metric('Colour (a, b)', '{:.2f}', better=-1, by_net=False)),
+    'l1': _of_photo(l1, 'L1', '{:.4f}', better=-1, panel='L1'),
+    'psnr': _of_photo(psnr, 'PSNR, dB', '{:.2f}', better=1),
+    'ssim': _of_photo(ssim, 'SSIM', '{:.3f}', better=1, panel='SSIM'),
+    'ab_error': _of_photo(ab_error, 'Colour (a, b)', '{:.2f}', better=-1),
+    'edge_agreement': Score(
+        lambda made, goal: edge_agreement(made, goal.edges, goal.thresholds),
+        Metric('Edges, F1', '{:.3f}', better=1, by_net=False, panel='edges, F1'),
+    ),
 }
-EDGES = 'edge_agreement'  # beside them: it compares with the input
 
 # All that is measured of pairs; `distance` is of features.
 METRICS: Mapping[str, Metric] = {
     **{key: score.metric for key, score in SCORES.items()},
-    EDGES: Metric('Edges, F1', '{:.3f}', better=1, by_net=False, panel='edges, F1'),
     'distance': Metric(
         'Distance', '{:.3f}', better=-1, suffixed=True, panel='distance of features'
     ),

@@ -1,10 +1,12 @@
 """Metrics in words: what a person reads on the terminal and in the report."""
 
 from collections.abc import Mapping, Sequence
+import re
 from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
 from gan_jax.evaluation import distances, metrics, scores
 from gan_jax.io.schema import Count, Number, Own, Positive, Share, Value
+from gan_jax.pretrained import features as nets
 from gan_jax.types import Metric
 
 
@@ -39,7 +41,9 @@ class Provenance(TypedDict):
     samples: Positive
 
 
-Metrics = Annotated[Mapping[str, bool | Value], Own('class_histogram', Mapping[str, Share])]
+HISTOGRAM = 'class_histogram'  # shares of classes, which are no metric
+_ASIDE = re.compile('(_real)?(_std|_pairs)?$')  # ends of keys of what stands beside a metric
+Metrics = Annotated[Mapping[str, bool | Value], Own(HISTOGRAM, Mapping[str, Share])]
 
 
 class Evaluation(TypedDict):
@@ -56,7 +60,7 @@ class Evaluation(TypedDict):
     notes: tuple[str, ...]
 
 
-_SCORES = dict.fromkeys((*scores.SCORES, scores.EDGES), Number | None)
+_SCORES = dict.fromkeys(scores.SCORES, Number | None)
 Scores = TypedDict('Scores', _SCORES)  # type: ignore[misc]  # the registry names the keys
 
 
@@ -68,19 +72,17 @@ class Candidates(TypedDict, total=False):
     mean_photo: Scores
 
 
-class Split(TypedDict):
-    """The pairs of a kind, in evaluation.json of a translator."""
-
-    images: Positive
-    of: Positive
-    set: str
-    fingerprint: str
-    scores: Candidates
-    features: NotRequired[Features]
-    frechet_digits: NotRequired[Number]
-    frechet_efflite0: NotRequired[Number]
-    frechet_squeezenet: NotRequired[Number]
-    frechet_inception: NotRequired[Number]
+_SPLIT = {
+    'images': Positive,
+    'of': Positive,
+    'set': str,
+    'fingerprint': str,
+    'scores': Candidates,
+    'features': NotRequired[Features],
+    **{f'frechet_{net.suffix}': NotRequired[Number] for net in nets.NETS.values()},
+}
+# The pairs of a kind, in evaluation.json of a translator.
+Split = TypedDict('Split', _SPLIT)  # type: ignore[misc]  # the registry names some keys
 
 
 class Splits(TypedDict, total=False):
@@ -114,10 +116,10 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
     names = {f'frechet_{net["suffix"]}': net['frechet'], f'kid_{net["suffix"]}': net['kernel']}
     table = []
     for key in values:
+        if key == HISTOGRAM or _ASIDE.sub('', key) in values.keys() - {key}:
+            continue  # shown in a line of its own, or beside the metric
         base = key.removesuffix(f'_{net["suffix"]}')
-        word = metrics.METRICS.get(base)
-        if word is None:
-            continue
+        word = metrics.METRICS.get(base, Metric(key, '{}', by_net=False))
         text = _shown(word, values, key)
         if key in found['real']:
             text += f' (real: {_shown(word, found["real"], key)})'
@@ -130,7 +132,7 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
         name = names.get(key, word.name)
         name = _marked(name, net) if word.by_net else name
         table.append(Row(name, text, word.meaning + spread))
-    if histogram := values.get('class_histogram'):
+    if histogram := values.get(HISTOGRAM):
         shares = ', '.join(f'{name}:\u00a0{share:.1%}' for name, share in histogram.items())
         table.append(Row(_marked('Read as', net), shares, 'share of all samples'))
     return table
@@ -212,17 +214,16 @@ def _pair_net(found: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def pair_rows(found: Mapping[str, Any]) -> list[list[str]]:
     """The table of `pairs.assess`: names, then a row for each candidate of each split."""
-    words = [score.metric for score in scores.SCORES.values()] + [scores.METRICS[scores.EDGES]]
-    rows = [['', '', *(word.name for word in words)]]
-    forms = [word.form for word in words]
+    words = {key: score.metric for key, score in scores.SCORES.items()}
+    rows = [['', '', *(word.name for word in words.values())]]
     if net := _pair_net(found):
         rows[0].append(_marked(net['frechet'], net))
     for split, measured in found['splits'].items():
         label = f'{measured["images"]:,} {SPLITS[split]}'
         for name, values in measured['scores'].items():
             cells = [
-                '-' if value is None else form.format(value)
-                for form, value in zip(forms, values.values(), strict=True)
+                '-' if values[key] is None else word.form.format(values[key])
+                for key, word in words.items()
             ]
             if net:
                 key = f'frechet_{net["suffix"]}'

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import chex
 import jax
@@ -80,6 +81,15 @@ def png(image: np.ndarray, maker: str = '') -> bytes:
 def write_png(path: Path, image: np.ndarray, maker: str = '') -> None:
     """Writes `png` to a file: all of it or nothing."""
     files.replace(Path(path), png(image, maker))
+
+
+def drawn(figure: Any) -> bytes:
+    """A PNG file of a matplotlib figure."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
 
 
 def is_by(maker: str, path: Path) -> bool:

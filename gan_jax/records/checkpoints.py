@@ -179,20 +179,23 @@ class Checkpoints:
         Raises:
           UserError: the step is absent or damaged, or differs from `like`.
         """
-        stored, meta = self._chosen(step, lambda step: self._load(step, like, only))
+        self.wait()
+        saved = self.steps()
+        if step not in saved:
+            there = ', '.join(map(str, saved)) or 'none'
+            raise UserError(f'{self._directory} has no step {step}; steps there: {there}')
+        try:
+            stored, meta = self._load(step, like, only)
+        except _Damaged as error:
+            raise UserError(
+                f'{self._directory / str(step)} is damaged ({error}); choose another of its '
+                f'steps: {", ".join(str(other) for other in saved if other != step) or "none"}'
+            ) from error
         return _place(self._directory / str(step), stored, like, only), meta
 
     def latest_meta(self) -> dict[str, Any] | None:
         """The meta of the step that `restore_latest` takes, without its arrays."""
-        return self._newest(lambda step: _verified(self._directory / str(step))['meta'])
-
-    def read_meta(self, step: int) -> dict[str, Any]:
-        """The meta of one step, without its arrays.
-
-        Raises:
-          UserError: the step is absent or damaged.
-        """
-        return self._chosen(step, lambda step: _verified(self._directory / str(step))['meta'])
+        return self._newest(lambda step: verified(self._directory / str(step))['meta'])
 
     def _make_partial(self, partial: Path) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -251,7 +254,7 @@ class Checkpoints:
         self, step: int, like: Any, only: Collection[str] | None
     ) -> tuple[Any, dict[str, Any]]:
         folder = self._directory / str(step)
-        record = _verified(folder)
+        record = verified(folder)
         try:
             with _orbax(alone=True) as (checkpointer, args):
                 part = _as_numpy(checkpointer, folder, like, only)
@@ -267,20 +270,6 @@ class Checkpoints:
         if only is None and digest(stored) != record['digest']:
             raise _Damaged('the state differs from its digest')
         return stored, record['meta']
-
-    def _chosen(self, step: int, read: Callable[[int], T]) -> T:
-        self.wait()
-        saved = self.steps()
-        if step not in saved:
-            there = ', '.join(map(str, saved)) or 'none'
-            raise UserError(f'{self._directory} has no step {step}; steps there: {there}')
-        try:
-            return read(step)
-        except _Damaged as error:
-            raise UserError(
-                f'{self._directory / str(step)} is damaged ({error}); choose another of its '
-                f'steps: {", ".join(str(other) for other in saved if other != step) or "none"}'
-            ) from error
 
     def _newest(self, read: Callable[[int], T]) -> T | None:
         """`read` of the newest step for which it does not raise `_Damaged`."""
@@ -380,7 +369,7 @@ def _write_step(folder: Path, state: Any, meta: str) -> None:
         _flush(path)
 
 
-def _verified(folder: Path) -> dict[str, Any]:
+def verified(folder: Path) -> dict[str, Any]:
     """The content of META, once every file has the sha256 that MANIFEST gives it."""
     try:
         manifest = schema.of(Mapping[str, str], _json(folder, MANIFEST))

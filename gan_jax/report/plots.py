@@ -1,10 +1,10 @@
 """curves.png, drawn by matplotlib's object interface: no global state, so any thread may draw."""
 
 from collections.abc import Sequence
-import io
 import textwrap
 from typing import Any
 
+from gan_jax.io import images
 from gan_jax.report import curves
 
 _INCHES = 4.2, 3.1  # width and height of a panel
@@ -20,7 +20,6 @@ def curves_png(
     Args:
       captions: what figures of samples are of and by; shown below the panels if one has such.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     drawings = curves.drawings(metrics, evaluations, points=1000)
@@ -38,9 +37,7 @@ def curves_png(
         figure.subplots(1, len(drawings), squeeze=False)[0], drawings, strict=True
     ):
         _draw(axes, drawing)
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
-    return buffer.getvalue()
+    return images.drawn(figure)
 
 
 def _draw(axes: Any, drawing: curves.Drawing) -> None:

@@ -51,7 +51,7 @@ def test_every_metric_has_a_place():
     page = read('reference/metrics.md')
     for name, metric in metrics.METRICS.items():
         assert f'`{name}_NET`' in page if metric.suffixed else f'`{name}`' in page, name
-    for name in (*scores.SCORES, scores.EDGES, 'auc', 'auc_held_out'):
+    for name in (*scores.SCORES, 'auc', 'auc_held_out'):
         assert f'`{name}`' in page, name
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 import contextlib
-import json
 import os
 from pathlib import Path
 import shutil
@@ -13,7 +12,7 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from gan_jax.records.checkpoints import Checkpoints
+from gan_jax.records.checkpoints import Checkpoints, verified
 from tests import fleets
 from tests.data import photos
 
@@ -105,9 +104,7 @@ class Trial:
 
     def digest(self, step: int) -> str:
         """The digest of a saved step, whose files are verified."""
-        saved = Checkpoints(self.checkpoints, keep=1)
-        saved.read_meta(step)
-        return json.loads((self.checkpoints / str(step) / 'meta.json').read_text())['digest']
+        return verified(self.checkpoints / str(step))['digest']
 
     def command(self, *flags: str) -> list[str]:
         """The user's command."""

@@ -93,6 +93,29 @@ def assert_devices_agree(net, variables, *args):
     chex.assert_trees_all_close(shared_stats, stats, rtol=1e-3, atol=1e-4)
 
 
+def assert_own_moments(net, *args):
+    """With batch norm per device each of two normalises by the moments of its own half."""
+    alone, shared = (net.clone(axis_name=axis, batch_norm='per_device') for axis in (None, 'data'))
+    variables = init(alone, *args)
+    halves = jax.tree.map(lambda x: x.reshape(2, -1, *x.shape[1:]), args)
+    call = jax.vmap(lambda *half: training(shared, variables, *half)[0], axis_name='data')
+    for found, *half in zip(jax.device_get(jax.jit(call)(*halves)), *halves, strict=True):
+        expected, _ = train_pass(alone, variables, *half)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def assert_fills_its_range(net, *args):
+    """A generator makes float32 images up to both ends of its pixel range."""
+    variables = init(net, *args)
+    chex.assert_trees_all_equal_dtypes(variables, jax.tree.map(jnp.float32, variables))
+    # Latents 100 times too large drive the last layer to both ends of its range.
+    images, _ = train_pass(net, jax.tree.map(lambda v: 100 * v, variables), *args)
+    chex.assert_shape(images, (8, *net.image_shape))
+    assert images.dtype == jnp.float32
+    low, high = net.pixel_range
+    assert low <= images.min() < low + 0.01 and high - 0.01 < images.max() <= high
+
+
 def assert_half_keeps_float32(net, *args):
     """In bfloat16 the net keeps float32 variables, and its output is of float32."""
     half = net.clone(dtype=jnp.bfloat16)
@@ -208,14 +231,7 @@ class TestCounts:
 @NAMES
 def test_generators_make_float32_images_in_their_pixel_range(name):
     net, args = small(name, 'gen')
-    variables = init(net, *args)
-    chex.assert_trees_all_equal_dtypes(variables, jax.tree.map(jnp.float32, variables))
-    # Latents 100 times too large drive the last layer to both ends of its range.
-    images, _ = train_pass(net, jax.tree.map(lambda v: 100 * v, variables), *args)
-    chex.assert_shape(images, (8, *net.image_shape))
-    assert images.dtype == jnp.float32
-    low, high = net.pixel_range
-    assert low <= images.min() < low + 0.01 and high - 0.01 < images.max() <= high
+    assert_fills_its_range(net, *args)
 
 
 @NAMES
@@ -306,14 +322,8 @@ def test_training_pass_does_not_depend_on_the_devices_that_share_the_batch(role,
 
 
 def test_batch_norm_per_device_takes_each_devices_own_moments():
-    net, (z, label) = small('mlp', 'gen', batch_norm='per_device', axis_name='data')
-    alone = net.clone(axis_name=None)
-    variables = init(alone, z, label)
-    halves = z.reshape(2, 4, -1), label.reshape(2, 4)
-    shared = jax.vmap(lambda *half: training(net, variables, *half)[0], axis_name='data')
-    for images, *half in zip(jax.device_get(jax.jit(shared)(*halves)), *halves, strict=True):
-        expected, _ = train_pass(alone, variables, *half)
-        np.testing.assert_allclose(images, expected, rtol=1e-4, atol=1e-5)
+    net, args = small('mlp', 'gen')
+    assert_own_moments(net, *args)
 
 
 @NAMES

@@ -44,98 +44,35 @@ def relative_error(actual: jax.Array, expected: jax.Array) -> float:
     return np.max(np.abs(actual - expected)) / np.max(np.abs(expected))
 
 
+def conv(stride, padding):
+    how = dict(stride=stride, padding=padding)
+    return functools.partial(ops.conv, **how), functools.partial(lax_conv, **how)
+
+
+def transposed(stride, padding):
+    how = dict(stride=stride, padding=padding)
+    return functools.partial(ops.conv_transpose, **how), functools.partial(
+        lax_conv_transpose, **how
+    )
+
+
 # operation, the same in lax, map, kernel
 CASES = {
-    'conv 5x5 s2 same': (
-        functools.partial(ops.conv, stride=2, padding='SAME'),
-        functools.partial(lax_conv, stride=2, padding='SAME'),
-        (2, 7, 10, 3),
-        (5, 5, 3, 4),
-    ),
-    'conv 4x4 s1 valid, whole': (
-        functools.partial(ops.conv, padding=0),
-        functools.partial(lax_conv, stride=1, padding=0),
-        (3, 4, 4, 6),
-        (4, 4, 6, 1),
-    ),
-    'conv 3x3 s1 on larger maps': (
-        functools.partial(ops.conv, padding=1),
-        functools.partial(lax_conv, stride=1, padding=1),
-        (2, 9, 8, 5),
-        (3, 3, 5, 6),
-    ),
-    'conv 4x4 s2 by Winograd': (
-        functools.partial(ops.conv, stride=2, padding=1),
-        functools.partial(lax_conv, stride=2, padding=1),
-        (4, 16, 16, 32),
-        (4, 4, 32, 32),
-    ),
-    'conv 4x4 s1 of a patch': (
-        functools.partial(ops.conv, padding=1),
-        functools.partial(lax_conv, stride=1, padding=1),
-        (2, 10, 9, 32),
-        (4, 4, 32, 33),
-    ),
-    'conv 4x4 s1 to a logit a patch': (
-        functools.partial(ops.conv, padding=1),
-        functools.partial(lax_conv, stride=1, padding=1),
-        (2, 10, 9, 32),
-        (4, 4, 32, 1),
-    ),
-    'conv 4x4 s2 to a bottleneck': (
-        functools.partial(ops.conv, stride=2, padding=1),
-        functools.partial(lax_conv, stride=2, padding=1),
-        (4, 2, 2, 32),
-        (4, 4, 32, 32),
-    ),
-    'conv 4x4 s2 of few rows': (
-        functools.partial(ops.conv, stride=2, padding=1),
-        functools.partial(lax_conv, stride=2, padding=1),
-        (2, 8, 8, 32),
-        (4, 4, 32, 32),
-    ),
-    'conv 3x3 s2 same': (
-        functools.partial(ops.conv, stride=2),
-        functools.partial(lax_conv, stride=2, padding='SAME'),
-        (12, 7, 7, 8),
-        (3, 3, 8, 9),
-    ),
-    'conv 7x7 s1 same to an image': (
-        ops.conv,
-        functools.partial(lax_conv, stride=1, padding='SAME'),
-        (2, 9, 8, 16),
-        (7, 7, 16, 1),
-    ),
-    'conv 1x1': (
-        functools.partial(ops.conv, padding=0),
-        functools.partial(lax_conv, stride=1, padding=0),
-        (2, 9, 8, 7),
-        (1, 1, 7, 5),
-    ),
-    'transposed 3x3 s1 same': (
-        ops.conv_transpose,
-        functools.partial(lax_conv_transpose, stride=1, padding='SAME'),
-        (4, 7, 6, 8),
-        (3, 3, 9, 8),
-    ),
-    'transposed 4x4 s2 of a bottleneck': (
-        functools.partial(ops.conv_transpose, stride=2, padding=1),
-        functools.partial(lax_conv_transpose, stride=2, padding=1),
-        (4, 1, 1, 32),
-        (4, 4, 32, 32),
-    ),
-    'transposed 4x4 s2': (
-        functools.partial(ops.conv_transpose, stride=2, padding=1),
-        functools.partial(lax_conv_transpose, stride=2, padding=1),
-        (2, 5, 4, 3),
-        (4, 4, 2, 3),
-    ),
-    'transposed 3x3 s2 same': (
-        functools.partial(ops.conv_transpose, stride=2),
-        functools.partial(lax_conv_transpose, stride=2, padding='SAME'),
-        (2, 6, 7, 6),
-        (3, 3, 5, 6),
-    ),
+    'conv 5x5 s2 same': (*conv(2, 'SAME'), (2, 7, 10, 3), (5, 5, 3, 4)),
+    'conv 4x4 s1 valid, whole': (*conv(1, 0), (3, 4, 4, 6), (4, 4, 6, 1)),
+    'conv 3x3 s1 on larger maps': (*conv(1, 1), (2, 9, 8, 5), (3, 3, 5, 6)),
+    'conv 4x4 s2 by Winograd': (*conv(2, 1), (4, 16, 16, 32), (4, 4, 32, 32)),
+    'conv 4x4 s1 of a patch': (*conv(1, 1), (2, 10, 9, 32), (4, 4, 32, 33)),
+    'conv 4x4 s1 to a logit a patch': (*conv(1, 1), (2, 10, 9, 32), (4, 4, 32, 1)),
+    'conv 4x4 s2 to a bottleneck': (*conv(2, 1), (4, 2, 2, 32), (4, 4, 32, 32)),
+    'conv 4x4 s2 of few rows': (*conv(2, 1), (2, 8, 8, 32), (4, 4, 32, 32)),
+    'conv 3x3 s2 same': (*conv(2, 'SAME'), (12, 7, 7, 8), (3, 3, 8, 9)),
+    'conv 7x7 s1 same to an image': (*conv(1, 'SAME'), (2, 9, 8, 16), (7, 7, 16, 1)),
+    'conv 1x1': (*conv(1, 0), (2, 9, 8, 7), (1, 1, 7, 5)),
+    'transposed 3x3 s1 same': (*transposed(1, 'SAME'), (4, 7, 6, 8), (3, 3, 9, 8)),
+    'transposed 4x4 s2 of a bottleneck': (*transposed(2, 1), (4, 1, 1, 32), (4, 4, 32, 32)),
+    'transposed 4x4 s2': (*transposed(2, 1), (2, 5, 4, 3), (4, 4, 2, 3)),
+    'transposed 3x3 s2 same': (*transposed(2, 'SAME'), (2, 6, 7, 6), (3, 3, 5, 6)),
     'upsampled 5x5': (ops.upsample_conv, lax_upsample_conv, (2, 7, 6, 6), (5, 5, 6, 5)),
 }
 

@@ -17,7 +17,7 @@ def configs(tmp_path_factory):
     photos.album(home / 'crops', 36, (64, 64))
     with pytest.MonkeyPatch.context() as patch:
         albums = type('Albums', (), {'crops': home / 'crops'})
-        patch.setattr(cat_albums, 'prepare', lambda cats, folder: albums)
+        patch.setattr(cat_albums, 'prepare', lambda setting, folder: albums)
         trials = balance.trials(Setting(home, smoke=False))
         return {trial.name: trial.stages[0].config(home / trial.name) for trial in trials}
 

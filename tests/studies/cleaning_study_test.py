@@ -22,7 +22,7 @@ def configs(tmp_path_factory):
     for path in (albums.whole, albums.cleaned):
         photos.album(path, 10, (64, 64))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cat_albums, 'prepare', lambda cats, folder: albums)
+        patch.setattr(cat_albums, 'prepare', lambda setting, folder: albums)
         trials = cleaning.trials(Setting(home, smoke=False))
         return {trial.name: trial.stages[0].config(home / trial.name) for trial in trials}
 
@@ -44,7 +44,7 @@ def test_every_measured_step_is_saved_and_kept(configs):
 def test_what_the_figures_were_measured_by_is_left_in_the_run(train_once, tmp_path, monkeypatch):
     digits = evaluate_test.write_digits(tmp_path / 'albums' / 'reference')
     albums = cat_albums.Albums(*[digits] * len(cat_albums.Albums._fields))
-    monkeypatch.setattr(cleaning, '_albums', lambda setting, workdir: albums)
+    monkeypatch.setattr(cat_albums, 'prepare', lambda setting, folder: albums)
     folder = tmp_path / 'whole-0'
     train_once(trainer_test.tiny(), folder / 'run')
     key = {'album': 'whole', 'seed': 0}
