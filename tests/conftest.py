@@ -1,9 +1,11 @@
 """Strictness for the whole suite, and its caches."""
 
 import fcntl
+import functools
 import gc
 import hashlib
 from importlib import metadata
+import json
 import os
 import shutil
 
@@ -17,6 +19,7 @@ if tuple(map(int, metadata.version('jaxlib').split('.')[:2])) < (0, 11):
 import jax
 import pytest
 
+from gan_jax import runners, tasks
 from gan_jax.io import paths
 from tests.data import photos
 
@@ -33,8 +36,12 @@ jax.config.update('jax_compilation_cache_dir', COMPILED)
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
 
 
+# A tenth of all tracing is frames of JAX that it hides from a traceback.
+jax.config.update('jax_traceback_filtering', 'off')
+
 # The search for garbage goes through all modules and tests each time, a quarter of a training.
 gc.disable()
+gc.set_threshold(20_000, 20, 20)  # and through what is traced
 
 
 def pytest_collection_finish():
@@ -68,6 +75,47 @@ def once(tmp_path_factory):
         return home / name
 
     return folder
+
+
+# What of a config is about a run's files and its length, not about what a step computes.
+_OF_THE_RUN = {'name', 'sample_every', 'save_every', 'keep', 'least_s', 'tensorboard', 'on_nan'}
+_OF_THE_RUN |= {'evaluate', 'stop', 'runner', 'devices', 'steps_per_call'}
+_OF_THE_FILES = {'path', 'num_examples', 'subset_seed', 'feed', 'enough', 'labels'}
+
+
+def _computed(config):
+    """What two configs have in common whose steps, on data of one shape, are the same program."""
+    found = {name: value for name, value in config.to_dict().items() if name not in _OF_THE_RUN}
+    found['data'] = {k: v for k, v in found['data'].items() if k not in _OF_THE_FILES}
+    found['start_from'] = bool(found['start_from'])
+    schedules = {found[role]['optimizer']['schedule'] for role in ('gen', 'disc')}
+    if schedules == {'constant'} and not found['semisupervised']['equal_end']:
+        del found['steps']
+    return json.dumps(found, sort_keys=True)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def traced_once():
+    """In one process the runs of a config share its functions, so that JAX traces each once."""
+    make_task, make_runner, tasks_made, runners_made = tasks.make, runners.make, {}, {}
+
+    def task(config, spec, *, axis_name):
+        key = _computed(config), spec, axis_name
+        if key not in tasks_made:
+            tasks_made[key] = make_task(config, spec, axis_name=axis_name)
+        return tasks_made[key]
+
+    def runner(name, num_devices):
+        key = runners.resolve(name), num_devices, runners.loops
+        if key not in runners_made:
+            made = make_runner(name, num_devices)
+            runners_made[key] = made._replace(compile=functools.cache(made.compile))
+        return runners_made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, 'make', task)
+        patch.setattr(runners, 'make', runner)
+        yield
 
 
 @pytest.fixture(scope='session')
