@@ -27,7 +27,7 @@ from ml_collections import ConfigDict
 import numpy as np
 from PIL import Image
 
-from gan_jax import evaluation, nets, report, trainer
+from gan_jax import evaluation, observers, report, trainer
 from gan_jax.config import experiments
 from gan_jax.data import decode
 from gan_jax.errors import UserError
@@ -53,7 +53,9 @@ SHOWN_SIDE = 112  # pixels that an image of few has at least, where a notebook s
 
 
 class Images(np.ndarray):
-    """Pictures, uint8 [N, H, W, C] or [H, W, C] with C = 1 (grey) or 3 (RGB): an array of NumPy.
+    """Pictures, uint8 [N, H, W, C] or [H, W, C] with grey, RGB or RGBA: an array of NumPy.
+
+    Colours of RGBA are multiplied by alpha, as `gan_jax.io.pixels` has them.
 
     A notebook shows it as a picture, of several images as a grid.
     """
@@ -63,7 +65,7 @@ class Images(np.ndarray):
         return np.asarray(array).view(cls)
 
     def _repr_png_(self) -> bytes | None:
-        if self.dtype != np.uint8 or self.ndim not in (3, 4) or self.shape[-1] not in (1, 3):
+        if self.dtype != np.uint8 or self.ndim not in (3, 4) or self.shape[-1] not in (1, 3, 4):
             return None  # of what was made of pictures, such as their mean
         if not self.size:
             return None
@@ -247,7 +249,7 @@ class Run:
         if invert:
             classifying.check_negatives(self.trained, 'invert=True')
         classifier = self._classifier
-        single, given = _several(pictures)
+        single, given = _several(pictures, classifying.channels(self.trained))
         found = [classifying.picture(image, self.trained, invert) for image in given]
         odd = [(seen.look, f'number {number}') for number, seen in enumerate(found) if seen.look]
         for line in classifying.remarks(self.trained, odd, len(found), invert, 'invert=True'):
@@ -310,7 +312,7 @@ class Run:
         run, weights = self.trained, str(weights or '')
         _writable(self.workdir)  # before hours of measuring
         folder = paths.absolute(reference, '--reference') if reference else None
-        name = features or features_lib.default(run.image_shape, nets.looked_through(run.config))
+        name = features or observers.usual_net(run.config)
 
         def net() -> evaluation.FeatureNet:
             return evaluation.load_net(name, weights)
@@ -402,13 +404,13 @@ def _writable(folder: Path) -> None:
         raise UserError(f'--workdir={folder}: the folder cannot be written; copy it')
 
 
-def _several(given: Any) -> tuple[bool, list[Image.Image]]:
-    """Whether a single picture is given, and the pictures as RGB."""
+def _several(given: Any, channels: int = 3) -> tuple[bool, list[Image.Image]]:
+    """Whether a single picture is given, and the pictures as RGB; files with so many channels."""
     if isinstance(given, str | os.PathLike | Image.Image):
-        return True, [_picture(given)]
+        return True, [_picture(given, channels)]
     if isinstance(given, np.ndarray) and given.ndim < 4 and not _is_stack(given):
-        return True, [_picture(given)]
-    return False, [_picture(entry) for entry in given]
+        return True, [_picture(given, channels)]
+    return False, [_picture(entry, channels) for entry in given]
 
 
 def _is_stack(array: np.ndarray) -> bool:
@@ -416,8 +418,8 @@ def _is_stack(array: np.ndarray) -> bool:
     return array.ndim == 3 and array.shape[-1] not in (1, 3)
 
 
-def _picture(given: Any) -> Image.Image:
-    """A picture as RGB.
+def _picture(given: Any, channels: int) -> Image.Image:
+    """A picture as RGB, or a file with so many channels.
 
     Raises:
       UserError: it is none.
@@ -425,7 +427,7 @@ def _picture(given: Any) -> Image.Image:
     if isinstance(given, str | os.PathLike):
         path = paths.absolute(given, 'pictures')
         try:
-            return decode.read(path.read_bytes())
+            return decode.read(path.read_bytes(), channels=channels)
         except (OSError, decode.Unreadable) as error:
             raise UserError(f'pictures: {path} cannot be read ({error})') from None
     array = np.asarray(given)

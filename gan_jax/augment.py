@@ -30,16 +30,18 @@ _DRIFT = 0.1  # of the side
 def color(images: jax.Array, keys: jax.Array, strength: float = 1.0) -> jax.Array:
     """Brightness + U(-.5, .5), then saturation * U(0, 2), then contrast * U(.5, 1.5).
 
-    `strength` is a factor of the widths of these intervals.
+    `strength` is a factor of the widths of these intervals. Alpha stays as it is.
     """
 
     def one(image: jax.Array, key: jax.Array) -> jax.Array:
         brightness, saturation, contrast = jax.random.uniform(key, (3,))
+        image, alpha = image[..., :3], image[..., 3:]
         image = image + strength * (brightness - 0.5)
         grey = jnp.mean(image, axis=-1, keepdims=True)
         image = grey + (image - grey) * (1 - strength + 2 * strength * saturation)
         mean = jnp.mean(image)
-        return mean + (image - mean) * (1 - strength / 2 + strength * contrast)
+        image = mean + (image - mean) * (1 - strength / 2 + strength * contrast)
+        return jnp.concatenate([image, alpha], axis=-1) if alpha.size else image
 
     return jax.vmap(one)(images, keys)
 

@@ -157,6 +157,17 @@ class Data(Group):
     width: int = field(
         0, 'pixels across, of images that are no squares', below=8_193, needs='.image_size'
     )
+    channels: str = field(
+        'rgb',
+        'of images; rgba: with alpha; rgb and grey: over white',
+        options='data.decode:CHANNELS',
+        needs='data.name=folder,synthetic',
+    )
+    deep: bool = field(
+        False,
+        '16 bits a channel, where PNG and TIFF files have them, not 8',
+        needs='data.name=folder,synthetic',
+    )
     crop: int = field(0, 'source pixels that the centred part which is kept is high; 0: all it can')
     held_out: float = field(0.0, "share of the images kept from training as 'test'", below=1)
     flip: bool = field(False, 'show each image, or its mirror image, at random')

@@ -92,7 +92,7 @@ def _of_samples(
 ) -> tuple[Callable[[GanState], dict[str, float]], dict[str, Any]]:
     """Computes the metrics of `gan-jax evaluate` that `config.evaluate.metrics` asks for."""
     own = config.evaluate
-    net = _net(config, dataset.spec.image_shape)
+    net = _net(config)
     _refuse_best(config, _names(own.metrics, net), net)
     samples = evaluation.Samples(task, config.seed, own.num_samples)
     reference = evaluation.Reference(sets.others(dataset, config.data), net)
@@ -127,7 +127,7 @@ def _of_pairs(
         suffix: pairs.Pairs(split, part, config.data, count)
         for suffix, (split, part) in sets.items()
     }
-    net = _net(config, translator.image_shape) if own.metrics else None
+    net = _net(config) if own.metrics else None
     names = _names((*only, metrics.PAIRS), net)
     ends = '', metrics.HELD_OUT  # without held-out pairs no step is the best: see `warnings`
     _refuse_best(config, [name + end for name in names for end in ends], net)
@@ -147,10 +147,16 @@ def _of_splits(config: Config, dataset: Dataset) -> tuple[dict[str, tuple[str, D
     return found, min(config.evaluate.num_samples, *sizes)
 
 
-def _net(config: Config, image_shape: tuple[int, int, int]) -> evaluation.FeatureNet:
-    seen = nets.looked_through(config)
-    name = config.evaluate.features or features.default(image_shape, seen)
-    return evaluation.load_net(name, config.evaluate.weights)
+def _net(config: Config) -> evaluation.FeatureNet:
+    return evaluation.load_net(
+        config.evaluate.features or usual_net(config), config.evaluate.weights
+    )
+
+
+def usual_net(config: Config) -> str:
+    """The feature net of a run's images where none is asked for."""
+    preferred = data.DATASETS[config.data.name].features
+    return features.default(preferred, nets.looked_through(config))
 
 
 def chosen_by(config: Config) -> str:

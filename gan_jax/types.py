@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple, TypeVar
 
+import numpy as np
+
 T = TypeVar('T')
 
 
@@ -20,7 +22,9 @@ class Batch(NamedTuple, Generic[T]):
     Arrays of NumPy on the host, of JAX in a step, and shapes where only these count.
     """
 
-    image: T  # uint8 [..., H, W, C]
+    # uint8, or uint16 of a set that is `DataSpec.deep`, [..., H, W, C]: grey, RGB, or RGBA with the
+    # colours multiplied by alpha
+    image: T
     label: T  # int32 [...], zeros where the set has no classes, -1 where an image has no label
 
 
@@ -31,6 +35,12 @@ class DataSpec(NamedTuple):
     num_classes: int  # 0 where the set has no labels
     num_examples: int  # images in the set
     panels: int = 1  # images side by side in each: 2 for pairs, the input on the left
+    deep: bool = False  # whether images have 16 bits a channel, not 8
+
+    @property
+    def dtype(self) -> type[np.unsignedinteger]:
+        """Of the stored images."""
+        return np.uint16 if self.deep else np.uint8
 
 
 class Metric(NamedTuple):

@@ -30,6 +30,13 @@ def test_each_image_depends_on_its_own_key_only(name):
     assert not np.allclose(whole[0], others[0])
 
 
+def test_colours_change_and_alpha_does_not():
+    images = np.concatenate([IMAGES, IMAGES[..., :1]], axis=-1)
+    made = compiled('color')(images, KEYS)
+    np.testing.assert_array_equal(made[..., 3], images[..., 3])
+    np.testing.assert_allclose(made[..., :3], compiled('color')(IMAGES, KEYS), atol=1e-6)
+
+
 @pytest.mark.parametrize('name', augment.AUGMENTATIONS)
 def test_gradients_flow_to_every_image(name):
     fn = augment.AUGMENTATIONS[name]

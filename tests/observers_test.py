@@ -80,7 +80,7 @@ def test_a_checkpoint_is_chosen_by_classes_that_the_net_has(colour):
 def test_what_training_looks_through_does_not_judge_unless_asked(asked, judge, marked, colour):
     config = gans.projected(**{'disc.net.frozen': 'efficientnet_lite0'})
     config.evaluate.update(features=asked, metrics=('classes',))
-    net = observers._net(config, (32, 32, 3))
+    net = observers._net(config)
     assert net.name == judge
     facts = net.facts(observers.nets.looked_through(config))
     assert facts.get('looked_through', False) == marked

@@ -174,7 +174,7 @@ class Page:
           Unreadable: it is none.
           UserError: the run has no classifier.
         """
-        image = _decoded(content)
+        image = _decoded(content, classifying.channels(self.run.trained))
         with self._lock:
             seen = classifying.picture(image, self.run.trained, turn=False)
             probability = classifying.Classifier(self.run.trained)(seen.image[None])[0]
@@ -229,8 +229,8 @@ def _labels(asked: Drawn) -> list[int]:
     return [] if asked['label'] is None else [asked['label']]
 
 
-def _decoded(content: bytes) -> Image.Image:
-    return decode.read(content, most_pixels=MAX_PIXELS)
+def _decoded(content: bytes, channels: int = 3) -> Image.Image:
+    return decode.read(content, most_pixels=MAX_PIXELS, channels=channels)
 
 
 class Runs:

@@ -86,7 +86,7 @@ def _project(projector: 'Projector', source: 'Path', output: 'Path') -> None:
     with Progress(len(found), description='project', unit='photo') as bar:
         for index, name in enumerate(found.names):
             try:
-                given = projector.fitted(decode.read(found.read(index)))
+                given = projector.read(found.read(index))
             except decode.Unreadable as error:
                 bar.message(f'unreadable: {image_files.shown(name)}: {error}')
                 continue

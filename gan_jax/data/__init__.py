@@ -33,11 +33,14 @@ class Entry(NamedTuple):
     spec: Callable[[Data], DataSpec]  # of what `load` would return, without the files
     sized: bool  # whether `config.data.image_size` chooses the size of its images
     stand_in: str  # the set that needs no files and no network, for smoke presets
+    features: str = ''  # the feature net of its kind of images; '': one for photographs
 
 
 DATASETS: Mapping[str, Entry] = {
-    'mnist': Entry(mnist.load, mnist.spec, sized=False, stand_in='mnist5k'),
-    'mnist5k': Entry(mnist5k.load, mnist5k.spec, sized=False, stand_in='mnist5k'),
+    'mnist': Entry(mnist.load, mnist.spec, sized=False, stand_in='mnist5k', features='digits'),
+    'mnist5k': Entry(
+        mnist5k.load, mnist5k.spec, sized=False, stand_in='mnist5k', features='digits'
+    ),
     'folder': Entry(folder.load, folder.spec, sized=True, stand_in='synthetic'),
     'pairs': Entry(pairs.load, pairs.spec, sized=True, stand_in='synthetic'),
     'celeb_a': Entry(celeb_a.load, celeb_a.spec, sized=True, stand_in='synthetic'),

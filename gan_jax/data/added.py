@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from gan_jax.data import cache, classes
+from gan_jax.data import cache, classes, deep
 from gan_jax.data.datasets import Dataset, Source
 from gan_jax.errors import UserError
 from gan_jax.io import files
@@ -61,6 +61,8 @@ def join(dataset: Dataset, path: Path) -> Dataset:
             f'config.data.added={path}: its labels mean {theirs}, those of the set {ours or "none"}'
             ': sample it from a run on the same classes'
         )
+    if dataset.spec.deep:
+        more = more._replace(image=more.image.astype(np.uint16) * deep.STEP)
     own = cache.fingerprint(shape, cache.example_digests(more))
     return dataclasses.replace(
         dataset,
@@ -88,7 +90,7 @@ class Joined(Source):
     """A source's examples, then those of a batch."""
 
     def __init__(self, source: Source, more: Batch[np.ndarray]):
-        """Takes the source, and uint8 [N, H, W, C] with int32 [N]."""
+        """Takes the source, and images [N, H, W, C] like its own with int32 [N]."""
         self._source = source
         self._more = more
 
@@ -99,7 +101,7 @@ class Joined(Source):
         indices = np.asarray(indices)
         own = indices < len(self._source)
         shape = indices.shape + self._more.image.shape[1:]
-        image, label = np.empty(shape, np.uint8), np.empty(indices.shape, np.int32)
+        image, label = np.empty(shape, self._more.image.dtype), np.empty(indices.shape, np.int32)
         parts = (
             (own, self._source.take(indices[own])) if own.any() else None,
             (~own, Batch(*(leaf[indices[~own] - len(self._source)] for leaf in self._more))),

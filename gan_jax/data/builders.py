@@ -19,6 +19,7 @@ import tempfile
 from typing import Any, NamedTuple
 
 from array_record.python import array_record_module
+import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.proto import tf_example_generated_pb2 as tf_example
 from tensorflow_datasets.proto import tf_feature_generated_pb2 as tf_feature
@@ -41,6 +42,7 @@ class Contents(NamedTuple):
     splits: Callable[
         [tfds.download.DownloadManager], Mapping[str, Callable[[], Iterable[tuple[bytes, int]]]]
     ]
+    dtype: type[np.unsignedinteger] = np.uint8  # of the images
 
 
 class Images(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]  # tfds has no types
@@ -55,8 +57,9 @@ class Images(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]  # tfds has
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        shape, names, _ = self._contents
-        features = {'image': tfds.features.Image(shape=shape, encoding_format='png')}
+        shape, names, _, dtype = self._contents
+        image = tfds.features.Image(shape=shape, dtype=dtype, encoding_format='png')
+        features = {'image': image}
         if names:
             features['label'] = tfds.features.ClassLabel(names=list(names))
         return tfds.core.DatasetInfo(

@@ -23,7 +23,7 @@ from gan_jax.errors import UserError
 from gan_jax.io import paths
 from gan_jax.types import Batch
 
-RESIDENT_LIMIT = 2**30  # bytes of uint8 images that fit a device, and are worth keeping decoded
+RESIDENT_LIMIT = 2**30  # bytes of images that fit a device, and are worth keeping decoded
 DRAFT = 'incomplete.'  # how unfinished folders begin, here and in tensorflow-datasets
 
 
@@ -87,7 +87,7 @@ class Decoded(NamedTuple):
     hashes: np.ndarray  # uint64 [N], `duplicates.perceptual_hashes` of the images' last panels
 
     def images(self) -> np.ndarray | None:
-        """uint8 [N, H, W, C], or None where the set is above `RESIDENT_LIMIT`.
+        """uint8 or uint16 [N, H, W, C], or None where the set is above `RESIDENT_LIMIT`.
 
         Raises:
           UserError: a pixel or a label is not what was prepared.
@@ -136,7 +136,7 @@ def _damaged(path: Path) -> UserError:
 
 
 class Accounted(NamedTuple):
-    """A part of a split, uint8 [n, H, W, C] and int32 [n], and what `Decoded` keeps of it."""
+    """A part of a split, its images and int32 [n], and what `Decoded` keeps of it."""
 
     batch: Batch[np.ndarray]
     digests: np.ndarray
@@ -159,7 +159,12 @@ class DecodedWriter:
     """
 
     def __init__(
-        self, folder: Path, most: int, image_shape: Sequence[int], class_names: Sequence[str]
+        self,
+        folder: Path,
+        most: int,
+        image_shape: Sequence[int],
+        class_names: Sequence[str],
+        dtype: type[np.unsignedinteger] = np.uint8,
     ):
         """Says what will be written.
 
@@ -167,9 +172,10 @@ class DecodedWriter:
           most: images that it will have, or a few less; of too many, no pixels are kept.
           image_shape: (H, W, C).
           class_names: empty where there are no classes.
+          dtype: of the images.
         """
-        self._folder = folder
-        self._resident = most * math.prod(image_shape) <= RESIDENT_LIMIT
+        self._folder, self._dtype = folder, np.dtype(dtype)
+        self._resident = most * math.prod(image_shape) * self._dtype.itemsize <= RESIDENT_LIMIT
         self._shape, self._names = tuple(image_shape), tuple(class_names)
         self._labels = np.empty(most, np.int32)
         self._digests = np.empty((most, 32), np.uint8)
@@ -230,7 +236,7 @@ class DecodedWriter:
     def _write_header(self) -> None:
         # NumPy leaves room in it for the count to grow.
         shape = (self._count, *self._shape)
-        header = dict(descr='|u1', fortran_order=False, shape=shape)
+        header = dict(descr=self._dtype.str, fortran_order=False, shape=shape)
         np.lib.format.write_array_header_1_0(self._pixels, header)
 
 

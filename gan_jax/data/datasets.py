@@ -64,6 +64,11 @@ class Records:
         return self.builder.info.features['image'].shape
 
     @property
+    def dtype(self) -> type[np.unsignedinteger]:
+        """Of the images."""
+        return self.builder.info.features['image'].np_dtype
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Empty where the set has no classes."""
         features = self.builder.info.features
@@ -73,7 +78,7 @@ class Records:
         return len(self._examples())
 
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
-        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
+        """The examples of int [n], stacked: image [n, H, W, C] and int32 [n]."""
         try:
             # The stored bytes: tfds decodes them in several passes in Python.
             records = self._examples().data_source.__getitems__([int(i) for i in indices])
@@ -85,7 +90,7 @@ class Records:
 
 
 def _example(record: bytes) -> Batch[np.ndarray]:
-    """uint8 [H, W, C] and an int32 scalar from a stored tf.train.Example."""
+    """Image [H, W, C] and an int32 scalar from a stored tf.train.Example."""
     from tensorflow_datasets.proto import tf_example_generated_pb2 as tf_example
 
     features = tf_example.Example.FromString(record).features.feature
@@ -95,22 +100,22 @@ def _example(record: bytes) -> Batch[np.ndarray]:
 
 
 class Source(Protocol):
-    """The examples of a data set by index; any thread may read."""
+    """The examples of a data set by index, as of `Batch`; any thread may read."""
 
     def __len__(self) -> int: ...
 
     def take(self, indices: np.ndarray) -> Batch[np.ndarray]:
-        """The examples of int [n], stacked: uint8 [n, H, W, C] and int32 [n]."""
+        """The examples of int [n], stacked: image [n, H, W, C] and int32 [n]."""
 
     def labels(self) -> np.ndarray:
         """int32 [N], without reading an image; -1 where an example has none."""
 
     def __getitem__(self, index: int) -> Batch[np.ndarray]:
-        """One example: uint8 [H, W, C] and an int32 scalar."""
+        """One example: image [H, W, C] and an int32 scalar."""
         return Batch(*(leaf[0] for leaf in self.take(np.array([index]))))
 
     def arrays(self) -> Batch[np.ndarray]:
-        """All of them: uint8 [N, H, W, C] and int32 [N]."""
+        """All of them: image [N, H, W, C] and int32 [N]."""
         return self.take(np.arange(len(self)))
 
 
@@ -161,7 +166,7 @@ class Dataset:
     to_have_classes: str = ''  # what to do about a set that has none, where something can be done
 
     def arrays(self) -> Batch[np.ndarray]:
-        """The whole set: uint8 [N, H, W, C] and int32 [N]."""
+        """The whole set: image [N, H, W, C] and int32 [N]."""
         return self.source.arrays()
 
 
@@ -214,7 +219,7 @@ def load_prepared(
     return Dataset(
         name=config.name,
         split=config.split,
-        spec=DataSpec(shape, len(decoded.class_names), len(indices), panels),
+        spec=DataSpec(shape, len(decoded.class_names), len(indices), panels, config.deep),
         class_names=decoded.class_names,
         fingerprint=cache.fingerprint(decoded.image_shape, decoded.digests[indices]),
         source=Examples(records, decoded, indices),
@@ -271,7 +276,7 @@ def _decode_once(records: Records, key: str, split: str) -> cache.Decoded:
             bar = tqdm(chunks, 'checking', leave=False, disable=None)
             parts = parallel.ordered_map(lambda chunk: cache.account(records.take(chunk)), bar)
             shape, names = records.image_shape, records.class_names
-            with cache.DecodedWriter(folder, count, shape, names) as writer:
+            with cache.DecodedWriter(folder, count, shape, names, records.dtype) as writer:
                 for part in parts:
                     writer.add(part)
     return cache.read_decoded(folder)

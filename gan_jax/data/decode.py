@@ -1,4 +1,4 @@
-"""Decodes image files to RGB pixels: every kind of file an album has, none trusted."""
+"""Decodes image files to pixels: every kind of file an album has, none trusted."""
 
 import functools
 import io
@@ -14,6 +14,9 @@ from gan_jax.data.containers import Bare
 
 MAX_PIXELS = 200_000_000  # more is refused before it is decoded; a phone's photo has up to 2e8
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
+CHANNELS = {'rgb': 3, 'grey': 1, 'rgba': 4}  # how many there are of each kind
+# Pillow's name of pixels of so many channels; RGBa: RGBA with the colours multiplied by alpha.
+MODES = {1: 'L', 3: 'RGB', 4: 'RGBa'}
 LYING = (5, 6, 7, 8)  # orientations that exchange width and height
 # What turns a picture of each orientation upright.
 _TURNS = {
@@ -26,7 +29,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# The check in `_open` replaces Pillow's, which only warns up to twice its own limit.
+# The check in `opened` replaces Pillow's, which only warns up to twice its own limit.
 Image.MAX_IMAGE_PIXELS = None
 logging.getLogger('PIL').addHandler(logging.NullHandler())  # what it logs it raises too
 
@@ -35,38 +38,43 @@ class Unreadable(Exception):
     """A file is no image, or a broken one, or too large; the message says which."""
 
 
-def read(content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decodes an image, upright as its EXIF orientation says, as RGB.
+def read(
+    content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS, channels: int = 3
+) -> Image.Image:
+    """Decodes an image, upright as its EXIF orientation says, as RGB or another of `MODES`.
 
     JPEG, PNG, WebP, BMP, GIF, TIFF (of these the first frame), AVIF and, where pillow-heif is
     installed, HEIC, whatever the file's name is; grey, palette, CMYK and 16 bits a channel become
-    RGB of 8; transparent pixels are laid over `BACKGROUND`. What else is in the file is not looked
-    at, see `gan_jax.data.containers`.
+    RGB of 8; where no alpha is kept, transparent pixels are laid over `BACKGROUND`. What else is in
+    the file is not looked at, see `gan_jax.data.containers`.
 
     Args:
       least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its short side
         keeps twice as many pixels, which is several times faster; 0: at its full size.
       most_pixels: that it may have.
+      channels: a key of `MODES`.
 
     Raises:
       Unreadable: it cannot be decoded, or has more pixels.
     """
-    return read_whole(content, least_side, most_pixels).image
+    return read_whole(content, least_side, most_pixels, channels).image
 
 
 class Upright(NamedTuple):
     """A decoded image."""
 
-    image: Image.Image  # RGB
+    image: Image.Image  # of a mode of `MODES`
     size: tuple[int, int]  # width and height that it has at its full size
     orientation: int  # 1 to 8, as the file said; it is undone
 
 
-def read_whole(content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS) -> Upright:
+def read_whole(
+    content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS, channels: int = 3
+) -> Upright:
     """`read`, with what is known of the image besides."""
     try:
         bare = containers.strip(content)
-        with _open(bare, most_pixels) as image:
+        with opened(bare, most_pixels) as image:
             full = image.size
             if least_side and bare.kind == 'JPEG':
                 factor = 2 * least_side / min(image.size)
@@ -74,17 +82,20 @@ def read_whole(content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXEL
                 image.draft(None, (width, height))
             image.load()
             turned = _orientation(bare, image)
-            rgb = _rgb(image, bare)
-            if turned in _TURNS:
-                rgb = rgb.transpose(_TURNS[turned])
-            return Upright(rgb, full[::-1] if turned in LYING else full, turned)
+            kept = _converted(image, bare, MODES[channels])
+            return Upright(upright(kept, turned), full[::-1] if turned in LYING else full, turned)
     except Unreadable:
         raise
     except Exception as error:  # the decoders raise whatever they meet
         raise Unreadable(str(error).splitlines()[0] if str(error) else repr(error)) from error
 
 
-def _open(bare: Bare, most_pixels: int) -> Image.Image:
+def opened(bare: Bare, most_pixels: int = MAX_PIXELS) -> Image.Image:
+    """An image of which no pixel is decoded yet.
+
+    Raises:
+      Unreadable: it is none, or has more pixels.
+    """
     if not bare.content:
         raise Unreadable('the file is empty')
     if bare.kind == 'HEIF' and not _knows_heif():
@@ -126,18 +137,25 @@ def _orientation(bare: Bare, image: Image.Image) -> int:
     return bare.orientation
 
 
-def _rgb(image: Image.Image, bare: Bare) -> Image.Image:
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """An image without its orientation, 1 to 8."""
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _converted(image: Image.Image, bare: Bare, mode: str) -> Image.Image:
     opaque = _opaque(bare) if bare.transparent else None
     image = _eight_bits(image)
     if opaque is None and ('A' in image.getbands() or 'transparency' in image.info):
         image = image.convert('RGBA')
         opaque = image.getchannel('A')
     image = image if image.mode == 'RGB' else image.convert('RGB')
-    if opaque is None:
-        return image
-    paper = Image.new('RGB', image.size, BACKGROUND)
-    paper.paste(image, mask=opaque)
-    return paper
+    if mode == 'RGBa':
+        image.putalpha(opaque.convert('L') if opaque else 255)
+    elif opaque:
+        paper = Image.new('RGB', image.size, BACKGROUND)
+        paper.paste(image, mask=opaque)
+        image = paper
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _opaque(bare: Bare) -> Image.Image:
@@ -161,13 +179,15 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def read_fitted(content: bytes, size: tuple[int, int], crop: int = 0) -> np.ndarray:
-    """`fitted` of `read`: a file's image as it is stored, uint8 [height, width, 3].
+def read_fitted(
+    content: bytes, size: tuple[int, int], crop: int = 0, channels: int = 3
+) -> np.ndarray:
+    """`fitted` of `read`: a file's image as it is stored, uint8 [height, width, channels].
 
     Raises:
       Unreadable: see `read`.
     """
-    return fitted(read(content, least_side=0 if crop else max(size)), size, crop)
+    return fitted(read(content, 0 if crop else max(size), channels=channels), size, crop)
 
 
 def read_square(content: bytes, side: int, crop: int = 0) -> np.ndarray:
@@ -179,18 +199,25 @@ def fitted(image: Image.Image, size: tuple[int, int], crop: int = 0) -> np.ndarr
     """The centred part of an image at another size, antialiased (Lanczos with three lobes).
 
     Args:
-      image: RGB.
+      image: of a mode of `MODES`, or F.
       size: height and width of the result, in pixels, of whose shape the part is.
       crop: height of the part in pixels of the image; 0, or more than it has: all it can.
 
     Returns:
-      uint8 [height, width, 3].
+      uint8 [height, width, C]; float32 of F.
     """
     (height, width), (across, down) = size, image.size
     if (down, across) == size and not crop:
-        return np.asarray(image)
+        return _stored(image)
     cut = min(crop or down, down, across * height / width)
     wide = cut * width / height
     left, top = (across - wide) / 2, (down - cut) / 2
     box = (left, top, left + wide, top + cut)
-    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS, box))
+    return _stored(image.resize((width, height), Image.Resampling.LANCZOS, box))
+
+
+def _stored(image: Image.Image) -> np.ndarray:
+    levels = np.asarray(image)
+    if image.mode == 'RGBa':  # the filter overshoots: no colour is above its alpha
+        return np.minimum(levels, levels[..., 3:])
+    return levels[..., None] if levels.ndim == 2 else levels

@@ -5,6 +5,8 @@ import functools
 
 import numpy as np
 
+from gan_jax.io import pixels
+
 SIDE = 32  # pixels a side of what is hashed
 
 # Bits of 64 in which two hashes of one picture may differ; they differ in an even number.
@@ -26,7 +28,7 @@ def perceptual_hashes(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     Functions, 2010).
 
     Args:
-      images: uint8 [H, W, C] each, C = 1 or 3.
+      images: uint8 or uint16 [H, W, C] each, transparent ones over white.
 
     Returns:
       uint64 [N].
@@ -53,6 +55,7 @@ def photos(images: np.ndarray) -> np.ndarray:
 def _small(image: np.ndarray) -> np.ndarray:
     import cv2
 
+    image = pixels.on_white(pixels.eight_bits(image))
     grey = image if image.shape[-1] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 

@@ -75,7 +75,7 @@ def describe(
     stored = stored_shape(config.data, spec)
 
     def batch(*lead: int) -> Batch[jax.ShapeDtypeStruct]:
-        image = jax.ShapeDtypeStruct((*lead, *stored), np.uint8)
+        image = jax.ShapeDtypeStruct((*lead, *stored), spec.dtype)
         return Batch(image, jax.ShapeDtypeStruct(lead, np.int32))
 
     lead = len(pools), config.batch_size
@@ -90,7 +90,7 @@ def _kind(config: Config, spec: DataSpec) -> str:
         raise UserError(f'config.data.feed={kind!r} must be one of {", ".join(FEEDS)}.')
     if kind != 'auto':
         return kind
-    size = spec.num_examples * math.prod(spec.image_shape)
+    size = spec.num_examples * math.prod(spec.image_shape) * np.dtype(spec.dtype).itemsize
     return 'resident' if size <= max(cache.RESIDENT_LIMIT, _spare()) else 'stream'
 
 
@@ -123,7 +123,7 @@ def _indices(order: order_lib.Order, first_step: int) -> Iterator[np.ndarray]:
 def _batches(
     dataset: Dataset, order: order_lib.Order, first_step: int
 ) -> Iterator[Batch[np.ndarray]]:
-    """uint8 [batches, B, H, W, C] and int32 [batches, B] of each step, read by several threads."""
+    """Images [batches, B, H, W, C] and int32 [batches, B] of each step, read by several threads."""
     import grain
 
     def read(step: int) -> Batch[np.ndarray]:

@@ -5,8 +5,7 @@ import dataclasses
 import difflib
 from pathlib import Path
 
-from gan_jax import fields
-from gan_jax.data import decode, from_files, image_files
+from gan_jax.data import from_files, image_files
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.fields import Data
@@ -20,13 +19,13 @@ def spec(config: Data) -> DataSpec:
 
     Two classes are assumed where the config says which of the images have none.
     """
-    from_files.size(config)
-    shape = (*fields.sides(config), 3)
-    return DataSpec(shape, 2 if config.unlabelled else 0, config.num_examples or ASSUMED)
+    classes = 2 if config.unlabelled else 0
+    count = config.num_examples or ASSUMED
+    return DataSpec(from_files.shape(config), classes, count, deep=config.deep)
 
 
 def load(config: Data) -> Dataset:
-    """The images below `config.path`, [size, size, 3], in the order of their names.
+    """The images below `config.path`, [size, size, C], in the order of their names.
 
     The centred part of each, `config.crop` pixels high or as large as it can be, at
     `config.image_size` and `width` (`decode.fitted`). Folders in the folder are classes if all
@@ -42,16 +41,19 @@ def load(config: Data) -> Dataset:
     """
     if not config.path:
         raise UserError('config.data.path is empty: give --config.data.path=FOLDER of your images')
-    size, crop = from_files.size(config), config.crop
+    from_files.size(config)
     found = image_files.find(Path(config.path))
     names, labels = image_files.classes(found.names, config.unlabelled)
     _refuse_misspelt(config.unlabelled, names)
     dataset = from_files.load(
         config,
-        state=(found.state, crop),
+        state=(found.state, config.crop),
         names=found.names,
         class_names=names,
-        make=lambda index: (decode.read_fitted(found.read(index), size, crop), int(labels[index])),
+        make=lambda index: (
+            from_files.read_fitted(config, found.read(index)),
+            int(labels[index]),
+        ),
         left_out=found.ignored,
     )
     remedy = '' if names else image_files.to_have_classes(found.names)

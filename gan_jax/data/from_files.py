@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax import fields
-from gan_jax.data import cache, decode, duplicates, parallel, png
+from gan_jax.data import cache, decode, deep, duplicates, parallel, png
 from gan_jax.data.datasets import Dataset, Part, Prepared, load_prepared
 from gan_jax.data.decode import Unreadable
 from gan_jax.data.image_files import LeftOut, shown
@@ -30,6 +30,8 @@ COLUMNS = ('file', 'image', 'why_not', 'doubt')  # of that list
 CHUNK = 32  # images that are made at once
 NAMED = 3  # files that a message names
 VERSION = 2  # of how an image is decoded, cut and resized
+
+READ = {False: decode.read_fitted, True: deep.read_fitted}  # by `config.deep`
 
 Make = Callable[[int], tuple[np.ndarray, int] | tuple[np.ndarray, int, str]]
 
@@ -47,6 +49,31 @@ def size(config: Data) -> tuple[int, int]:
         )
     height, width = fields.sides(config)
     return height + config.jitter, width + config.jitter
+
+
+def shape(config: Data) -> tuple[int, int, int]:
+    """(H, W, C) of what training sees of each.
+
+    Raises:
+      UserError: `config.data` gives no size.
+    """
+    size(config)
+    return (*fields.sides(config), decode.CHANNELS[config.channels])
+
+
+def read_fitted(config: Data, content: bytes) -> np.ndarray:
+    """A file's image as `config.data` has it stored: [height, width, C].
+
+    Raises:
+      Unreadable: see `decode.read`.
+    """
+    channels = decode.CHANNELS[config.channels]
+    return READ[config.deep](content, size(config), config.crop, channels)
+
+
+def _is_unusual(config: Data) -> bool:
+    """Whether images are other than all were before there was a choice."""
+    return config.deep or config.channels != 'rgb'
 
 
 def load(
@@ -67,7 +94,7 @@ def load(
       state: all that decides what is prepared; of strings and numbers.
       names: of the images, each once, for messages and the list of files.
       class_names: empty where there are no classes.
-      make: index -> uint8 [height, panels * width, 3], its class and, if it may be wrong, why; is
+      make: index -> image [height, panels * width, C], its class and, if it may be wrong, why; is
         called by several threads.
       splits: the split of each name, besides 'all'; None: 'train' and 'test' by
         `config.held_out`.
@@ -81,14 +108,14 @@ def load(
         raise _nothing_left(0, left_out)
     height, width = size(config)
     how = VERSION, decode.abilities()
-    text = repr((*how, height, width, panels, tuple(class_names), *state))
+    kept = (config.channels, config.deep) if _is_unusual(config) else ()
+    text = repr((*how, height, width, panels, tuple(class_names), *state, *kept))
     key = f'{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}'
-    preparation = functools.partial(
-        _prepare, key, (height, panels * width, 3), names, tuple(class_names), make, left_out
-    )
+    shape = height, panels * width, decode.CHANNELS[config.channels]
+    work = _Preparation(key, shape, names, tuple(class_names), make, left_out, config.deep)
     empty: set[str] = set()
     parts = _held_out(config, key, empty) if splits is None else _official(config, key, splits)
-    dataset = load_prepared(config, Prepared(key, (STORED,), preparation), parts, panels)
+    dataset = load_prepared(config, Prepared(key, (STORED,), work.prepare), parts, panels)
     return dataclasses.replace(
         dataset,
         facts=lambda: _facts(config, key, splits),
@@ -216,22 +243,6 @@ def _account(key: str) -> Path:
     return cache.set_folder(key) / LISTED
 
 
-def _prepare(
-    key: str,
-    shape: tuple[int, int, int],
-    names: Sequence[str],
-    class_names: tuple[str, ...],
-    make: Make,
-    left_out: Sequence[LeftOut],
-) -> Path:
-    from gan_jax.data import builders
-
-    work = _Preparation(key, shape, names, class_names, make, left_out)
-    return builders.prepare(
-        key, builders.Contents(shape, class_names, lambda manager: {STORED: work.encoded})
-    )
-
-
 class _Made(NamedTuple):
     """The result of decoding a chunk of files."""
 
@@ -269,6 +280,21 @@ class _Preparation:
     class_names: tuple[str, ...]
     make: Make
     left_out: Sequence[LeftOut]
+    deep: bool  # see `DataSpec`
+
+    @property
+    def _dtype(self) -> type[np.unsignedinteger]:
+        return np.uint16 if self.deep else np.uint8
+
+    def prepare(self) -> Path:
+        """Prepares the set unless it is; returns its folder."""
+        from gan_jax.data import builders
+
+        splits = {STORED: self.encoded}
+        return builders.prepare(
+            self.key,
+            builders.Contents(self.shape, self.class_names, lambda manager: splits, self._dtype),
+        )
 
     def encoded(self) -> Iterator[tuple[bytes, int]]:
         """PNG files and labels of the images that can be read, in order.
@@ -278,7 +304,9 @@ class _Preparation:
         used, left_out = array('q'), list(self.left_out)
         doubts: dict[int, str] = {}
         folder = cache.decoded_folder(self.key, STORED)
-        with cache.DecodedWriter(folder, len(self.names), self.shape, self.class_names) as writer:
+        with cache.DecodedWriter(
+            folder, len(self.names), self.shape, self.class_names, self._dtype
+        ) as writer:
             for chunk, made in self._chunks():
                 if made.part:
                     writer.add(made.part)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gan_jax.data.datasets import Dataset
+from gan_jax.io import pixels
 
 IMAGES = 256  # of a set that are looked at
 FAR = 0.25  # of the whole range, between levels that are another kind of picture
@@ -36,8 +37,8 @@ class Look(NamedTuple):
 
 
 def of(image: np.ndarray) -> Look:
-    """The look of uint8 [N, H, W, C]."""
-    levels = image / 255
+    """The look of uint8 or uint16 [N, H, W, C], transparent ones over white."""
+    levels = pixels.on_white(pixels.eight_bits(image)) / 255
     frame = np.ones(image.shape[1:3], bool)
     frame[1:-1, 1:-1] = False
     borders = levels[:, frame].mean(axis=(1, 2))

@@ -10,6 +10,7 @@ import numpy as np
 from gan_jax.data import duplicates, from_files
 from gan_jax.data.datasets import CHUNK, Dataset
 from gan_jax.fields import Data
+from gan_jax.io import pixels
 from gan_jax.types import Batch
 
 
@@ -31,7 +32,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     digests: set[bytes] = set()
     hashes = []
     for batch in _chunks(dataset):
-        levels += np.bincount(batch.image.ravel(), minlength=256)
+        levels += np.bincount(pixels.eight_bits(batch.image).ravel(), minlength=256)
         known = batch.label[batch.label >= 0]
         unlabelled += len(batch.label) - len(known)
         classes += np.bincount(known, minlength=len(classes))[: len(classes)]

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 
 from gan_jax import fields
+from gan_jax.data import decode
 from gan_jax.data.datasets import Dataset, Source, stored_shape
 from gan_jax.errors import UserError
 from gan_jax.fields import Data
@@ -16,7 +17,7 @@ NUM_CLASSES = 10
 
 
 def spec(config: Data) -> DataSpec:
-    """Colour images of `image_size` pixels a side, two side by side for pairs; ten classes in turn.
+    """Images of `image_size` pixels a side, two side by side for pairs; ten classes in turn.
 
     Raises:
       UserError: no size is given.
@@ -26,7 +27,8 @@ def spec(config: Data) -> DataSpec:
         raise UserError('config.data.image_size=0: the synthetic set needs a size, e.g. 64')
     panels = 2 if config.input else 1
     count = config.num_examples or NUM_EXAMPLES
-    return DataSpec((height, panels * width, 3), NUM_CLASSES, count, panels)
+    shape = height, panels * width, decode.CHANNELS[config.channels]
+    return DataSpec(shape, NUM_CLASSES, count, panels, config.deep)
 
 
 def load(config: Data) -> Dataset:
@@ -38,12 +40,13 @@ def load(config: Data) -> Dataset:
 
 def make(like: DataSpec, config: Data) -> Dataset:
     """Random pixels of the shape and number of the set that `config.data` names, as it."""
+    what = 'synthetic, 16 bits' if like.deep else 'synthetic', *like[:4]
     return Dataset(
         name=config.name,
         split=config.split,
         spec=like,
         class_names=tuple(str(number) for number in range(like.num_classes)),
-        fingerprint=hashlib.sha256(repr(('synthetic', *like)).encode()).hexdigest(),
+        fingerprint=hashlib.sha256(repr(what).encode()).hexdigest(),
         source=Generated(like, stored_shape(config, like)),
     )
 
@@ -55,7 +58,10 @@ class Generated(Source):
         """Draws the pool of images of a shape, the same in every process."""
         random = np.random.default_rng(0)
         self._count, self._classes = like.num_examples, max(like.num_classes, 1)
-        self._pool = random.integers(0, 256, (min(POOL, self._count), *shape), np.uint8)
+        levels = np.iinfo(like.dtype).max + 1
+        pool = random.integers(0, levels, (min(POOL, self._count), *shape), like.dtype)
+        # No colour is above its alpha.
+        self._pool = np.minimum(pool, pool[..., 3:]) if shape[-1] == 4 else pool
 
     def __len__(self) -> int:
         return self._count

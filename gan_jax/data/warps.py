@@ -62,11 +62,11 @@ def bilinear(image: jax.Array, where: jax.Array) -> jax.Array:
     """An image between its pixels; beyond its border the border goes on.
 
     Args:
-      image: uint8 [H, W, C].
+      image: uint8 or uint16 [H, W, C].
       where: float32 [N, 2], rows and columns of pixels.
 
     Returns:
-      uint8 [N, C], rounded.
+      [N, C] of that type, rounded.
     """
     height, width, _ = image.shape
     where = jnp.clip(where, 0, jnp.array([[height - 1, width - 1]], jnp.float32))
@@ -78,7 +78,7 @@ def bilinear(image: jax.Array, where: jax.Array) -> jax.Array:
             weight = _share(part[:, 0], down) * _share(part[:, 1], right)
             corner = first + jnp.array([[down, right]], jnp.float32)
             total += weight[:, None] * nearest(image, corner).astype(jnp.float32)
-    return jnp.round(total).astype(jnp.uint8)
+    return jnp.round(total).astype(image.dtype)
 
 
 def _share(part: jax.Array, far: int) -> jax.Array:
@@ -86,7 +86,7 @@ def _share(part: jax.Array, far: int) -> jax.Array:
 
 
 def nearest(image: jax.Array, where: jax.Array) -> jax.Array:
-    """The pixel at each place, uint8 [N, C], for what has no values in between, such as edges."""
+    """The pixel at each place, [N, C], for what has no values in between, such as edges."""
     height, width, channels = image.shape
     row, col = jnp.round(where).astype(jnp.int32).T
     index = jnp.clip(row, 0, height - 1) * width + jnp.clip(col, 0, width - 1)

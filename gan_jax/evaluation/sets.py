@@ -17,7 +17,7 @@ from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.evaluation import birthday, distances, spectrum
 from gan_jax.fields import Data
-from gan_jax.io import digests, files, paths
+from gan_jax.io import digests, files, paths, pixels
 from gan_jax.pretrained.feature_net import FeatureNet, Outputs
 from gan_jax.types import Batch
 
@@ -60,7 +60,7 @@ def of_dataset(dataset: Dataset, config: Data, role: str, limit: int) -> ImageSe
         image = dataset.source.take(chosen).image
     else:
         image = dataset.arrays().image
-    image = views.centred(config, image)
+    image = pixels.eight_bits(views.centred(config, image))
     name = f'{dataset.name}, split {dataset.split}'
     return ImageSet(name, role, dataset.fingerprint, count, image, config.flip)
 
@@ -95,7 +95,9 @@ def of_folder(
     def read(index: int) -> np.ndarray:
         name = image_files.shown(found.names[index])
         try:
-            return _fitting(np.asarray(decode.read(found.read(index))), shape)
+            alpha = shape[-1] == decode.CHANNELS['rgba']
+            image = decode.read(found.read(index), channels=shape[-1] if alpha else 3)
+            return _fitting(np.asarray(image), shape)
         except decode.Unreadable as error:
             raise UserError(
                 f'{field}={shown}: {name} cannot be read ({error}): remove it'
@@ -120,7 +122,7 @@ class _Misfit(Exception):
 
 
 def _fitting(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """uint8 [H, W, 3] as the generated images are, uint8 [H, W, C]."""
+    """uint8 [H, W, 3 or 4] as the generated images are, uint8 [H, W, C]."""
     height, width, channels = shape
     if image.shape[:2] != (height, width):
         raise _Misfit(

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import chex
 import numpy as np
 
+from gan_jax.io import pixels
+
 FINE = 0.375  # cycles a pixel from which a frequency counts, of at most 0.5 along an axis
 CHUNK = 1_000
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -18,7 +20,7 @@ def power(image: np.ndarray) -> float:
     that has as much there.
 
     Args:
-      image: uint8 [N, H, W, C], C = 1 or 3.
+      image: uint8 [N, H, W, C], transparent ones over white.
     """
     chex.assert_rank(image, 4)
     height, width = image.shape[1:3]
@@ -26,7 +28,7 @@ def power(image: np.ndarray) -> float:
     fine = _fine(height, width)
     total = 0.0
     for start in range(0, len(image), CHUNK):
-        part = image[start : start + CHUNK].astype(np.float32)
+        part = pixels.on_white(image[start : start + CHUNK]).astype(np.float32)
         grey = part @ LUMA if part.shape[-1] == 3 else part[..., 0]
         grey -= np.mean(grey, axis=(1, 2), keepdims=True)
         spectrum = np.fft.rfft2(grey * window)

@@ -9,23 +9,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.io import files
+from gan_jax.io import files, pixels
 
-PAPER = 255  # white, so that dark images keep their edges in a grid
+PAPER = pixels.PAPER  # so that dark images keep their edges in a grid
 
 
 def normalise(image: jax.Array, pixel_range: tuple[float, float]) -> jax.Array:
     """Stored pixels in a network's range.
 
     Args:
-      image: uint8, any shape.
-      pixel_range: what 0 and 255 become, e.g. (-1, 1).
+      image: uint8 or uint16, any shape.
+      pixel_range: what 0 and the greatest level become, e.g. (-1, 1).
 
     Returns:
       float32 of the same shape in [low, high].
     """
     low, high = pixel_range
-    return image.astype(jnp.float32) * ((high - low) / 255) + low
+    return image.astype(jnp.float32) * ((high - low) / np.iinfo(image.dtype).max) + low
 
 
 def to_uint8(image: jax.Array, pixel_range: tuple[float, float]) -> jax.Array:
@@ -43,8 +43,22 @@ def to_uint8(image: jax.Array, pixel_range: tuple[float, float]) -> jax.Array:
     return jnp.clip(jnp.round(levels), 0, 255).astype(jnp.uint8)
 
 
+def on_white(image: jax.Array) -> jax.Array:
+    """What a net for colours sees of any image: RGB, and what is transparent over white.
+
+    Args:
+      image: floating point [N, H, W, C] in [-1, 1], C = 1, 3 or 4, as of `pixels`.
+
+    Returns:
+      [N, H, W, 3]; above 1 where a generated colour is above its alpha.
+    """
+    if image.shape[-1] == 1:
+        return jnp.repeat(image, 3, axis=-1)
+    return image[..., :3] + (1 - image[..., 3:]) if image.shape[-1] == 4 else image
+
+
 def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
-    """Images row by row in one picture, on white.
+    """Images row by row in one picture, on white; transparent ones over a checkerboard.
 
     Args:
       images: uint8 [N, H, W, C].
@@ -52,9 +66,10 @@ def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
       pad: white pixels around each image.
 
     Returns:
-      uint8 [rows * (H + pad) + pad, columns * (W + pad) + pad, C].
+      uint8 [rows * (H + pad) + pad, columns * (W + pad) + pad, C], C = 1 or 3.
     """
     chex.assert_rank(images, 4)
+    images = pixels.checkered(images)
     count, height, width, channels = images.shape
     columns = min(columns, count)
     rows = -(-count // columns)
@@ -66,13 +81,14 @@ def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
 
 
 def png(image: np.ndarray, maker: str = '') -> bytes:
-    """A PNG file of uint8 [H, W, C], C = 1 (grey) or 3 (RGB), with a note of what made it."""
+    """A PNG file of uint8 [H, W, C], grey, RGB or RGBA, with a note of what made it."""
     from PIL import Image, PngImagePlugin
 
     chex.assert_rank(image, 3)
     buffer, notes = io.BytesIO(), PngImagePlugin.PngInfo()
     if maker:
         notes.add_text('Software', maker)
+    image = pixels.straight(image) if image.shape[-1] == 4 else image
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     picture.save(buffer, 'PNG', pnginfo=notes)
     return buffer.getvalue()

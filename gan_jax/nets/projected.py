@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax import layers, losses, ops
+from gan_jax.io import images
 from gan_jax.nets import dcgan
 from gan_jax.pretrained.frozen import FROZEN, read
 
@@ -119,10 +120,15 @@ class Discriminator(layers.Net):
         return min(height, width) >= 16
 
     def misfit(self) -> str:
-        """The discriminator of pixels is not for all sizes."""
+        """The discriminator of pixels is not for all sizes, and alpha is not without it."""
+        height, width, channels = self.image_shape
+        if not self.pixel_weight and channels == 4:
+            return (
+                'pixel_weight=0: the frozen net sees images over white, and white from transparent'
+                ' the pixels alone can tell: set it to 0.5, or config.data.channels=rgb'
+            )
         if not self.pixel_weight or dcgan.Discriminator.supports(self.image_shape):
             return ''
-        height, width, _ = self.image_shape
         return (
             f'pixel_weight={self.pixel_weight} needs {dcgan.Discriminator.sizes}, and the images of'
             f' config.data are {height}x{width}: set it to 0'
@@ -138,7 +144,7 @@ class Discriminator(layers.Net):
         """Logits of every judge, as many of each.
 
         Args:
-          x: float [N, H, W, C] in [-1, 1], C = 1 or 3.
+          x: float [N, H, W, C] in [-1, 1], C = 1, 3 or 4.
           label: int32 [N], used if there are classes.
           train: whether running statistics and spectral norms move.
 
@@ -176,10 +182,9 @@ def maps_of(frozen: str, side: int, x: jax.Array) -> list[jax.Array]:
 
     Args:
       side: pixels a side to which images are resized for it.
-      x: float32 [N, H, W, C] in [-1, 1], C = 1 or 3.
+      x: float32 [N, H, W, C] in [-1, 1], C = 1, 3 or, seen over white, 4.
     """
-    if x.shape[-1] == 1:
-        x = jnp.repeat(x, 3, axis=-1)
+    x = images.on_white(x)
     if x.shape[1:3] != (side, side):
         x = jax.image.resize(x, (len(x), side, side, 3), 'linear')
     return FROZEN[frozen].maps(read(frozen, f'config.disc.net.frozen={frozen}'), x)

@@ -47,7 +47,7 @@ class Discriminator(layers.Net):
         """Logits of the classes, and what feature matching compares.
 
         Args:
-          x: float [N, H, W, C] in [-1, 1], C = 1 or 3.
+          x: float [N, H, W, C] in [-1, 1], C = 1, 3 or, seen over white, 4.
           train: needs the rng 'dropout'.
           return_features: also return the means of the maps.
 

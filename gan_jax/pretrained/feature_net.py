@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.io import pixels
 from gan_jax.ops import target
 from gan_jax.terminal import progress
 
@@ -47,8 +48,12 @@ class FeatureNet(NamedTuple):
     call: Callable[[np.ndarray], Outputs[jax.Array]]
 
     def __call__(self, image: np.ndarray, bar: str = '') -> Outputs[np.ndarray]:
-        """Applies the net to uint8 [N, H, W, C] in chunks; `bar` names a progress bar, if any."""
+        """Applies the net to uint8 [N, H, W, C] in chunks; `bar` names a progress bar, if any.
+
+        Transparent images are seen over white.
+        """
         chex.assert_rank(image, 4)
+        image = pixels.on_white(image)
         found = []
         size = min(target.images_at_once(CHUNK), len(image))
         starts = range(0, len(image), size)

@@ -233,15 +233,15 @@ def _names(name: str) -> dict[str, str]:
 PHOTOGRAPHS = 'efficientnet_lite0', 'squeezenet'  # of NETS, the one that is preferred first
 
 
-def default(image_shape: tuple[int, int, int], looked_through: Collection[str] = ()) -> str:
+def default(preferred: str, looked_through: Collection[str] = ()) -> str:
     """The net for a run's images where none is asked for.
 
     Args:
-      image_shape: (H, W, C); of grey images it is digits.
+      preferred: by the run's data set; '': one for photographs.
       looked_through: nets by which the run is trained: of these one is taken if there is no other.
     """
-    if image_shape[-1] == 1:
-        return 'digits'
+    if preferred:
+        return preferred
     return next((name for name in PHOTOGRAPHS if name not in looked_through), PHOTOGRAPHS[0])
 
 

@@ -53,6 +53,7 @@ class Data(TypedDict):
     num_examples: Positive
     num_classes: NotRequired[Count]
     panels: NotRequired[Annotated[int, Range(1, 2)]]
+    deep: NotRequired[bool]
     fingerprint: NotRequired[str]
     class_names: NotRequired[tuple[str, ...]]
     feed: NotRequired[str]

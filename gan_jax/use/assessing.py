@@ -5,13 +5,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gan_jax import data, nets
+from gan_jax import data, nets, observers
 from gan_jax.data import from_files
 from gan_jax.errors import UserError
 from gan_jax.evaluation import leaks, metrics, neighbours, sets
 from gan_jax.evaluation.samples import Samples
 from gan_jax.io import files, images
-from gan_jax.pretrained import features
 from gan_jax.pretrained.feature_net import FeatureNet
 from gan_jax.records import workdirs
 from gan_jax.use.trained import Trained
@@ -96,7 +95,7 @@ def _on_split(run: Trained, real: Real) -> list[str]:
 def _on_net(facts: Mapping[str, Any], run: Trained) -> list[str]:
     if not facts.get('looked_through'):
         return []
-    other = features.default(run.image_shape, nets.looked_through(run.config))
+    other = observers.usual_net(run.config)
     return [
         f'training looked through {facts["name"]}, so that the metrics marked * flatter samples:'
         f' judge by --features={other}'

@@ -166,7 +166,8 @@ def check_negatives(run: Trained, flag: str) -> None:
 
 def _ground(run: Trained) -> looks.Look | None:
     """How the run's images look, if negatives can be told from them."""
-    return run.look if run.look and run.look.is_ground else None
+    opaque = run.image_shape[2] != decode.CHANNELS['rgba']
+    return run.look if run.look and run.look.is_ground and opaque else None
 
 
 def _picture(content: bytes, run: Trained, turn: bool) -> Picture:
@@ -177,14 +178,19 @@ def _picture(content: bytes, run: Trained, turn: bool) -> Picture:
     """
     config = run.config.data
     least = 0 if config.crop else max(run.image_shape[:2]) + config.jitter
-    return picture(decode.read(content, least_side=least), run, turn)
+    return picture(decode.read(content, least, channels=channels(run)), run, turn)
+
+
+def channels(run: Trained) -> int:
+    """How many channels of a file are read to judge it: alpha too, if the run's images have it."""
+    return max(run.image_shape[2], 3)
 
 
 def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
-    """An RGB image as the run's images are stored, and how it looks.
+    """An image as the run's images are stored, and how it looks.
 
     Args:
-      image: of any size.
+      image: RGB, or RGBa, of any size.
       turn: whether a negative of what the run learned becomes a positive.
     """
     config, shape = run.config.data, run.image_shape
@@ -193,9 +199,9 @@ def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
     if ground := _ground(run):
         seen = decode.fitted(image, size, config.crop)
         look = looks.judge(ground, looks.of(seen[None]))
-    if shape[2] == 1:
-        image = image.convert('L').convert('RGB')
-    stored = decode.fitted(image, size, config.crop)[..., : shape[2]]
+    mode = decode.MODES[shape[2]]
+    kept = image if image.mode == mode else image.convert(mode)
+    stored = decode.fitted(kept, size, config.crop)
     return Picture(255 - stored if turn and look == looks.NEGATIVE else stored, look)
 
 

@@ -13,14 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from PIL import Image
 
 from gan_jax import data
 from gan_jax.data import decode
 from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import sets
 from gan_jax.io import files, images
-from gan_jax.pretrained import feature_net, frozen, perceptual
+from gan_jax.pretrained import frozen, perceptual
 from gan_jax.terminal import progress
 from gan_jax.use import trained
 from gan_jax.use.trained import Trained
@@ -66,7 +65,7 @@ class Projector:
 
         Args:
           features: key of `frozen.FROZEN`, or NONE: by pixels alone; '': a net for colour
-            pictures, none for grey ones.
+            pictures, which sees transparent ones over white, none for grey ones.
 
         Raises:
           UserError: its generator starts from images, or there is no such net.
@@ -74,7 +73,7 @@ class Projector:
         self._sampler = trained.sampler_of(run.task)
         part = run.task.parts['generator']
         self._part = part.of_latent or part
-        name = features or ('efficientnet_lite0' if run.image_shape[-1] == 3 else NONE)
+        name = features or (NONE if run.image_shape[-1] == 1 else 'efficientnet_lite0')
         # As arguments of every program: as constants they would be compiled into each.
         self._variables = self._part.variables(run.state), _frozen(name)
         self._net = name
@@ -116,12 +115,14 @@ class Projector:
             features=float(features[best]),
         )
 
-    def fitted(self, image: Image.Image) -> np.ndarray:
-        """An RGB picture as the run has its images: uint8 [H, W, C]."""
-        pixels = decode.fitted(image, self.image_shape[:2])
-        if self.image_shape[-1] == 1:
-            return np.asarray(Image.fromarray(pixels).convert('L'))[..., None]
-        return pixels
+    def read(self, content: bytes) -> np.ndarray:
+        """A file's picture as the run has its images: uint8 [H, W, C].
+
+        Raises:
+          Unreadable: see `decode.read`.
+        """
+        *size, channels = self.image_shape
+        return decode.fitted(decode.read(content, channels=channels), (size[0], size[1]))
 
     def _made(self, variables: Any, z: jax.Array, label: jax.Array) -> jax.Array:
         """Pictures float32 [N, H, W, C] in [0, 1]."""
@@ -133,7 +134,7 @@ class Projector:
         if self._net == NONE:
             return []
         look = frozen.FROZEN[self._net].maps
-        return look(variables[1], feature_net.colour(2 * image - 1))
+        return look(variables[1], images.on_white(2 * image - 1))
 
     def _drawn(self) -> _Draws:
         z = np.asarray(self._sampler.latent(jax.random.key(0), DRAWS))

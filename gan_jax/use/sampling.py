@@ -12,7 +12,7 @@ import numpy as np
 from gan_jax.data import added, classes
 from gan_jax.errors import UserError
 from gan_jax.evaluation import samples
-from gan_jax.io import files, images, paths
+from gan_jax.io import files, images, paths, pixels
 from gan_jax.states import GanState, Sampler
 from gan_jax.types import Batch
 
@@ -208,7 +208,7 @@ def write_frames(path: Path, frames: Sequence[np.ndarray]) -> None:
 
     from PIL import Image
 
-    pictures = [Image.fromarray(np.squeeze(frame)) for frame in frames]
+    pictures = [Image.fromarray(np.squeeze(pixels.checkered(frame))) for frame in frames]
     buffer = io.BytesIO()
     pictures[0].save(
         buffer, 'GIF', save_all=True, append_images=pictures[1:], duration=FRAME_MS, loop=0

@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 from gan_jax import data
 from gan_jax.data import celeb_a, decode, downloads, from_files
 from gan_jax.errors import UserError
+from gan_jax.types import DataSpec
 from tests.data.photos import encoded, photo
 
 PORTRAITS = Path(__file__).parents[3] / 'shared' / 'data' / 'faces' / 'portraits128'
@@ -75,7 +76,7 @@ def reported(dataset):
 def test_splits_are_those_of_the_partition_file(config):
     for split, count in (('train', 16), ('validation', 3), ('test', 5), ('all', COUNT)):
         dataset = load(config, split)
-        assert dataset.spec == ((32, 32, 3), 0, count, 1)
+        assert dataset.spec == DataSpec((32, 32, 3), 0, count)
     assert dataset.facts()['splits'] == {'train': 16, 'validation': 3, 'test': 5}
     assert reported(dataset) == {}
     with pytest.raises(UserError, match="config.data.split='dev' .* test and train and validation"):

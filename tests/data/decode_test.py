@@ -80,6 +80,26 @@ def test_what_is_transparent_shows_the_background():
     np.testing.assert_allclose(found[3], 255 * 0.8 + 0.2 * np.array(RED), atol=1)
 
 
+def test_alpha_is_kept_and_multiplies_colours():
+    image = np.zeros((2, 2, 4), np.uint8)
+    image[...] = (200, 100, 50, 0)
+    image[1, :, 3] = 128, 255
+    found = np.asarray(decode.read(encoded(Image.fromarray(image), 'PNG'), channels=4))
+    assert found[0].tolist() == [[0] * 4] * 2
+    assert found[1].tolist() == [[100, 50, 25, 128], [200, 100, 50, 255]]
+    opaque = decode.read(encoded(photo(0), 'JPEG'), channels=4)
+    assert opaque.mode == 'RGBa' and np.asarray(opaque)[..., 3].min() == 255
+
+
+@pytest.mark.parametrize('channels', decode.MODES)
+def test_a_transparent_colour_is_no_colour(channels):
+    image = Image.new('RGB', (4, 4), RED)
+    image.putpixel((0, 0), GREEN)
+    content = encoded(image, 'PNG', transparency=GREEN)
+    found = np.asarray(decode.read(content, channels=channels)).reshape(4, 4, channels)
+    assert found[0, 0].tolist() == ([0] * 4 if channels == 4 else [255] * channels)
+
+
 def test_grey_and_palettes_with_transparency_show_the_background():
     grey = Image.fromarray(np.array([[[9, 255], [9, 0]]], np.uint8))
     assert grey.mode == 'LA'

@@ -1,3 +1,4 @@
+import hashlib
 import itertools
 import os
 import shutil
@@ -9,8 +10,10 @@ from PIL import Image
 import pytest
 
 from gan_jax import data
-from gan_jax.data import decode, duplicates, feeds, from_files
+from gan_jax.data import cache, decode, duplicates, feeds, from_files, image_files
 from gan_jax.errors import UserError
+from gan_jax.io import pixels
+from gan_jax.types import DataSpec
 from tests.data.decode_test import bomb
 from tests.data.photos import album, encoded, listing, photo
 
@@ -23,7 +26,7 @@ def config(make_config, own_cache, tmp_path):
 def test_images_are_the_centred_squares_in_order_of_their_names(config, tmp_path):
     album(tmp_path / 'set', 5)
     dataset = data.load(config.data)
-    assert dataset.spec == ((16, 16, 3), 0, 5, 1) and dataset.class_names == ()
+    assert dataset.spec == DataSpec((16, 16, 3), 0, 5) and dataset.class_names == ()
     for index, image in enumerate(dataset.arrays().image):
         content = (tmp_path / f'set/{index:03}.jpg').read_bytes()
         expected = decode.fitted(decode.read(content, least_side=16), (16, 16))
@@ -36,6 +39,68 @@ def test_folders_are_classes(config, tmp_path):
     dataset = data.load(config.data)
     assert dataset.class_names == ('cat', 'dog') and dataset.spec.num_classes == 2
     assert dataset.arrays().label.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def discs(folder, count):
+    """Red and blue discs of half alpha, and under none of it a colour that is not to be seen."""
+    folder.mkdir()
+    down, right = np.indices((24, 24)) - 11.5
+    for number in range(count):
+        image = np.full((24, 24, 4), (0, 255, 0, 0), np.uint8)
+        colour = (200, 0, 10 * number, 128)
+        image[down**2 + right**2 < 81] = colour
+        (folder / f'{number}.png').write_bytes(encoded(Image.fromarray(image), 'PNG'))
+    return folder
+
+
+def test_alpha_is_kept_and_what_lies_under_none_of_it_is_not(config, tmp_path):
+    discs(tmp_path / 'set', 3)
+    opaque = data.load(config.data)
+    config.data.channels = 'rgba'
+    dataset = data.load(config.data)
+    image = dataset.arrays().image
+    assert dataset.spec == DataSpec((16, 16, 4), 0, 3) and image.dtype == np.uint8
+    np.testing.assert_array_equal(image[:, 8, 8, 3], 128)
+    assert (image[..., 3] == 0).any() and not image[..., 1].any()
+    assert (image[..., :3] <= image[..., 3:]).all()
+    # The same pictures over white as without alpha, but for the filter's overshoot.
+    seen = pixels.on_white(image).astype(int) - opaque.arrays().image
+    assert np.abs(seen).mean() < 2 and dataset.fingerprint != opaque.fingerprint
+    np.testing.assert_array_equal(dataset.source.take(np.arange(3)).image, image)
+
+
+def test_grey_is_kept_grey_and_colours_become_it(config, tmp_path):
+    album(tmp_path / 'set', 3)
+    colours = data.load(config.data).arrays().image
+    config.data.channels = 'grey'
+    dataset = data.load(config.data)
+    assert dataset.spec == DataSpec((16, 16, 1), 0, 3)
+    luma = colours @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(dataset.arrays().image[..., 0] - luma).max() < 3
+
+
+@pytest.mark.parametrize('channels', decode.CHANNELS)
+def test_sixteen_bits_are_stored_and_read_as_they_are(channels, config, tmp_path):
+    (tmp_path / 'set').mkdir()
+    levels = np.random.default_rng(0).integers(0, 65536, (5, 16, 16), np.uint16)
+    for number, image in enumerate(levels):
+        (tmp_path / f'set/{number}.png').write_bytes(encoded(Image.fromarray(image), 'PNG'))
+    config.data.update(channels=channels, deep=True)
+    dataset = data.load(config.data)
+    assert dataset.spec == DataSpec((16, 16, decode.CHANNELS[channels]), 0, 5, deep=True)
+    for image in (dataset.arrays().image, dataset.source.take(np.arange(5)).image):
+        assert image.dtype == np.uint16
+        np.testing.assert_array_equal(image[..., 0], levels)
+
+
+def test_sets_of_colours_are_found_where_earlier_versions_left_them(config, tmp_path):
+    album(tmp_path / 'set', 2)
+    found = image_files.find(tmp_path / 'set')
+    how = from_files.VERSION, decode.abilities()
+    text = repr((*how, 16, 16, 1, (), found.state, 0))
+    data.load(config.data).arrays()
+    key = f'folder-{hashlib.sha256(text.encode()).hexdigest()[:16]}'
+    assert cache.decoded_folder(key, from_files.STORED).is_dir()
 
 
 def test_crop_and_jitter_change_what_is_stored(config, tmp_path):

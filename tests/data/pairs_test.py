@@ -8,6 +8,7 @@ import pytest
 from gan_jax import data
 from gan_jax.data import decode, from_files, inputs, pairs
 from gan_jax.errors import UserError
+from gan_jax.types import DataSpec
 from tests.data.photos import album, encoded, photo
 
 SIZE = 16
@@ -36,7 +37,7 @@ def test_an_input_is_made_of_the_resized_photo(config, tmp_path, name):
     folder = album(tmp_path / 'photos', 5)
     config.update(input=name, canny=(40, 90))
     dataset = data.load(config)
-    assert dataset.spec == ((SIZE, 2 * SIZE, 3), 0, 5, 2) and dataset.class_names == ()
+    assert dataset.spec == DataSpec((SIZE, 2 * SIZE, 3), 0, 5, 2) and dataset.class_names == ()
     made, photos = panels(dataset)
     np.testing.assert_array_equal(photos, [squared(path) for path in sorted(folder.iterdir())])
     function = inputs.make(config)

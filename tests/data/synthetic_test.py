@@ -30,6 +30,19 @@ def test_examples_do_not_depend_on_how_they_are_read():
     assert dataset.fingerprint != data.load(section()).fingerprint
 
 
+@pytest.mark.parametrize('channels', [1, 3, 4])
+@pytest.mark.parametrize('deep', [False, True])
+def test_it_has_every_kind_of_pixels(channels, deep):
+    name = {1: 'grey', 3: 'rgb', 4: 'rgba'}[channels]
+    dataset = data.load(section(channels=name, deep=deep, num_examples=8))
+    image = dataset.arrays().image
+    assert image.shape == (8, 32, 32, channels) and image.dtype == dataset.spec.dtype
+    assert (image.max() > 255) == deep
+    assert channels < 4 or (image[..., :3] <= image[..., 3:]).all()
+    usual = data.load(section(num_examples=8)).fingerprint
+    assert (dataset.fingerprint == usual) == (channels == 3 and not deep)
+
+
 def test_it_stands_in_for_another_set():
     like = DataSpec((28, 28, 1), 0, 7)
     dataset = synthetic.make(like, section(name='mnist', image_size=0))

@@ -72,6 +72,27 @@ def test_the_mean_loss_is_the_weighted_sum_of_the_judges(name):
         np.testing.assert_allclose(found.mean(), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize('channels', [1, 4])
+def test_the_frozen_net_sees_grey_as_colours_and_alpha_over_white(channels, monkeypatch):
+    seen = []
+    tiny = frozen.FROZEN['tiny']
+    spy = tiny._replace(maps=lambda variables, x: seen.append(x) or tiny.maps(variables, x))
+    monkeypatch.setitem(frozen.FROZEN, 'tiny', spy)
+    x = np.tanh(gans.normal(0, 2, 128, 128, channels))
+    x[0, ..., -1] = -1 if channels == 4 else 0.5  # without any alpha; a grey
+    projected.maps_of('tiny', 128, jnp.asarray(x))
+    assert seen[0].shape == (2, 128, 128, 3)
+    expected = x[..., :3] + 1 - x[..., 3:] if channels == 4 else x.repeat(3, -1)
+    np.testing.assert_allclose(seen[0], expected, atol=1e-6)
+
+
+def test_alpha_needs_the_judge_of_pixels():
+    section = {'name': 'projected', 'frozen': 'tiny'}
+    with pytest.raises(UserError, match='config.disc.net.pixel_weight=0: the frozen net sees'):
+        nets.build('disc', section, image_shape=(32, 32, 4))
+    assert nets.build('disc', section | {'pixel_weight': 0.5}, image_shape=(32, 32, 4))
+
+
 def test_what_is_never_trained_is_in_no_state():
     _, variables = jax.eval_shape(partial(initial, build()), images())
     assert set(variables) == {'params', 'batch_stats'}

@@ -314,17 +314,17 @@ def test_weights_that_are_not_there_are_one_line(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('channels', 'seen', 'expected'),
+    ('preferred', 'seen', 'expected'),
     [
-        (1, {'efficientnet_lite0'}, 'digits'),
-        (3, set(), 'efficientnet_lite0'),
-        (3, {'efficientnet_lite0'}, 'squeezenet'),
-        (3, {'squeezenet'}, 'efficientnet_lite0'),
-        (3, {'efficientnet_lite0', 'squeezenet'}, 'efficientnet_lite0'),
+        ('digits', {'efficientnet_lite0'}, 'digits'),
+        ('', set(), 'efficientnet_lite0'),
+        ('', {'efficientnet_lite0'}, 'squeezenet'),
+        ('', {'squeezenet'}, 'efficientnet_lite0'),
+        ('', {'efficientnet_lite0', 'squeezenet'}, 'efficientnet_lite0'),
     ],
 )
-def test_a_net_that_training_looked_through_judges_if_there_is_no_other(channels, seen, expected):
-    assert features.default((64, 64, channels), seen) == expected
+def test_a_net_that_training_looked_through_judges_if_there_is_no_other(preferred, seen, expected):
+    assert features.default(preferred, seen) == expected
 
 
 PACKAGED = {'efficientnet_lite0': 'EFFICIENTNET', 'squeezenet': 'SQUEEZENET'}

@@ -1,0 +1,63 @@
+"""What a person and a net for photos see of images of other kinds: transparent, or of 16 bits.
+
+Transparent images are RGBA whose colours are multiplied by alpha, as films are composed (Porter and
+Duff 1984, doi:10.1145/800031.808606): under zero alpha there is one colour, black, and so nothing
+to learn, and what lies between two pixels is their mean, whatever their alpha is.
+"""
+
+import numpy as np
+
+PAPER = 255  # white
+SQUARE = 8  # pixels a side, of the checkerboard behind transparent pixels
+LEVELS = 204, 255  # of its squares
+
+
+def eight_bits(image: np.ndarray) -> np.ndarray:
+    """uint8 of uint8 or uint16 of any shape: the nearest of its levels, 257 of which are one."""
+    if image.dtype != np.uint16:
+        return image
+    return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def premultiplied(image: np.ndarray) -> np.ndarray:
+    """Colours multiplied by alpha: uint8 [..., 4] to the same."""
+    alpha = image[..., 3:].astype(np.uint32)
+    colour = (image[..., :3] * alpha + 127) // 255
+    return np.concatenate([colour, alpha], axis=-1).astype(np.uint8)
+
+
+def straight(image: np.ndarray) -> np.ndarray:
+    """Colours as files have them, the inverse of `premultiplied`; black where alpha is 0."""
+    alpha = image[..., 3:].astype(np.uint32)
+    colour = (image[..., :3] * np.uint32(255) + alpha // 2) // np.maximum(alpha, 1)
+    colour = np.where(alpha > 0, np.minimum(colour, 255), 0)
+    return np.concatenate([colour, alpha], axis=-1).astype(np.uint8)
+
+
+def over(image: np.ndarray, ground: np.ndarray | int) -> np.ndarray:
+    """Transparent images over a ground.
+
+    Args:
+      image: uint8 [..., H, W, 4], multiplied by alpha; others, C = 1 or 3, stay as they are.
+      ground: levels, to broadcast with [..., H, W, 1].
+
+    Returns:
+      uint8 [..., H, W, 3].
+    """
+    if image.shape[-1] != 4:
+        return image
+    seen = (ground * (255 - image[..., 3:].astype(np.uint32)) + 127) // 255
+    return np.minimum(image[..., :3] + seen, 255).astype(np.uint8)
+
+
+def on_white(image: np.ndarray) -> np.ndarray:
+    """`over` white, which is what a set without alpha is made from: uint8 [..., C], C = 1 or 3."""
+    return over(image, PAPER)
+
+
+def checkered(image: np.ndarray) -> np.ndarray:
+    """`over` a checkerboard, as a person is shown what is transparent."""
+    if image.shape[-1] != 4:
+        return image
+    rows, columns = (np.arange(side) // SQUARE for side in image.shape[-3:-1])
+    return over(image, np.array(LEVELS, np.uint32)[(rows[:, None] + columns) % 2][..., None])
