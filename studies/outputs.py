@@ -178,5 +178,5 @@ def mean(rows: Sequence[Row], column: str) -> str:
     found, deviation = spread(values)
     if column.startswith(SHARES):
         between = f' ± {100 * deviation:.1f}' if deviation > 0 else ''
-        return f'{100 * found:.1f}{between} %'
+        return f'{100 * found:.1f}{between}%'
     return f'{found:.4g} ± {deviation:.2g}' if deviation > 0 else f'{found:.4g}'

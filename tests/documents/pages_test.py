@@ -51,6 +51,7 @@ def test_every_metric_has_a_place():
     page = read('reference/metrics.md')
     for name, metric in metrics.METRICS.items():
         assert f'`{name}_NET`' in page if metric.suffixed else f'`{name}`' in page, name
+        assert metric.name in page or metric.name.split()[-1].lower() in name, name  # as printed
     for name in (*scores.SCORES, 'auc', 'auc_held_out'):
         assert f'`{name}`' in page, name
 
