@@ -5,7 +5,7 @@ from pathlib import Path
 import shutil
 from typing import Any
 
-from gan_jax.data.image_files import ImageFolder
+from gan_jax.data.image_files import ImageFolder, keep_out
 from gan_jax.errors import UserError
 from gan_jax.io import files
 
@@ -24,11 +24,7 @@ def check(output: Path, album: ImageFolder, overwrite: bool) -> None:
     """
     place = output.resolve()
     for folder in _folders(album):
-        if place == folder or folder in place.parents:
-            raise UserError(
-                f'--output={output} is inside --input={album.path}, which is never changed: name'
-                ' a folder outside of it'
-            )
+        keep_out(folder, '--input', output, '--output')
         if place in folder.parents:
             raise UserError(f'--output={output} holds --input={album.path}: name another folder')
     if output.exists() and not output.is_dir():

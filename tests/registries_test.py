@@ -1,6 +1,7 @@
 """An entry of a registry is all that the program needs to know of it."""
 
 import functools
+import importlib
 import re
 
 import jax
@@ -8,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import augment, losses, nets
+from gan_jax import api, augment, fields, losses, nets, penalties, tasks
 from gan_jax.data import mnist5k
 from gan_jax.evaluation import leaks, metrics, sets, text
 from gan_jax.pretrained import features
 from gan_jax.report import curves
+from gan_jax.tasks import latents
+from gan_jax.use import exporting
 
 SHAPES = (28, 28, 1), (64, 64, 3)
 
@@ -54,8 +57,40 @@ def test_a_value_that_is_of_no_metric_is_shown_by_its_key(compared):
     assert [row[:2] for row in text.rows(found)[1:]] == [('new', '0.25 ± 0.5'), ('old_std', '3.0')]
 
 
-def test_every_augmentation_has_a_tell():
-    assert leaks.TELLS.keys() == augment.AUGMENTATIONS.keys()
+DEFAULT = fields.default()
+# What goes by the names of a registry elsewhere, as it lies in a layer above or below.
+BESIDE = {
+    'traces of augmentations': (leaks.TELLS, augment.AUGMENTATIONS),
+    'weights of penalties': (DEFAULT.penalties, penalties.PENALTIES),
+    'tolerances of precisions': (exporting.TOLERANCE, fields.FIELDS['precision'].choices()),
+}
+
+
+@pytest.mark.parametrize('what', BESIDE)
+def test_what_stands_beside_a_registry_lacks_no_entry(what):
+    found, entries = BESIDE[what]
+    assert {*found} == {*entries}
+
+
+@pytest.mark.parametrize('task, terms', [('semisupervised', 6), ('translation', 3)])
+def test_every_term_of_a_task_has_its_weight(task, terms):
+    names = importlib.import_module(f'gan_jax.tasks.{task}').TERMS
+    assert len(names) >= terms and {*names} <= {*DEFAULT[task]}
+
+
+@pytest.mark.parametrize('name', tasks.TASKS)
+def test_a_task_is_shown_by_a_line_of_the_python_interface(name):
+    assert hasattr(api.Run, re.match(r'run\.(\w+)\(', tasks.TASKS[name].use)[1])
+
+
+@pytest.mark.parametrize('name', latents.DISTRIBUTIONS)
+def test_a_distribution_leaves_its_latents_as_they_are(name):
+    kind = latents.DISTRIBUTIONS[name]
+    z = kind.draw(jax.random.split(jax.random.key(0), 8), (5,))
+    longest = np.linalg.norm(z, axis=1).max()
+    np.testing.assert_allclose(kind.inside(z, longest), z, rtol=1e-6)
+    assert np.linalg.norm(kind.inside(9 * z, longest), axis=1).max() < 9 * longest
+    np.testing.assert_allclose(kind.between(z[:4], z[4:], 1.0), z[4:], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize('name', losses.LOSSES)

@@ -57,8 +57,9 @@ def mixing(channels: tuple[int, ...], width: int, seed: int) -> Mixing:
         ]
 
 
-def mixed(maps: list[jax.Array], projections: Mixing) -> list[jax.Array]:
+def mixed(maps: list[jax.Array], width: int, seed: int) -> list[jax.Array]:
     """Maps [N, h, w, C] mixed across channels, then from the smallest map to the largest."""
+    projections = mixing(tuple(x.shape[-1] for x in maps), width, seed)
 
     def project(x: jax.Array, projection: tuple[jax.Array, jax.Array]) -> jax.Array:
         kernel, bias = projection
@@ -156,7 +157,8 @@ class Discriminator(layers.Net):
     def look(self, image: jax.Array) -> Seen:
         """Through the frozen net, and at the pixels."""
         chex.assert_shape(image, (None, *self.image_shape))
-        return Seen(self._mixed_maps(image.astype(jnp.float32)), image)
+        maps = maps_of(self.frozen, self.side, image.astype(jnp.float32))
+        return Seen(mixed(maps, self.channels, self.mixing_seed), image)
 
     @nn.compact
     def judge(self, seen: Seen, label: jax.Array | None = None, *, train: bool) -> jax.Array:
@@ -170,11 +172,6 @@ class Discriminator(layers.Net):
             pixels = dcgan.Discriminator(**shared, width=self.pixel_width, name='pixels')
             logits.append(pixels(seen.image, label, train=train)[:, None])
         return together(logits)
-
-    def _mixed_maps(self, x: jax.Array) -> list[jax.Array]:
-        maps = maps_of(self.frozen, self.side, x)
-        channels = tuple(part.shape[-1] for part in maps)
-        return mixed(maps, mixing(channels, self.channels, self.mixing_seed))
 
 
 def maps_of(frozen: str, side: int, x: jax.Array) -> list[jax.Array]:

@@ -88,11 +88,12 @@ class Discriminator(layers.Net):
         """
         chex.assert_shape(x, (None, *self.image_shape))
         shared = {name: getattr(self, name) for name in layers.SHARED} | {'num_classes': 0}
+        mixed = projected.mixed(maps, self.channels, self.mixing_seed)
         logits = [
             projected.Head(**shared, width=self.width, level=level, name=f'head{level}')(
                 jnp.concatenate(pair, axis=-1), None, train
             )
-            for level, pair in enumerate(zip(self._mixed(maps), self._seen(condition), strict=True))
+            for level, pair in enumerate(zip(mixed, self._seen(condition), strict=True))
         ]
         pixels = patch.Discriminator(
             **shared,
@@ -104,10 +105,6 @@ class Discriminator(layers.Net):
         patches, hidden = pixels(x, condition, train=train, return_features=True)
         found = projected.together([*logits, patches.reshape(len(x), -1)])
         return (found, hidden) if return_features else found
-
-    def _mixed(self, maps: list[jax.Array]) -> list[jax.Array]:
-        channels = tuple(part.shape[-1] for part in maps)
-        return projected.mixed(maps, projected.mixing(channels, self.channels, self.mixing_seed))
 
     def _seen(self, condition: jax.Array) -> list[jax.Array]:
         """The condition at the size of each map."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from flax import linen as nn
 from flax import traverse_util
 import jax
 import jax.numpy as jnp
@@ -78,17 +79,36 @@ def _efficientnet_lite0(path: str) -> FeatureNet:
             '--features=efficientnet_lite0', ', or name its .pth by --weights'
         )
 
+    def prepare(image: jax.Array) -> jax.Array:
+        x = feature_net.resized(image, efficientnet_lite0.SIDE, 'cubic')
+        return (jnp.clip(x, 0, 255) - 127) / 128
+
+    resize = 'bicubic (a = -0.5), antialiased, to 224x224'
+    net = efficientnet_lite0.Net()
+    return _of_photographs('efficientnet_lite0', '1', stored, net, prepare, resize)
+
+
+def _of_photographs(
+    name: str,
+    version: str,
+    stored: weights.Weights,
+    net: nn.Module,
+    prepare: Callable[[jax.Array], jax.Array],
+    resize: str,
+) -> FeatureNet:
+    """A net whose input `prepare` makes of images float32 [N, H, W, 3], in levels of 255."""
+
     def apply(variables: Any, image: jax.Array) -> Outputs[jax.Array]:
-        x = feature_net.colour(image.astype(jnp.float32))
-        x = jnp.clip(feature_net.resized(x, efficientnet_lite0.SIDE, 'cubic'), 0, 255)
-        return feature_net.outputs(*efficientnet_lite0.Net().apply(variables, (x - 127) / 128))
+        x = prepare(feature_net.colour(image.astype(jnp.float32)))
+        found: Any = net.apply(variables, x)
+        return feature_net.outputs(*found)
 
     return FeatureNet(
-        **_names('efficientnet_lite0'),
-        version='1',
+        **_names(name),
+        version=version,
         fingerprint=stored.fingerprint(),
-        resize='bicubic (a = -0.5), antialiased, to 224x224',
-        measure=imagenet.measure,
+        resize=resize,
+        measure=imagenet.measure if NETS[name].metrics else lambda outputs: {},
         training_limit=10_000,
         call=feature_net.compiled(apply, stored.variables()),
     )
@@ -113,21 +133,12 @@ def _squeezenet(path: str) -> FeatureNet:
     _refuse_weights(path, 'squeezenet')
     stored = squeezenet_weights('--features=squeezenet')
 
-    def apply(variables: Any, image: jax.Array) -> Outputs[jax.Array]:
-        x = feature_net.colour(image.astype(jnp.float32))
-        x = jnp.clip(feature_net.resized(x, squeezenet.SIDE, 'cubic'), 0, 255)
-        x = x - jnp.array(squeezenet.MEAN).reshape(1, 1, 1, 3)
-        return feature_net.outputs(*squeezenet.Net().apply(variables, x))
+    def prepare(image: jax.Array) -> jax.Array:
+        x = jnp.clip(feature_net.resized(image, squeezenet.SIDE, 'cubic'), 0, 255)
+        return x - jnp.array(squeezenet.MEAN).reshape(1, 1, 1, 3)
 
-    return FeatureNet(
-        **_names('squeezenet'),
-        version='1.1',
-        fingerprint=stored.fingerprint(),
-        resize='bicubic (a = -0.5), antialiased, to 227x227',
-        measure=imagenet.measure,
-        training_limit=10_000,
-        call=feature_net.compiled(apply, stored.variables()),
-    )
+    resize = 'bicubic (a = -0.5), antialiased, to 227x227'
+    return _of_photographs('squeezenet', '1.1', stored, squeezenet.Net(), prepare, resize)
 
 
 def squeezenet_weights(asked: str) -> weights.Weights:
@@ -149,19 +160,11 @@ def _inception(path: str) -> FeatureNet:
         )
     stored = weights.Weights(_converted(inception, Path(path), '--weights', INCEPTION_FILE), {})
 
-    def apply(variables: Any, image: jax.Array) -> Outputs[jax.Array]:
-        x = inception.resized(feature_net.colour(image.astype(jnp.float32)))
-        return feature_net.outputs(*inception.Net().apply(variables, (x - 128) / 128))
+    def prepare(image: jax.Array) -> jax.Array:
+        return (inception.resized(image) - 128) / 128
 
-    return FeatureNet(
-        **_names('inception'),
-        version='2015-12-05',
-        fingerprint=stored.fingerprint(),
-        resize='bilinear as in TensorFlow 1, not antialiased, to 299x299',
-        measure=lambda outputs: {},
-        training_limit=10_000,
-        call=feature_net.compiled(apply, stored.variables()),
-    )
+    resize = 'bilinear as in TensorFlow 1, not antialiased, to 299x299'
+    return _of_photographs('inception', '2015-12-05', stored, inception.Net(), prepare, resize)
 
 
 def _converted(net: ModuleType, path: Path, field: str, expected: str) -> dict[str, np.ndarray]:

@@ -32,6 +32,8 @@ class Kind(NamedTuple):
     # what is measured of it whatever `config.evaluate.metrics` asks for, as
     # `evaluation.metrics.RANKED` has it
     measures: tuple[str, ...] = ()
+    hub: str = 'unconditional-image-generation'  # what hubs of models call what it is for
+    use: str = 'run.sample(64, seed=0)'  # the line of Python that shows it
 
 
 _WITHOUT_CLASSES = 'pass --config.conditional=False to train without'
@@ -48,6 +50,8 @@ TASKS: Mapping[str, Kind] = {
         semisupervised.pools,
         shared.inspect,
         lambda config: 'config.task=semisupervised',
+        hub='image-classification',
+        use="run.classify('picture.png')  # probabilities of run.class_names",
     ),
     'translation': Kind(
         translation.make,
@@ -55,6 +59,8 @@ TASKS: Mapping[str, Kind] = {
         translation.inspect,
         lambda config: '',
         measures=('pairs',),
+        hub='image-to-image',
+        use="run.translate('picture.png')",
     ),
 }
 

@@ -25,7 +25,6 @@ class Progress:
     def __init__(
         self,
         total: int,
-        initial: int = 0,
         description: str = 'train',
         unit: str = 'step',
         *,
@@ -34,7 +33,6 @@ class Progress:
         """Starts the clock of the time left.
 
         Args:
-          initial: steps already made by earlier processes.
           messages_only: leave steps to another process that shares the terminal.
         """
         stream = sys.stderr
@@ -42,9 +40,9 @@ class Progress:
         if messages_only:
             self._display = _Messages(stream)
         elif stream.isatty() or _is_notebook(stream):
-            self._display = _Bar(stream, total, initial, description, unit)
+            self._display = _Bar(stream, total, description, unit)
         else:
-            self._display = _Lines(stream, total, initial, description)
+            self._display = _Lines(stream, total, description)
         self._total, self._unit = total, unit
         self._first: tuple[int, float] | None = None
         self._estimated = False
@@ -139,7 +137,7 @@ def waiting(
 
 
 class _Bar:
-    def __init__(self, stream: TextIO, total: int, initial: int, description: str, unit: str):
+    def __init__(self, stream: TextIO, total: int, description: str, unit: str):
         from tqdm import tqdm
 
         self._stream = stream
@@ -147,7 +145,6 @@ class _Bar:
         self._fresh = True  # the time left counts from the first step seen, which was compiled
         self._bar = tqdm(
             total=total,
-            initial=initial,
             desc=description,
             unit=unit,
             file=stream,
@@ -196,13 +193,13 @@ class _Messages:
 
 
 class _Lines(_Messages):
-    def __init__(self, stream: TextIO, total: int, initial: int, description: str):
+    def __init__(self, stream: TextIO, total: int, description: str):
         self._stream = stream
         self._total, self._description = total, description
         self._metrics = ''
         self._printed = time.monotonic()
         self._first: tuple[int, float] | None = None
-        self._step = initial
+        self._step = 0
 
     def update(self, step: int, metrics: str | None) -> None:
         now = time.monotonic()

@@ -143,7 +143,7 @@ def assess(
       fit for JSON: run, step, seed, inference {moments, dropout, precision}, splits, notes.
     """
     sets = find(run, workdir, count, other)
-    with Progress(sum(part.count for part in sets), 0, 'evaluate', 'pair') as progress:
+    with Progress(sum(part.count for part in sets), 'evaluate', 'pair') as progress:
         measured = measure(run, sets, net, progress)
     own = run.config.translation
     found = {

@@ -5,7 +5,8 @@ weights in it. FILE.safetensors holds the weights by path, and in its metadata w
 build the network again. `load` does that, and compares what the two make of the same inputs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
@@ -67,15 +68,8 @@ def write(workdir: Path, step: int | str, name: str, path: Path) -> None:
     Raises:
       UserError: there is no such run or part, or the files cannot be written.
     """
-
-    def variables(task: Task) -> Callable[[GanState], Any]:
-        return find(task, name or next(iter(task.parts))).variables
-
-    run = trained.load(workdir, step, pick=variables)
-    name = name or next(iter(run.task.parts))
-    part = find(run.task, name)
+    run, name, part = opened(workdir, step, name)
     weights = digests.host_leaves(part.variables(run.state))
-    stored = workdirs.read_facts(workdir)['data']
     if 'seed' in part.inputs:
         weights[MEANS] = np.asarray(latents.component_means(run.config, jnp.arange(run.components)))
     facts = {
@@ -85,13 +79,37 @@ def write(workdir: Path, step: int | str, name: str, path: Path) -> None:
         'task': run.config.task,
         'versions': workdirs.versions(),
         'config': run.config.to_dict(),
-        'data': stored,
+        'data': workdirs.read_facts(workdir)['data'],
     }
     metadata = {key: json.dumps(value) for key, value in facts.items()}
     program = bytes(_program(part, part.variables(run.state)).serialize())
-    try:
+    with explained(path):
         files.replace(path, program)
         files.replace(weights_of(path), safetensors.numpy.save(weights, metadata))
+
+
+def opened(
+    workdir: Path, step: int | str, name: str, precision: str = ''
+) -> tuple[trained.Trained, str, Part]:
+    """A run with the weights of one part of it, that part's name, and itself.
+
+    Raises:
+      UserError: there is no such run or part.
+    """
+
+    def variables(task: Task) -> Callable[[GanState], Any]:
+        return find(task, name or next(iter(task.parts))).variables
+
+    run = trained.load(workdir, step, pick=variables, precision=precision)
+    name = name or next(iter(run.task.parts))
+    return run, name, find(run.task, name)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Says in one line why a file of --output cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise UserError(f'--output={path}: cannot be written ({error.strerror})') from error
 

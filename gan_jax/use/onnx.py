@@ -20,9 +20,9 @@ from gan_jax.errors import UserError
 from gan_jax.io import files
 from gan_jax.ops.windows import Window
 from gan_jax.records import workdirs
-from gan_jax.states import GanState, Part, Task
+from gan_jax.states import Part
 from gan_jax.tasks import latents
-from gan_jax.use import exporting, trained
+from gan_jax.use import exporting
 from gan_jax.use.trained import Trained
 
 if TYPE_CHECKING:
@@ -64,13 +64,9 @@ def write(workdir: Path, step: int | str, name: str, path: Path) -> Written:
     except ImportError:
         raise UserError(f'--format=onnx needs more packages: {files.install("onnx")}') from None
 
-    def variables(task: Task) -> Callable[[GanState], Any]:
-        return exporting.find(task, name or next(iter(task.parts))).variables
-
     # In float32 whatever the run computes in: most programs have no convolutions in bfloat16.
-    run = trained.load(workdir, step, pick=variables, precision='float32')
-    name = name or next(iter(run.task.parts))
-    part = of_latents(exporting.find(run.task, name), run)
+    run, name, part = exporting.opened(workdir, step, name, precision='float32')
+    part = of_latents(part, run)
     weights = part.variables(run.state)
     facts = {
         'part': name,
@@ -97,10 +93,8 @@ def write(workdir: Path, step: int | str, name: str, path: Path) -> Written:
             f'--format=onnx: the file differs from the run by {found:.2g}, more than'
             f' {TOLERANCE:.0e}; nothing was written: use --format=jax'
         )
-    try:
+    with exporting.explained(path):
         files.replace(path, content)
-    except OSError as error:
-        raise UserError(f'--output={path}: cannot be written ({error.strerror})') from error
     return Written(part.inputs, found, facts)
 
 

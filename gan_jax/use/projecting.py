@@ -5,7 +5,7 @@ arXiv:1609.03552; Karras et al. 2020, arXiv:1912.04958, appendix D, of w). It st
 of many draws, those nearest already, and keeps the best.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from gan_jax.errors import UserError, nearest
 from gan_jax.evaluation import sets
 from gan_jax.io import files, images
 from gan_jax.pretrained import frozen, perceptual
+from gan_jax.tasks import latents
 from gan_jax.terminal import progress
 from gan_jax.use import trained
 from gan_jax.use.trained import Trained
@@ -30,12 +31,6 @@ STEPS = 300
 RATE = 0.1  # of Adam, which falls to 0 by a cosine
 FEATURES_WEIGHT = 0.1  # of the distance of maps, in deviations, beside L1 of pixels in [0, 1]
 NONE = 'none'  # in place of a frozen net
-
-# A latent no less probable than those that are drawn, by `config.latent`.
-_INSIDE: Mapping[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
-    'normal': lambda z, longest: z * jnp.minimum(1, longest / (_length(z) + 1e-12)),
-    'uniform': lambda z, longest: jnp.clip(z, -1, 1),
-}
 
 
 class Projection(NamedTuple):
@@ -78,10 +73,10 @@ class Projector:
         self._variables = self._part.variables(run.state), _frozen(name)
         self._net = name
         self.image_shape = run.image_shape
-        self._inside = _INSIDE[run.config.latent]
+        self._inside = latents.DISTRIBUTIONS[run.config.latent].inside
         self._make, self._look = jax.jit(self._made), jax.jit(self._maps)
         self._draws = self._drawn()
-        self._longest = jnp.max(_length(jnp.asarray(self._draws.z)))
+        self._longest = jnp.max(jnp.linalg.norm(self._draws.z, axis=-1))
         few = [jnp.asarray(part[:CHUNK]) for part in self._draws.maps]
         start = perceptual.start(few)
         self._moments = perceptual.update(start, few, jnp.zeros(()), lambda moments: moments)
@@ -184,10 +179,6 @@ class Projector:
 
         updates, state = self._optimizer.update(jax.grad(objective)(z), state)
         return self._inside(optax.apply_updates(z, updates), self._longest), state
-
-
-def _length(z: jax.Array) -> jax.Array:
-    return jnp.linalg.norm(z, axis=-1, keepdims=True)
 
 
 def _chunks(tree: Any) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from gan_jax.errors import UserError
 from gan_jax.evaluation import samples
 from gan_jax.io import files, images, paths, pixels
 from gan_jax.states import GanState, Sampler
+from gan_jax.tasks import latents
 from gan_jax.types import Batch
 
 STOPS = 4  # latents that a walk visits before it is back where it began
@@ -142,32 +143,6 @@ def write_arrays(path: Path, draw: Draw) -> None:
     added.write(path, Batch(generate(draw, draw.latent()), draw.label()), names)
 
 
-def slerp(start: jax.Array, end: jax.Array, along: float) -> jax.Array:
-    """Spherical interpolation of latents [N, d] at `along` in [0, 1].
-
-    The norm of a point between two Gaussian latents stays typical of the Gaussian, where a
-    straight line would pass too near the origin (White 2016, arXiv:1609.04468).
-    """
-    norms = [jnp.linalg.norm(z, axis=-1, keepdims=True) for z in (start, end)]
-    cosine = jnp.sum(start * end, axis=-1, keepdims=True) / (norms[0] * norms[1])
-    angle = jnp.arccos(jnp.clip(cosine, -1, 1))
-    sine = jnp.sin(angle)
-    arc = sine > 1e-6  # parallel latents have none, and the limit is the straight line
-
-    def weight(t: float) -> jax.Array:
-        return jnp.where(arc, jnp.sin(t * angle) / jnp.where(arc, sine, 1.0), t)
-
-    return weight(1 - along) * start + weight(along) * end
-
-
-def lerp(start: jax.Array, end: jax.Array, along: float) -> jax.Array:
-    """Straight interpolation, which stays inside the cube of uniform latents."""
-    return (1 - along) * start + along * end
-
-
-BETWEEN = {'normal': slerp, 'uniform': lerp}  # by config.latent
-
-
 def between(draw: Draw, start: int, end: int, along: Sequence[float], latent: str) -> Draw:
     """A draw of what lies between two samples of another one, all of the first one's class.
 
@@ -177,7 +152,7 @@ def between(draw: Draw, start: int, end: int, along: Sequence[float], latent: st
       along: places on the way, 0 at the start and 1 at the end.
     """
     first, last = (jnp.asarray(draw.latent()[[number]] - draw.shift) for number in (start, end))
-    path = BETWEEN[latent]
+    path = latents.DISTRIBUTIONS[latent].between
     return draw._replace(
         num=len(along),
         labels=(int(draw.label()[start]),) if draw.sampler.num_classes else (),
@@ -187,7 +162,7 @@ def between(draw: Draw, start: int, end: int, along: Sequence[float], latent: st
 
 def walk(draw: Draw, frames: int, latent: str) -> Iterator[np.ndarray]:
     """Latents [num, latent_dim] of each frame of a closed walk through STOPS random ones."""
-    between = BETWEEN[latent]
+    between = latents.DISTRIBUTIONS[latent].between
     stops = [jnp.asarray(draw.latent(stop)) for stop in range(STOPS)]
     for frame in range(frames):
         stop, along = divmod(frame * STOPS / frames, 1)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from gan_jax import fields
+from gan_jax import fields, tasks
 from gan_jax.data import decode, image_files
 from gan_jax.evaluation import text
 from gan_jax.io import files, images, paths, schema
@@ -27,12 +27,6 @@ GRID = 64  # samples on the card
 PAIRS = 8  # translations on it
 SIDE = 64  # pixels that each has at least
 FILL_IN = 'FILL IN'
-# What hubs call that which a task is for.
-PIPELINES = {
-    'adversarial': 'unconditional-image-generation',
-    'semisupervised': 'image-classification',
-    'translation': 'image-to-image',
-}
 # Of run.json, what is true wherever the folder is.
 FACTS = 'started', 'versions', 'seed', 'num_devices', 'data', 'parameters'
 
@@ -139,7 +133,7 @@ def _card(
         yield f'\n![{what}]({PICTURE})\n\n{what.capitalize()}.'
     yield '\n## Use\n\n```python\nimport gan_jax\n'
     yield "run = gan_jax.load('FOLDER')  # this one"
-    yield f'{_USE[run.config.task]}\n```\n'
+    yield f'{tasks.TASKS[run.config.task].use}\n```\n'
     yield 'Every command that takes `--workdir` opens the folder too. It holds no code.'
     yield '\n## Figures\n'
     yield from _measured(figures)
@@ -154,16 +148,9 @@ def _card(
     yield f'\n## Licence\n\n{FILL_IN}: the licence of the weights, here and in the metadata above.'
 
 
-_USE = {
-    'adversarial': 'run.sample(64, seed=0)',
-    'semisupervised': "run.classify('picture.png')  # probabilities of run.class_names",
-    'translation': "run.translate('picture.png')",
-}
-
-
 def _metadata(run: Trained, data: Mapping[str, Any], figures: Figures) -> Iterator[str]:
     """YAML, of which JSON is a part."""
-    pipeline = PIPELINES[run.config.task]
+    pipeline = tasks.TASKS[run.config.task].hub
     yield f'---\nlibrary_name: gan-jax\npipeline_tag: {pipeline}'
     yield 'tags: [gan, jax, flax]'
     yield f'# license: {FILL_IN}, one of the names that the hub knows'

@@ -112,7 +112,7 @@ def test_the_mixing_depends_on_its_seed_alone():
 
 def test_large_maps_see_the_small_ones_but_not_the_other_way_round():
     maps = [gans.normal(0, 1, 8, 8, 3), gans.normal(1, 1, 4, 4, 3)]
-    mixed = jax.jit(partial(projected.mixed, projections=projected.mixing((3, 3), 4, 1)))
+    mixed = jax.jit(partial(projected.mixed, width=4, seed=1))
     before, large, small = jax.device_get(
         [mixed(maps), mixed([maps[0] + 1, maps[1]]), mixed([maps[0], maps[1] + 1])]
     )

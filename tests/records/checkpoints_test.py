@@ -7,12 +7,7 @@ import json
 import os
 from pathlib import Path
 import shutil
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
-import time
 
 import flax.linen as nn
 import jax
@@ -497,7 +492,7 @@ class TestFullDisk:
             checkpoints.close()
 
 
-class TestKill:
+class TestKill:  # at random moments: tests/trainer_test.py and tests/faults
     def test_what_a_killed_save_leaves_is_ignored_then_removed(self, checkpoints, saved_step):
         save_all(checkpoints, 6)
         for name in ('5.tmp', '7.tmp', '8.tmp'):
@@ -507,39 +502,3 @@ class TestKill:
         assert digest(checkpoints.restore_latest(make_state())[0]) == digest(make_state(6))
         save_all(checkpoints, 7)
         assert sorted(os.listdir(checkpoints._directory)) == ['6', '7']
-
-    @pytest.mark.slow
-    def test_at_random_moments_always_leaves_a_whole_newest_step(self, tmp_path):
-        rng = np.random.default_rng(0)
-        step = 0
-        for _ in range(4):
-            self.run_and_kill(tmp_path, first=step + 1, after=rng.uniform(0.05, 0.6))
-            checkpoints = Checkpoints(tmp_path / 'checkpoints', keep=2)
-            newest = checkpoints.steps()[-1]
-            assert newest > step
-            like = {'step': np.zeros((), np.int32), 'noise': np.zeros(50_000)}
-            restored, meta = checkpoints.restore_latest(like)
-            step = int(restored['step'])
-            assert step == newest == meta['step']
-            assert not list(tmp_path.rglob('*.corrupt'))
-            checkpoints.close()
-
-    def run_and_kill(self, directory: Path, first: int, after: float) -> None:
-        program = textwrap.dedent(f"""
-            import itertools
-            import numpy as np
-            from gan_jax.records.checkpoints import Checkpoints
-            checkpoints = Checkpoints({str(directory / 'checkpoints')!r}, keep=2)
-            for step in itertools.count({first}):
-                noise = np.random.default_rng(step).random(50_000)
-                checkpoints.save(step, {{'step': np.int32(step), 'noise': noise}}, {{'step': step}})
-                checkpoints.wait()
-                print('saved', flush=True)
-        """)
-        command = [sys.executable, '-c', program]
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
-        ) as run:
-            assert run.stdout.readline() == b'saved\n'
-            time.sleep(after)
-            run.send_signal(signal.SIGKILL)

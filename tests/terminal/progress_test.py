@@ -85,7 +85,7 @@ def test_the_time_of_a_long_run_is_told_once(total, said, open_stderr, monkeypat
 
 def test_a_terminal_gets_a_bar_that_messages_do_not_break(open_stderr):
     stderr = open_stderr(terminal=True)
-    with Progress(10, initial=3, description='gan') as progress:
+    with Progress(10, description='gan') as progress:
         progress.update(4, ROW)
         progress.message('saved')
         for step in range(5, 11):

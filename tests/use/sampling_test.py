@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gan_jax.states import Sampler
+from gan_jax.tasks import latents
 from gan_jax.use import sampling
 from tests import gans
 
@@ -13,14 +14,14 @@ START, END = gans.normal(0, 2, 5, 100)
 
 def test_spherical_interpolation_keeps_to_the_sphere_at_even_speed():
     unit = [z / np.linalg.norm(z, axis=-1, keepdims=True) for z in (START, END)]
-    between = jax.jit(sampling.slerp)
+    between = jax.jit(latents.slerp)
     path = np.stack([between(*unit, np.float32(t)) for t in np.linspace(0, 1, 9)])
     np.testing.assert_allclose(np.linalg.norm(path, axis=-1), np.ones((9, 5)), atol=1e-5)
     turns = np.arccos(np.sum(path[1:] * path[:-1], axis=-1))
     np.testing.assert_allclose(turns, np.tile(turns[:1], (8, 1)), atol=1e-4)
 
 
-@pytest.mark.parametrize('between', [sampling.slerp, sampling.lerp])
+@pytest.mark.parametrize('between', [latents.slerp, latents.lerp])
 def test_interpolation_meets_its_ends(between):
     between = jax.jit(between)
     np.testing.assert_allclose(between(START, END, np.float32(0)), START, atol=1e-5)
