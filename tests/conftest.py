@@ -50,6 +50,13 @@ def pytest_collection_finish():
     gc.enable()
 
 
+@pytest.fixture(scope='module', autouse=True)
+def frozen():
+    """What a module has traced is not searched for garbage by those after it."""
+    yield
+    gc.freeze()
+
+
 @pytest.fixture(scope='session', autouse=True)
 def cache(tmp_path_factory):
     """Prepared sets, for the tests of this process and their subprocesses."""

@@ -38,8 +38,14 @@ def parts(config):
         yield part, jax.tree.map(drawn, part.variables(state))
 
 
+# Of each kind of layer the smallest network is converted in every run of the tests.
+LARGE = {'pix2pix_grey:smoke', 'dcgan64:smoke', 'fastgan'}
+
+
 @pytest.mark.newest
-@pytest.mark.parametrize('name', CONFIGS)
+@pytest.mark.parametrize(
+    'name', [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in CONFIGS]
+)
 def test_every_network_is_what_jax_makes_of_it(name):
     config = CONFIGS[name]()
     for part, variables in parts(config):
