@@ -50,6 +50,13 @@ def pytest_collection_finish():
     gc.enable()
 
 
+@pytest.fixture(scope='module', autouse=True)
+def frozen():
+    """What a module has traced is not searched for garbage by those after it."""
+    yield
+    gc.freeze()
+
+
 @pytest.fixture(scope='session', autouse=True)
 def cache(tmp_path_factory):
     """Prepared sets, for the tests of this process and their subprocesses."""
@@ -97,7 +104,8 @@ def _computed(config):
 @pytest.fixture(scope='session', autouse=True)
 def traced_once():
     """In one process the runs of a config share its functions, so that JAX traces each once."""
-    make_task, make_runner, tasks_made, runners_made = tasks.make, runners.make, {}, {}
+    make_task, make_runner, compile_call = tasks.make, runners.make, runners.compiled
+    tasks_made, runners_made, programs = {}, {}, {}
 
     def task(config, spec, *, axis_name):
         key = _computed(config), spec, axis_name
@@ -112,9 +120,17 @@ def traced_once():
             runners_made[key] = made._replace(compile=functools.cache(made.compile))
         return runners_made[key]
 
+    def program(runner, call, *arguments, deterministic):
+        leaves, structure = jax.tree.flatten(arguments)
+        key = call, structure, *((leaf.shape, leaf.dtype, leaf.sharding) for leaf in leaves)
+        if key not in programs:
+            programs[key] = compile_call(runner, call, *arguments, deterministic=deterministic)
+        return programs[key]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, 'make', task)
         patch.setattr(runners, 'make', runner)
+        patch.setattr(runners, 'compiled', program)
         yield
 
 

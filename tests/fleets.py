@@ -30,7 +30,8 @@ def start(
       **env: on top of this process's environment.
     """
     port = free_port()
-    env = os.environ | {'JAX_NUM_CPU_DEVICES': str(devices), 'GAN_JAX_HEARTBEAT_S': '600'} | env
+    own = {'JAX_NUM_CPU_DEVICES': str(devices), 'GAN_JAX_HEARTBEAT_S': '600'}
+    env = os.environ | own | {'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'} | env
     flags = [f'--coordinator=127.0.0.1:{port}', f'--num_processes={count}']
     return [
         subprocess.Popen(

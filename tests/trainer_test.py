@@ -434,7 +434,7 @@ COMMAND = [sys.executable, 'train.py', '--config=tests/tiny_config.py']
 def test_killed_at_random_moments_it_ends_with_the_same_digest(tmp_path):
     """KILLS=10 in the environment for the full number; the moments differ each time."""
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-    env = os.environ | {'JAX_NUM_CPU_DEVICES': '1'}
+    env = os.environ | {'JAX_NUM_CPU_DEVICES': '1', 'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'}
     quiet = {'cwd': ROOT, 'env': env, 'stderr': subprocess.DEVNULL}
     subprocess.run([*COMMAND, f'--workdir={whole}'], check=True, **quiet)
     for _ in range(KILLS):

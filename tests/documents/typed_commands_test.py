@@ -127,6 +127,8 @@ SMALL = {
     'evaluate': ['--num_samples=20'],
     'benchmark': ['--steps=1', '--turns=1'],
 }
+SHORT = ['--config.steps=4', '--config.batch_size=4', '--config.save_every=2']
+SHORT += ['--config.log_every=2', '--config.sample_every=4']
 
 
 @pytest.fixture(scope='module')
@@ -158,6 +160,7 @@ def small(name, words, home):
         found = [f'--config={source.split(":")[0]}:smoke', *(w for w in found if w != config)]
         if name == 'train' and not any(w.startswith('--workdir') for w in found):
             found.append(f'--workdir=runs/{experiments.title(source)}')
+        found += SHORT if name == 'train' else []
     return [name, *(re.sub('walk=[0-9]+', 'walk=2', w) for w in found), *SMALL.get(name, [])]
 
 
@@ -183,7 +186,7 @@ def test_a_page_works_on_a_small_scale(page, home, done, monkeypatch):
 def train(source, workdir, done):
     """Trains an experiment once, for all the folders that pages have of it."""
     if source not in done:
-        assert cli.main(['train', f'--config={source}', f'--workdir={workdir}']) == 0
+        assert cli.main(['train', f'--config={source}', f'--workdir={workdir}', *SHORT]) == 0
         done[source] = workdir
     elif workdir != done[source]:
         shutil.copytree(done[source], workdir)

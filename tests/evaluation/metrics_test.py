@@ -48,7 +48,7 @@ def training(digits, net):
 def test_other_real_digits_are_near_and_various(digits, held_out, training):
     found = evaluation.measure(digits[0][1200:1800], held_out, training)
     figures = found['figures']
-    same = evaluation.measure(held_out.image, held_out)['figures']
+    same = evaluation.measure(held_out.image, held_out, only=('frechet',))['figures']
     assert 0 <= same['frechet_digits'] < 1e-6 < figures['frechet_digits']
     assert abs(figures['kid_digits']) < figures['kid_digits_std']
     assert figures['precision'] > 0.7 and figures['coverage'] > 0.8

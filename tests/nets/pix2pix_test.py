@@ -13,6 +13,7 @@ from tests import gans
 from tests.nets.nets_test import (
     assert_devices_agree,
     assert_half_is_close,
+    assert_half_keeps_float32,
     assert_initialised,
     assert_own_moments,
     count,
@@ -194,6 +195,8 @@ class TestModes:
 
 
 class TestDevices:
+    # Of smaller nets with these layers: nets_test.py.
+    @pytest.mark.slow
     @pytest.mark.parametrize('side, norm', [(64, 'batch'), (32, 'instance')])
     def test_training_pass_does_not_depend_on_the_devices_that_share_the_batch(self, side, norm):
         net, x = generator(image_shape=(side, side, 3), norm=norm), gans.normal(0, 4, side, side, 3)
@@ -266,17 +269,31 @@ class TestDiscriminator:
         assert net.misfit() == '' and logits.shape == (1, 1, 1)
 
 
-@pytest.mark.parametrize('role, norm', [('gen', 'batch'), ('disc', 'instance_affine')])
-def test_bfloat16_is_close_to_float32_and_differentiable(role, norm):
+ROLES = pytest.mark.parametrize('role, norm', [('gen', 'batch'), ('disc', 'instance_affine')])
+
+
+def in_half(role, norm):
+    """A net to be had in bfloat16, and what it takes."""
     x = gans.normal(0, 4, *SHAPE)
     net, args = {'gen': (generator, (x,)), 'disc': (discriminator, (x, x))}[role]
-    assert_half_is_close(net(norm=norm), *args)
+    return net(norm=norm), *args
+
+
+@ROLES
+def test_in_bfloat16_variables_and_outputs_are_float32(role, norm):
+    assert_half_keeps_float32(*in_half(role, norm))
+
+
+@pytest.mark.slow
+@ROLES
+def test_bfloat16_is_close_to_float32_and_differentiable(role, norm):
+    assert_half_is_close(*in_half(role, norm))
 
 
 @pytest.mark.parametrize('role', ['gen', 'disc'])
 def test_initialised_as_junyanz_does(role):
     x = jnp.zeros((1, *SHAPE))
-    net = {'gen': generator(width=16), 'disc': discriminator(width=32)}[role]
+    net = {'gen': generator(width=16, depth=3), 'disc': discriminator(width=32)}[role]
     args = (x,) if role == 'gen' else (x, x)
     assert_initialised(net, *args, of_mean=0.015, of_std=0.4)
 

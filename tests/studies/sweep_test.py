@@ -34,14 +34,14 @@ def measure(name):
 
 
 def make(steps=STEPS, before=lambda name: None, during=measure, keep=()):
-    """A study of three seeds; `before` is called when a run's config is asked for."""
+    """A study of three draws of images; `before` is called when a run's config is asked for."""
 
     def trial(seed):
         name = f'seed-{seed}'
 
         def config(folder):
             before(name)
-            return trainer_test.tiny(seed=seed, steps=steps)
+            return trainer_test.tiny(steps=steps, **{'data.subset_seed': seed})
 
         return Trial(name, 1.0, (Stage('run', config),), during(name), kept=keep)
 

@@ -262,7 +262,7 @@ def test_what_lecam_follows_are_the_logits_of_the_step():
         assert average == pytest.approx(float(want), rel=1e-5)
 
 
-ADA = {'augment': 'color,cutout', 'ada.target': 0.5, 'ada.every': 1, 'ada.images': 16}
+ADA = {'augment': 'cutout', 'ada.target': 0.5, 'ada.every': 1, 'ada.images': 16}
 
 
 def test_the_adaptive_probability_is_that_of_the_state():
@@ -304,7 +304,6 @@ def test_both_updates_see_real_and_generated_images_augmented():
 
 def test_a_preview_shows_the_adaptive_augmentation_as_often_as_it_may_get():
     config = gans.config('mlp', **ADA, **{'ada.limit': 0.3})
-    config.augment = 'cutout'
     batch = Batch(np.full((1_000, 28, 28, 1), 255, np.uint8), np.zeros(1_000, np.int32))
     seen = np.asarray(shared.inspect(config, batch))
     share = (seen != 255).any(axis=(1, 2, 3)).mean()

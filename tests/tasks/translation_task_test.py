@@ -45,7 +45,7 @@ def test_without_them_the_recipe_has_no_other_terms(small):
 def test_the_first_update_is_the_papers_with_the_other_terms():
     """Against eq. 4 written out on plain passes, D's loss halved, L1 times 100, and other terms."""
     others = {'translation.perceptual': 7.0, 'translation.matching': 9.0}
-    frozen = {'translation.frozen': 'tiny', 'gen.net.dropout': 0.0}
+    frozen = {'translation.frozen': 'tiny', 'gen.net.dropout': 0.0, 'gen.net.depth': 2}
     recipe, state, batch = setting(**others, **frozen)
     recipe = gans.remembering(recipe)
     gen, disc = (
@@ -105,7 +105,9 @@ def test_the_first_update_is_the_papers_with_the_other_terms():
 
 def test_augmentation_moves_the_input_as_it_moves_the_photo():
     """The discriminator sees equal halves of a pair of equal halves; noise is on one alone."""
-    recipe, _, batch = setting(augment='color,translation,cutout', **{'instance_noise.std': 0.1})
+    config = gans.pix2pix(augment='color,translation,cutout', **{'instance_noise.std': 0.1})
+    recipe = translation.make_recipe(config, SPEC, None)
+    batch = gans.batch(SPEC, 1, config.batch_size)
     image = batch.image[0, :, :, :64] / np.float32(127.5) - 1
 
     @jax.jit
@@ -140,7 +142,7 @@ def test_a_preview_is_input_output_and_photo_and_its_output_that_of_the_translat
         np.testing.assert_array_equal(row[:, 64:128], made)
     assert made.std() > 0
     # Together they are what they are one by one, up to rounding.
-    both = task.translator.call(variables, shown.image[:, :, :64], np.uint32(0))
+    both = jax.jit(task.translator.call)(variables, shown.image[:, :, :64], np.uint32(0))
     levels = (np.asarray(both) + 1) * 127.5
     np.testing.assert_allclose(levels, grid[:, :, 64:128], atol=0.51)
 

@@ -38,8 +38,13 @@ def parts(config):
         yield part, jax.tree.map(drawn, part.variables(state))
 
 
-@pytest.mark.newest
-@pytest.mark.parametrize('name', CONFIGS)
+# Of each kind of layer the smallest network is converted in every run of the tests.
+MARKS = dict.fromkeys(('pix2pix_grey:smoke', 'dcgan64:smoke', 'fastgan'), pytest.mark.slow)
+# A generator of classes, a classifier and a U-Net.
+MARKS |= dict.fromkeys(('cgan_mnist:smoke', 'sgan_mnist:book', 'paper'), pytest.mark.newest)
+
+
+@pytest.mark.parametrize('name', [pytest.param(n, marks=MARKS.get(n, ())) for n in CONFIGS])
 def test_every_network_is_what_jax_makes_of_it(name):
     config = CONFIGS[name]()
     for part, variables in parts(config):
