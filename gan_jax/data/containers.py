@@ -145,12 +145,8 @@ def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
 def _png(content: bytes) -> Bare:
     """Without ancillary chunks, but for transparency."""
     notes, exif, xmp, transparent = [], b'', b'', ()
-    start = 8
-    while start + 12 <= len(content):
-        length, name = struct.unpack_from('>L4s', content, start)
-        data, end = start + 8, start + 12 + length
-        if end > len(content):
-            break
+    for name, start, end in _chunks(content):
+        data = start + 8
         if name == b'tRNS' and content[25] in (0, 2):  # grey, or colours
             transparent = struct.unpack_from('>H' if content[25] == 0 else '>3H', content, data)
         elif name[0] & 0x20 and name != b'tRNS':
@@ -158,9 +154,30 @@ def _png(content: bytes) -> Bare:
             key, text = _note(name, content[data : end - 4])
             exif = exif or (_profile(text) if key == _PROFILE else text if key == b'eXIf' else b'')
             xmp = xmp or (text if key == b'XML:com.adobe.xmp' else b'')
-        start = end
     turned = orientation(exif, xmp)
     return Bare('PNG', _without(content, notes) if notes else content, turned, transparent)
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and end of each whole chunk of a PNG (PNG 3, 5.3)."""
+    start = 8
+    while start + 12 <= len(content):
+        length, name = struct.unpack_from('>L4s', content, start)
+        end = start + 12 + length
+        if end > len(content):
+            return
+        yield name, start, end
+        start = end
+
+
+def mended(content: bytes) -> bytes:
+    """The pixels of a PNG with checksums that are right, for a decoder that prints what is not."""
+    parts = [content[:8]]
+    for name, start, end in _chunks(content):
+        if name in (b'IHDR', b'IDAT'):
+            body = content[start + 4 : end - 4]
+            parts += [content[start : start + 4], body, zlib.crc32(body).to_bytes(4, 'big')]
+    return b''.join([*parts, bytes(4), b'IEND', zlib.crc32(b'IEND').to_bytes(4, 'big')])
 
 
 def _note(name: bytes, data: bytes) -> tuple[bytes, bytes]:

@@ -1,16 +1,22 @@
 """Decodes image files to pixels: every kind of file an album has, none trusted."""
 
+import ctypes
 import functools
 import io
 import logging
 import math
+from pathlib import Path
+import re
+import threading
 from typing import Any, NamedTuple
+import warnings
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
 from gan_jax.data import containers
 from gan_jax.data.containers import Bare
+from gan_jax.terminal import printable
 
 MAX_PIXELS = 200_000_000  # more is refused before it is decoded; a phone's photo has up to 2e8
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
@@ -32,6 +38,8 @@ _TURNS = {
 # The check in `opened` replaces Pillow's, which only warns up to twice its own limit.
 Image.MAX_IMAGE_PIXELS = None
 logging.getLogger('PIL').addHandler(logging.NullHandler())  # what it logs it raises too
+warnings.filterwarnings('ignore', module=r'PIL\.')  # names no file; one that is broken is named
+_said = threading.local()  # by libtiff, of the file that a thread reads
 
 
 class Unreadable(Exception):
@@ -72,6 +80,8 @@ def read_whole(
     content: bytes, least_side: int = 0, most_pixels: int = MAX_PIXELS, channels: int = 3
 ) -> Upright:
     """`read`, with what is known of the image besides."""
+    _listen()
+    _said.text = ''
     try:
         bare = containers.strip(content)
         with opened(bare, most_pixels) as image:
@@ -87,7 +97,34 @@ def read_whole(
     except Unreadable:
         raise
     except Exception as error:  # the decoders raise whatever they meet
-        raise Unreadable(str(error).splitlines()[0] if str(error) else repr(error)) from error
+        why = _said.text or str(error)
+        raise Unreadable(why.splitlines()[0] if why else repr(error)) from error
+
+
+@functools.cache
+def _listen() -> Any:
+    """Keeps what Pillow's libtiff prints, which names no file, for `_said`.
+
+    Returns:
+      what it calls, which must live as long as it does; None if Pillow brings none of its own.
+    """
+    with open('/proc/self/maps', encoding='utf-8', errors='replace') as lines:
+        found = re.search(r'/\S*/libtiff[^/\s]*', lines.read())
+    if not found or not Path(found[0]).is_file():
+        return None
+    form = ctypes.CDLL(None).vsnprintf
+    form.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p]
+
+    def hear(module: bytes | None, text: bytes, values: int) -> None:
+        buffer = ctypes.create_string_buffer(200)
+        form(buffer, len(buffer), text, values)
+        _said.text = printable(buffer.value.decode('utf-8', 'replace'))
+
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
+    library, heard = ctypes.CDLL(found[0]), kind(hear)
+    library.TIFFSetErrorHandler(heard)
+    library.TIFFSetWarningHandler(None)
+    return heard
 
 
 def opened(bare: Bare, most_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -162,8 +199,10 @@ def _opaque(bare: Bare) -> Image.Image:
     """Where a PNG has not its transparent colour, of all its bits: Pillow drops some."""
     import cv2
 
-    encoded = np.frombuffer(bare.content, np.uint8)
+    encoded = np.frombuffer(containers.mended(bare.content), np.uint8)
     exact: Any = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if exact is None:
+        raise Unreadable('a broken PNG file')
     depth = bare.content[24]  # of IHDR; smaller ones than 8 are spread over 0 to 255
     most = 2**depth - 1
     blue_first = [(level & most) * max(255 // most, 1) for level in bare.transparent[::-1]]

@@ -34,10 +34,13 @@ _OTHERS = {
     ' .orf .pef .raf .raw .rw2 .srw .x3f',
     'a video: save frames of it as JPEG': '.3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .mts .webm'
     ' .wmv',
-    'a kind that is not read: save it as JPEG or PNG': '.avifs .blp .bw .cur .dcx .dds .dib .emf'
-    ' .eps .exr .fit .fits .flc .fli .fpx .ftc .ftu .hdr .icb .icns .ico .im .j2c .j2k .jp2 .jpc'
-    ' .jpf .jpx .jxl .msp .pbm .pcd .pcx .pfm .pgm .pnm .ppm .psd .pxr .qoi .ras .rgb .rgba .sgi'
-    ' .svg .tga .vda .vst .wmf .xbm .xcf .xpm',
+    'a kind that is not read: save it as JPEG or PNG': '.ani .ara .avifs .blp .bufr .bw .cdr .cgm'
+    ' .cur .dcx .dds .dib .djv .djvu .emf .eps .exr .fit .fits .flc .fli .fpx .ftc .ftu .gbr .gd'
+    ' .gd2 .grib .h5 .hdf .hdp .hdr .icb .icns .ico .iim .im .imt .j2c .j2k .jp2 .jpc .jpf .jpm'
+    ' .jpx .jxl .jxr .mic .mng .msp .p7 .palm .pam .pbm .pcd .pct .pcx .pfm .pgm .pict .pnm .ppm'
+    ' .ps .psb .psd .pxr .qoi .ras .rgb .rgba .sgi .spider .svg .svgz .tga .vda .vst .wal .wbmp'
+    ' .wdp .wmf .xbm .xcf .xpm .xwd',
+    'pages, not a picture: save those with one as JPEG or PNG': '.pdf',
 }
 _REFUSED = {suffix: why for why, suffixes in _OTHERS.items() for suffix in suffixes.split()}
 

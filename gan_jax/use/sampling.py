@@ -19,6 +19,7 @@ from gan_jax.types import Batch
 
 STOPS = 4  # latents that a walk visits before it is back where it began
 FRAME_MS = 80
+DRAWN_AT_ONCE = 64  # latents, in multiples of which they are drawn: another number compiles anew
 
 
 class Draw(NamedTuple):
@@ -49,7 +50,8 @@ class Draw(NamedTuple):
         key = jax.random.fold_in(jax.random.key(self.seed), stop)
         z = self.fixed
         if z is None:
-            z = np.asarray(self.sampler.latent(key, self.num, self.truncation))
+            drawn = -(-self.num // DRAWN_AT_ONCE) * DRAWN_AT_ONCE
+            z = np.asarray(self.sampler.latent(key, drawn, self.truncation))[: self.num]
         return z + self.shift
 
     def columns(self) -> int:

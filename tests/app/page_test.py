@@ -83,7 +83,7 @@ def test_a_gan_is_played_with(browser):
     browser.click(cells[3])
     browser.until(lambda: '--pick=3,3' in browser.command())
     first = browser['picture'].get_attribute('src')
-    browser.click(cells[17])
+    cells[3].send_keys(Keys.DOWN * 2 + Keys.LEFT * 2 + Keys.ENTER)  # to sample 17
     browser.until(lambda: '--pick=3,17 --along=0.5' in browser.command())
     assert browser['picked'].text == 'From sample 3 to sample 17.'
     browser.until(lambda: browser['picture'].get_attribute('src') != first)
@@ -97,6 +97,7 @@ def test_a_gan_is_played_with(browser):
     browser.click(browser['nearest'])
     browser.until(lambda: len(browser.all('#neighbours img')) == 4)
     assert browser['save'].get_attribute('href').startswith('data:image/png')
+    browser.until(lambda: not browser['working'].is_displayed())
     assert browser.fits() and not browser['error'].is_displayed()
 
 

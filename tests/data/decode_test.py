@@ -245,3 +245,45 @@ def test_a_rectangle_is_cut_from_the_middle_as_large_as_it_can_be(size):
     content = encoded(image, 'JPEG')
     drafted = decode.read_fitted(content, (16, 24))
     assert np.abs(drafted.astype(int) - decode.fitted(decode.read(content), (16, 24))).mean() < 4
+
+
+def transparent_png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, 'PNG', transparency=(1, 2, 3))
+    return buffer.getvalue()
+
+
+def tiff(compression):
+    def write(pixels):
+        buffer = io.BytesIO()
+        mode = '1' if compression == 'group4' else 'RGB'
+        Image.fromarray(pixels).convert(mode).save(buffer, 'TIFF', compression=compression)
+        return buffer.getvalue()
+
+    return write
+
+
+@pytest.mark.filterwarnings('ignore')  # as outside of the tests, where Pillow's are ignored
+@pytest.mark.parametrize(
+    'write', [transparent_png, *map(tiff, ['tiff_lzw', 'tiff_adobe_deflate', 'jpeg', 'group4'])]
+)
+def test_a_damaged_file_prints_nothing_and_says_why_it_is_left_out(write, capfd):
+    draw = np.random.default_rng(0)
+    whole, reasons = write(draw.integers(0, 256, (20, 30, 3), np.uint8)), []
+    for _ in range(80):
+        content = bytearray(whole)
+        for place in draw.integers(0, len(content), 3):
+            content[place] = draw.integers(256)
+        try:
+            decode.read(bytes(content))
+        except decode.Unreadable as error:
+            reasons.append(str(error))
+    assert capfd.readouterr() == ('', '')
+    assert reasons and not any('decoder error' in why or 'tuple index' in why for why in reasons)
+
+
+def test_a_file_that_prints_in_silence_is_read_whole(capfd):
+    content = transparent_png(np.full((4, 4, 3), [1, 2, 3], np.uint8))
+    damaged = content[:-1] + bytes([content[-1] ^ 1])  # the checksum of what ends it
+    assert decode.read(damaged).getpixel((0, 0)) == decode.BACKGROUND
+    assert capfd.readouterr() == ('', '')

@@ -50,3 +50,17 @@ def test_a_grid_is_near_to_a_square_with_classes_in_columns(num, classes, column
     draw = sampling.Draw(None, None, num, 0, tuple(range(classes)))
     assert draw.columns() == columns
     assert columns % classes == 0 if 1 < classes <= 8 else True
+
+
+def test_whichever_sample_is_picked_one_program_draws_the_latents():
+    counts = []
+
+    def latent(key, count, truncation):
+        counts.append(count)
+        return jax.random.normal(key, (count, 5))
+
+    draw = sampling.Draw(Sampler(latent=latent, generate=None, num_classes=0), None, 64, 0, ())
+    all_of_them = draw.latent()
+    for num in (1, 5, 17, 64):
+        np.testing.assert_array_equal(draw._replace(num=num).latent(), all_of_them[:num])
+    assert set(counts) == {64}

@@ -20,13 +20,24 @@ async function ask(address, content) {
   return found;
 }
 
-// Of calls that come while one is under way, only the last is made.
-function latest(work) {
+let working = 0; // calls under way
+
+// Shows in `id`, and at the top, whether something is under way for it.
+function busyAt(id, busy) {
+  working += busy ? 1 : -1;
+  element('working').hidden = !working;
+  element(id).setAttribute('aria-busy', busy);
+}
+
+// Of calls that come while one is under way, only the last is made; `id` is what it fills.
+function latest(id, work) {
   let busy = false, again = false;
   return async function call() {
     if (busy) { again = true; return; }
     busy = true;
+    busyAt(id, true);
     try { await work(); say(''); } catch (error) { say(error.message); }
+    busyAt(id, false);
     busy = false;
     if (again) { again = false; call(); }
   };
@@ -50,12 +61,15 @@ function mark() {
   [...element('grid').children].forEach((button, place) => {
     button.classList.toggle('start', place === start);
     button.classList.toggle('end', place === end && end !== start);
+    button.setAttribute('aria-pressed', place === start || place === end);
+    button.tabIndex = place === end ? 0 : -1; // Tab leaves the grid; arrows go about in it
   });
+  element('along').disabled = start === end;
   element('picked').textContent = start === end
     ? `Sample ${start}: click another to morph to it.` : `From sample ${start} to sample ${end}.`;
 }
 
-const showPicture = latest(async () => {
+const showPicture = latest('picture', async () => {
   element('along-value').value = number('along');
   const found = await ask(of('picture'), chosen());
   element('picture').src = element('save').href = found.picture;
@@ -63,17 +77,15 @@ const showPicture = latest(async () => {
   element('neighbours').replaceChildren();
 });
 
-const showGrid = latest(async () => {
+const showGrid = latest('grid', async () => {
   element('truncation-value').value = number('truncation');
-  element('grid').classList.add('waiting');
   const found = await ask(of('grid'), drawn());
-  element('grid').classList.remove('waiting');
   for (const button of element('grid').children) button.style.backgroundImage = `url(${found.picture})`;
   element('grid').dataset.shown = String(Number(element('grid').dataset.shown || 0) + 1);
   showPicture();
 });
 
-const showNearest = latest(async () => {
+const showNearest = latest('neighbours', async () => {
   element('neighbours').textContent = 'Comparing …';
   try {
     const found = await ask(of('nearest'), chosen());
@@ -113,6 +125,16 @@ function layGrid() {
   });
   element('grid').replaceChildren(...cells);
 }
+
+const ARROWS = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -SIDE, ArrowDown: SIDE};
+
+element('grid').addEventListener('keydown', (event) => {
+  const cells = [...element('grid').children];
+  const to = cells[cells.indexOf(event.target) + ARROWS[event.key]];
+  if (!to) return;
+  event.preventDefault(); // the page would scroll
+  to.focus();
+});
 
 function layDirections(count) {
   const sliders = Array.from({length: count}, (_, place) => {
@@ -185,7 +207,7 @@ function taking(section, input, take) {
 
 let seen = null, given = null; // the picture to classify; [the one to translate, whether as it is]
 
-const showClasses = latest(async () => {
+const showClasses = latest('answer', async () => {
   const found = await ask(of('classify'), seen);
   element('answer').replaceChildren(...found.shares.slice(0, 10).map(([name, share]) => {
     const row = document.createElement('li');
@@ -207,7 +229,7 @@ taking(element('classifier'), element('seen-file'), (file) => {
   showClasses();
 });
 
-const showTranslation = latest(async () => {
+const showTranslation = latest('compare', async () => {
   const [file, asIs] = given;
   const found = await ask(`${of('translate')}?as_is=${asIs ? 1 : 0}`, file);
   element('before').src = found.input;
@@ -227,7 +249,11 @@ element('drawn').addEventListener('click', async () => {
 element('ink').addEventListener('input', () => { board.ink = element('ink').value; });
 element('width').addEventListener('input', () => { board.width = number('width'); });
 element('erase').addEventListener('click', () => board.clear());
-element('wipe').addEventListener('click', () => { slate.clear(); element('answer').replaceChildren(); });
+function wipe() {
+  slate.clear();
+  for (const id of ['answer', 'remark', 'measured']) element(id).replaceChildren();
+}
+element('wipe').addEventListener('click', wipe);
 element('split').addEventListener('input', () => {
   element('before').style.clipPath = `inset(0 ${100 - number('split')}% 0 0)`;
   element('compare').style.setProperty('--split', `${number('split')}%`);
@@ -247,18 +273,22 @@ element('straight').addEventListener('click', () => {
   showPicture();
 });
 
+const SECTIONS = ['gan', 'classifier', 'translator'];
 const INPUTS = {
   grey: 'A photo is made grey, and gets new colours.',
   canny: 'A photo becomes its edges, and they become a photo. Or draw edges.',
 };
 
-const open = latest(async () => {
+const open = latest('where', async () => {
+  for (const id of SECTIONS) element(id).hidden = true;
+  element('title').textContent = run;
+  element('where').textContent = '';
   facts = await ask(of('facts'), {});
   document.title = element('title').textContent = facts.title;
   element('where').textContent = `step ${facts.step.toLocaleString('en')} of ${facts.place}`;
-  element('gan').hidden = !facts.samples;
-  element('classifier').hidden = !facts.classifies;
-  element('translator').hidden = !facts.translates;
+  SECTIONS.forEach((id, place) => {
+    element(id).hidden = ![facts.samples, facts.classifies, facts.translates][place];
+  });
   if (facts.samples) {
     const all = new Option('all in turn', '');
     element('label').replaceChildren(all, ...facts.classes.map((name, place) => new Option(name, place)));
@@ -273,9 +303,7 @@ const open = latest(async () => {
   }
   if (facts.classifies) {
     [slate.paper, slate.ink] = facts.dark_on_light ? ['#fff', '#000'] : ['#000', '#fff'];
-    slate.clear();
-    element('answer').replaceChildren();
-    for (const id of ['remark', 'measured']) element(id).textContent = '';
+    wipe();
   }
   if (facts.translates) {
     element('easel').width = facts.width;
