@@ -39,7 +39,7 @@ class DataSpec(NamedTuple):
 
     @property
     def dtype(self) -> type[np.unsignedinteger]:
-        """Of the stored images."""
+        """Data type of the stored images."""
         return np.uint16 if self.deep else np.uint8
 
 

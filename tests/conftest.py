@@ -52,7 +52,7 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope='module', autouse=True)
 def frozen():
-    """What a module has traced is not searched for garbage by those after it."""
+    """Keeps what a module has traced out of the search for garbage of those after it."""
     yield
     gc.freeze()
 
@@ -91,7 +91,7 @@ _OF_THE_FILES = {'path', 'num_examples', 'subset_seed', 'feed', 'enough', 'label
 
 
 def _computed(config):
-    """What two configs have in common whose steps, on data of one shape, are the same program."""
+    """The part that two configs share whose steps, on data of one shape, are the same program."""
     found = {name: value for name, value in config.to_dict().items() if name not in _OF_THE_RUN}
     found['data'] = {k: v for k, v in found['data'].items() if k not in _OF_THE_FILES}
     found['start_from'] = bool(found['start_from'])

@@ -65,7 +65,7 @@ class Records:
 
     @property
     def dtype(self) -> type[np.unsignedinteger]:
-        """Of the images."""
+        """Data type of the images."""
         return self.builder.info.features['image'].np_dtype
 
     @property

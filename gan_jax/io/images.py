@@ -44,7 +44,7 @@ def to_uint8(image: jax.Array, pixel_range: tuple[float, float]) -> jax.Array:
 
 
 def on_white(image: jax.Array) -> jax.Array:
-    """What a net for colours sees of any image: RGB, and what is transparent over white.
+    """Any image as a net for colours sees it: RGB, and what is transparent over white.
 
     Args:
       image: floating point [N, H, W, C] in [-1, 1], C = 1, 3 or 4, as of `pixels`.

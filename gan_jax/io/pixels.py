@@ -1,4 +1,4 @@
-"""What a person and a net for photos see of images of other kinds: transparent, or of 16 bits.
+"""Images of other kinds, transparent or of 16 bits, as a person and a net for photos see them.
 
 Transparent images are RGBA whose colours are multiplied by alpha, as films are composed (Porter and
 Duff 1984, doi:10.1145/800031.808606): under zero alpha there is one colour, black, and so nothing
