@@ -16,8 +16,9 @@ def test_an_experiment_is_valid_and_its_networks_can_be_made(name, preset):
     config = experiments.load(name + preset)
     config_lib.validate(config)
     spec = data.entry(config.data).spec(config.data)
-    state = jax.eval_shape(tasks.make(config, spec, axis_name=None).init)
-    assert state.step.shape == ()
+    task = tasks.make(config, spec, axis_name=None)
+    if not preset:  # a smoke preset's are the same, and narrower
+        assert jax.eval_shape(task.init).step.shape == ()
 
 
 @pytest.mark.parametrize('name', experiments.names())
