@@ -26,12 +26,13 @@ class Observer(NamedTuple):
     # with which its metrics are to be shown, `text.Provenance`; {} where there is nothing
     by: Mapping[str, Any]
 
-    def is_due(self, step: int, stride: int) -> bool:
-        """Whether a multiple of the period lies in the call of `stride` steps that ended at `step`.
 
-        The period need not be whole: an epoch may end in the middle of a step.
-        """
-        return step // self.period != (step - stride) // self.period
+def is_due(step: int, period: Fraction | int, count: int) -> bool:
+    """Whether a multiple of the period lies in the call of `count` steps that ended at `step`.
+
+    The period need not be whole: an epoch may end in the middle of a step.
+    """
+    return step // period != (step - count) // period
 
 
 def make(

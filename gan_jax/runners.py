@@ -129,28 +129,35 @@ def _placer(mesh: Mesh, spec: P) -> Callable[[Any], Any]:
     return lambda tree: jax.tree.map(lambda leaf: cluster.place(leaf, sharding), tree)
 
 
-def _spanner(mesh: Mesh) -> Callable[[int, int], Any]:
-    """Places a call's span, each only once."""
-    place = _placer(mesh, P())
+def _platform(mesh: Mesh) -> str:
+    return mesh.devices.flat[0].platform
+
+
+def _runner(
+    mesh: Mesh,
+    num_devices: int,
+    place: Callable[[Any], Any],
+    compile_: Callable[[Step, Gather], jax.stages.Wrapped],
+) -> Runner:
+    """A runner whose state lies whole on every device of the mesh."""
+    replicate, sharding = _placer(mesh, P()), NamedSharding(mesh, P())
 
     @functools.lru_cache(maxsize=1024)
-    def span(first: int, count: int) -> Any:
-        return place(np.array([first, count], np.int32))
-
-    return span
-
-
-def _abstractor(mesh: Mesh) -> Callable[[Any], Any]:
-    sharding = NamedSharding(mesh, P())
+    def span(first: int, count: int) -> Any:  # each is placed only once
+        return replicate(np.array([first, count], np.int32))
 
     def abstract(leaf: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
-    return lambda tree: jax.tree.map(abstract, tree)
-
-
-def _platform(mesh: Mesh) -> str:
-    return mesh.devices.flat[0].platform
+    return Runner(
+        num_devices,
+        replicate=replicate,
+        abstract=functools.partial(jax.tree.map, abstract),
+        place=place,
+        span=span,
+        compile=compile_,
+        platform=_platform(mesh),
+    )
 
 
 def _pmap(mesh: Mesh, num_devices: int) -> Runner:
@@ -167,15 +174,7 @@ def _pmap(mesh: Mesh, num_devices: int) -> Runner:
             donate_argnums=0,
         )
 
-    return Runner(
-        num_devices,
-        replicate=_placer(mesh, P()),
-        abstract=_abstractor(mesh),
-        place=lambda items: place(_split(items, num_devices)),
-        span=_spanner(mesh),
-        compile=compile_,
-        platform=_platform(mesh),
-    )
+    return _runner(mesh, num_devices, lambda items: place(_split(items, num_devices)), compile_)
 
 
 def _shard_map(mesh: Mesh, num_devices: int) -> Runner:
@@ -194,15 +193,7 @@ def _shard_map(mesh: Mesh, num_devices: int) -> Runner:
         )
         return jax.jit(body, donate_argnums=0)
 
-    return Runner(
-        num_devices,
-        replicate=_placer(mesh, P()),
-        abstract=_abstractor(mesh),
-        place=_placer(mesh, split),
-        span=_spanner(mesh),
-        compile=compile_,
-        platform=_platform(mesh),
-    )
+    return _runner(mesh, num_devices, _placer(mesh, split), compile_)
 
 
 def _vmap(mesh: Mesh, num_devices: int) -> Runner:
@@ -224,15 +215,7 @@ def _vmap(mesh: Mesh, num_devices: int) -> Runner:
 
         return jax.jit(run, donate_argnums=0)
 
-    return Runner(
-        num_devices,
-        replicate=place,
-        abstract=_abstractor(mesh),
-        place=lambda items: place(_split(items, num_devices)),
-        span=_spanner(mesh),
-        compile=compile_,
-        platform=_platform(mesh),
-    )
+    return _runner(mesh, num_devices, lambda items: place(_split(items, num_devices)), compile_)
 
 
 RUNNERS: dict[str, Callable[[Mesh, int], Runner]] = {

@@ -387,12 +387,13 @@ class Loop:
                 pending.flush()
                 pending.put(step, rows, part)
                 step += part.steps
-                if _due(step, config.sample_every, part.steps) and grids.is_over():
+                if observers.is_due(step, config.sample_every, part.steps) and grids.is_over():
                     pending.flush()
                     self._sample(state, step)
                     sampled = step
                 is_best, over = self._observe(pending, state, step, part.steps)
-                if is_best or (_due(step, config.save_every, part.steps) and saves.is_over()):
+                saves_now = observers.is_due(step, config.save_every, part.steps)
+                if is_best or (saves_now and saves.is_over()):
                     pending.flush()
                     _save(run, state, step, pin=is_best)
                     saved = step
@@ -407,7 +408,7 @@ class Loop:
         config = self._run.config
         every = config.sample_every, config.save_every, config.steps
         return any(step % period == 0 for period in every) or any(
-            observer.is_due(step, 1) for observer in self._run.observers
+            observers.is_due(step, observer.period, 1) for observer in self._run.observers
         )
 
     def _dispatch(self, state: GanState, part: Part) -> tuple[GanState, Rows]:
@@ -436,7 +437,7 @@ class Loop:
         """
         run = self._run
         ends = step == run.config.steps
-        due = [observer for observer in run.observers if ends or observer.is_due(step, count)]
+        due = [o for o in run.observers if ends or observers.is_due(step, o.period, count)]
         if not due:
             return False, False
         pending.flush()
@@ -468,11 +469,6 @@ class Loop:
         ):
             images = self._run.task.preview(runners.local(state), self._run.shown)
             self._run.recorder.samples(step, jax.device_get(images))
-
-
-def _due(step: int, every: int, count: int) -> bool:
-    """Whether a multiple of `every` lies in the call of `count` steps that ended at `step`."""
-    return step // every != (step - count) // every
 
 
 class Rest:

@@ -16,7 +16,11 @@ from tests import gans
 @pytest.mark.parametrize('stride', [1, 3, 7])
 def test_a_period_that_is_not_whole_is_met_once_each(stride):
     observer = observers.Observer(Fraction(50, 8), lambda state: {}, {})
-    due = [step for step in range(stride, 400, stride) if observer.is_due(step, stride)]
+    due = [
+        step
+        for step in range(stride, 400, stride)
+        if observers.is_due(step, observer.period, stride)
+    ]
     ends = [-(-50 * n // 8) for n in range(1, 64)]  # the steps at which epoch n is over
     expected = [-(-end // stride) * stride for end in ends]
     assert due == [step for step in dict.fromkeys(expected) if step < 400]
@@ -48,7 +52,7 @@ def observed(**changes):
 @pytest.mark.parametrize('every, period', [(3, 15), (1 / 3, Fraction(5, 3)), (0.1, 1), (1e-7, 1)])
 def test_samples_are_measured_at_every_step_at_most(every, period):
     [found] = observed(**{'evaluate.every': every, 'data.num_examples': 40})
-    assert found.period == period and found.is_due(1, 1) == (period == 1)
+    assert found.period == period and observers.is_due(1, period, 1) == (period == 1)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Sets of images that generated ones are measured against, and what a net says of them."""
 
 from collections.abc import Sequence
+import dataclasses
 import functools
 import hashlib
 import json
@@ -134,16 +135,11 @@ def _fitting(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return image[..., :channels]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class Part:
-    """Features of some images of a set; what is asked for is computed once.
+    """Features of some images of a set; what is asked for is computed once."""
 
-    Attributes:
-      features: float32 [N, D].
-    """
-
-    def __init__(self, features: np.ndarray):
-        """Takes the features."""
-        self.features = features
+    features: np.ndarray  # float32 [N, D]
 
     @functools.cached_property
     def within(self) -> distances.Within:

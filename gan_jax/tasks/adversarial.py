@@ -65,16 +65,10 @@ def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe
     """
     modules = _modules(config, spec, axis_name)
     _refuse_penalties(config, modules.disc)
+    disc = optimizers.make(config.disc.optimizer, config.steps * config.disc_steps)
     return Recipe(
-        **shared.common(config, modules, axis_name),
+        **shared.common(config, modules, axis_name, disc),
         latent=latents.make(config, spec.num_examples),
-        optimizers=Pair(
-            gen=optimizers.make(config.gen.optimizer, config.steps),
-            disc=optimizers.freezing(
-                optimizers.make(config.disc.optimizer, config.steps * config.disc_steps),
-                config.disc.freeze,
-            ),
-        ),
         loss=losses.make(config.loss, config.label_smoothing, modules.disc.judges()),
         penalties=tuple(
             (penalty, weight)

@@ -31,8 +31,6 @@ from gan_jax.types import Batch, DataSpec, Pair
 MASS_DECAY = 0.99  # of the moving average of how often classes are seen
 POOLS = {'all': 'in_turn', 'rest': 'unlabelled'}  # by config.semisupervised.unlabelled
 
-# Fields that other tasks have, and the only value that means something here.
-
 
 class Turn(NamedTuple):
     """One of the discriminator's updates in a step."""
@@ -96,15 +94,10 @@ def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe
     batches = tuple(dict.fromkeys(b for n in weights if n in DISC_TERMS for b in DISC_TERMS[n]))
     turns = _separate(batches) if own.separate else (Turn(batches, 'all', statistics=True),)
     disc = optimizers.make(config.disc.optimizer, config.steps)
+    disc = optimizers.in_turns(disc, {turn.optimizer for turn in turns})
     return Recipe(
-        **shared.common(config, _modules(config, spec, axis_name), axis_name),
+        **shared.common(config, _modules(config, spec, axis_name), axis_name, disc),
         latent=latents.make(config, spec.num_examples),
-        optimizers=Pair(
-            gen=optimizers.make(config.gen.optimizer, config.steps),
-            disc=optimizers.freezing(
-                optimizers.in_turns(disc, {turn.optimizer for turn in turns}), config.disc.freeze
-            ),
-        ),
         weights=weights,
         turns=turns,
         confidence=own.confidence,

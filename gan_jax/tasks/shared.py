@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax import augment, nets, rng
+from gan_jax import augment, nets, optimizers, rng
 from gan_jax.fields import Config
 from gan_jax.io import images
 from gan_jax.ops import target
@@ -45,10 +45,17 @@ class Recipe:
 R = TypeVar('R', bound=Recipe)
 
 
-def common(config: Config, modules: Pair[nets.Net], axis_name: str | None) -> dict[str, Any]:
-    """The fields of a `Recipe` but the optimizers, from the config."""
+def common(
+    config: Config,
+    modules: Pair[nets.Net],
+    axis_name: str | None,
+    disc: optax.GradientTransformation,
+) -> dict[str, Any]:
+    """The fields of a `Recipe`, from the config; `disc` updates the discriminator."""
+    gen = optimizers.make(config.gen.optimizer, config.steps)
     return dict(
         nets=modules,
+        optimizers=Pair(gen, optimizers.freezing(disc, config.disc.freeze)),
         augment=augment.make(config.augment),
         augment_p=config.augment_p,
         noise_std=_noise_schedule(config.instance_noise.std, config.instance_noise.decay_steps),

@@ -32,8 +32,6 @@ from gan_jax.types import Batch, DataSpec, Pair
 
 BATCH_STATISTICS = 'image', 'running'
 
-# Fields that other tasks have, and the only value that means something here.
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recipe(shared.Recipe):
@@ -76,14 +74,9 @@ def make_recipe(config: Config, spec: DataSpec, axis_name: str | None) -> Recipe
     """
     _refuse(config, spec)
     modules = _modules(config, spec, axis_name)
+    disc = optimizers.make(config.disc.optimizer, config.steps)
     return Recipe(
-        **shared.common(config, modules, axis_name),
-        optimizers=Pair(
-            gen=optimizers.make(config.gen.optimizer, config.steps),
-            disc=optimizers.freezing(
-                optimizers.make(config.disc.optimizer, config.steps), config.disc.freeze
-            ),
-        ),
+        **shared.common(config, modules, axis_name, disc),
         loss=losses.make(config.loss, config.label_smoothing, modules.disc.judges()),
         weights={name: config.translation[name] for name in TERMS if config.translation[name]},
         maps=_maps(config, modules.disc),
