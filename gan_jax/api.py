@@ -32,7 +32,7 @@ from gan_jax.config import experiments
 from gan_jax.data import decode
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
-from gan_jax.io import images, paths
+from gan_jax.io import images, paths, pixels
 from gan_jax.pretrained import features as features_lib
 from gan_jax.processes import startup
 from gan_jax.use import (
@@ -53,9 +53,9 @@ SHOWN_SIDE = 112  # pixels that an image of few has at least, where a notebook s
 
 
 class Images(np.ndarray):
-    """Pictures, uint8 [N, H, W, C] or [H, W, C] with grey, RGB or RGBA: an array of NumPy.
+    """Pictures, [N, H, W, C] or [H, W, C], grey, RGB or RGBA: an array of NumPy.
 
-    Colours of RGBA are multiplied by alpha, as `gan_jax.io.pixels` has them.
+    uint8, or uint16 of a run with `config.data.deep`. Colours of RGBA are multiplied by alpha.
 
     A notebook shows it as a picture, of several images as a grid.
     """
@@ -65,11 +65,12 @@ class Images(np.ndarray):
         return np.asarray(array).view(cls)
 
     def _repr_png_(self) -> bytes | None:
-        if self.dtype != np.uint8 or self.ndim not in (3, 4) or self.shape[-1] not in (1, 3, 4):
+        levels = self.dtype in (np.uint8, np.uint16)
+        if not levels or self.ndim not in (3, 4) or self.shape[-1] not in (1, 3, 4):
             return None  # of what was made of pictures, such as their mean
         if not self.size:
             return None
-        found = np.asarray(self)
+        found = pixels.eight_bits(np.asarray(self))
         scale = -(-SHOWN_SIDE // max(found.shape[-3:-1])) if found.ndim == 3 else 1
         if found.ndim == 4:
             found = images.tile(found, int(np.ceil(np.sqrt(len(found)))))
@@ -127,7 +128,7 @@ class Run:
           truncation: from 0 to 1; below 1 they are more alike and more typical.
 
         Returns:
-          uint8 [num, H, W, C].
+          [num, H, W, C], see `Images`.
 
         Raises:
           UserError: the generator starts from images, or there is no such class.
@@ -155,7 +156,7 @@ class Run:
           shift: what is added to their latents, such as `2 * run.directions(1)[0]`.
 
         Returns:
-          uint8 [frames, H, W, C].
+          [frames, H, W, C], see `Images`.
 
         Raises:
           UserError: as `sample`, or there is no such sample or place.
@@ -176,7 +177,7 @@ class Run:
         return self.draw(num, seed=seed, truncation=truncation).latent()
 
     def generate(self, latents: np.ndarray, labels: np.ndarray | int = 0) -> Images:
-        """Images uint8 [N, H, W, C] of latents [N, latent_dim] and numbers of classes [N].
+        """Images [N, H, W, C] of latents [N, latent_dim] and numbers of classes [N].
 
         Raises:
           UserError: the generator starts from images, or takes other latents.

@@ -76,7 +76,7 @@ class Sampler(NamedTuple):
     # (key, count, truncation=1) -> z, float32 [count, latent_dim]; z[i] does not depend on count.
     # See `gan_jax.tasks.latents.Latent` on truncation.
     latent: Callable[..., jax.Array]
-    # (state, z, label int32 [N]) -> uint8 [N, H, W, C]
+    # (state, z, label int32 [N]) -> images [N, H, W, C], of the type of those that it learned
     generate: Callable[[GanState, jax.Array, jax.Array], jax.Array]
     num_classes: int  # 0 if the generator is unconditional and labels are ignored
 

@@ -15,7 +15,7 @@ from gan_jax import api, data
 from gan_jax.data import decode
 from gan_jax.errors import UserError
 from gan_jax.evaluation import neighbours, sets
-from gan_jax.io import images, paths, schema
+from gan_jax.io import images, paths, pixels, schema
 from gan_jax.io.schema import Range, Share
 from gan_jax.use import classifying, translating
 
@@ -129,7 +129,7 @@ class Page:
                 truncation=asked['truncation'],
                 shift=shift,
             )
-        return np.asarray(made[0])
+        return pixels.eight_bits(np.asarray(made[0]))
 
     def command(self, asked: Chosen) -> str:
         """The command that makes the picture again, and writes it as a page saves it."""

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from gan_jax.data import cache, classes, deep
+from gan_jax.data import cache, classes
 from gan_jax.data.datasets import Dataset, Source
 from gan_jax.errors import UserError
 from gan_jax.io import files
@@ -24,7 +24,7 @@ def write(path: Path, batch: Batch[np.ndarray], class_names: Sequence[str] = ())
     """Writes an .npz file that `config.data.added` may name.
 
     Args:
-      batch: uint8 [N, H, W, C] and int32 [N].
+      batch: images [N, H, W, C] and int32 [N].
       class_names: what the labels mean; empty where there are none.
     """
     names = {'class_names': np.array(class_names, str)} if class_names else {}
@@ -35,7 +35,7 @@ def join(dataset: Dataset, path: Path) -> Dataset:
     """The set with the images of an .npz file behind its own.
 
     Args:
-      path: `image`, uint8 [N, H, W, C] of the set's shape, and `label`, int [N], of its classes
+      path: `image`, [N, H, W, C] of the set's shape and type, and `label`, int [N], of its classes
         or -1; `class_names`, if it has them, those of the set.
 
     Raises:
@@ -43,10 +43,11 @@ def join(dataset: Dataset, path: Path) -> Dataset:
     """
     more, names = _read(path)
     shape, count = dataset.spec.image_shape, dataset.spec.num_classes
-    whole = more.image.dtype == np.uint8 and more.label.shape == more.image.shape[:1]
+    whole = more.image.dtype == dataset.spec.dtype and more.label.shape == more.image.shape[:1]
     if not whole or more.image.shape[1:] != shape:
+        kind = np.dtype(dataset.spec.dtype)
         raise UserError(
-            f'config.data.added={path}: must hold uint8 images {list(shape)} and a label for each,'
+            f'config.data.added={path}: must hold {kind} images {list(shape)} and a label for each,'
             f' not {more.image.dtype} {list(more.image.shape)} and {list(more.label.shape)}'
         )
     if ((more.label < -1) | (more.label >= max(count, 1))).any():
@@ -61,8 +62,6 @@ def join(dataset: Dataset, path: Path) -> Dataset:
             f'config.data.added={path}: its labels mean {theirs}, those of the set {ours or "none"}'
             ': sample it from a run on the same classes'
         )
-    if dataset.spec.deep:
-        more = more._replace(image=more.image.astype(np.uint16) * deep.STEP)
     own = cache.fingerprint(shape, cache.example_digests(more))
     return dataclasses.replace(
         dataset,

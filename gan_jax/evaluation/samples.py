@@ -7,6 +7,7 @@ import numpy as np
 
 from gan_jax import rng
 from gan_jax.errors import UserError
+from gan_jax.io import pixels
 from gan_jax.ops import target
 from gan_jax.states import GanState, Task
 from gan_jax.terminal import progress
@@ -17,7 +18,7 @@ CHUNK = 64  # images in one call on a CPU, so that memory does not grow with the
 def in_chunks(
     call: Callable[..., jax.Array], state: GanState, z: np.ndarray, label: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Images of latents [N, latent_dim] and labels [N]: uint8 [n, H, W, C], a call each."""
+    """Images [n, H, W, C] of latents [N, latent_dim] and labels [N], a call each."""
     size = min(target.images_at_once(CHUNK), len(z))
     for start in range(0, len(z), size):
         # The last call is filled up with the first latents, so that one program serves all.
@@ -60,4 +61,4 @@ class Samples:
         """uint8 [count, H, W, C]; `bar` names a progress bar, '' shows none."""
         parts = in_chunks(self._generate, state, self._latent, self.label)
         count = -(-len(self) // target.images_at_once(CHUNK))
-        return np.concatenate(list(progress.over(parts, count, bar)))
+        return pixels.eight_bits(np.concatenate(list(progress.over(parts, count, bar))))

@@ -28,19 +28,27 @@ def normalise(image: jax.Array, pixel_range: tuple[float, float]) -> jax.Array:
     return image.astype(jnp.float32) * ((high - low) / np.iinfo(image.dtype).max) + low
 
 
-def to_uint8(image: jax.Array, pixel_range: tuple[float, float]) -> jax.Array:
+def to_levels(
+    image: jax.Array, pixel_range: tuple[float, float], dtype: type[np.unsignedinteger]
+) -> jax.Array:
     """The inverse of `normalise`, to the nearest level; what is out of range is clipped.
 
     Args:
       image: floating point, any shape.
-      pixel_range: (low, high), what becomes 0 and 255.
+      pixel_range: (low, high), what becomes 0 and the greatest level.
+      dtype: uint8 or uint16.
 
     Returns:
-      uint8 of the same shape.
+      of that type and the same shape.
     """
-    low, high = pixel_range
-    levels = (image.astype(jnp.float32) - low) * (255 / (high - low))
-    return jnp.clip(jnp.round(levels), 0, 255).astype(jnp.uint8)
+    (low, high), most = pixel_range, np.iinfo(dtype).max
+    levels = (image.astype(jnp.float32) - low) * (most / (high - low))
+    return jnp.clip(jnp.round(levels), 0, most).astype(dtype)
+
+
+def to_uint8(image: jax.Array, pixel_range: tuple[float, float]) -> jax.Array:
+    """`to_levels` of 8 bits."""
+    return to_levels(image, pixel_range, np.uint8)
 
 
 def on_white(image: jax.Array) -> jax.Array:
@@ -61,7 +69,7 @@ def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
     """Images row by row in one picture, on white; transparent ones over a checkerboard.
 
     Args:
-      images: uint8 [N, H, W, C].
+      images: uint8 or uint16 [N, H, W, C].
       columns: images in a row, fewer if N is less.
       pad: white pixels around each image.
 
@@ -69,7 +77,7 @@ def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
       uint8 [rows * (H + pad) + pad, columns * (W + pad) + pad, C], C = 1 or 3.
     """
     chex.assert_rank(images, 4)
-    images = pixels.checkered(images)
+    images = pixels.checkered(pixels.eight_bits(images))
     count, height, width, channels = images.shape
     columns = min(columns, count)
     rows = -(-count // columns)
@@ -81,17 +89,29 @@ def tile(images: np.ndarray, columns: int, pad: int = 2) -> np.ndarray:
 
 
 def png(image: np.ndarray, maker: str = '') -> bytes:
-    """A PNG file of uint8 [H, W, C], grey, RGB or RGBA, with a note of what made it."""
+    """A PNG file of uint8 or uint16 [H, W, C], grey, RGB or RGBA, with a note of what made it.
+
+    Without one if it has 16 bits, in colours of which Pillow writes none.
+    """
     from PIL import Image, PngImagePlugin
 
     chex.assert_rank(image, 3)
+    image = pixels.straight(image) if image.shape[-1] == 4 else image
+    if image.dtype == np.uint16:
+        return _deep_png(image)
     buffer, notes = io.BytesIO(), PngImagePlugin.PngInfo()
     if maker:
         notes.add_text('Software', maker)
-    image = pixels.straight(image) if image.shape[-1] == 4 else image
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     picture.save(buffer, 'PNG', pnginfo=notes)
     return buffer.getvalue()
+
+
+def _deep_png(image: np.ndarray) -> bytes:
+    import cv2
+
+    blue_first = [2, 1, 0, 3][: image.shape[-1]] if image.shape[-1] > 1 else [0]
+    return cv2.imencode('.png', np.ascontiguousarray(image[..., blue_first]))[1].tobytes()
 
 
 def write_png(path: Path, image: np.ndarray, maker: str = '') -> None:

@@ -19,19 +19,15 @@ def eight_bits(image: np.ndarray) -> np.ndarray:
     return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def premultiplied(image: np.ndarray) -> np.ndarray:
-    """Colours multiplied by alpha: uint8 [..., 4] to the same."""
-    alpha = image[..., 3:].astype(np.uint32)
-    colour = (image[..., :3] * alpha + 127) // 255
-    return np.concatenate([colour, alpha], axis=-1).astype(np.uint8)
-
-
 def straight(image: np.ndarray) -> np.ndarray:
-    """Colours as files have them, the inverse of `premultiplied`; black where alpha is 0."""
-    alpha = image[..., 3:].astype(np.uint32)
-    colour = (image[..., :3] * np.uint32(255) + alpha // 2) // np.maximum(alpha, 1)
-    colour = np.where(alpha > 0, np.minimum(colour, 255), 0)
-    return np.concatenate([colour, alpha], axis=-1).astype(np.uint8)
+    """Colours as files have them, not multiplied by alpha: uint8 or uint16 [..., 4] to the same.
+
+    Black where alpha is 0.
+    """
+    most, alpha = np.uint64(np.iinfo(image.dtype).max), image[..., 3:].astype(np.uint64)
+    colour = (image[..., :3] * most + alpha // 2) // np.maximum(alpha, 1)
+    colour = np.where(alpha > 0, np.minimum(colour, most), 0)
+    return np.concatenate([colour, alpha], axis=-1).astype(image.dtype)
 
 
 def over(image: np.ndarray, ground: np.ndarray | int) -> np.ndarray:

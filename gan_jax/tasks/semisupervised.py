@@ -60,7 +60,7 @@ def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task of `config` on images of `spec`. See `gan_jax.states.Task`."""
     recipe = make_recipe(config, spec, axis_name)
     alone = _modules(config, spec, None)
-    sampler = shared.make_sampler(recipe.latent, alone.gen)
+    sampler = shared.make_sampler(recipe.latent, alone.gen, spec)
     return Task(
         init=functools.partial(init, recipe, spec),
         step=functools.partial(step, recipe),

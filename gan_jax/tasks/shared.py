@@ -306,17 +306,18 @@ def generator_variables(state: GanState) -> Any:
     return state.ema.gen or state.nets.gen.variables
 
 
-def make_sampler(latent: latents.Latent, generator: nets.Net) -> Sampler:
+def make_sampler(latent: latents.Latent, generator: nets.Net, spec: DataSpec) -> Sampler:
     """Draws latents, and images from the averaged generator if there is one.
 
     Args:
       latent: keys [N] -> z, float32 [N, latent_dim].
       generator: without collectives; it takes labels if it has classes.
+      spec: of the set, which says of how many bits images are.
     """
 
     def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
         image: Any = generator.apply(generator_variables(state), z, label, train=False)
-        return images.to_uint8(image, generator.pixel_range)
+        return images.to_levels(image, generator.pixel_range, spec.dtype)
 
     return Sampler(
         latent=lambda key, count, truncation=1.0: latent(

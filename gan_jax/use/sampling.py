@@ -60,7 +60,7 @@ class Draw(NamedTuple):
         return classes * max(1, round(side / classes)) if 1 < classes <= 2 * side else side
 
     def picture(self, z: np.ndarray) -> np.ndarray:
-        """Images of latents [num, latent_dim], enlarged: uint8 [num, scale * H, scale * W, C]."""
+        """Images of latents [num, latent_dim], enlarged: [num, scale * H, scale * W, C]."""
         made = generate(self, z)
         return made.repeat(self.scale, 1).repeat(self.scale, 2)
 
@@ -82,12 +82,12 @@ def parse_labels(
 
 
 def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
-    """Images uint8 [num, H, W, C] of latents [num, latent_dim]."""
+    """Images [num, H, W, C] of latents [num, latent_dim], of the type of `Sampler.generate`."""
     return generated(draw.sampler, draw.state, z, draw.label())
 
 
 def generated(sampler: Sampler, state: GanState, z: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Images uint8 [N, H, W, C] of latents [N, latent_dim] and classes int32 [N]."""
+    """Images [N, H, W, C] of latents [N, latent_dim] and classes int32 [N], of such a type."""
     return np.concatenate(list(samples.in_chunks(jax.jit(sampler.generate), state, z, label)))
 
 
@@ -180,12 +180,13 @@ def write_walk(path: Path, draw: Draw, frames: int, latent: str) -> None:
 
 
 def write_frames(path: Path, frames: Sequence[np.ndarray]) -> None:
-    """An animated GIF of pictures uint8 [H, W, C], without an end."""
+    """An animated GIF of pictures [H, W, C], without an end."""
     import io
 
     from PIL import Image
 
-    pictures = [Image.fromarray(np.squeeze(pixels.checkered(frame))) for frame in frames]
+    seen = [pixels.checkered(pixels.eight_bits(frame)) for frame in frames]
+    pictures = [Image.fromarray(np.squeeze(frame)) for frame in seen]
     buffer = io.BytesIO()
     pictures[0].save(
         buffer, 'GIF', save_all=True, append_images=pictures[1:], duration=FRAME_MS, loop=0

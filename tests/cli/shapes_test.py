@@ -1,17 +1,26 @@
-"""Images of every shape through every command, at smoke size."""
+"""Images of every shape and kind through every command, at smoke size."""
 
+import cv2
+import numpy as np
 from PIL import Image
 import pytest
 
 from gan_jax import cli
 from tests.data import photos
 
+COUNT = 40  # pictures of a folder
+FOLDER = ['--config=dcgan64:smoke', '--config.data.name=folder', '--config.data.path=set']
+FOLDER += [f'--config.data.num_examples={COUNT}', '--config.data.image_size=32']
 # What a run is trained with, and what is done with it.
 RUNS = {
     'rectangle': ['--config=dcgan64:smoke', '--config.data.image_size=32x48'],
     'pairs of rectangles': ['--config=pix2pix_grey:smoke', '--config.data.image_size=64x96']
     + ['--config.gen.net.depth=5'],
+    'alpha': [*FOLDER, '--config.data.channels=rgba', '--config.augment=color,translation'],
+    '16 bits of grey': [*FOLDER, '--config.data.channels=grey', '--config.data.deep=True'],
 }
+# Of the pictures that `sample` writes: their type, and how many channels.
+KINDS = {'alpha': (np.uint8, 4), '16 bits of grey': (np.uint16, 1)}
 
 
 def commands(home, translates):
@@ -20,6 +29,7 @@ def commands(home, translates):
     used = [
         ['sample', run, f'--output={home / "grid.png"}', '--num=4'],
         ['sample', run, f'--output={home / "walk.gif"}', '--walk=2', '--num=2'],
+        ['sample', run, f'--output={home / "single"}', '--num=2'],
         ['project', run, f'--input={home / "a.png"}', f'--output={home / "found"}']
         + ['--features=none'],
         ['sample', run, f'--latents={home / "found" / "a.npz"}', f'--output={home / "a2.png"}'],
@@ -32,15 +42,31 @@ def commands(home, translates):
     return [['digest', run], *used, *shared, ['digest', f'--workdir={folder}']]
 
 
+def write_folder(folder):
+    """Pictures with alpha, and of 16 bits in every second one."""
+    folder.mkdir()
+    for number in range(COUNT):
+        image = np.asarray(photos.photo(number, (40, 40)))
+        image = np.concatenate([image, image[..., :1]], axis=-1)
+        image = image.astype(np.uint16) * 257 if number % 2 else image
+        cv2.imwrite(str(folder / f'{number}.png'), image)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', RUNS)
 def test_a_run_goes_through_every_command(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     photos.photo(0, (200, 130)).save(tmp_path / 'a.png')
+    if RUNS[name][: len(FOLDER)] == FOLDER:
+        write_folder(tmp_path / 'set')
     assert cli.main(['data', *RUNS[name], f'--output={tmp_path / "sheet.png"}']) == 0
     assert cli.main(['train', *RUNS[name], f'--workdir={tmp_path / "run"}']) == 0
     translates = 'pix2pix' in RUNS[name][0]
     for words in commands(tmp_path, translates):
         assert cli.main(words) == 0, words
     with Image.open(tmp_path / ('made.png' if translates else 'a2.png')) as made:
-        assert made.size == ((200, 130) if translates else (48 + 4, 32 + 4))
+        size = (200, 130) if translates else (36, 36) if name in KINDS else (52, 36)
+        assert made.size == size and made.mode == ('L' if 'grey' in name else 'RGB')
+    if name in KINDS:
+        single = cv2.imread(str(tmp_path / 'single' / '00000.png'), cv2.IMREAD_UNCHANGED)
+        assert (single.dtype, single.reshape(32, 32, -1).shape[2]) == KINDS[name]

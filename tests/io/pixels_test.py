@@ -9,9 +9,14 @@ def every_colour():
     return np.stack([red, np.zeros_like(red), 255 - red, alpha], axis=-1)
 
 
+def premultiplied(image):
+    alpha = image[..., 3:] / 255
+    return np.concatenate([np.rint(image[..., :3] * alpha), image[..., 3:]], -1).astype(np.uint8)
+
+
 def test_colours_come_back_as_well_as_their_alpha_allows():
     image = every_colour()
-    found = pixels.straight(pixels.premultiplied(image))
+    found = pixels.straight(premultiplied(image))
     alpha = image[..., 3].astype(int)
     np.testing.assert_array_equal(found[..., 3], alpha)
     assert not found[alpha == 0].any()
@@ -29,7 +34,7 @@ def test_over_a_ground_is_the_usual_blend():
     alpha = image[..., 3:] / 255
     for ground in (0, 77, 255):
         expected = image[..., :3] * alpha + ground * (1 - alpha)
-        found = pixels.over(pixels.premultiplied(image), ground)
+        found = pixels.over(premultiplied(image), ground)
         assert found.dtype == np.uint8
         np.testing.assert_allclose(found, expected, atol=1)
 
