@@ -18,7 +18,7 @@ CHUNK = 64  # images in one call on a CPU, so that memory does not grow with the
 def in_chunks(
     call: Callable[..., jax.Array], state: GanState, z: np.ndarray, label: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Images of latents [N, latent_dim] and labels [N]: [n, H, W, C], a call each."""
+    """Images [n, H, W, C] of latents [N, latent_dim] and labels [N], a call each."""
     size = min(target.images_at_once(CHUNK), len(z))
     for start in range(0, len(z), size):
         # The last call is filled up with the first latents, so that one program serves all.
