@@ -56,10 +56,18 @@ def picture(draw: random.Random) -> bytes:
 def usual(draw: random.Random, runs: Mapping[str, Mapping[str, Any]]) -> Request:
     """Asks as the page does."""
     name, facts = draw.choice(sorted(runs.items()))
+    return asking(draw, name, facts, draw.choice(works_of(facts)))
+
+
+def works_of(facts: Mapping[str, Any]) -> list[str]:
+    """What the page asks of a run, the more often the more times."""
     works = ['facts']
     works += ['grid', 'picture', 'picture', 'picture', 'nearest'] * facts['samples']
-    works += ['classify'] * 3 * facts['classifies'] + ['translate'] * 3 * facts['translates']
-    work = draw.choice(works)
+    return works + ['classify'] * 3 * facts['classifies'] + ['translate'] * 3 * facts['translates']
+
+
+def asking(draw: random.Random, name: str, facts: Mapping[str, Any], work: str) -> Request:
+    """Asks a run for one thing."""
     if work in ('classify', 'translate'):
         return 'POST', f'/api/runs/{name}/{work}?as_is={draw.randrange(2)}', picture(draw)
     label = draw.randrange(len(facts['classes'])) if facts['classes'] else None
@@ -151,6 +159,9 @@ def measure(process: subprocess.Popen[str], port: int, watched: list[Path]) -> d
     """Sends all requests to a server; see the module."""
     runs = {name: ask(port, f'/api/runs/{name}/facts', b'{}') for name in ask(port, '/api/runs')}
     draw = random.Random(0)
+    for name, facts in runs.items():  # what is loaded once is no growth, such as training images
+        for work in sorted({*works_of(facts)}):
+            send(port, asking(draw, name, facts, work))
     pairs = []
     for number in range(REQUESTS.value):
         hostile = number % HOSTILE_EVERY == 0
@@ -169,20 +180,19 @@ def measure(process: subprocess.Popen[str], port: int, watched: list[Path]) -> d
             codes[pair[0]][code] += 1
             seconds.append(time.monotonic() - started)
 
-    first = len(pairs) // 10
+    tenth, resident = len(pairs) // 10, list[int]()
     with ThreadPoolExecutor(AT_ONCE.value) as pool:
-        list(pool.map(one, pairs[:first]))
-        start = memory(process.pid)
-        list(pool.map(one, pairs[first:]))
-    end = memory(process.pid)
+        for first in range(0, len(pairs), tenth):
+            list(pool.map(one, pairs[first : first + tenth]))
+            resident.append(memory(process.pid))
     return {
         'requests': len(pairs),
         'at_once': AT_ONCE.value,
         'runs': sorted(runs),
         'usual': dict(codes[False]),
         'hostile': dict(codes[True]),
-        'memory_mb': [round(start / 1e6), round(end / 1e6)],
-        'growth': round(end / start - 1, 4),
+        'memory_mb': [round(count / 1e6) for count in resident],
+        'growth': round(resident[-1] / resident[0] - 1, 4),
         'median_s': round(float(np.median(seconds)), 3),
         'files': sorted(files_of(watched) - before),
     }
