@@ -82,7 +82,7 @@ def test_a_checkpoint_is_chosen_by_classes_that_the_net_has(colour):
     [('', 'squeezenet', False), ('efficientnet_lite0', 'efficientnet_lite0', True)],
 )
 def test_what_training_looks_through_does_not_judge_unless_asked(asked, judge, marked, colour):
-    config = gans.projected(**{'disc.net.frozen': 'efficientnet_lite0'})
+    config = gans.projected(**{'data.name': 'folder', 'disc.net.frozen': 'efficientnet_lite0'})
     config.evaluate.update(features=asked, metrics=('classes',))
     net = observers._net(config)
     assert net.name == judge
