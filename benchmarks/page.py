@@ -60,7 +60,7 @@ def usual(draw: random.Random, runs: Mapping[str, Mapping[str, Any]]) -> Request
 
 
 def works_of(facts: Mapping[str, Any]) -> list[str]:
-    """What the page asks of a run, the more often the more times."""
+    """Requests that the page makes of a run, the more often the more times."""
     works = ['facts']
     works += ['grid', 'picture', 'picture', 'picture', 'nearest'] * facts['samples']
     return works + ['classify'] * 3 * facts['classifies'] + ['translate'] * 3 * facts['translates']
