@@ -11,7 +11,8 @@ at random: pass --config.data.flip=False for letters and the like.
 Expect, of 502 crops of cats' faces, varied cats after 4,000 steps, 17 minutes on two cores of a
 server's CPU (about 220 ms each): a net that had no part in it calls 53 % of the samples a cat, and
 57 % of the crops. After 15,000, an hour, it calls as many samples cats as crops, and no two of 625
-are alike; about one face in ten is out of shape (docs/results/few_images).
+are alike; about one face in ten is out of shape. `my_images:128` makes 11,200 steps in an hour:
+62 % of its samples are cats to that net, and 69 % of the crops (docs/results/few_images).
 
 The discriminator looks at the pixels, and through a net that was trained on ImageNet. Pictures
 that ImageNet has nothing like may do better with the preset `ada`, which has no such net: two

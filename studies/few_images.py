@@ -176,15 +176,20 @@ def summary(rows: Sequence[Row]) -> str:
     lines = [
         [
             *(f'{row["budget"]}', f'`{row["arm"]}`', row['photos'], str(row['seed'])),
-            '' if row['cat_share'] is None else f'{row["cat_share"]:.0%}',
+            _cell(row['cat_share'], '.0%'),
+            _cell(row['cat_share_real'], '.0%'),
             f'{row["over_half"]:.2f}',
-            '' if row['kinds'] is None else f'{row["kinds"]:,.0f}',
-            outputs.cell(row['memorisation']),
+            _cell(row['kinds'], ',.0f'),
+            _cell(row['memorisation'], '.2f'),
         ]
         for row in sorted(rows, key=lambda row: (row['budget'], row['over_half']))
     ]
-    head = ['minutes', 'arm', 'photos', 'seed', 'cats', 'FD over half', 'kinds', 'memorisation']
-    return outputs.markdown_table(head, lines)
+    head = ['minutes', 'arm', 'photos', 'seed', 'cats', 'of the crops', 'FD over half', 'kinds']
+    return outputs.markdown_table([*head, 'memorisation'], lines)
+
+
+def _cell(value: float | None, form: str) -> str:
+    return '' if value is None else format(value, form)
 
 
 def _curves(rows: Sequence[Row], workdir: Path) -> bytes | None:
@@ -215,8 +220,9 @@ _LISTED = '\n'.join(f'- `{name}`: {arm.what}' for name, arm in ARMS.items())
 
 ABOUT = f"""
 The crops that `gan-jax clean` makes of photos of cats (study `cleaning`), the first face of each
-photo, 64x64. Every arm has as many steps as its `budget` of minutes has on two idle cores, the
-start of the process and its compilation included; `minutes` are of the whole row:
+photo, 64x64 but where it says 128x128. Every arm has as many steps as its `budget` of minutes has
+on two idle cores, the start of the process and its compilation included; `minutes` are of the whole
+row:
 
 {_LISTED}
 
@@ -258,8 +264,8 @@ STUDY = Study(
         'curves.png': Picture(_curves, _shown, lambda trial: (CURVE,)),
         **{
             _picture(arm, budget): _samples_of(arm, budget)
-            for arm in ARMS
-            for budget in (SCREEN, HOUR)
+            for arm in reversed(ARMS)  # the largest images first
+            for budget in (HOUR, SCREEN)
         },
     },
     measured={
