@@ -1,6 +1,7 @@
 """Grids, files and walks from a trained generator."""
 
 from collections.abc import Iterator, Sequence
+import functools
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -88,7 +89,12 @@ def generate(draw: Draw, z: np.ndarray) -> np.ndarray:
 
 def generated(sampler: Sampler, state: GanState, z: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Images [N, H, W, C] of latents [N, latent_dim] and classes int32 [N], of such a type."""
-    return np.concatenate(list(samples.in_chunks(jax.jit(sampler.generate), state, z, label)))
+    call = _compiled(sampler.generate)
+    return np.concatenate(list(samples.in_chunks(call, state, z, label)))
+
+
+# JAX keeps what it finds out of each function that is jitted, and a page draws all day.
+_compiled = functools.lru_cache(jax.jit)
 
 
 def of_files(draw: Draw, names: Sequence[str], latent_dim: int) -> Draw:
