@@ -264,7 +264,7 @@ STUDY = Study(
         'curves.png': Picture(_curves, _shown, lambda trial: (CURVE,)),
         **{
             _picture(arm, budget): _samples_of(arm, budget)
-            for arm in reversed(ARMS)  # the largest images first
+            for arm in reversed(tuple(ARMS))  # the largest images first
             for budget in (HOUR, SCREEN)
         },
     },
