@@ -228,7 +228,7 @@ class Run:
             raise UserError(f'truncation={truncation}: must be from 0 to 1')
         sampler = trained.sampler_of(self.trained.task)
         names = self.class_names or tuple(map(str, range(sampler.num_classes)))
-        chosen = sampling.parse_labels(list(map(str, labels)), sampler.num_classes, names)
+        chosen = sampling.parse_labels(list(map(str, labels)), sampler, names)
         return sampling.Draw(
             sampler, self.trained.state, num, seed, chosen, names, scale, truncation, shift
         )

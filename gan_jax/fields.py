@@ -174,7 +174,12 @@ class Data(Group):
     warp: float = field(0.0, 'thin-plate warps: deviation as a share of the side', below=1)
     zoom: float = field(0.0, 'random crops of 1 - zoom to 1 of the side, enlarged', below=1)
     jitter: int = field(0, 'pixels a side stored more, for random crops', below=1_025)
-    attribute: str = field('', 'attribute that is the label', needs='data.name=celeb_a')
+    attributes: str = field(
+        '',
+        'columns of labels.csv, or attributes of celeb_a, that are the labels, with commas between',
+        needs='data.name=folder,celeb_a',
+        was='attribute',
+    )
     input: str = field(
         '', 'input: grey, canny, left, right or folder', needs='data.name=pairs,synthetic'
     )

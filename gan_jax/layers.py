@@ -18,6 +18,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
+import numpy as np
 
 from gan_jax import losses, ops, rng
 from gan_jax.ops import Padding, target
@@ -374,26 +375,25 @@ class Dropout(nn.Module):
 class Projection(nn.Module):
     """<embedding(label), features>: what a class adds to a logit (arXiv:1802.05637)."""
 
-    num_classes: int  # rows of the embedding; 0 makes the term 0, without parameters
-    # initialiser of the embedding [num_classes, features]
+    # initialiser of the embedding [D, features]
     embedding_init: Initializer = glorot_uniform
     spectral_norm: bool = False  # divide the embedding by its largest singular value
 
     @nn.compact
     def __call__(
-        self, features: jax.Array, label: jax.Array | None, train: bool = False
+        self, features: jax.Array, code: jax.Array | None, train: bool = False
     ) -> jax.Array:
-        """[N, F], int32 [N] -> float32 [N]."""
-        if not self.num_classes:
+        """[N, F], and `Net.code` of the labels -> float32 [N]; without it 0, without parameters."""
+        if code is None:
             return jnp.zeros(len(features))
-        # The layer is linear in the one-hot label: its kernel is the embedding.
+        # The layer is linear in the code: its kernel is the embedding.
         embedding = Dense(
             features.shape[-1],
             use_bias=False,
             kernel_init=self.embedding_init,
             spectral_norm=self.spectral_norm,
             name='embedding',
-        )(_one_hot(label, self.num_classes), train)
+        )(code, train)
         return jnp.sum(embedding * features.astype(jnp.float32), axis=-1)
 
 
@@ -420,6 +420,8 @@ class Net(nn.Module):
 
     image_shape: tuple[int, int, int]  # (H, W, C)
     num_classes: int = 0  # 0 for an unconditional net
+    # how many attributes classes are combinations of, `types.DataSpec.attributes`; 0: of none
+    attributes: int = 0
     dtype: DTypeLike = jnp.float32  # of the arithmetic: float32 or bfloat16
     # the axis over which runners divide the batch; None outside a runner
     axis_name: str | None = None
@@ -471,11 +473,24 @@ class Net(nn.Module):
         return self.axis_name if self.batch_norm == 'global' else None
 
     def latent(self, z: jax.Array, label: jax.Array | None) -> jax.Array:
-        """z, followed by the one-hot label if there are classes (arXiv:1411.1784)."""
+        """z, followed by the code of the label if there are classes (arXiv:1411.1784)."""
         chex.assert_rank(z, 2)
+        code = self.code(label)
+        return z if code is None else jnp.concatenate([z, code.astype(z.dtype)], axis=-1)
+
+    def code(self, label: jax.Array | None) -> jax.Array | None:
+        """Codes of labels, int32 [N], as an embedding takes them; None without classes.
+
+        One-hot, float32 [N, num_classes]. Of a combination of attributes the one-hots of each, one
+        after the other, [N, 2 * attributes]: its embedding is the sum of theirs.
+        """
         if not self.num_classes:
-            return z
-        return jnp.concatenate([z, _one_hot(label, self.num_classes).astype(z.dtype)], axis=-1)
+            return None
+        if label is None:
+            raise ValueError(f'`label` is needed: the net has {self.num_classes} classes')
+        chex.assert_rank(label, 1)
+        one_hot = jax.nn.one_hot(label, self.num_classes)
+        return one_hot @ _codes(self.attributes) if self.attributes else one_hot
 
 
 # The normalisations of pix2pix's nets.
@@ -544,8 +559,7 @@ def _unit(vector: jax.Array) -> jax.Array:
     return vector / jnp.maximum(jnp.linalg.norm(vector), 1e-12)
 
 
-def _one_hot(label: jax.Array | None, num_classes: int) -> jax.Array:
-    if label is None:
-        raise ValueError(f'`label` is needed: the net is conditional on {num_classes} classes')
-    chex.assert_rank(label, 1)
-    return jax.nn.one_hot(label, num_classes)
+def _codes(attributes: int) -> np.ndarray:
+    """The one-hots of the attributes of each combination: float32 [2**K, 2 * K]."""
+    has = np.indices((2,) * attributes).reshape(attributes, -1).T
+    return np.stack([1 - has, has], axis=-1).reshape(len(has), -1).astype(np.float32)

@@ -79,6 +79,18 @@ class Sampler(NamedTuple):
     # (state, z, label int32 [N]) -> images [N, H, W, C], of the type of those that it learned
     generate: Callable[[GanState, jax.Array, jax.Array], jax.Array]
     num_classes: int  # 0 if the generator is unconditional and labels are ignored
+    # combinations of attributes, each as often as training images have it (`DataSpec.counts`); ()
+    # where classes are none
+    mixed: tuple[int, ...] = ()
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Classes in turn, where none is asked for; () of an unconditional generator."""
+        return self.mixed or tuple(range(self.num_classes))
+
+    def label(self, count: int) -> np.ndarray:
+        """The class of each of so many images, int32 [count]; zeros if there are none."""
+        return np.resize(np.array(self.classes or (0,), np.int32), count)
 
 
 class Part(NamedTuple):

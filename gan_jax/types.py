@@ -36,11 +36,19 @@ class DataSpec(NamedTuple):
     num_examples: int  # images in the set
     panels: int = 1  # images side by side in each: 2 for pairs, the input on the left
     deep: bool = False  # whether images have 16 bits a channel, not 8
+    # images of each class, where classes are the combinations of attributes (`data.attributes`);
+    # () where they are not
+    counts: tuple[int, ...] = ()
 
     @property
     def dtype(self) -> type[np.unsignedinteger]:
         """Data type of the stored images."""
         return np.uint16 if self.deep else np.uint8
+
+    @property
+    def attributes(self) -> int:
+        """How many attributes the classes are combinations of; 0: they are none."""
+        return max(len(self.counts).bit_length() - 1, 0)
 
 
 class Metric(NamedTuple):

@@ -375,12 +375,13 @@ class TestSpectralNorm:
 
 
 def test_projection_is_the_product_of_the_labels_row_with_the_features():
-    projection = layers.Projection(num_classes=5)
+    projection = layers.Projection()
     features, label = gans.normal(0, 3, 7), np.array([4, 0, 2])
-    variables = gans.variables(projection, features, label)
+    code = np.eye(5, dtype=np.float32)[label]
+    variables = gans.variables(projection, features, code)
     embedding = variables['params']['embedding']['kernel']
     chex.assert_shape(embedding, (5, 7))
     expected = [embedding[c] @ f for c, f in zip(label, features, strict=True)]
     np.testing.assert_allclose(
-        apply(projection, variables, features, label), expected, rtol=1e-5, atol=1e-6
+        apply(projection, variables, features, code), expected, rtol=1e-5, atol=1e-6
     )

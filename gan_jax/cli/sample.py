@@ -36,7 +36,10 @@ def define(values: flags.FlagValues) -> None:
         'seed', 0, 'other seeds, other images', lower_bound=0, upper_bound=2**32 - 1,
         flag_values=values,
     )  # fmt: skip
-    flags.DEFINE_list('labels', [], 'classes in turn, by name or number', flag_values=values)
+    flags.DEFINE_list(
+        'labels', [], 'classes in turn, by name or number, or attributes such as Smiling,-Male',
+        flag_values=values,
+    )  # fmt: skip
     flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
     flags.DEFINE_integer(
         'scale', 1, 'pixels a side of each pixel, in pictures', lower_bound=1, upper_bound=64,
@@ -179,5 +182,9 @@ def _in_turn(draw: 'Draw') -> str:
     from gan_jax.data import classes
 
     entries = classes.labelled(draw.class_names)
-    turn = classes.listed([entries[label] for label in draw.classes()])
-    return f', classes in turn: {turn}' if turn else ''
+    turn = classes.listed([entries[label] for label in dict.fromkeys(draw.classes())])
+    if not draw.sampler.mixed or not turn:
+        return f', classes in turn: {turn}' if turn else ''
+    if set(draw.classes()).isdisjoint(draw.sampler.mixed):
+        return f', of {turn}, which no training image is: put together of its attributes'
+    return f', as often as training images: {turn}'

@@ -105,7 +105,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     """The same code paths in seconds, without a network: five checkpoints and every file."""
     config.data.name = data.DATASETS[config.data.name].stand_in
     config.data.path = ''
-    config.data.attribute = config.data.input_path = ''
+    config.data.attributes = config.data.input_path = ''
     config.data.num_examples = 200
     if config.task == 'translation':
         sides(config)['64']()

@@ -1,10 +1,12 @@
 """Data sets: from files to what the trainer feeds."""
 
 from collections.abc import Callable, Mapping
+import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
 from ml_collections import ConfigDict
+import numpy as np
 
 from gan_jax.data import (
     added,
@@ -95,11 +97,16 @@ def load(config: Data) -> Dataset:
         added does not fit it.
     """
     dataset = label_subsets.restrict(entry(config).load(config), config.labels)
-    return (
-        added.join(dataset, paths.absolute(config.added, 'config.data.added'))
-        if config.added
-        else dataset
-    )
+    if config.added:
+        dataset = added.join(dataset, paths.absolute(config.added, 'config.data.added'))
+    return _counted(dataset) if dataset.attributes else dataset
+
+
+def _counted(dataset: Dataset) -> Dataset:
+    """The set with the number of images of each of its combinations in its spec."""
+    labels = dataset.source.labels()
+    count = np.bincount(labels[labels >= 0], minlength=len(dataset.class_names))
+    return dataclasses.replace(dataset, spec=dataset.spec._replace(counts=tuple(count.tolist())))
 
 
 def whole(config: Data, split: str) -> Dataset:

@@ -1,6 +1,7 @@
 """`celeb_a`: 202,599 aligned faces of celebrities with forty attributes (Liu et al. 2015)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
 import functools
 import hashlib
 import json
@@ -14,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from gan_jax import fields
-from gan_jax.data import cache, datasets, decode, downloads, from_files, image_files
+from gan_jax.data import cache, classes, datasets, decode, downloads, from_files, image_files
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import LeftOut
-from gan_jax.errors import UserError, nearest
+from gan_jax.errors import UserError
 from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
@@ -54,7 +55,8 @@ def spec(config: Data) -> DataSpec:
     from_files.size(config)
     whole = COUNTS.get(config.split, COUNTS['all'])
     shape = (*fields.sides(config), 3)
-    return DataSpec(shape, 2 if config.attribute else 0, config.num_examples or whole)
+    found = DataSpec(shape, 0, config.num_examples or whole)
+    return classes.assumed(found, config.attributes)
 
 
 def load(config: Data) -> Dataset:
@@ -68,10 +70,10 @@ def load(config: Data) -> Dataset:
       config: the run's `config.data`. Its `path` is a folder with `img_align_celeba.zip` or
         what it unpacks to, and the text files; or that .zip, the text files beside or in it; or
         a copy that tensorflow-datasets prepared as ArrayRecord; '' downloads them. With
-        `attribute`, e.g. Smiling, the labels are 0 without it and 1 with it.
+        `attributes`, e.g. Smiling,Male, the labels are their combinations (`classes`).
 
     Raises:
-      UserError: a file is missing, the attribute does not exist, no image can be used, or
+      UserError: a file is missing, an attribute does not exist, no image can be used, or
         there is no network.
     """
     size, crop = from_files.size(config), config.crop
@@ -82,20 +84,22 @@ def load(config: Data) -> Dataset:
     path = (
         image_files.existing(Path(config.path), 'config.data.path') if config.path else downloaded()
     )
+    attributes = classes.attributes(config.attributes)
     copy = datasets.find_tfds_copy(path, 'celeb_a') if path.is_dir() else None
     if copy:
-        faces = _prepared(copy, config.attribute, size, crop)
+        faces = _prepared(copy, attributes, size, crop)
     else:
-        faces = _official(path, config.attribute, size, crop)
-    return from_files.load(
+        faces = _official(path, attributes, size, crop)
+    dataset = from_files.load(
         config,
-        state=(*faces.state, crop, config.attribute),
+        state=(*faces.state, crop, ','.join(attributes)),
         names=faces.names,
-        class_names=(f'not {config.attribute}', config.attribute) if config.attribute else (),
+        class_names=classes.combinations(attributes),
         make=faces.make,
         splits=dict(zip(faces.names, faces.splits, strict=True)),
         left_out=faces.left_out,
     )
+    return dataclasses.replace(dataset, attributes=attributes)
 
 
 class Faces(NamedTuple):
@@ -103,18 +107,18 @@ class Faces(NamedTuple):
 
     names: Sequence[str]  # of each image
     splits: Sequence[str]  # of each image
-    make: from_files.Make  # see `from_files.load`; the class is 0 without an attribute
+    make: from_files.Make  # see `from_files.load`; the class is 0 without attributes
     state: Sequence[str]  # strings that differ when the files do
     left_out: Sequence[LeftOut]  # files that are not among them
 
 
-def _official(path: Path, attribute: str, size: tuple[int, int], crop: int) -> Faces:
+def _official(path: Path, attributes: Sequence[str], size: tuple[int, int], crop: int) -> Faces:
     """Reads the files as they are published."""
     found = image_files.find(_images(path))
     text = _Texts(path, found.path)
     left_out = [*found.ignored]
     partition = _partition(text.lines(PARTITION), left_out)
-    labels = _labels(text.lines(ATTRIBUTES), attribute, left_out) if attribute else None
+    labels = _labels(text.lines(ATTRIBUTES), attributes, left_out) if attributes else None
     rows: dict[str, int] = {}
     for index, name in enumerate(found.names):
         file = PurePosixPath(name).name
@@ -223,17 +227,17 @@ def _partition(lines: Iterable[str], left_out: list[LeftOut]) -> dict[str, str]:
     return splits
 
 
-def _labels(lines: Sequence[str], attribute: str, left_out: list[LeftOut]) -> dict[str, int]:
-    """Whether each file has the attribute: 0 or 1.
+def _labels(
+    lines: Sequence[str], attributes: Sequence[str], left_out: list[LeftOut]
+) -> dict[str, int]:
+    """The combination of the attributes that each file has.
 
     Raises:
       UserError: there is no such attribute.
     """
-    attributes = lines[1].split() if len(lines) > 1 else []
-    if attribute not in attributes:
-        known = nearest(attribute, attributes) if attributes else f'{ATTRIBUTES} names none'
-        raise UserError(f'config.data.attribute={attribute}: {known}')
-    column = attributes.index(attribute)
+    known = lines[1].split() if len(lines) > 1 else []
+    classes.check_attributes(attributes, known, ATTRIBUTES)
+    columns = [known.index(name) for name in attributes]
     count = lines[0].strip()
     if count != str(len(lines) - 2):
         why = f'its first line says {count!r} images, it lists {len(lines) - 2}'
@@ -241,8 +245,8 @@ def _labels(lines: Sequence[str], attribute: str, left_out: list[LeftOut]) -> di
     labels = {}
     for number, line in enumerate(lines[2:], 3):
         file, *values = line.split()
-        if len(values) == len(attributes) and values[column] in ('1', '-1'):
-            labels[file] = int(values[column] == '1')
+        if len(values) == len(known) and {values[column] for column in columns} <= {'1', '-1'}:
+            labels[file] = classes.combined(values[column] == '1' for column in columns)
         else:
             left_out.append(_malformed(file, ATTRIBUTES, number))
     return labels
@@ -252,14 +256,16 @@ def _malformed(name: str, file: str, number: int) -> LeftOut:
     return LeftOut(name, f'line {number} of {file} is malformed')
 
 
-def _prepared(copy: datasets.Prepared, attribute: str, size: tuple[int, int], crop: int) -> Faces:
+def _prepared(
+    copy: datasets.Prepared, attributes: Sequence[str], size: tuple[int, int], crop: int
+) -> Faces:
     """Reads a copy that tensorflow-datasets prepared."""
     folder = copy.prepare()
     splits = json.loads((folder / datasets.INFO).read_bytes())['splits']
     counts = {split['name']: sum(map(int, split['shardLengths'])) for split in splits}
     places = [(split, row) for split, count in counts.items() for row in range(count)]
     names = [f'{split}/{row}' for split, row in places]
-    opened = functools.cache(functools.partial(_opened, folder, attribute))
+    opened = functools.cache(functools.partial(_opened, folder, attributes))
     lock = threading.Lock()
 
     def make(index: int) -> tuple[np.ndarray, int]:
@@ -267,19 +273,17 @@ def _prepared(copy: datasets.Prepared, attribute: str, size: tuple[int, int], cr
         with lock:
             source = opened()[split]
         example = source[row]
-        label = int(example['attributes'][attribute]) if attribute else 0
+        label = classes.combined(bool(example['attributes'][name]) for name in attributes)
         return decode.fitted(Image.fromarray(example['image']), size, crop), label
 
     return Faces(names, [split for split, _ in places], make, (copy.key,), ())
 
 
-def _opened(folder: Path, attribute: str) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+def _opened(folder: Path, attributes: Sequence[str]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(folder, file_format='array_record')
-    attributes = list(builder.info.features['attributes'])
-    if attribute and attribute not in attributes:
-        raise UserError(f'config.data.attribute={attribute}: {nearest(attribute, attributes)}')
+    classes.check_attributes(attributes, list(builder.info.features['attributes']), 'the copy')
     return {split: builder.as_data_source(split) for split in builder.info.splits}
 
 

@@ -163,6 +163,7 @@ class Dataset:
     # names them, and `splits`, name -> images; {} where there is no more to know
     facts: Callable[[], Mapping[str, Any]] = dict
     splits: tuple[str, ...] = ()  # those that a config may name, of which none is known to be empty
+    attributes: tuple[str, ...] = ()  # that classes are combinations of; empty: of none
     to_have_classes: str = ''  # what to do about a set that has none, where something can be done
 
     def arrays(self) -> Batch[np.ndarray]:

@@ -5,8 +5,9 @@ import dataclasses
 import difflib
 from pathlib import Path
 
-from gan_jax.data import from_files, image_files
+from gan_jax.data import classes, from_files, image_files, label_table
 from gan_jax.data.datasets import Dataset
+from gan_jax.data.label_table import Labels
 from gan_jax.errors import UserError
 from gan_jax.fields import Data
 from gan_jax.types import DataSpec
@@ -19,9 +20,10 @@ def spec(config: Data) -> DataSpec:
 
     Two classes are assumed where the config says which of the images have none.
     """
-    classes = 2 if config.unlabelled else 0
+    num_classes = 2 if config.unlabelled else 0
     count = config.num_examples or ASSUMED
-    return DataSpec(from_files.shape(config), classes, count, deep=config.deep)
+    found = DataSpec(from_files.shape(config), num_classes, count, deep=config.deep)
+    return classes.assumed(found, config.attributes)
 
 
 def load(config: Data) -> Dataset:
@@ -30,7 +32,9 @@ def load(config: Data) -> Dataset:
     The centred part of each, `config.crop` pixels high or as large as it can be, at
     `config.image_size` and `width` (`decode.fitted`). Folders in the folder are classes if all
     images lie in two or more of them; with `config.unlabelled` the images in that folder, or in
-    none, have the label -1 (`image_files.classes`).
+    none, have the label -1 (`image_files.classes`). Or `labels.csv` says them (`label_table.read`):
+    with `config.attributes` the images that have no class in it are left out, or, with
+    `config.unlabelled`, have the label -1.
 
     Args:
       config: the run's `config.data`.
@@ -44,20 +48,26 @@ def load(config: Data) -> Dataset:
     from_files.size(config)
     found = image_files.find(Path(config.path))
     names, labels = image_files.classes(found.names, config.unlabelled)
-    _refuse_misspelt(config.unlabelled, names)
+    table = label_table.read(found, config, bool(names))
+    if table is None:
+        _refuse_misspelt(config.unlabelled, names)
+        table = Labels(names, labels)
+    kept = [index for index in range(len(found)) if index not in table.unlisted]
     dataset = from_files.load(
         config,
-        state=(found.state, config.crop),
-        names=found.names,
-        class_names=names,
+        state=(found.state, config.crop, *table.state),
+        names=[found.names[index] for index in kept],
+        class_names=table.class_names,
         make=lambda index: (
-            from_files.read_fitted(config, found.read(index)),
-            int(labels[index]),
+            from_files.read_fitted(config, found.read(kept[index])),
+            int(table.labels[kept[index]]),
         ),
-        left_out=found.ignored,
+        left_out=[*found.ignored, *table.left_out(found.names)],
     )
-    remedy = '' if names else image_files.to_have_classes(found.names)
-    return dataclasses.replace(dataset, to_have_classes=remedy)
+    remedy = ''
+    if not table.class_names:
+        remedy = label_table.to_have_classes(found) or image_files.to_have_classes(found.names)
+    return dataclasses.replace(dataset, attributes=table.attributes, to_have_classes=remedy)
 
 
 def _refuse_misspelt(unlabelled: str, class_names: Sequence[str]) -> None:

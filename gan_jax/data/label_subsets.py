@@ -39,7 +39,7 @@ def restrict(dataset: Dataset, config: Labels) -> Dataset:
     """
     labels = dataset.source.labels()
     if not (config.number or config.validation or config.alone):
-        if (labels == NONE).any():
+        if (labels == NONE).any() and not dataset.attributes:
             _check_present(labels, dataset.class_names)
         return dataset
     chosen = draw(labels, dataset.class_names, config).training

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.data import duplicates, from_files
+from gan_jax.data.classes import by_attribute
 from gan_jax.data.datasets import CHUNK, Dataset
 from gan_jax.fields import Data
 from gan_jax.io import pixels
@@ -18,7 +19,8 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     """Facts about a data set, fit for JSON; a chunk of it at a time is in memory.
 
     Returns:
-      name, split, images (how many), shape [H, W, C] and panels as training sees them, classes
+      name, split, images (how many), shape [H, W, C] and panels as training sees them, attributes
+      (name -> images that have it) where classes are combinations of such, classes
       (name -> images, {} without labels), unlabelled (images that have no class where others
       have), duplicates (images whose pixels occurred before),
       mean and std of all pixels in [0, 1], fingerprint. Of a user's own images also
@@ -41,13 +43,18 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
             hashes.append(duplicates.perceptual_hashes(duplicates.photos(batch.image)))
     mean = float(levels @ np.arange(256) / levels.sum() / 255)
     square = float(levels @ np.arange(256) ** 2 / levels.sum() / 255**2)
+    named = dict(zip(dataset.class_names, map(int, classes), strict=True))
+    having = by_attribute(named)
     return dict(
         name=dataset.name,
         split=dataset.split,
         images=len(dataset.source),
         shape=list(dataset.spec.image_shape),
         panels=dataset.spec.panels,
-        classes=dict(zip(dataset.class_names, map(int, classes), strict=True)),
+        **(
+            {'attributes': {n: having[n] for n in dataset.attributes}} if dataset.attributes else {}
+        ),
+        classes=named,
         unlabelled=unlabelled,
         duplicates=len(dataset.source) - len(digests),
         **(dict(near_duplicates=_alike(np.concatenate(hashes))) if facts else {}),

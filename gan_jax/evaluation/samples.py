@@ -28,7 +28,7 @@ def in_chunks(
 
 
 class Samples:
-    """Images of fixed latents, and of labels drawn uniformly if the generator has classes.
+    """Images of fixed latents, and of labels drawn from `Sampler.classes` if there are some.
 
     The n-th image depends on the seed and on n, not on how many there are. Compiled once.
 
@@ -51,7 +51,8 @@ class Samples:
         self._latent = np.asarray(task.sampler.latent(key, count))
         keys = rng.example_keys(rng.purpose_key(key, 'label'), count, None)
         uniform = rng.uniform(keys, ())
-        self.label = np.asarray(uniform * max(task.sampler.num_classes, 1)).astype(np.int32)
+        classes = np.array(task.sampler.classes or (0,), np.int32)
+        self.label = classes[np.asarray(uniform * len(classes)).astype(np.int32)]
         self._generate = jax.jit(task.sampler.generate)
 
     def __len__(self) -> int:

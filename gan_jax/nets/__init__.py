@@ -98,6 +98,7 @@ def build(
     kind: Kind | None = None,
     image_shape: tuple[int, int, int],
     num_classes: int = 0,
+    attributes: int = 0,
     dtype: DTypeLike = jnp.float32,
     axis_name: str | None = None,
     batch_norm: str = 'global',
@@ -110,6 +111,7 @@ def build(
         net's own fields.
       kind: what the caller can use; None: any.
       num_classes: 0 for an unconditional net.
+      attributes: how many the classes are combinations of; 0: of none.
       dtype: of the arithmetic: float32 or bfloat16.
       axis_name: the axis over which the runner divides the batch, None outside one.
       batch_norm: 'global' or 'per_device', see `Net`.
@@ -130,6 +132,7 @@ def build(
     module = getattr(NETS[name], role)(
         image_shape=tuple(image_shape),
         num_classes=num_classes,
+        attributes=attributes,
         dtype=dtype,
         axis_name=axis_name,
         batch_norm=batch_norm,

@@ -106,6 +106,6 @@ class Discriminator(_Net):
             x = layers.norm(self, self.norm, x, train=train)
             x = layers.Dropout(self.dropout, self.axis_name)(activate(x), train=train)
         logits = conv(1, kernel_size=self._far(), padding=0)(x, train)[:, 0, 0, 0]
-        projection = layers.Projection(self.num_classes, layers.normal, self.spectral_norm)
+        projection = layers.Projection(layers.normal, self.spectral_norm)
         summed = jnp.sum(x.astype(jnp.float32), axis=(1, 2))
-        return logits + projection(summed, label, train)
+        return logits + projection(summed, self.code(label), train)

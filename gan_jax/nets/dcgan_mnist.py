@@ -93,5 +93,5 @@ class Discriminator(_Net):
         x = activate(dense(4 * self.width, dtype=self.dtype)(x.reshape(x.shape[0], -1), train))
         x = layers.Dropout(self.dropout, self.axis_name)(x, train=train)
         logits = dense(1)(x, train)[:, 0]
-        projection = layers.Projection(self.num_classes, spectral_norm=self.spectral_norm)
-        return logits + projection(x, label, train)
+        projection = layers.Projection(spectral_norm=self.spectral_norm)
+        return logits + projection(x, self.code(label), train)

@@ -72,5 +72,5 @@ class Discriminator(layers.Net):
             x = layers.leaky_relu(0.2)(dense(features, dtype=self.dtype)(x, train))
             x = layers.Dropout(self.dropout, self.axis_name)(x, train=train)
         logits = dense(1)(x, train)[:, 0]
-        projection = layers.Projection(self.num_classes, spectral_norm=self.spectral_norm)
-        return logits + projection(x, label, train)
+        projection = layers.Projection(spectral_norm=self.spectral_norm)
+        return logits + projection(x, self.code(label), train)

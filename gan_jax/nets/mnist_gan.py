@@ -109,5 +109,5 @@ class Discriminator(_Net):
         x = dense(16 * self.width, dtype=self.dtype)(x.reshape(x.shape[0], -1), train)
         x = drop(activate(normalize(x)))
         logits = dense(1)(x, train)[:, 0]
-        projection = layers.Projection(self.num_classes, layers.normal, self.spectral_norm)
-        return logits + projection(x, label, train)
+        projection = layers.Projection(layers.normal, self.spectral_norm)
+        return logits + projection(x, self.code(label), train)

@@ -220,5 +220,5 @@ class Head(layers.Net):
             x = layers.leaky_relu(0.2)(x)
         x = x.astype(jnp.float32)
         logits = conv(1, 3, padding=1)(x, train).reshape(len(x), -1)
-        projection = layers.Projection(self.num_classes, layers.normal, spectral_norm=True)
-        return logits + projection(jnp.sum(x, axis=(1, 2)), label, train)[:, None]
+        projection = layers.Projection(layers.normal, spectral_norm=True)
+        return logits + projection(jnp.sum(x, axis=(1, 2)), self.code(label), train)[:, None]

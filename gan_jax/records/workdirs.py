@@ -54,6 +54,7 @@ class Data(TypedDict):
     num_classes: NotRequired[Count]
     panels: NotRequired[Annotated[int, Range(1, 2)]]
     deep: NotRequired[bool]
+    counts: NotRequired[tuple[Count, ...]]
     fingerprint: NotRequired[str]
     class_names: NotRequired[tuple[str, ...]]
     feed: NotRequired[str]

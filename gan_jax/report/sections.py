@@ -278,6 +278,7 @@ def _metrics(run: Run) -> dict[str, str]:
         'Training time': clock(_training_seconds(run.rows)) if rates else '',
         'Data set': str(data.get('name', '')),
         'Classes': classes.listed(classes.labelled(data.get('class_names', ()))),
+        'Attributes': _attributes(data),
         'Real images': f'{data["num_examples"]:,}' if data else '',
         'Generator': f'{parameters["gen"]:,} parameters' if parameters else '',
         'Discriminator': f'{parameters["disc"]:,} parameters' if parameters else '',
@@ -286,6 +287,16 @@ def _metrics(run: Run) -> dict[str, str]:
         'Loss': str(run.config.get('loss', '')).replace('_', ' '),
         'Device': _devices(run.facts.get('devices', [])),
     }
+
+
+def _attributes(data: Mapping[str, Any]) -> str:
+    """Each attribute with the share of the images that have it; '' if classes are of none."""
+    counts = data.get('counts', ())
+    if not counts:
+        return ''
+    having = classes.by_attribute(dict(zip(data['class_names'], counts, strict=True)))
+    names = data['class_names'][-1].split(',')
+    return ', '.join(f'{name}: {having[name] / sum(counts):.0%}' for name in names)
 
 
 def _start(run: Run) -> str:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax import rng
-from gan_jax.data import views
+from gan_jax.data import classes, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import shown
 from gan_jax.errors import UserError
@@ -85,9 +85,14 @@ def check(config: Config, dataset: Dataset) -> None:
         raise UserError(f'{field}: {dataset.name} has no classes: {remedy}')
     labels = dataset.source.labels()
     count = np.bincount(labels[labels >= 0], minlength=len(dataset.class_names))
-    if not count.all():
-        name = shown(dataset.class_names[count.argmin()])
-        remedy = 'mend its pictures or add some, or take its folder away'
+    found = dict(zip(dataset.class_names, count.tolist(), strict=True))
+    remedy = 'mend its pictures or add some, or take its folder away'
+    if dataset.attributes:
+        remedy = 'leave one of config.data.attributes out, or add some'
+        # A generator learns attributes one by one, a classifier their combinations.
+        found = classes.by_attribute(found) if config.conditional else found
+    if not all(found.values()):
+        name = shown(min(found, key=found.__getitem__))
         if config.data.num_examples:
             remedy = 'raise config.data.num_examples'
         raise UserError(f'{field}: class {name!r} has none of the {len(labels):,} images: {remedy}')

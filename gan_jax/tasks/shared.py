@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax import augment, nets, optimizers, rng
+from gan_jax.data import classes
 from gan_jax.fields import Config
 from gan_jax.io import images
 from gan_jax.ops import target
@@ -87,6 +88,7 @@ def module(
         kind=kind,
         image_shape=spec.image_shape,
         num_classes=num_classes,
+        attributes=spec.attributes,
         dtype=jnp.dtype(config.precision),
         axis_name=axis_name,
         batch_norm=config.batch_norm,
@@ -332,6 +334,7 @@ def make_sampler(latent: latents.Latent, generator: nets.Net, spec: DataSpec) ->
         ),
         generate=generate,
         num_classes=generator.num_classes,
+        mixed=classes.in_proportion(spec.counts) if generator.num_classes else (),
     )
 
 
@@ -344,20 +347,20 @@ def make_part(config: Config, latent: latents.Latent, generator: nets.Net) -> Pa
     low, high = generator.pixel_range
 
     def of_latent(variables: Any, z: jax.Array, *label: jax.Array) -> jax.Array:
-        classes = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
-        image: Any = generator.apply(variables, z, classes, train=False)
+        known = label[0] if label else jnp.zeros_like(z[:, 0], jnp.int32)
+        image: Any = generator.apply(variables, z, known, train=False)
         return (image - low) / (high - low)
 
     def of_seed(variables: Any, seed: jax.Array, *label: jax.Array) -> jax.Array:
         return of_latent(variables, latent(jax.vmap(jax.random.key)(seed)), *label)
 
-    classes = {'label': jax.ShapeDtypeStruct((), jnp.int32)} if generator.num_classes else {}
+    more = {'label': jax.ShapeDtypeStruct((), jnp.int32)} if generator.num_classes else {}
     z = {'z': jax.ShapeDtypeStruct((config.latent_dim,), jnp.float32)}
-    plain = Part(generator_variables, of_latent, {**z, **classes})
+    plain = Part(generator_variables, of_latent, {**z, **more})
     if not config.latent_mixture.components:
         return plain
     seed = {'seed': jax.ShapeDtypeStruct((), jnp.uint32)}
-    return Part(generator_variables, of_seed, {**seed, **classes}, plain)
+    return Part(generator_variables, of_seed, {**seed, **more}, plain)
 
 
 def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState, Any], jax.Array]:
@@ -366,7 +369,7 @@ def make_preview(sampler: Sampler, seed: int, count: int) -> Callable[[GanState,
     @jax.jit
     def images_of(state: GanState) -> jax.Array:
         z = sampler.latent(rng.purpose_key(jax.random.key(seed), 'preview'), count)
-        label = jnp.arange(count) % max(sampler.num_classes, 1)
+        label = jnp.asarray(sampler.label(count))
         return sampler.generate(state, z, label)
 
     return lambda state, shown: images_of(state)

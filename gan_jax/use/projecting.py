@@ -133,7 +133,7 @@ class Projector:
 
     def _drawn(self) -> _Draws:
         z = np.asarray(self._sampler.latent(jax.random.key(0), DRAWS))
-        label = np.arange(DRAWS, dtype=np.int32) % max(self._sampler.num_classes, 1)
+        label = self._sampler.label(DRAWS)
         made = [np.asarray(self._make(self._variables, *part)) for part in _chunks((z, label))]
         found = [jax.device_get(self._look(self._variables, part)) for part in made]
         maps = [np.concatenate(parts) for parts in zip(*found, strict=True)]

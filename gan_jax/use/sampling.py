@@ -30,7 +30,7 @@ class Draw(NamedTuple):
     state: GanState  # the generator
     num: int  # images
     seed: int  # of their latents
-    labels: tuple[int, ...]  # classes in turn; all of them if empty
+    labels: tuple[int, ...]  # classes in turn; those of the sampler if empty
     class_names: tuple[str, ...] = ()  # of the set; empty where they are not known
     scale: int = 1  # pixels a side of each pixel in a picture
     truncation: float = 1.0  # see `gan_jax.tasks.latents.Latent`
@@ -40,7 +40,7 @@ class Draw(NamedTuple):
 
     def classes(self) -> tuple[int, ...]:
         """Classes that come in turn; empty for an unconditional generator."""
-        return self.labels or tuple(range(self.sampler.num_classes))
+        return self.labels or self.sampler.classes
 
     def label(self) -> np.ndarray:
         """The class of each image, int32 [num]; zeros if there are none."""
@@ -58,6 +58,7 @@ class Draw(NamedTuple):
     def columns(self) -> int:
         """Near to a square, with the classes one below the other if some were asked for."""
         side, classes = math.ceil(math.sqrt(self.num)), len(self.labels)
+        classes *= classes == len(set(self.labels))  # and not as often as training images have them
         return classes * max(1, round(side / classes)) if 1 < classes <= 2 * side else side
 
     def picture(self, z: np.ndarray) -> np.ndarray:
@@ -67,19 +68,19 @@ class Draw(NamedTuple):
 
 
 def parse_labels(
-    words: Sequence[str], num_classes: int, class_names: Sequence[str]
+    words: Sequence[str], sampler: Sampler, class_names: Sequence[str]
 ) -> tuple[int, ...]:
     """The classes that --labels names.
 
     Raises:
       UserError: the generator has no classes, or not this one.
     """
-    if words and not num_classes:
+    if words and not sampler.num_classes:
         raise UserError(
             f'--labels={",".join(words)}: the generator is unconditional, it was trained without'
             ' classes: leave it out'
         )
-    return classes.parse(words, class_names, '--labels')
+    return classes.parse(words, class_names, '--labels', sampler.mixed)
 
 
 def generate(draw: Draw, z: np.ndarray) -> np.ndarray:

@@ -93,6 +93,11 @@ def load(
             f'{workdir}/run.json: damaged (data.class_names has {len(names)} names of'
             f' {data.num_classes} classes); restore it, or train anew'
         )
+    if data.counts and len(data.counts) != data.num_classes:
+        raise UserError(
+            f'{workdir}/run.json: damaged (data.counts has {len(data.counts)} numbers of'
+            f' {data.num_classes} classes); restore it, or train anew'
+        )
     config.precision = precision or config.precision
     if shared.is_one(workdir):  # whose paths are a stranger's
         config.update_from_flattened_dict(dict.fromkeys(paths.FIELDS, ''))

@@ -116,16 +116,16 @@ def test_the_other_usual_crops(config, official, crop):
 
 
 def test_an_attribute_makes_labels(config):
-    config.attribute = 'Smiling'
+    config.attributes = 'Smiling'
     dataset = load(config, 'all')
-    assert dataset.class_names == ('not Smiling', 'Smiling') and dataset.spec.num_classes == 2
+    assert dataset.class_names == ('-Smiling', 'Smiling') and dataset.spec.num_classes == 2
     assert dataset.arrays().label.tolist() == SMILING
     assert data.entry(config).spec(config).num_classes == 2
 
 
 @pytest.mark.parametrize('layout', ['zip', 'zip itself', 'images', 'parent', 'inside', 'official'])
 def test_every_usual_layout_is_found(config, official, layout, tmp_path):
-    config.attribute = 'Male'
+    config.attributes = 'Male'
     expected = load(config).fingerprint
     images, texts = official / 'img_align_celeba', (celeb_a.PARTITION, celeb_a.ATTRIBUTES)
     path = official
@@ -178,7 +178,7 @@ def test_attributes_that_do_not_match_are_named_and_the_rest_used(config, offici
         del lines[4]
 
     edit(official / celeb_a.ATTRIBUTES, change)
-    config.attribute = 'Smiling'
+    config.attributes = 'Smiling'
     dataset = load(config, 'all')
     assert dataset.spec.num_examples == COUNT - 3
     assert dataset.arrays().label.tolist() == SMILING[3:]
@@ -186,12 +186,12 @@ def test_attributes_that_do_not_match_are_named_and_the_rest_used(config, offici
     expected = "its first line says '202599' images, it lists 23"
     assert why['list_attr_celeba.txt'] == expected
     assert why[NAMES[2]] == 'list_attr_celeba.txt does not list it'
-    config.attribute = ''
+    config.attributes = ''
     assert load(config, 'all').spec.num_examples == COUNT
 
 
 def test_an_edited_text_file_is_noticed(config, official):
-    config.attribute = 'Smiling'
+    config.attributes = 'Smiling'
     before = load(config, 'all')
 
     def change(lines):
@@ -204,7 +204,7 @@ def test_an_edited_text_file_is_noticed(config, official):
 
 
 MISTAKES = {
-    'attribute': (dict(attribute='Smilling'), "attribute=Smilling: did you mean 'Smiling'?"),
+    'attribute': (dict(attributes='Smilling'), "attributes=Smilling: did you mean 'Smiling'?"),
     'held out': (dict(held_out=0.1), 'config.data.held_out=0.1: celeb_a has splits of its own'),
     'missing': (dict(path='/no/such'), 'config.data.path=/no/such cannot be opened'),
     'no size': (dict(image_size=0), 'config.data.image_size=0'),
@@ -223,10 +223,10 @@ def test_a_mistake_is_one_line(config, case):
 @pytest.mark.parametrize('name', [celeb_a.PARTITION, celeb_a.ATTRIBUTES])
 def test_a_missing_file_is_named_if_it_is_needed(config, official, name):
     (official / name).unlink()
-    config.attribute = 'Male'
+    config.attributes = 'Male'
     with pytest.raises(UserError, match=f'{name} is missing .config.data.path=.* put it beside'):
         load(config)
-    config.attribute = ''
+    config.attributes = ''
     if name == celeb_a.ATTRIBUTES:
         assert load(config).spec.num_examples == 16
 
@@ -338,7 +338,7 @@ class Tfds(tfds.core.GeneratorBasedBuilder):
 
 @pytest.mark.parametrize('depth', [0, 1])
 def test_reads_what_tfds_prepared(config, official, tmp_path, depth):
-    config.attribute = 'Smiling'
+    config.attributes = 'Smiling'
     original = load(config, 'all')
     builder = Tfds(data_dir=tmp_path / 'tfds', file_format='array_record')
     Path(builder.data_dir).mkdir(parents=True)
@@ -356,8 +356,8 @@ def test_reads_what_tfds_prepared(config, official, tmp_path, depth):
     found, expected = (dataset.arrays().image.astype(int) for dataset in (copy, original))
     assert np.abs(found - expected).max() <= 6  # two decoders of JPEG
     assert load(config, 'validation').spec.num_examples == 3
-    config.attribute = 'Smile'
-    with pytest.raises(UserError, match="config.data.attribute=Smile: did you mean 'Smiling'"):
+    config.attributes = 'Smile'
+    with pytest.raises(UserError, match="config.data.attributes=Smile: did you mean 'Smiling'"):
         load(config)
 
 
