@@ -374,6 +374,19 @@ class TestSpectralNorm:
         np.testing.assert_allclose(jax.jit(jax.grad(total))(kernel), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_the_embedding_of_a_combination_is_the_sum_of_its_attributes():
+    net = layers.Net((8, 8, 3), num_classes=8, attributes=3)
+    code = np.asarray(net.code(np.arange(8)))
+    # `-a,b,-c` is class 2: without the first, with the second, without the third.
+    np.testing.assert_array_equal(code[2], [1, 0, 0, 1, 1, 0])
+    np.testing.assert_array_equal(code.sum(axis=1), 3)
+    assert len(np.unique(code, axis=0)) == 8
+    # One attribute is two classes.
+    single = layers.Net((8, 8, 3), num_classes=2, attributes=1)
+    np.testing.assert_array_equal(single.code(np.arange(2)), np.eye(2))
+    assert layers.Net((8, 8, 3)).code(None) is None
+
+
 def test_projection_is_the_product_of_the_labels_row_with_the_features():
     projection = layers.Projection()
     features, label = gans.normal(0, 3, 7), np.array([4, 0, 2])

@@ -157,10 +157,14 @@ def _evaluate(run: 'Trained', workdir: Path, split: str) -> None:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     data = found['data']
-    classes = ', '.join(f'{name}: {share:.1%}' for name, share in found['classes'].items())
+    shares = {
+        part: ', '.join(f'{name}: {share:.1%}' for name, share in found.get(part, {}).items())
+        for part in ('classes', 'attributes')
+    }
     return [
         f'images             {data["images"]:,} of {data["name"]}, split {data["split"]}',
         f'accuracy           {found["accuracy"]:.2%} at step {found["step"]:,}',
         f'calibration error  {found["calibration_error"]:.2%}',
-        f'by class           {classes}',
+        f'by class           {shares["classes"]}',
+        *([f'by attribute       {shares["attributes"]}'] if shares['attributes'] else []),
     ]

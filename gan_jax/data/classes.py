@@ -75,6 +75,11 @@ def combined(has: Iterable[bool]) -> int:
     return int(''.join('01'[one] for one in has) or '0', 2)
 
 
+def has(label: np.ndarray, count: int) -> np.ndarray:
+    """Whether each of `count` attributes is there, bool [N, count], of such numbers, int [N]."""
+    return (label[:, None] >> np.arange(count)[::-1] & 1).astype(bool)
+
+
 def by_attribute(counts: Mapping[str, int]) -> dict[str, int]:
     """Images with each attribute, and as `-NAME` without it, of those of each combination."""
     found: Counter[str] = Counter()

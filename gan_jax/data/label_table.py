@@ -111,8 +111,13 @@ def read(album: ImageFolder, config: Data, has_classes: bool) -> Labels | None:
 def to_have_classes(album: ImageFolder) -> str:
     """The remedy for a folder without classes that has a table of several columns; '': none."""
     where, text = _text(album)
-    names = ','.join(_parse(text, where).columns) if text is not None else ''
-    return f'name columns of {NAME} by --config.data.attributes={names}' if names else ''
+    columns = _parse(text, where).columns if text is not None else []
+    return (
+        f'choose from the columns of {NAME}, {", ".join(columns)}, such as'
+        f' --config.data.attributes={columns[0]}'
+        if columns
+        else ''
+    )
 
 
 def _text(album: ImageFolder) -> tuple[str, bytes | None]:

@@ -106,6 +106,7 @@ def classifier(run: Run) -> str:
         'Labelled images': f'{data["images"]:,} ({data["name"]}, {data["split"]})',
         'At step': f'{found["step"]:,}',
         **{f'Recognised of {name}': f'{share:.1%}' for name, share in found['classes'].items()},
+        **{f'{name} told right': f'{s:.1%}' for name, s in found.get('attributes', {}).items()},
     }
     return (
         '<section id="classifier"><h2>What the classifier is worth</h2>'

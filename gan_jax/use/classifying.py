@@ -5,7 +5,7 @@ import dataclasses
 import itertools
 import json
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import chex
 import jax
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from gan_jax import data
-from gan_jax.data import decode, image_files, looks, parallel, views
+from gan_jax.data import classes, decode, image_files, looks, parallel, views
 from gan_jax.data.datasets import Dataset
 from gan_jax.errors import UserError
 from gan_jax.io import files
@@ -50,6 +50,7 @@ class Classification(TypedDict):
     data: Subject
     accuracy: Share
     classes: Mapping[str, Share]
+    attributes: NotRequired[Mapping[str, Share]]
     calibration_error: Share
     calibration: tuple[Bin, ...]
 
@@ -279,15 +280,19 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
 
     Returns:
       fit for JSON: step, data {name, split, images, fingerprint}, accuracy, classes (name ->
-      share of its images that are recognised), calibration_error, and calibration, the bins
-      that are not empty: {count, confidence, accuracy}.
+      share of its images that are recognised), attributes where classes are combinations of such
+      (name -> share of the images of which it is told right), calibration_error, and calibration,
+      the bins that are not empty: {count, confidence, accuracy}.
 
     Raises:
       UserError: the run has no classifier, or the set other classes, or no labels.
     """
     probability, label = of_labelled(run, dataset)
-    right = probability.argmax(axis=1) == label
+    answer = probability.argmax(axis=1)
+    right = answer == label
     bins = calibrate(probability, label)
+    told = np.equal(*(classes.has(number, len(dataset.attributes)) for number in (answer, label)))
+    attributes = dict(zip(dataset.attributes, told.mean(axis=0).tolist(), strict=True))
     return {
         'step': int(run.state.step),
         'data': {
@@ -302,6 +307,7 @@ def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
             for number, name in enumerate(dataset.class_names)
             if (label == number).any()
         },
+        **({'attributes': attributes} if attributes else {}),
         'calibration_error': bins.error,
         'calibration': [
             {'count': int(n), 'confidence': float(c), 'accuracy': float(a)}

@@ -11,12 +11,14 @@ from tests.data import photos
 COUNT = 40  # pictures of a folder
 FOLDER = ['--config=dcgan64:smoke', '--config.data.name=folder', '--config.data.path=set']
 FOLDER += [f'--config.data.num_examples={COUNT}', '--config.data.image_size=32']
+LABELS = ['--config.data.attributes=Smiling,Male', '--config.conditional=True']
 # What a run is trained with, and what is done with it.
 RUNS = {
     'rectangle': ['--config=dcgan64:smoke', '--config.data.image_size=32x48'],
     'pairs of rectangles': ['--config=pix2pix_grey:smoke', '--config.data.image_size=64x96']
     + ['--config.gen.net.depth=5'],
     'alpha': [*FOLDER, '--config.data.channels=rgba', '--config.augment=color,translation'],
+    'attributes': [*FOLDER, *LABELS],
     '16 bits of grey': [*FOLDER, '--config.data.channels=grey', '--config.data.deep=True'],
 }
 # Of the pictures that `sample` writes: their type, and how many channels.
@@ -42,9 +44,26 @@ def commands(home, translates):
     return [['digest', run], *used, *shared, ['digest', f'--workdir={folder}']]
 
 
+def asked(home):
+    """Samples by attributes, and a combination that no picture has."""
+    sample = ['sample', f'--workdir={home / "run"}', '--num=3']
+    return [
+        [*sample, f'--labels={words}', f'--output={home / name}']
+        for name, words in {
+            'smiling': 'Smiling',
+            'both': 'Male,Smiling',
+            'odd': '-Smiling,Male',
+        }.items()
+    ]
+
+
 def write_folder(folder):
-    """Pictures with alpha, and of 16 bits in every second one."""
+    """Pictures with alpha, and of 16 bits in every second one; a table of two attributes."""
     folder.mkdir()
+    rows = [
+        f'{number}.png,{int(number % 3 == 0)},{int(number % 6 == 0)}' for number in range(COUNT)
+    ]
+    (folder / 'labels.csv').write_text('\n'.join(['file,Smiling,Male', *rows]))
     for number in range(COUNT):
         image = np.asarray(photos.photo(number, (40, 40)))
         image = np.concatenate([image, image[..., :1]], axis=-1)
@@ -54,19 +73,25 @@ def write_folder(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', RUNS)
-def test_a_run_goes_through_every_command(name, tmp_path, monkeypatch):
+def test_a_run_goes_through_every_command(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     photos.photo(0, (200, 130)).save(tmp_path / 'a.png')
-    if RUNS[name][: len(FOLDER)] == FOLDER:
+    in_folder = RUNS[name][: len(FOLDER)] == FOLDER
+    if in_folder:
         write_folder(tmp_path / 'set')
     assert cli.main(['data', *RUNS[name], f'--output={tmp_path / "sheet.png"}']) == 0
     assert cli.main(['train', *RUNS[name], f'--workdir={tmp_path / "run"}']) == 0
     translates = 'pix2pix' in RUNS[name][0]
-    for words in commands(tmp_path, translates):
+    more = asked(tmp_path) if name == 'attributes' else []
+    for words in [*commands(tmp_path, translates), *more]:
         assert cli.main(words) == 0, words
     with Image.open(tmp_path / ('made.png' if translates else 'a2.png')) as made:
-        size = (200, 130) if translates else (36, 36) if name in KINDS else (52, 36)
+        size = (200, 130) if translates else (36, 36) if in_folder else (52, 36)
         assert made.size == size and made.mode == ('L' if 'grey' in name else 'RGB')
     if name in KINDS:
         single = cv2.imread(str(tmp_path / 'single' / '00000.png'), cv2.IMREAD_UNCHANGED)
         assert (single.dtype, single.reshape(32, 32, -1).shape[2]) == KINDS[name]
+    if name == 'attributes':
+        both = sorted(path.name for path in (tmp_path / 'both').iterdir())
+        assert both[0] == '00000_3_Smiling_Male.png'
+        assert 'which no training image is' in capsys.readouterr().out

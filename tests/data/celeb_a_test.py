@@ -123,6 +123,20 @@ def test_an_attribute_makes_labels(config):
     assert data.entry(config).spec(config).num_classes == 2
 
 
+def test_attributes_make_combinations(config):
+    config.attributes = 'Male,Smiling'
+    dataset = load(config, 'all')
+    assert dataset.class_names == (
+        '-Male,-Smiling',
+        '-Male,Smiling',
+        'Male,-Smiling',
+        'Male,Smiling',
+    )
+    assert dataset.arrays().label.tolist() == [2 + smiles for smiles in SMILING]  # all are Male
+    assert dataset.spec.counts == (0, 0, COUNT - sum(SMILING), sum(SMILING))
+    assert data.entry(config).spec(config).attributes == 2
+
+
 @pytest.mark.parametrize('layout', ['zip', 'zip itself', 'images', 'parent', 'inside', 'official'])
 def test_every_usual_layout_is_found(config, official, layout, tmp_path):
     config.attributes = 'Male'
@@ -338,7 +352,7 @@ class Tfds(tfds.core.GeneratorBasedBuilder):
 
 @pytest.mark.parametrize('depth', [0, 1])
 def test_reads_what_tfds_prepared(config, official, tmp_path, depth):
-    config.attributes = 'Smiling'
+    config.attributes = 'Young,Smiling'
     original = load(config, 'all')
     builder = Tfds(data_dir=tmp_path / 'tfds', file_format='array_record')
     Path(builder.data_dir).mkdir(parents=True)
@@ -352,6 +366,7 @@ def test_reads_what_tfds_prepared(config, official, tmp_path, depth):
     writer.close_all()
     config.path = str((Path(builder.data_dir), tmp_path / 'tfds')[depth])
     copy = load(config, 'all')
+    assert copy.spec.counts == original.spec.counts
     np.testing.assert_array_equal(copy.arrays().label, original.arrays().label)
     found, expected = (dataset.arrays().image.astype(int) for dataset in (copy, original))
     assert np.abs(found - expected).max() <= 6  # two decoders of JPEG

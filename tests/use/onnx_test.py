@@ -21,6 +21,9 @@ CONFIGS = {f'{name}:smoke': lambda name=name: experiments.load(f'{name}:smoke') 
 CONFIGS |= {'sgan_mnist:book': lambda: experiments.load('sgan_mnist:book')}
 SYNTHETIC = {'data.name': 'synthetic', 'data.image_size': 64}
 CONFIGS |= {'fastgan': lambda: gans.config('fastgan', 'dcgan', **SYNTHETIC)}
+# Of combinations of attributes, which a net codes one by one.
+FACES = {'data.name': 'celeb_a', 'data.image_size': 32, 'data.attributes': 'Smiling,Male,Young'}
+CONFIGS |= {'attributes': lambda: gans.config('mlp', conditional=True, **FACES)}
 CONFIGS |= {'paper': gans.pix2pix, 'small album': gans.pix2pix_small}
 
 
