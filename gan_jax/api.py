@@ -124,7 +124,8 @@ class Run:
         Args:
           num: images.
           seed: other seeds, other images.
-          labels: classes in turn, by name or number; all of them if empty.
+          labels: classes in turn, by name or number; all of them if empty. Of a run with attributes
+            also such, `['Smiling', '-Male']`: others come as often as in the training images.
           truncation: from 0 to 1; below 1 they are more alike and more typical.
 
         Returns:
