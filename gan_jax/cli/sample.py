@@ -181,10 +181,19 @@ def _along(values: flags.FlagValues) -> list[float]:
 def _in_turn(draw: 'Draw') -> str:
     from gan_jax.data import classes
 
-    entries = classes.labelled(draw.class_names)
-    turn = classes.listed([entries[label] for label in dict.fromkeys(draw.classes())])
-    if not draw.sampler.mixed or not turn:
-        return f', classes in turn: {turn}' if turn else ''
-    if set(draw.classes()).isdisjoint(draw.sampler.mixed):
-        return f', of {turn}, which no training image is: put together of its attributes'
-    return f', as often as training images: {turn}'
+    chosen, entries = draw.classes(), classes.labelled(draw.class_names)
+
+    def named(labels: list[int]) -> str:
+        return classes.listed([entries[label] for label in labels])
+
+    distinct = list(dict.fromkeys(chosen))
+    if not distinct:
+        return ''
+    order = 'in turn' if len(distinct) == len(chosen) else 'as often as training images have them'
+    text = f', classes {order}: {named(distinct)}'
+    strange = [
+        label for label in distinct if draw.sampler.mixed and label not in draw.sampler.mixed
+    ]
+    if strange:
+        text += f'; no training image is {named(strange)}: drawn by its attributes'
+    return text

@@ -94,4 +94,7 @@ def test_a_run_goes_through_every_command(name, tmp_path, monkeypatch, capsys):
     if name == 'attributes':
         both = sorted(path.name for path in (tmp_path / 'both').iterdir())
         assert both[0] == '00000_3_Smiling_Male.png'
-        assert 'which no training image is' in capsys.readouterr().out
+        assert (
+            'no training image is 1=-Smiling,Male: drawn by its attributes'
+            in capsys.readouterr().out
+        )
