@@ -8,7 +8,7 @@ and --walk=60 with it the way from one to the other. --latents=A.npz,B.npz does 
 images the most, in standard deviations.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -182,18 +182,17 @@ def _in_turn(draw: 'Draw') -> str:
     from gan_jax.data import classes
 
     chosen, entries = draw.classes(), classes.labelled(draw.class_names)
+    known = draw.sampler.mixed if draw.fixed is None else ()
+    distinct = tuple(dict.fromkeys(chosen)) if known else chosen
+    if not chosen:
+        return ''
 
-    def named(labels: list[int]) -> str:
+    def named(labels: Sequence[int]) -> str:
         return classes.listed([entries[label] for label in labels])
 
-    distinct = list(dict.fromkeys(chosen))
-    if not distinct:
-        return ''
-    order = 'in turn' if len(distinct) == len(chosen) else 'as often as training images have them'
+    often = 1 < len(distinct) < len(chosen)
+    order = 'as often as training images are such' if often else 'in turn'
     text = f', classes {order}: {named(distinct)}'
-    strange = [
-        label for label in distinct if draw.sampler.mixed and label not in draw.sampler.mixed
-    ]
-    if strange:
+    if strange := [label for label in distinct if known and label not in known]:
         text += f'; no training image is {named(strange)}: drawn by its attributes'
     return text

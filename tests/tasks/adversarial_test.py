@@ -11,8 +11,9 @@ import numpy as np
 import optax
 import pytest
 
-from gan_jax import losses, penalties, rng
+from gan_jax import losses, penalties, rng, tasks
 from gan_jax.errors import UserError
+from gan_jax.evaluation import samples
 from gan_jax.tasks import adversarial, shared
 from gan_jax.types import Batch
 from tests import gans
@@ -353,3 +354,15 @@ def test_nets_of_another_kind_are_refused(role, name):
     config[role].net = ConfigDict({'name': name})
     with pytest.raises(UserError, match=f'^config.{role}.net.name={name} .*: mlp, mnist_gan'):
         adversarial.make(config, gans.MNIST_SPEC, axis_name=None)
+
+
+def test_combinations_of_attributes_come_as_often_as_training_images():
+    config = gans.config('mlp', conditional=True)
+    spec = gans.MNIST_SPEC._replace(num_classes=8, counts=(30, 0, 10, 0, 0, 0, 0, 0))
+    task = tasks.make(config, spec, axis_name=None)
+    assert set(task.sampler.classes) == {0, 2}
+    shares = np.bincount(samples.Samples(task, 0, 400).label, minlength=8) / 400
+    np.testing.assert_allclose(shares[:3], [0.75, 0, 0.25], atol=0.1)
+    # The discriminator has an embedding of each attribute, and of being without it.
+    embedding = jax.eval_shape(task.init).nets.disc.params['Projection_0']['embedding']
+    assert embedding['kernel'].shape[0] == 6
