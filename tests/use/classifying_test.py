@@ -5,13 +5,14 @@ import dataclasses
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
 import pytest
 
 from gan_jax import cli, data
-from gan_jax.data import image_files, label_subsets
+from gan_jax.data import classes, image_files, label_subsets
 from gan_jax.errors import UserError
 from gan_jax.use import classifying, trained
 from tests import gans, trainer_test
@@ -57,6 +58,19 @@ def test_calibration_of_a_classifier_that_knows_how_sure_it_is():
     found = classifying.calibrate(probability, label)
     assert found.error == 0 and found.count.sum() == 300
     assert found.count[7] == 200 and found.accuracy[7] == 0.75 and found.accuracy[9] == 1
+
+
+def test_each_attribute_is_told_right_or_not(monkeypatch):
+    answers = np.eye(4)[[0, 1, 3, 2]], np.arange(4)
+    monkeypatch.setattr(classifying, 'of_labelled', lambda run, dataset: answers)
+    names = ('a', 'b')
+    dataset = SimpleNamespace(
+        name='folder', split='test', fingerprint='', class_names=classes.combinations(names),
+        attributes=names,
+    )  # fmt: skip
+    run = SimpleNamespace(state=SimpleNamespace(step=1))
+    found = classifying.evaluate(run, dataset)
+    assert found['attributes'] == {'a': 1.0, 'b': 0.5} and found['accuracy'] == 0.5
 
 
 def test_calibration_error_is_the_mean_gap_over_images():
