@@ -41,7 +41,7 @@ class Labels(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """What is written in the file."""
+    """The cells of the file."""
 
     columns: list[str]  # but the first one, of the files
     rows: dict[str, list[str]]  # of each file the cells of these
