@@ -37,8 +37,7 @@ def define(values: flags.FlagValues) -> None:
         flag_values=values,
     )  # fmt: skip
     flags.DEFINE_list(
-        'labels', [], 'classes in turn; or attributes, as Smiling,-Male',
-        flag_values=values,
+        'labels', [], 'classes in turn by name or number, or Smiling,-Male', flag_values=values
     )  # fmt: skip
     flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
     flags.DEFINE_integer(
