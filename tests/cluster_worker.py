@@ -38,7 +38,6 @@ def forbidden(name):
 
 def main(folder: Path, coordinator: str, count: int, number: int) -> None:
     """Trains with the other process, and tries what must be refused."""
-    jax.config.update('jax_disable_most_optimizations', True)  # as conftest has it
     multihost_utils.sync_global_devices = forbidden
     cluster.join(coordinator, count, number, wait_s=fleets.SLOW)
 

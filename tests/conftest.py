@@ -12,9 +12,13 @@ import shutil
 # Before JAX starts: four simulated devices for the runners. On a GPU: benchmarks/accelerator.sh.
 os.environ['JAX_NUM_CPU_DEVICES'] = '4'
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+# Most of the suite's time is compilation; a test of the optimised program switches this back.
+os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'
+# Parts of a program that are compiled side by side cost more, and other tests have the other cores.
+os.environ['XLA_FLAGS'] = '--xla_cpu_parallel_codegen_split_count=1'
 # Where XLA still has its older emitter of kernels: it compiles in less than half of the time.
 if tuple(map(int, metadata.version('jaxlib').split('.')[:2])) < (0, 11):
-    os.environ['XLA_FLAGS'] = '--xla_cpu_use_fusion_emitters=false'
+    os.environ['XLA_FLAGS'] += ' --xla_cpu_use_fusion_emitters=false'
 
 import jax
 import pytest
@@ -24,8 +28,6 @@ from gan_jax.io import paths
 from tests.data import photos
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
-# Most of the suite's time is compilation; a test of the optimised program switches this back.
-jax.config.update('jax_disable_most_optimizations', True)
 
 
 # Compiled programs are shared by all processes of the suite and kept for its next run.

@@ -20,7 +20,7 @@ import pytest
 from gan_jax import cli, report
 from gan_jax.errors import UserError, mendable
 from gan_jax.records import checkpoints
-from tests import gans
+from tests import trainer_test
 from tests.io import schema_test
 from tests.use import classifying_test, translating_test
 
@@ -181,12 +181,11 @@ def forge(step):
 def runs(album, train_once, tmp_path_factory):
     """A run of each kind, evaluated, whose last step is to be made again."""
     home = tmp_path_factory.mktemp('runs')
-    few = {'data.num_examples': 40, 'data.subset_seed': 2, 'conditional': True, 'devices': 1}
-    often = {'steps': 4, 'log_every': 1, 'sample_every': 2, 'save_every': 2}
+    often = {'log_every': 1, 'sample_every': 2, 'tensorboard': True, 'evaluate.balance': 1}
     measured = {'evaluate.every': 1.0, 'evaluate.num_samples': 40, 'evaluate.best': 'kid_digits'}
-    own = {'gen.net.hidden': (8,), 'disc.net.hidden': (8,), 'evaluate.metrics': ('kid',)}
+    measured |= {'evaluate.metrics': ('kid',)}
     configs = {
-        'sampler': gans.config('mlp', **few, **often, **measured, **own),
+        'sampler': trainer_test.conditional(**often, **measured),
         'classifier': classifying_test.tiny(),
         'translator': translating_test.tiny(album),
     }

@@ -31,7 +31,7 @@ def start(
     """
     port = free_port()
     own = {'JAX_NUM_CPU_DEVICES': str(devices), 'GAN_JAX_HEARTBEAT_S': '600'}
-    env = os.environ | own | {'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'} | env
+    env = os.environ | own | env
     flags = [f'--coordinator=127.0.0.1:{port}', f'--num_processes={count}']
     return [
         subprocess.Popen(

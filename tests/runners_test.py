@@ -162,10 +162,8 @@ _slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 LAYOUTS = [
     # The smallest net with every source of randomness under every runner,
     *(_newest('adaptive', runner, 4) for runner in runners.RUNNERS),
-    _slow('adaptive', 'shard_map', 1),
-    _slow('adaptive', 'pmap', 2),
     # and each convolutional net under one.
-    pytest.param('dcgan_mnist', 'shard_map', 4, marks=(pytest.mark.newest, pytest.mark.slow)),
+    _slow('dcgan_mnist', 'shard_map', 4),
     _slow('mnist_gan', 'pmap', 2),
     _slow('projected', 'shard_map', 4),
     _slow('sgan', 'vmap', 2),

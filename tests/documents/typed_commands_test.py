@@ -124,11 +124,12 @@ LARGE = re.compile('--(config.[a-z].*|data_dir|only|peer|json|sweep|topology|res
 ELSEWHERE = 'study', 'compile', 'app', 'project'  # have tests of their own
 SMALL = {
     'sample': ['--num=4'],
-    'evaluate': ['--num_samples=20'],
+    'evaluate': ['--num_samples=20', '--features=digits'],
     'benchmark': ['--steps=1', '--turns=1'],
 }
 SHORT = ['--config.steps=4', '--config.batch_size=4', '--config.save_every=2']
-SHORT += ['--config.log_every=2', '--config.sample_every=4']
+SHORT += ['--config.log_every=2', '--config.sample_every=4', '--config.evaluate.balance=0']
+SHORT += ['--config.devices=1']
 
 
 @pytest.fixture(scope='module')

@@ -11,7 +11,6 @@ import pytest
 from gan_jax.nets import patch, unet
 from tests import gans
 from tests.nets.nets_test import (
-    assert_devices_agree,
     assert_half_is_close,
     assert_half_keeps_float32,
     assert_initialised,
@@ -195,13 +194,7 @@ class TestModes:
 
 
 class TestDevices:
-    # Of smaller nets with these layers: nets_test.py.
-    @pytest.mark.slow
-    @pytest.mark.parametrize('side, norm', [(64, 'batch'), (32, 'instance')])
-    def test_training_pass_does_not_depend_on_the_devices_that_share_the_batch(self, side, norm):
-        net, x = generator(image_shape=(side, side, 3), norm=norm), gans.normal(0, 4, side, side, 3)
-        assert_devices_agree(net, init(net, x), x)
-
+    # Whole steps of the net on several devices: tests/runners_test.py.
     def test_batch_norm_per_device_takes_each_devices_own_moments(self):
         x = gans.normal(0, 4, *SHAPE)
         assert_own_moments(discriminator(), x, x)

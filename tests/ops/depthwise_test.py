@@ -14,8 +14,6 @@ from gan_jax.ops.convolutions import axis
 from gan_jax.ops.windows import Window
 from tests import gans
 
-pytestmark = pytest.mark.newest
-
 CASES = [(taps, stride, side) for taps in (3, 5) for stride in (1, 2) for side in (7, 8)]
 FORMS = ('down', 'up', 'corr')
 
@@ -61,6 +59,7 @@ def test_value_and_gradients_are_those_of_a_grouped_convolution(taps, stride, si
     assert_close(*both(*given, weight))
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize('taps, stride, side', [(3, 2, 8), (5, 2, 7), (5, 1, 6)])
 def test_second_and_forward_derivatives(taps, stride, side):
     given = operands(taps, side)
@@ -108,6 +107,7 @@ def test_bfloat16_is_summed_in_float32():
     np.testing.assert_allclose(np.asarray(found, np.float32), exact, rtol=2**-8, atol=1e-6)
 
 
+@pytest.mark.newest
 def test_maps_of_many_batches():
     x, kernel = gans.normal(0, 3, 2, 7, 7, 4), gans.normal(1, 3, 3, 3, 4)
     convs = ops.depthwise_conv, grouped
@@ -115,6 +115,7 @@ def test_maps_of_many_batches():
     assert_close(ours(x, kernel), theirs(x, kernel))
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize('platform', ['cuda', 'tpu'])
 def test_accelerators_get_grouped_convolutions(platform):
     gradients = jax.jit(jax.grad(lambda x, k: ops.depthwise_conv(x, k, 2).sum(), (0, 1)))

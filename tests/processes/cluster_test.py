@@ -11,7 +11,8 @@ import time
 import jax
 import pytest
 
-from gan_jax import runners
+from gan_jax import cli, runners
+from gan_jax.cli import flags
 from gan_jax.errors import UserError
 from gan_jax.processes import cluster
 from gan_jax.records import checkpoints
@@ -134,10 +135,8 @@ def test_a_heartbeat_is_a_number_of_seconds(seconds, monkeypatch):
     'flag', ['--join_timeout=99999999999', '--num_processes=0', '--num_processes=99999999999']
 )
 def test_a_number_that_jax_cannot_take_is_refused_by_its_flag(flag):
-    command = [sys.executable, 'train.py', '--coordinator=127.0.0.1:9', '--process_id=0', flag]
-    ended = subprocess.run(command, cwd=fleets.ROOT, capture_output=True, text=True)
-    assert ended.returncode == 2
-    assert re.fullmatch(f'error: flag {flag}: .*\n', ended.stderr)
+    with pytest.raises(UserError, match=f'^flag {flag}: '):
+        flags.parse(cli.module('train'), 'train', ['--coordinator=here:1', flag])
 
 
 def test_nothing_to_find_is_one_line_from_the_supervisor():

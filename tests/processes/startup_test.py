@@ -21,12 +21,16 @@ def python(*argv, **env):
     )
 
 
-OTHERS = ['JAX_PLATFORMS=cuda', 'JAX_PLATFORM_NAME=gpu', 'JAX_DISABLE_JIT=1']
-SLOW = [pytest.param(setting, marks=pytest.mark.slow) for setting in OTHERS]
+SETTINGS = [
+    'JAX_ENABLE_X64=1',
+    pytest.param('JAX_PLATFORMS=nonsense', marks=pytest.mark.newest),
+    pytest.param('JAX_PLATFORMS=cuda', marks=(pytest.mark.newest, pytest.mark.slow)),
+    pytest.param('JAX_PLATFORM_NAME=gpu', marks=pytest.mark.slow),
+    pytest.param('JAX_DISABLE_JIT=1', marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.newest
-@pytest.mark.parametrize('setting', ['JAX_PLATFORMS=nonsense', 'JAX_ENABLE_X64=1', *SLOW])
+@pytest.mark.parametrize('setting', SETTINGS)
 def test_what_jax_lacks_is_one_line_that_names_the_variable(setting):
     name, _, value = setting.partition('=')
     variables = {'JAX_PLATFORMS': '', name: value}

@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from gan_jax import cli, data, fields
+from gan_jax import cli, data, fields, report
 from gan_jax import config as config_lib
 from gan_jax.records import workdirs
 from studies import kept, labels, stopping
 from studies.study import Setting
+from tests import trainer_test
 from tests.cli.commands_test import fails
 
 REAL = Setting(Path('somewhere'), smoke=False)
@@ -111,8 +112,9 @@ def test_as_many_draws_as_were_promised():
 
 
 @pytest.mark.slow
-def test_the_command_leaves_a_table_and_pictures(tmp_path, capsys):
+def test_the_command_leaves_a_table_and_pictures(tmp_path, capsys, monkeypatch):
     """Three runs: a conditional GAN, a classifier that is stopped, and the one that is tested."""
+    monkeypatch.setattr(report, 'write', lambda workdir: (workdir / trainer_test.REPORT).touch())
     workdir, results = tmp_path / 'study', tmp_path / 'results'
     flags = [f'--workdir={workdir}', f'--results={results}', '--only=augmented-20-0']
     assert cli.main(['study', '--smoke', 'labels', *flags]) == 0

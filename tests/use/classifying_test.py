@@ -91,7 +91,6 @@ def test_resumed_equals_uninterrupted(run, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.newest
 @pytest.mark.parametrize('mode', ['balanced', 'uniform'])
 def test_no_label_outside_the_budget_reaches_training(mode, tmp_path, monkeypatch):
     """Every other label is corrupted, or taken away where the draw itself must know classes."""

@@ -22,7 +22,8 @@ from tests.data import photos
 SIDE = 64
 CONFIGS = {'paper': gans.pix2pix, 'projected': gans.pix2pix_projected}
 SLOW = pytest.param('projected', marks=pytest.mark.slow)  # two nets and a frozen one to compile
-EACH = pytest.mark.parametrize('run', ['paper', SLOW], indirect=True)
+PAPER = pytest.param('paper', marks=pytest.mark.newest)
+EACH = pytest.mark.parametrize('run', [PAPER, SLOW], indirect=True)
 
 
 def tiny(folder, kind='paper', **changes):
@@ -61,7 +62,6 @@ def run(request, runs):
     return runs(getattr(request, 'param', 'paper'))
 
 
-@pytest.mark.newest
 @EACH
 def test_resumed_equals_uninterrupted(run, album, tmp_path):
     workdir = tmp_path / 'resumed'
@@ -386,7 +386,6 @@ def test_a_mistake_in_measuring_it_is_one_line(case, run, capsys, tmp_path, monk
     assert message in line and 'config.data' not in line
 
 
-@pytest.mark.newest
 @EACH
 def test_exported_it_makes_of_any_batch_what_it_makes_of_each(run, tmp_path, capsys):
     path = tmp_path / 'translator.bin'
