@@ -46,19 +46,15 @@ class Arm(NamedTuple):
         return (START + step * self.milliseconds / 1000) / 60
 
 
-_PIXELS = {'disc.net.pixel_weight': 1.0}
 _ALONE = {'disc.net.pixel_weight': 0.0}
 _SOFT = {'augment': 'soft_color,translation,small_cutout'}
-_FULL = {'augment': 'color,translation,small_cutout'}
 _LIGHT = {'gen.net': ConfigDict(dict(name='fastgan', width=24)), 'latent_dim': 128}
 
 ARMS: Mapping[str, Arm] = {
     'today': Arm('the preset `ada`: two DCGANs; the augmentation adapts', {}, 50, 'ada'),
-    'hybrid': Arm('heads on a frozen net, and pixels with a weight of 0.5', _FULL),
-    'soft': Arm('the same, the colours half as much augmented', _SOFT),
-    'seldom': Arm('each augmentation of 7 images in 10', _FULL | {'augment_p': 0.7}),
+    'soft': Arm('heads on a frozen net, and pixels with a weight of 0.5', _SOFT),
+    'soft_bf16': Arm('the same, products in bfloat16', _SOFT | {'precision': 'bfloat16'}, 155),
     'projected': Arm('the heads alone', _ALONE, 220),
-    'pixels_1': Arm('pixels with a weight of 1', _PIXELS),
     'side_96': Arm('the frozen net at 96 pixels', {'disc.net.side': 96}, 145),
     'light': Arm("FastGAN's light generator", _LIGHT),
     'soft_128': Arm('as `soft`, 128x128', _SOFT, 300, '128'),
@@ -70,9 +66,10 @@ ORDER = (
     ('today', 'all', 0, SCREEN),
     ('soft_128', 'all', 0, HOUR),
     ('soft', 'four_fifths', 0, SCREEN),
-    *((arm, 'all', 0, SCREEN) for arm in ARMS if arm not in ('soft', 'today', 'soft_128')),
-    ('soft', 'all', 1, HOUR),
-    ('soft', 'all', 2, HOUR),
+    ('soft_bf16', 'all', 0, SCREEN),
+    ('soft', 'all', 1, SCREEN),
+    ('soft', 'all', 2, SCREEN),
+    *((arm, 'all', 0, SCREEN) for arm in ('side_96', 'projected', 'light')),
 )
 
 

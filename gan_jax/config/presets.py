@@ -63,8 +63,8 @@ def few_pairs(config: ConfigDict) -> None:
     config.gen.ema_decay = 0.995
     config.disc.net = ConfigDict(dict(name='projected_patches', norm=norm))
     config.loss = 'hinge'
-    config.translation.l1 = 40.0
-    config.translation.perceptual = 20.0
+    config.translation.l1 = 100.0
+    config.translation.perceptual = 50.0
     config.translation.disc_weight = 1.0
     config.batch_size = 8
     config.steps = 10_000
