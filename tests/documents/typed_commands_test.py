@@ -150,7 +150,9 @@ def done():
 
 def small(name, words, home):
     """The same on a small scale; None where others test it, or it needs what is not here."""
-    if name in ELSEWHERE or any(re.match('--(distributed|coord|latents|labels=[A-Z])', w) for w in words):
+    if name in ELSEWHERE or any(
+        re.match('--(distributed|coord|latents|labels=[A-Z])', w) for w in words
+    ):
         return None
     if '--format=onnx' in words and importlib.util.find_spec('onnx') is None:
         return None
