@@ -112,17 +112,13 @@ HEADS: Mapping[str, Head] = {
     'random': _linear,
 }
 NEXT, FIRST = ('suggested', 'random'), 3  # labels that come after so many of each class
-# Arms that are trained by the trainer: the preset of sgan_folder, and what is changed.
-RUNS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    'supervised': ('supervised', {'steps': STEPS}),
-    'gan': ('', {}),
-    'heads_gan': ('heads', {}),
-    'heads_no_gan': (
-        'heads',
-        {'semisupervised.adversarial': 0.0, 'semisupervised.matching': 0.0},
-    ),
+# Arms that are trained by the trainer: the preset of sgan_folder, what is changed, and draws.
+RUNS: Mapping[str, tuple[str, Mapping[str, Any], Sequence[int]]] = {
+    'supervised': ('supervised', {'steps': STEPS}, DRAWS),
+    'gan': ('', {}, (0,)),
+    'heads_gan': ('heads', {}, (0,)),
 }
-MINUTES = {'supervised': 2, 'gan': 30, 'heads_gan': 30, 'heads_no_gan': 20}
+MINUTES = {'supervised': 2, 'gan': 30, 'heads_gan': 30}
 
 
 def _labels(album: Album, arm: str, number: int, draw: int) -> np.ndarray:
@@ -148,7 +144,7 @@ def trials(setting: Setting) -> list[Trial]:
     """All heads of each draw, then what is trained on images; with `smoke` each kind once."""
     if setting.smoke:
         return [_frozen(setting, 0), _run(setting, 'supervised', 0)]
-    runs = [_run(setting, name, draw) for name in RUNS for draw in DRAWS]
+    runs = [_run(setting, name, draw) for name, (*_, draws) in RUNS.items() for draw in draws]
     return [_frozen(setting, draw) for draw in DRAWS] + runs
 
 
@@ -166,7 +162,7 @@ def _run(setting: Setting, name: str, draw: int) -> Trial:
 
 def _config(setting: Setting, key: Row, folder: Path) -> ConfigDict:
     """A preset of `sgan_folder` on an album of which the draw is sorted."""
-    preset, changes = RUNS[key['arm']]
+    preset, changes, _ = RUNS[key['arm']]
     own = {'seed': key['draw'], 'keep': 1, 'evaluate.balance': 0, **changes}
     config = setting.config(f'sgan_folder:{preset}' if preset else 'sgan_folder', PARENT, **own)
     if not setting.smoke:
@@ -325,7 +321,7 @@ pixels, four views of each photo); those without GAN never train anything else.
   --suggest` says, 23 at a time. `random`: these others at random. Nobody can choose as many of each
   cat before he has looked at all photos, as the other arms have.
 - `supervised`: a network on pixels at 64x64, on the labelled photos alone, {STEPS} steps.
-- `gan`: `sgan_folder`; `heads_gan`: its preset heads; `heads_no_gan`: that without the GAN.
+- `gan`: `sgan_folder`; `heads_gan`: its preset heads.
 
 `sorted`, `promised` and `made`: a label of each cat is kept from training, the held-out photos are
 sorted with at most {MISTAKES:.0%} of mistakes to expect, and those made are counted. The weight

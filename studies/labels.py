@@ -14,7 +14,7 @@ from studies import outputs, pictures, stopping
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
 NUMBERS = (100, 50, 1_000)  # of labels, in the order they are run
-ARM_NUMBERS = (50, 20, 100)  # the same of the arms of `best`
+ARM_NUMBERS = (50, 100)  # the same without the GAN
 PUBLISHED = {50: ('88', '66'), 100: ('90', 'not stated'), 1_000: ('98', '94')}  # SGAN, alone; %
 BOOK_EPOCHS = 30  # of the book's own baseline
 GENERATED = 10  # images that a conditional GAN adds for each label it saw
@@ -134,20 +134,7 @@ def _preset(name: str, **changes: Any) -> Callable[[Setting, int, int], tuple[St
     return functools.partial(_semisupervised, name, **changes)
 
 
-# What an arm changes of `best`, all else equal.
 _NO_GAN: Mapping[str, Any] = {'semisupervised.adversarial': 0.0, 'semisupervised.matching': 0.0}
-_TERMS: Mapping[str, Mapping[str, Any]] = {
-    'adaptive': {'semisupervised.adaptive': True},
-    'marginal': {'semisupervised.marginal': 0.1},
-    'equal_end': {'semisupervised.equal_end': 0.25},
-}
-_ALL = {field: value for term in _TERMS.values() for field, value in term.items()}
-ARMS: Mapping[str, Mapping[str, Any]] = {
-    'no_gan': _NO_GAN,
-    **_TERMS,
-    'all': _ALL,
-    'all_no_gan': {**_ALL, **_NO_GAN},
-}
 
 PRESETS: Mapping[str, Preset] = {
     'supervised': Preset(3, _supervised),
@@ -156,7 +143,7 @@ PRESETS: Mapping[str, Preset] = {
     'book': Preset(11, _preset('book'), 'classifier'),
     'brownlee': Preset(6, _preset('brownlee', steps=2_000), 'classifier'),
     'best': Preset(15, _preset('best'), 'classifier'),
-    **{f'best_{arm}': Preset(15, _preset('best', **changes)) for arm, changes in ARMS.items()},
+    'best_no_gan': Preset(15, _preset('best', **_NO_GAN)),
 }
 
 # Presets and draws in the order they are run, each at all of `NUMBERS`.
@@ -173,10 +160,7 @@ def trials(setting: Setting) -> list[Trial]:
     if setting.smoke:  # every kind of stage
         return [_trial(setting, name, 20, 0) for name in ('best', 'supervised', 'augmented')]
     arms = [
-        _trial(setting, f'best_{arm}', number, draw)
-        for draw in range(5)
-        for number in ARM_NUMBERS
-        for arm in ARMS
+        _trial(setting, 'best_no_gan', number, draw) for draw in range(5) for number in ARM_NUMBERS
     ]
     return [
         _trial(setting, name, number, draw)
@@ -308,10 +292,8 @@ settings of `best` were chosen beforehand, on the training digits (`docs/why/tri
   the same network for {BOOK_EPOCHS} epochs of them. Draws differ in the seed alone.
 - `brownlee`: cut to 2,000 of 12,000 steps. `best`: `sgan_mnist` as it is.
 
-Arms of `best` differ from it in what their names say, at as many steps: `no_gan` has pseudo-labels
-and consistency alone. `adaptive` asks classes that are seldom seen for less confidence, `marginal`
-wants all classes to be seen alike, and `equal_end` averages the last quarter of the steps alike.
-`all` is these three together, and `all_no_gan` is that without the GAN.
+`best_no_gan` differs from `best` in the GAN alone: it has pseudo-labels and consistency, at as
+many steps.
 
 Draws of labels are balanced, and each `draw` is a new one.
 """

@@ -87,7 +87,7 @@ def test_one_pair_is_measured_on_itself_mirrored_and_on_another_of_its_subject(
 
 
 def test_an_album_is_measured_on_what_it_never_saw(setting, tmp_path, monkeypatch):
-    case = case_of('cats', 'grey', one_pair.FAST)
+    case = case_of('cats', 'grey', one_pair.SHORT)
     rows = measured(setting, case, tmp_path, monkeypatch)
     found = {(row['experiment'], row['split']): row['pairs'] for row in rows}
     assert found.pop(('cats', 'train')) + found.pop(('cats', 'held_out')) == 24
@@ -104,7 +104,7 @@ def test_an_album_is_measured_on_what_it_never_saw(setting, tmp_path, monkeypatc
 
 
 def test_no_facade_is_shown(setting, tmp_path, monkeypatch):
-    rows = measured(setting, case_of('facades', 'labels'), tmp_path, monkeypatch)
+    rows = measured(setting, case_of('facades', 'labels', one_pair.SHORT), tmp_path, monkeypatch)
     assert [row['input'] for row in rows] == ['labels', 'labels']
     assert not list(tmp_path.iterdir())
 
