@@ -12,6 +12,9 @@ from gan_jax.errors import UserError
 from tests import gans
 
 MNIST = (28, 28, 1)
+EACH = pytest.mark.parametrize(
+    'role, name', [(role, name) for role in ('gen', 'disc') for name in nets.of_role(role)]
+)
 
 
 def build(role='gen', image_shape=MNIST, **net):
@@ -64,9 +67,7 @@ def test_fields_lists_what_a_config_may_set():
     }
 
 
-@pytest.mark.parametrize(
-    'role, name', [(role, name) for role in ('gen', 'disc') for name in nets.of_role(role)]
-)
+@EACH
 def test_a_section_with_every_default_written_out_is_the_default_net(role, name):
     image_shape = (64, 64, 3)
     section = {'name': name, **nets.fields(name, role)}
@@ -154,32 +155,72 @@ def test_nets_of_another_kind_are_refused_and_those_of_the_right_one_named(role,
     assert '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    'role, name', [(role, name) for role in ('gen', 'disc') for name in nets.of_role(role)]
-)
-def test_the_kind_of_a_net_is_what_it_takes_and_returns(role, name):
+def example(role, name):
+    """A net for images at 64x64, and the shapes of what it takes, of two examples."""
     shape, image = (64, 64, 3), jax.ShapeDtypeStruct((2, 64, 64, 3), 'float32')
     arguments = {
         nets.Kind.LATENT: [jax.ShapeDtypeStruct((2, 9), 'float32')],
         nets.Kind.PATCHES: [image, image],
     }
+    section = {'name': name} | ({'frozen': 'tiny'} if 'frozen' in nets.fields(name, role) else {})
+    net = nets.build(role, section, image_shape=shape, num_classes=10)
+    labelled = net.kind in (nets.Kind.LATENT, nets.Kind.LOGIT)
+    label = [jax.ShapeDtypeStruct((2,), 'int32')] * labelled
+    strides = (4, 8, 16, 32)
+    maps = [jax.ShapeDtypeStruct((2, 64 // s, 64 // s, 3), 'float32') for s in strides]
+    return net, [*arguments.get(net.kind, [image]), *[maps] * net.takes_maps, *label]
+
+
+def initial(net, args):
+    """The shapes of its output and variables."""
+    return jax.eval_shape(partial(net.init_with_output, train=True), jax.random.key(0), *args)
+
+
+@EACH
+def test_the_kind_of_a_net_is_what_it_takes_and_returns(role, name):
+    net, args = example(role, name)
+    out, _ = initial(net, args)
     outputs = {
         nets.Kind.LOGIT: (2,),
         nets.Kind.CLASSES: (2, 10),
         nets.Kind.PATCHES: (2, 6, 6),
     }
-    section = {'name': name} | ({'frozen': 'tiny'} if 'frozen' in nets.fields(name, role) else {})
-    net = nets.build(role, section, image_shape=shape, num_classes=10)
-    label = [jnp.zeros(2, jnp.int32)] * (net.kind in (nets.Kind.LATENT, nets.Kind.LOGIT))
-    strides = (4, 8, 16, 32)
-    maps = [jax.ShapeDtypeStruct((2, 64 // s, 64 // s, 3), 'float32') for s in strides]
-    args = [*arguments.get(net.kind, [image]), *[maps] * net.takes_maps, *label]
-    out, _ = jax.eval_shape(partial(net.init_with_output, train=False), jax.random.key(0), *args)
-    expected = outputs.get(net.kind, (2, *shape))
+    expected = outputs.get(net.kind, (2, 64, 64, 3))
     if len(net.judges()) > 1:
         assert out.shape[1] % len(net.judges()) == 0
         expected = (2, out.shape[1])
     assert (out.shape, out.dtype) == (expected, jnp.float32)
+
+
+@EACH
+def test_in_bfloat16_variables_and_outputs_are_float32(role, name):
+    net, args = example(role, name)
+    found, expected = initial(net.clone(dtype=jnp.bfloat16), args), initial(net, args)
+    assert found == expected and {x.dtype.name for x in jax.tree.leaves(found)} == {'float32'}
+
+
+@EACH
+def test_batch_statistics_are_those_of_all_devices_or_of_each(role, name):
+    """Whether what a training pass leaves differs among two devices, by tracing alone."""
+    net, args = example(role, name)
+    _, variables = initial(net, args)
+    parts = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2, *x.shape), x.dtype), args)
+
+    def trace(batch_norm):
+        own = net.clone(axis_name='data', batch_norm=batch_norm)
+        call = partial(own.apply, train=True, mutable=['batch_stats'])
+        mapped = jax.vmap(
+            lambda variables, args: call(variables, *args, rngs={'dropout': jax.random.key(0)}),
+            in_axes=(None, 0),
+            out_axes=(0, None),
+            axis_name='data',
+        )
+        jax.eval_shape(mapped, variables, parts)
+
+    trace('global')
+    if 'BatchNorm' in str(variables):
+        with pytest.raises(ValueError, match='out_axes'):
+            trace('per_device')
 
 
 @pytest.mark.parametrize('shape', [(64, 96, 3), (128, 64, 3)])

@@ -12,9 +12,7 @@ from gan_jax.nets import patch, unet
 from tests import gans
 from tests.nets.nets_test import (
     assert_half_is_close,
-    assert_half_keeps_float32,
     assert_initialised,
-    assert_own_moments,
     count,
     init,
     train_pass,
@@ -193,13 +191,6 @@ class TestModes:
         chex.assert_trees_all_close(jax.jit(partial(apply, dropout=False))(), expected, atol=1e-5)
 
 
-class TestDevices:
-    # Whole steps of the net on several devices: tests/runners_test.py.
-    def test_batch_norm_per_device_takes_each_devices_own_moments(self):
-        x = gans.normal(0, 4, *SHAPE)
-        assert_own_moments(discriminator(), x, x)
-
-
 class TestDiscriminator:
     def test_its_maps_are_those_of_its_hidden_layers(self):
         net, x = discriminator(), gans.normal(0, 2, *SHAPE)
@@ -270,11 +261,6 @@ def in_half(role, norm):
     x = gans.normal(0, 4, *SHAPE)
     net, args = {'gen': (generator, (x,)), 'disc': (discriminator, (x, x))}[role]
     return net(norm=norm), *args
-
-
-@ROLES
-def test_in_bfloat16_variables_and_outputs_are_float32(role, norm):
-    assert_half_keeps_float32(*in_half(role, norm))
 
 
 @pytest.mark.slow
