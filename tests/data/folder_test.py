@@ -1,16 +1,13 @@
 import hashlib
-import itertools
 import os
 import shutil
-import zipfile
 
-import jax
 import numpy as np
 from PIL import Image
 import pytest
 
 from gan_jax import data
-from gan_jax.data import cache, decode, duplicates, feeds, from_files, image_files
+from gan_jax.data import cache, decode, duplicates, from_files, image_files
 from gan_jax.errors import UserError
 from gan_jax.io import pixels
 from gan_jax.types import DataSpec
@@ -205,75 +202,6 @@ def test_an_error_only_when_nothing_is_left(config, tmp_path, case):
         with pytest.raises(UserError, match=expected) as caught:
             data.load(config.data)
         assert '\n' not in str(caught.value)
-
-
-def test_a_zip_that_leads_outside_is_used_without_that(config, tmp_path, capsys):
-    content = encoded(photo(0))
-    path = tmp_path / 'set.zip'
-    with zipfile.ZipFile(path, 'w') as file:
-        for name in ('a.jpg', '../b.jpg', '/c.jpg'):
-            file.writestr(name, content)
-    config.data.path = str(path)
-    assert data.load(config.data).spec.num_examples == 1
-    assert '2 left out' in capsys.readouterr().err
-    assert not (tmp_path / 'b.jpg').exists()
-
-
-def test_three_images_and_a_batch_of_64_is_one_line(config, tmp_path):
-    album(tmp_path / 'set', 3)
-    config.batch_size = 64
-    with pytest.raises(UserError, match='64') as caught:
-        feeds.make_feed(data.load(config.data), config, ['in_turn'])
-    assert '3 ' in str(caught.value) and '\n' not in str(caught.value)
-
-
-def test_the_feeds_agree_on_a_folder_and_resume_where_they_were(config, tmp_path):
-    album(tmp_path / 'set', 20)
-    config.batch_size = 6
-    dataset = data.load(config.data)
-
-    def batches(kind, first, count):
-        config.data.feed = kind
-        feed = feeds.make_feed(dataset, config, ['in_turn'])
-        items = feed.items(first)
-        found = [jax.device_get(feed.gather(feed.data, x)) for x in itertools.islice(items, count)]
-        items.close() if hasattr(items, 'close') else None
-        return found
-
-    resident, stream = batches('resident', 0, 100), batches('stream', 0, 100)
-    for one, other in zip(resident, stream, strict=True):
-        np.testing.assert_array_equal(one.image, other.image)
-    # Batch 2 ends in the middle of an epoch of 20: batch 3 goes on with what was not seen.
-    for one, other in zip(batches('stream', 3, 4), resident[3:7], strict=True):
-        np.testing.assert_array_equal(one.image, other.image)
-    epoch = np.concatenate([batch.image[0] for batch in resident[:4]])[:20]
-    assert len({image.tobytes() for image in epoch}) == 20
-
-
-def test_every_kind_of_file_in_one_folder(config, tmp_path):
-    folder = tmp_path / 'set' / 'снимки'
-    folder.mkdir(parents=True)
-    for kind in ('jpeg', 'png', 'webp', 'bmp', 'gif'):
-        for mode in ('RGB', 'L'):
-            image = photo(1, (64, 64)).convert(mode)
-            (folder / f'{mode} {kind}.{kind}').write_bytes(encoded(image, kind))
-    (folder / 'p.png').write_bytes(encoded(photo(1, (64, 64)).quantize(256), 'PNG'))
-    (folder / 'cmyk.jpg').write_bytes(encoded(photo(1, (64, 64)).convert('CMYK')))
-    images = data.load(config.data).arrays().image.astype(int)
-    assert len(images) == 12
-    colour = decode.fitted(photo(1, (64, 64)), (16, 16))
-    names = [name.rsplit('/')[-1] for name in sorted(p.name for p in folder.iterdir())]
-    for name, image in zip(names, images, strict=True):
-        expected = colour
-        if name.startswith('L '):
-            expected = decode.fitted(photo(1, (64, 64)).convert('L').convert('RGB'), (16, 16))
-        assert np.abs(image - expected).mean() < 12, name
-
-
-def test_the_background_of_transparent_pictures_is_white(config, tmp_path):
-    (tmp_path / 'set').mkdir()
-    Image.new('RGBA', (20, 20), (9, 9, 9, 0)).save(tmp_path / 'set/clear.png')
-    assert (data.load(config.data).arrays().image == 255).all()
 
 
 def test_images_outside_the_classes_have_no_label_and_both_feeds_say_so(config, tmp_path):
