@@ -134,13 +134,6 @@ class TestRoundTrip:
         assert types_of(restored) == types_of(state)
         assert meta == META == checkpoints.latest_meta()
 
-    def test_keeps_weak_types(self, checkpoints):
-        state = make_state()
-        checkpoints.save(0, state, META)
-        restored, _ = checkpoints.restore_latest(like=state)
-        assert state.nets.gen.step.weak_type and restored.nets.gen.step.weak_type
-        assert not restored.step.weak_type
-
     def test_continues_with_the_same_compiled_program(self, checkpoints):
         step = jax.jit(lambda state: jax.tree.map(lambda x: x + 1, state), donate_argnums=0)
         state = step(step(replicated(make_state(), 2)))
@@ -173,13 +166,6 @@ class TestRoundTrip:
         after = zero(state)
         restored, _ = checkpoints.restore_latest(like=after)
         assert digest(restored) == before
-
-    def test_two_saves_back_to_back(self, checkpoints):
-        states = {step: make_state(step) for step in (1, 2)}
-        for step, state in states.items():
-            checkpoints.save(step, state, META)
-        for step, state in states.items():
-            assert digest(checkpoints.restore(step, state)[0]) == digest(state)
 
     def test_a_saved_step_is_not_written_again(self, checkpoints):
         save_all(checkpoints, 1)
@@ -483,13 +469,6 @@ class TestFullDisk:
         assert os.listdir(small_disk / 'checkpoints') == ['1']
         assert checkpoints.latest_meta() == META
         checkpoints.close()
-
-    def test_a_read_only_directory_is_named(self, tmp_path):
-        with disks.tmpfs(tmp_path / 'disk', 'ro') as disk:
-            checkpoints = Checkpoints(disk, keep=1)
-            with pytest.raises(UserError, match='Read-only file system.*make it writable'):
-                checkpoints.save(1, make_state(), META)
-            checkpoints.close()
 
 
 class TestKill:  # at random moments: tests/trainer_test.py and tests/faults
