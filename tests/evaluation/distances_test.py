@@ -34,13 +34,6 @@ def test_frechet_is_the_formula_with_a_matrix_root():
     np.testing.assert_allclose(frechet(a, b), gap @ gap + np.trace(ca + cb - 2 * root), rtol=1e-6)
 
 
-def test_frechet_of_gaussians_along_axes():
-    """For independent coordinates it is the sum of (mean gap)^2 + (gap of deviations)^2."""
-    base = np.array([[-1.0, -1], [-1, 1], [1, -1], [1, 1]]) * np.sqrt(3) / 2  # deviations 1
-    wide = base * [2, 3] + [5, -1]
-    np.testing.assert_allclose(frechet(base, wide), 25 + 1 + 1 + 4)
-
-
 @pytest.mark.parametrize('count', [20, 50])
 def test_frechet_of_fewer_images_than_dimensions(count):
     """The root of the singular product, by its eigenvalues in the space of the images."""

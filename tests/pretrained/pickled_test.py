@@ -1,6 +1,5 @@
 """Arrays are read from a pickle without running what else is in it."""
 
-import os
 import pickle
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 
 from gan_jax.errors import UserError
 from gan_jax.pretrained import pickled
+from tests.pretrained.pth_test import Trap
 
 
 @pytest.fixture
@@ -26,16 +26,6 @@ def test_arrays_are_read_as_they_were(protocol, file):
     for name, array in zip(found, [*given['conv'], *given['turned']], strict=True):
         np.testing.assert_array_equal(found[name], array)
         assert found[name].dtype == array.dtype
-
-
-class Trap:
-    """Makes a folder when it is unpickled as pickle would."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
 
 
 REFUSED = {

@@ -137,7 +137,7 @@ def test_files_of_pytorch_itself(zipped, file):
 
 
 class Trap:
-    """Writes a file when it is unpickled as pickle would."""
+    """Makes a folder when it is unpickled as pickle would."""
 
     def __init__(self, path):
         self.path = path
