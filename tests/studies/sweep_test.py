@@ -323,11 +323,6 @@ def test_rows_without_what_pictures_are_made_of_are_measured_anew(results, tmp_p
     assert note.exists()
 
 
-def test_two_processes_do_not_share_a_study(finished):
-    with workdirs.exclusive(finished), pytest.raises(UserError, match='another process'):
-        run(make(), finished)
-
-
 def test_the_time_left_is_at_the_pace_of_the_finished_rows(tmp_path):
     study = make()
     trials = study.trials(SETTING)

@@ -90,34 +90,6 @@ def test_resumed_equals_uninterrupted(run, tmp_path):
     assert trainer_test.lines(workdir) == trainer_test.lines(run)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('mode', ['balanced', 'uniform'])
-def test_no_label_outside_the_budget_reaches_training(mode, tmp_path, monkeypatch):
-    """Every other label is corrupted, or taken away where the draw itself must know classes."""
-    changes = {'data.labels.mode': mode, 'data.labels.validation': 0, 'steps': 2}
-    config = tiny(**changes)
-    trainer_test.train(config, tmp_path / 'true')
-    entry = data.DATASETS['mnist5k']
-    whole = entry.load(config.data)
-    labels = whole.source.labels()
-    kept = label_subsets.draw(labels, whole.class_names, config.data.labels).training
-    wrong = np.full_like(labels, label_subsets.NONE) if mode == 'balanced' else (labels + 1) % 10
-    wrong[kept] = labels[kept]
-
-    def load(asked):
-        found = entry.load(asked)
-        source = label_subsets.Shown(found.source, wrong, np.arange(len(wrong)))
-        return dataclasses.replace(found, source=source)
-
-    monkeypatch.setitem(data.DATASETS, 'mnist5k', entry._replace(load=load))
-    trainer_test.train(config, tmp_path / 'corrupted')
-    assert trainer_test.digest(tmp_path / 'corrupted') == trainer_test.digest(tmp_path / 'true')
-    wrong[kept[0]] = (labels[kept[0]] + 1) % 10  # one label of the budget does matter
-    if mode == 'uniform':
-        trainer_test.train(config, tmp_path / 'other')
-        assert trainer_test.digest(tmp_path / 'other') != trainer_test.digest(tmp_path / 'true')
-
-
 def test_files_are_classified_as_their_pixels_are(run, tmp_path, capsys):
     loaded = trained.load(run)
     images = data.load(tiny().data).arrays().image[:3]
