@@ -12,7 +12,11 @@ import pytest
 import gan_jax
 from gan_jax import cli, report
 from tests import trainer_test
+from tests.cli import commands_test
 from tests.use import classifying_test, translating_test
+
+# A run with classes, an average, and latents around centres.
+workdir = commands_test.run
 
 CODE = """
 import sys, gan_jax
@@ -21,12 +25,6 @@ assert not {'jax', 'numpy', 'PIL'} & sys.modules.keys(), 'imported too early'
 gan_jax.load
 assert 'jax' in sys.modules
 """
-
-
-@pytest.fixture(scope='module')
-def workdir(train_once, tmp_path_factory):
-    """A run with classes, an average, and latents around centres."""
-    return train_once(trainer_test.mixed(), tmp_path_factory.mktemp('api') / 'run')
 
 
 @pytest.fixture(scope='module')

@@ -13,11 +13,7 @@ from tests.cli.commands_test import fails
 from tests.data.photos import listing
 from tests.use import classifying_test
 
-
-@pytest.fixture(scope='module')
-def run(train_once, tmp_path_factory):
-    """A run that kept ten labels from training."""
-    return train_once(classifying_test.tiny(), tmp_path_factory.mktemp('classifier') / 'run')
+run = classifying_test.run  # it kept ten labels from training
 
 
 @pytest.fixture
