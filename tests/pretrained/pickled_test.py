@@ -42,7 +42,7 @@ def test_what_is_no_array_is_refused(case, file):
     file.write_bytes(pickle.dumps(given))
     with pytest.raises(UserError, match=message) as error:
         pickled.read(file, '--weights')
-    assert str(error.value).startswith(f'--weights={file}: ') and '\n' not in str(error.value)
+    assert str(error.value).startswith(f'--weights={file}: ')
 
 
 def test_nothing_in_a_file_is_run(file, tmp_path):

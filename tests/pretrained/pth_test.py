@@ -171,7 +171,7 @@ def test_what_is_no_tensor_is_refused(case, layout, file):
     file.write_bytes(LAYOUTS[layout](tree, storages))
     with pytest.raises(UserError, match=message) as error:
         pth.read(file, '--weights')
-    assert str(error.value).startswith(f'--weights={file}: ') and '\n' not in str(error.value)
+    assert str(error.value).startswith(f'--weights={file}: ')
 
 
 @pytest.mark.newest

@@ -326,9 +326,8 @@ class TestDamage:
                 manifest[name] = gan_jax.io.digests.file_digest(step / name)
         (step / 'manifest.json').write_text(json.dumps(forged or manifest))
         checkpoints = Checkpoints(tmp_path, keep=1)
-        with pytest.raises(UserError, match='7.*(damaged|cannot be read|absent)') as caught:
+        with pytest.raises(UserError, match='7.*(damaged|cannot be read|absent)'):
             checkpoints.restore(7, make_state())
-        assert '\n' not in str(caught.value)
 
     def test_of_the_newest_steps_falls_back_with_one_warning_each(self, checkpoints, caplog):
         save_all(checkpoints, 1, 2, 3)
@@ -445,7 +444,6 @@ class TestFullDisk:
         with pytest.raises(UserError) as caught:
             self.save(checkpoints, 3)
         message = str(caught.value)
-        assert '\n' not in message
         for part in ('checkpoints: cannot', 'No space left', 'bytes free', 'step 2 is the newest'):
             assert part in message
         assert sorted(os.listdir(directory)) == ['1', '2']
