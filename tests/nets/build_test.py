@@ -75,41 +75,23 @@ def test_a_section_with_every_default_written_out_is_the_default_net(role, name)
     assert make(section) == make({'name': name})
 
 
+# Values of other types, in every field of every net: tests/fields_test.py.
 @pytest.mark.parametrize(
     'net, message',
     [
         ({'name': 'dcgan_mnst'}, r"^config.disc.net.name=dcgan_mnst .*'dcgan_mnist'\?$"),
         ({'name': 'dcgan_mnist', 'widht': 3}, r"^config.disc.net.widht .*'width'\?$"),
         ({'name': 'mlp', 'image_shape': MNIST}, '^config.disc.net.image_shape .* hidden'),
-        ({'name': 'mlp', 'hidden': 256}, '^config.disc.net.hidden=256 must be whole numbers'),
         ({'name': 'mlp', 'hidden': (256, 0)}, r'^config.disc.net.hidden=\(256, 0\) must'),
         ({'name': 'dcgan_mnist', 'width': 0}, '^config.disc.net.width=0 must be a whole number'),
-        ({'name': 'dcgan_mnist', 'width': 1.5}, '^config.disc.net.width=1.5 must'),
         ({'name': 'dcgan_mnist', 'dropout': 1.0}, '^config.disc.net.dropout=1.0 must .*0, 1'),
-        ({'name': 'dcgan_mnist', 'dropout': 'no'}, "^config.disc.net.dropout='no' must"),
-        (
-            {'name': 'mnist_gan', 'norm': 'layer'},
-            "^config.disc.net.norm='layer' .*'batch' or 'none'",
-        ),
-        (
-            {'name': 'pix2pix', 'norm': 'layer'},
-            "^config.disc.net.norm='layer' .*'batch' or 'instance' or .* or 'none'",
-        ),
-        ({'name': 'pix2pix', 'n_layers': 6}, '^config.disc.net.n_layers=6 must be 0 or .* or 5$'),
+        ({'name': 'mnist_gan', 'norm': 'layer'}, "^config.disc.net.norm='layer' .*'batch'"),
+        ({'name': 'projected', 'pixel_weight': -1}, 'net.pixel_weight=-1 must be a num'),
+        ({'name': 'mlp', 'spectral_norm': 1}, '^config.disc.net.spectral_norm=1 must be True'),
         ({'name': 'pix2pix', 'n_layers': True}, '^config.disc.net.n_layers=True must be 0 or 1'),
         ({'name': 'pix2pix', 'n_layers': 4}, '^config.disc.net.n_layers=4 needs .* least 48 pix'),
-        ({'name': 'projected', 'side': 100}, '^config.disc.net.side=100 must be 64 or 96 or 128'),
-        ({'name': 'projected', 'frozen': 'vgg'}, "^config.disc.net.frozen='vgg' must be 'effic"),
-        (
-            {'name': 'projected', 'pixel_weight': -1},
-            '^config.disc.net.pixel_weight=-1 must be a num',
-        ),
-        (
-            {'name': 'projected', 'pixel_weight': 1},
-            '^config.disc.net.pixel_weight=1.0 needs images',
-        ),
+        ({'name': 'projected', 'pixel_weight': 1}, 'net.pixel_weight=1.0 needs images'),
         ({'name': 'sgan'}, '^config.disc.net.name=sgan tells at least 2 classes apart'),
-        ({'name': 'mlp', 'spectral_norm': 1}, '^config.disc.net.spectral_norm=1 must be True'),
     ],
 )
 def test_mistakes_are_named_in_one_line(net, message):
@@ -121,9 +103,9 @@ def test_mistakes_are_named_in_one_line(net, message):
     'role, name, image_shape, others',
     [
         ('disc', 'dcgan', (28, 28, 1), 'mlp, mnist_gan, dcgan_mnist, projected'),
-        ('disc', 'dcgan', (64, 36, 3), 'mlp, mnist_gan, dcgan_mnist, projected'),
-        ('disc', 'mnist_gan', (30, 28, 1), 'mlp, projected'),
-        ('disc', 'dcgan_mnist', (28, 8, 1), 'mlp, mnist_gan'),
+        ('disc', 'dcgan', (64, 36, 3), 'mlp, .*'),
+        ('disc', 'mnist_gan', (30, 28, 1), 'mlp, .*'),
+        ('disc', 'dcgan_mnist', (28, 8, 1), 'mlp, .*'),
         ('disc', 'sgan', (30, 28, 1), 'projected_classes'),
         ('gen', 'dcgan', (30, 28, 1), 'mlp'),
         ('gen', 'dcgan_mnist', (28, 8, 1), 'mlp, mnist_gan, sgan, sgan_brownlee'),
