@@ -141,23 +141,6 @@ def test_resumed_equals_uninterrupted(whole, tmp_path):
         assert (workdir / 'samples' / grid.name).read_bytes() == grid.read_bytes()
 
 
-@pytest.mark.slow
-def test_calls_of_many_steps_leave_what_calls_of_one_do(tmp_path, monkeypatch):
-    """Like an accelerator: every checkpoint, grid, line and figure at its own step."""
-    config, runs = tiny(steps=8, **{'evaluate.balance': 1}), (tmp_path / 'many', tmp_path / 'one')
-    train(config, runs[1])
-    monkeypatch.setattr(runners, 'loops', lambda platform: True)
-    train(config, runs[0])
-    for folder in ('checkpoints', 'samples'):
-        names = [sorted(path.name for path in (run / folder).iterdir()) for run in runs]
-        assert names[0] == names[1]
-    for got, want in zip(*map(lines, runs), strict=True):
-        assert got == pytest.approx(want, rel=1e-3)
-    for name in ('epochs.csv', 'evaluations.jsonl'):
-        rows = [(run / name).read_text().splitlines() for run in runs]
-        assert len(rows[0]) == len(rows[1]) > 1
-
-
 def test_on_an_accelerator_checkpoints_and_grids_have_a_least_time(tmp_path, monkeypatch):
     monkeypatch.setattr(runners, 'loops', lambda platform: True)
     train(tiny(steps=8, least_s=1e5), tmp_path)
@@ -196,27 +179,6 @@ def figure(monkeypatch):
 
 def steps(workdir):
     return checkpoints.Checkpoints(workdir / 'checkpoints', 1).steps()
-
-
-@pytest.mark.slow
-def test_the_best_step_is_kept_besides_the_newest(figure, tmp_path):
-    train(tiny(**figure, steps=8), tmp_path / 'run', draw=report.write)
-    assert steps(tmp_path / 'run') == [5, 6, 8]  # 5 is no saving point
-    assert int(trained.load(tmp_path / 'run', 'best').state.step) == 5
-    assert '5 (by frechet digits)' in (tmp_path / 'run' / 'report.html').read_text()
-    # From before the best, it is found again; from after it, it stays.
-    for kept in ([6, 8], [8]):
-        workdir = tmp_path / f'from{kept[0]}'
-        shutil.copytree(tmp_path / 'run', workdir)
-        for step in kept:
-            shutil.rmtree(workdir / 'checkpoints' / str(step))
-        train(tiny(**figure, steps=8), workdir)
-        assert steps(workdir)[0] == 5 and steps(workdir)[-1] == 8
-        assert evaluations(workdir) == evaluations(tmp_path / 'run')
-        assert digest(workdir) == digest(tmp_path / 'run')
-    train(tiny(**figure, steps=12), tmp_path / 'run')
-    assert steps(tmp_path / 'run') == [10, 12]
-    assert int(trained.load(tmp_path / 'run', 'best').state.step) == 12
 
 
 def test_a_run_ends_when_its_figure_improves_no_more(figure, tmp_path, capsys):
@@ -325,21 +287,6 @@ def test_more_steps_go_on_where_it_ended(finished, tmp_path):
     train(tiny(steps=8, save_every=4), longer)
     train(tiny(steps=8, save_every=8), whole)
     assert digest(longer) == digest(whole) != digest(finished)
-
-
-@pytest.mark.slow
-def test_a_checkpoint_of_four_devices_resumes_on_one_and_two(tmp_path):
-    train(eventful(steps=4, devices=4), tmp_path / '4')
-    whole = digest(tmp_path / '4')
-    ends = []
-    for devices in (4, 2, 1):
-        workdir = tmp_path / f'on{devices}'
-        shutil.copytree(tmp_path / '4', workdir)
-        assert digest(workdir) == whole
-        train(eventful(steps=8, devices=devices), workdir)
-        ends.append(trained.load(workdir).state.nets.gen.params)
-    for other in ends[1:]:
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), ends[0], other)
 
 
 @pytest.mark.slow
