@@ -16,6 +16,7 @@ from gan_jax import report
 from gan_jax.io import images
 from gan_jax.records.recorder import GRID_PAD, Recorder
 from gan_jax.report import curves, pictures, plots, run
+from tests.studies import provenance_test
 
 SECTIONS = ('filmstrip', 'curves', 'reading-note', 'commands', 'settings')
 STEPS, SAMPLE_EVERY = 200, 10
@@ -205,17 +206,7 @@ def test_whether_the_balance_was_lost_is_said(aucs, said, tmp_path):
 
 def test_distances_are_shown_with_what_they_are_of(tmp_path):
     write_facts(tmp_path, evaluate={'best': 'frechet_digits', 'every': 1.0})
-    by = {
-        'features': {
-            'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none',
-            'suffix': 'digits', 'frechet': 'Frechet distance', 'kernel': 'Kernel distance',
-        },
-        'reference': {
-            'name': 'mnist', 'role': 'held-out images', 'images': 5, 'of': 9,
-            'fingerprint': 'e' * 64,
-        },
-        'samples': 1234,
-    }  # fmt: skip
+    by = provenance_test.facts(1_234, 'mnist')
     few = {**by, 'samples': 56}  # it was resumed by other means
     write_evaluations(tmp_path, [0.8] * 3, frechet_digits=[9.0, 3.0, 4.0], by=[by, by, few])
     html, page = shown(tmp_path)

@@ -49,19 +49,23 @@ def eventful(**changes):
 
 
 REPORT = 'report.html'
-SMALL = {
-    'gen.net.hidden': (16,),
-    'disc.net.hidden': (16,),
-    'gen.ema_decay': 0.9,
-    'data.num_examples': 40,
+# A run of fractions of a second, with all that a run leaves.
+SHORT = {
     'steps': 4,
     'log_every': 2,
     'sample_every': 4,
     'save_every': 2,
-    'least_s': 0.0,
-    'keep': 10,
     'devices': 1,
     'tensorboard': False,
+}
+SMALL = {
+    **SHORT,
+    'gen.net.hidden': (16,),
+    'disc.net.hidden': (16,),
+    'gen.ema_decay': 0.9,
+    'data.num_examples': 40,
+    'least_s': 0.0,
+    'keep': 10,
     'evaluate.balance': 0,
 }
 EVENTS = {

@@ -289,11 +289,6 @@ def test_a_damaged_directory_of_a_zip_is_one_line(tmp_path):
             image_files.find(path)
 
 
-def test_a_folder_that_holds_all_the_others_is_no_class():
-    names, labels = image_files.classes(['cats/a/x.jpg', 'cats/b/y.jpg'])
-    assert names == ('a', 'b') and labels.tolist() == [0, 1]
-
-
 def test_a_file_that_may_be_read_again_is_a_change(tmp_path, monkeypatch):
     write_album(tmp_path, 3)
     before = image_files.find(tmp_path).state

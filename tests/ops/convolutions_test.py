@@ -14,19 +14,6 @@ def draw(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
-def gathered(x, kernel, stride, low, high):
-    """Convolution by its definition: each output gathers a window of the padded input."""
-    x = np.pad(x, ((0, 0), (low, high), (low, high), (0, 0)))
-    size = kernel.shape[0]
-    rows = (x.shape[1] - size) // stride + 1
-    y = np.zeros((len(x), rows, rows, kernel.shape[3]), np.float32)
-    for i in range(rows):
-        for j in range(rows):
-            window = x[:, i * stride : i * stride + size, j * stride : j * stride + size]
-            y[:, i, j] = np.einsum('nhwc,hwcf->nf', window, kernel)
-    return y
-
-
 def scattered(x, kernel, stride, low, out):
     """Transposed convolution by its definition: each input adds a patch to the output."""
     size = kernel.shape[0]
@@ -43,20 +30,6 @@ def same_pads(rows: int, size: int, stride: int) -> tuple[int, int]:
     """TensorFlow's rule for 'SAME': the odd row goes to the end."""
     total = max((-(-rows // stride) - 1) * stride + size - rows, 0)
     return total // 2, total - total // 2
-
-
-@pytest.mark.parametrize('rows, size, stride', [(8, 4, 2), (7, 5, 2), (6, 3, 1), (7, 3, 2)])
-def test_same_convolution_gathers_windows_padded_as_tensorflow_pads(rows, size, stride):
-    x, kernel = draw(0, 2, rows, rows, 3), draw(1, size, size, 3, 5)
-    expected = gathered(x, kernel, stride, *same_pads(rows, size, stride))
-    np.testing.assert_allclose(ops.conv(x, kernel, stride, 'SAME'), expected, **ROUNDING)
-
-
-@pytest.mark.parametrize('rows, size, stride, padding', [(8, 4, 2, 1), (4, 4, 1, 0), (14, 5, 2, 0)])
-def test_convolution_with_an_integer_pads_both_sides(rows, size, stride, padding):
-    x, kernel = draw(0, 2, rows, rows, 3), draw(1, size, size, 3, 5)
-    expected = gathered(x, kernel, stride, padding, padding)
-    np.testing.assert_allclose(ops.conv(x, kernel, stride, padding), expected, **ROUNDING)
 
 
 # kernel, stride, padding, output_padding

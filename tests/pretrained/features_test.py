@@ -253,24 +253,6 @@ def test_a_package_that_is_missing_or_has_another_file_is_one_line(name, package
         assert all(word in message for word in (f'{good.name}=={good.version}', *words))
 
 
-@pytest.mark.parametrize(
-    ('kernel', 'stride', 'size'), [(3, 1, 9), (3, 2, 10), (5, 2, 7), (5, 1, 6)]
-)
-def test_depthwise_is_a_grouped_convolution(kernel, stride, size):
-    layer = efficientnet_lite0.Depthwise(kernel, stride)
-    x = gans.normal(0, 2, size, size + 1, 4)
-    variables = gans.variables(layer, x)
-    expected = jax.lax.conv_general_dilated(
-        x,
-        variables['params']['kernel'],
-        (stride, stride),
-        'SAME',
-        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-        feature_group_count=4,
-    )
-    np.testing.assert_allclose(jax.jit(layer.apply)(variables, x), expected, atol=1e-5)
-
-
 def test_maps_on_the_way_are_those_of_the_net():
     """Images have an odd side; the last map leads to the net's features."""
     x = np.tanh(gans.normal(0, 2, 70, 64, 3))

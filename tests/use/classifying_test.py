@@ -33,12 +33,7 @@ def tiny(**changes):
             'data.num_examples': 100,
             'data.labels.number': 30,
             'data.labels.validation': 10,
-            'steps': 4,
-            'log_every': 2,
-            'sample_every': 4,
-            'save_every': 2,
-            'devices': 1,
-            'tensorboard': False,
+            **trainer_test.SHORT,
             **changes,
         }
     )
