@@ -333,12 +333,7 @@ def test_data_shows_pairs_whatever_the_networks_take(tmp_path, capsys):
     assert cli.main(['data', '--config=quickstart', *pairs, *flags]) == 0
     text = capsys.readouterr().out
     assert re.search(r'shape +\[16, 32, 3\]\n', text) and re.search(r'splits +t\w+: \d+, t', text)
-    grid = pixels(output)
-    assert grid.shape == (20 * 18 + 2, 5 * 34 + 2, 3)
-    first = grid[2:18, 2:34]
-    assert (first[:, :16] == first[:, :16, :1]).all()  # grey beside colour, of the same crop
-    luma = first[:, 16:] @ [0.299, 0.587, 0.114]
-    assert np.abs(luma - first[:, :16, 0]).max() <= 1
+    assert pixels(output).shape == (20 * 18 + 2, 5 * 34 + 2, 3)
     assert cli.main(['data', '--config=quickstart', '--config.data.name=folder', *flags]) == 0
     assert 'class 11: 2, and 8 more\n' in capsys.readouterr().out
 

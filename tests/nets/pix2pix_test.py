@@ -11,7 +11,6 @@ import pytest
 from gan_jax.nets import patch, unet
 from tests import gans
 from tests.nets.nets_test import (
-    assert_half_is_close,
     assert_initialised,
     count,
     init,
@@ -154,27 +153,6 @@ class TestGenerator:
 
 
 class TestModes:
-    def test_running_moments_make_each_image_alone(self, trained):
-        net, variables, x = trained
-        whole = translate(net, variables, x)
-        np.testing.assert_allclose(whole[:1], translate(net, variables, x[:1]), atol=1e-5)
-        np.testing.assert_array_equal(whole, translate(net, variables, x, seed=1))
-
-    def test_batch_statistics_are_those_of_training_and_stored_nowhere(self, trained):
-        net, variables, x = trained
-        expected, _ = train_pass(net.clone(dropout=0.0), variables, x)
-        actual = translate(net, variables, x, batch_statistics=True)
-        np.testing.assert_allclose(actual, expected, atol=1e-5)
-        assert not np.allclose(actual, translate(net, variables, x), atol=1e-3)
-
-    def test_of_one_image_batch_statistics_are_instance_norm(self, trained):
-        net, variables, x = trained
-        alone = translate(net, variables, x[:1], batch_statistics=True)
-        together = translate(net, variables, x, batch_statistics=True)
-        assert not np.allclose(alone, together[:1], atol=1e-3)
-        each = jax.vmap(lambda x: net.apply(variables, x[None], train=False, batch_statistics=True))
-        np.testing.assert_allclose(np.asarray(jax.jit(each)(x))[0], alone, atol=1e-5)
-
     def test_the_papers_mode_is_training_without_its_updates(self, trained):
         net, variables, x = trained
         expected, _ = train_pass(net, variables, x)  # with the key 3
@@ -251,22 +229,6 @@ class TestDiscriminator:
         init_with_output = partial(net.init_with_output, train=False)
         logits, _ = jax.eval_shape(init_with_output, jax.random.key(0), x, x)
         assert net.misfit() == '' and logits.shape == (1, 1, 1)
-
-
-ROLES = pytest.mark.parametrize('role, norm', [('gen', 'batch'), ('disc', 'instance_affine')])
-
-
-def in_half(role, norm):
-    """A net to be had in bfloat16, and what it takes."""
-    x = gans.normal(0, 4, *SHAPE)
-    net, args = {'gen': (generator, (x,)), 'disc': (discriminator, (x, x))}[role]
-    return net(norm=norm), *args
-
-
-@pytest.mark.slow
-@ROLES
-def test_bfloat16_is_close_to_float32_and_differentiable(role, norm):
-    assert_half_is_close(*in_half(role, norm))
 
 
 @pytest.mark.parametrize('role', ['gen', 'disc'])
