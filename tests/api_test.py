@@ -72,13 +72,6 @@ def test_interpolation_goes_from_one_sample_to_the_other(run, workdir, tmp_path)
     np.testing.assert_array_equal(np.load(tmp_path / 'a.npz')['image'], found[1:2])
 
 
-def test_a_gif_goes_there_and_back(workdir, tmp_path):
-    flags = [f'--workdir={workdir}', '--pick=3,17', '--walk=6', f'--output={tmp_path}/a.gif']
-    assert cli.main(['sample', *flags]) == 0
-    with Image.open(tmp_path / 'a.gif') as walk:
-        assert walk.n_frames == 6
-
-
 def test_directions_are_the_same_each_time_and_a_sample_moves_along_them(run, workdir, tmp_path):
     found = run.directions(3)
     assert found.shape == (3, run.config.latent_dim)

@@ -9,7 +9,6 @@ import pytest
 from gan_jax import data
 from gan_jax.data import cache, decode, duplicates, from_files, image_files
 from gan_jax.errors import UserError
-from gan_jax.io import pixels
 from gan_jax.types import DataSpec
 from tests.data.decode_test import bomb
 from tests.data.photos import album, encoded, listing, photo
@@ -38,34 +37,6 @@ def test_folders_are_classes(config, tmp_path):
     assert dataset.arrays().label.tolist() == [0, 0, 0, 1, 1, 1]
 
 
-def discs(folder, count):
-    """Red and blue discs of half alpha, and under none of it a colour that is not to be seen."""
-    folder.mkdir()
-    down, right = np.indices((24, 24)) - 11.5
-    for number in range(count):
-        image = np.full((24, 24, 4), (0, 255, 0, 0), np.uint8)
-        colour = (200, 0, 10 * number, 128)
-        image[down**2 + right**2 < 81] = colour
-        (folder / f'{number}.png').write_bytes(encoded(Image.fromarray(image), 'PNG'))
-    return folder
-
-
-def test_alpha_is_kept_and_what_lies_under_none_of_it_is_not(config, tmp_path):
-    discs(tmp_path / 'set', 3)
-    opaque = data.load(config.data)
-    config.data.channels = 'rgba'
-    dataset = data.load(config.data)
-    image = dataset.arrays().image
-    assert dataset.spec == DataSpec((16, 16, 4), 0, 3) and image.dtype == np.uint8
-    np.testing.assert_array_equal(image[:, 8, 8, 3], 128)
-    assert (image[..., 3] == 0).any() and not image[..., 1].any()
-    assert (image[..., :3] <= image[..., 3:]).all()
-    # The same pictures over white as without alpha, but for the filter's overshoot.
-    seen = pixels.on_white(image).astype(int) - opaque.arrays().image
-    assert np.abs(seen).mean() < 2 and dataset.fingerprint != opaque.fingerprint
-    np.testing.assert_array_equal(dataset.source.take(np.arange(3)).image, image)
-
-
 def test_grey_is_kept_grey_and_colours_become_it(config, tmp_path):
     album(tmp_path / 'set', 3)
     colours = data.load(config.data).arrays().image
@@ -76,17 +47,19 @@ def test_grey_is_kept_grey_and_colours_become_it(config, tmp_path):
     assert np.abs(dataset.arrays().image[..., 0] - luma).max() < 3
 
 
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
 @pytest.mark.parametrize('channels', decode.CHANNELS)
-def test_sixteen_bits_are_stored_and_read_as_they_are(channels, config, tmp_path):
+def test_every_level_is_stored_and_read_as_it_is(channels, dtype, config, tmp_path):
     (tmp_path / 'set').mkdir()
-    levels = np.random.default_rng(0).integers(0, 65536, (5, 16, 16), np.uint16)
+    deep = dtype == np.uint16
+    levels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (5, 16, 16), dtype)
     for number, image in enumerate(levels):
         (tmp_path / f'set/{number}.png').write_bytes(encoded(Image.fromarray(image), 'PNG'))
-    config.data.update(channels=channels, deep=True)
+    config.data.update(channels=channels, deep=deep)
     dataset = data.load(config.data)
-    assert dataset.spec == DataSpec((16, 16, decode.CHANNELS[channels]), 0, 5, deep=True)
+    assert dataset.spec == DataSpec((16, 16, decode.CHANNELS[channels]), 0, 5, deep=deep)
     for image in (dataset.arrays().image, dataset.source.take(np.arange(5)).image):
-        assert image.dtype == np.uint16
+        assert image.dtype == dtype
         np.testing.assert_array_equal(image[..., 0], levels)
 
 

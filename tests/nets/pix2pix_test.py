@@ -63,25 +63,10 @@ class TestCounts:
             net = unet.Generator(image_shape=(side, side, 3))
             assert count(net, jnp.zeros((1, side, side, 3))) == 54_413_955 + levels * level
 
-    def test_channels_in_and_out_are_the_images_own(self):
-        net = unet.Generator(image_shape=(256, 256, 3))
-        assert count(net, jnp.zeros((1, 256, 256, 1))) == 54_413_955 - 2 * 16 * 64
-
     def test_patch_70_is_the_recipes(self):
         image = jnp.zeros((1, 256, 256, 3))
         net = patch.Discriminator(image_shape=(256, 256, 3))
         assert count(net, image, image) == 2_768_705
-
-    def test_a_small_net_that_leaves_no_checkerboard(self):
-        fields = {**SMALL, 'depth': 6, 'width': 32}
-        net = unet.Generator(image_shape=(128, 128, 3), **fields)
-        down, up = (3, 32, 64, 128, 256, 256, 256), (256, 512, 512, 256, 128, 64)
-        skips, half = (256, 256, 128, 64, 32), 16
-        kernels = sum(16 * a * b for a, b in zip(down, down[1:], strict=False))
-        kernels += sum(9 * a * b for a, b in zip(up, (*skips, half), strict=True))
-        norms = 2 * (sum(down[2:]) + sum(skips) + half)
-        last = 9 * (half + 3) * 3 + 3
-        assert count(net, jnp.zeros((1, 128, 128, 3))) == kernels + norms + last
 
     def test_norms_with_a_scale_have_biases_of_their_own(self):
         image = jnp.zeros((1, 256, 256, 3))

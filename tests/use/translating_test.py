@@ -185,16 +185,9 @@ def test_a_folder_keeps_its_names_and_what_cannot_be_read_is_named(run, tmp_path
     assert cli.main(['translate', *flags]) == 0
     text = capsys.readouterr()
     lines = [line for line in text.err.splitlines() if not line.startswith('translate ')]
-    assert (
-        sorted(lines)
-        == [
-            'not translated: 000.png: 000.jpg has the same name',
-            'unreadable: bad.jpg: not an image',
-            'unreadable: small.png: 7x90 pixels are too few for a generator of 64x64: give at least'
-            ' 8 a side, or --resize',
-        ]
-        or sorted(lines)[0] == 'not translated: 000.png: 000.jpg has the same name'
-    )
+    taken, bad, small = sorted(lines)
+    assert taken == 'not translated: 000.png: 000.jpg has the same name'
+    assert bad.startswith('unreadable: bad.jpg') and '7x90 pixels are too few' in small
     found = {str(path.relative_to(output)): size(path) for path in output.rglob('*.png')}
     assert found == {
         '000.png': (96, 80),
