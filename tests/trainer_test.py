@@ -431,28 +431,6 @@ def test_overwriting_with_what_cannot_run_deletes_nothing(changes, finished, tmp
     assert digest(workdir) == digest(finished)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('stride', [1, 2])
-def test_no_log_line_counts_a_call_without_its_time(stride, tmp_path, monkeypatch):
-    """Every line next to a sample and a checkpoint, and a step that cannot be faster."""
-    compiled = runners.compiled
-
-    def slow(*arguments, **options):
-        program = compiled(*arguments, **options)
-
-        def call(*arguments):
-            time.sleep(0.05 * stride)
-            return jax.block_until_ready(program(*arguments))
-
-        return call
-
-    monkeypatch.setattr(runners, 'compiled', slow)
-    train(tiny(steps_per_call=stride, log_every=2, save_every=2, sample_every=2), tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
-    rates = [row['images_per_s'] for row in rows if row['images_per_s'] is not None]
-    assert rates and max(rates) < 8 / 0.05
-
-
 def test_two_processes_never_train_in_one_folder(tmp_path):
     with workdirs.exclusive(tmp_path):
         with pytest.raises(UserError, match='another process is training there'):

@@ -8,7 +8,6 @@ from scipy import stats
 
 from gan_jax import data, rng, tasks
 from gan_jax.evaluation import balance
-from gan_jax.types import Batch
 from tests import gans
 
 
@@ -87,18 +86,6 @@ def test_the_figure_is_that_of_the_networks_as_they_play(count):
             side.extend(np.asarray(found))
     whole = balance.auc(*(np.array(side[:count]) for side in logits))
     assert value['auc'] == pytest.approx(whole, abs=1e-6)
-
-
-@pytest.mark.parametrize('count, size', [(7, 8), (500, 4), (500, 64), (130, 100), (130, 200)])
-def test_every_image_of_a_sample_is_in_one_batch_of_the_right_size(count, size):
-    image = np.arange(count, dtype=np.uint8)[:, None]
-    calls = balance._calls(Batch(image, np.arange(count, dtype=np.int32)), size)
-    numbers = np.concatenate([number for number, _ in calls])
-    np.testing.assert_array_equal(numbers, np.arange(len(numbers)))
-    labels = np.concatenate([batch.label for _, batch in calls])
-    assert labels.shape[1] == size and len({batch.label.shape for _, batch in calls}) == 1
-    np.testing.assert_array_equal(labels.ravel()[:count], np.arange(count))
-    assert all(batch.label.size <= max(balance.CALL, size) for _, batch in calls)
 
 
 def test_a_classifier_ranks_by_its_evidence_for_any_class():
