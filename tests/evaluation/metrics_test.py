@@ -325,26 +325,19 @@ def test_a_note_says_how_many_training_images_were_looked_at(held_out, training)
     assert 'looked at' not in notes(held_out, training)
 
 
-def test_the_spread_of_the_kernel_distance_is_named(held_out):
-    found = {
-        'features': {'suffix': 'digits', 'frechet': 'FD', 'kernel': 'KD'},
-        'figures': {'kid_digits': 0.5, 'kid_digits_std': 0.125, 'frechet_digits': 2.0},
-        'reference': held_out.images.facts() | {'images': 123},
-        'samples': 10_000,
-        'real': {},
-    }
-    kernel, frechet = text.rows(found)
-    assert kernel.value == '0.5 ± 0.12' and kernel.meaning.endswith('; ± over subsets of 61')
-    assert '±' not in frechet.meaning + frechet.value
-    found['reference']['images'] = 10_000
-    assert text.rows(found)[0].meaning.endswith('subsets of 1,000')
-
-
-def table(figures, net=None, real=None):
+def table(figures, net=None, real=None, images=1_000):
     """The lines of these figures, by the key."""
     net = {'suffix': 'digits', 'frechet': 'FD', 'kernel': 'KD'} | (net or {})
-    found = {'features': net, 'figures': figures, 'real': real or {}, 'samples': 1_000}
-    return text.rows(found)
+    found = {'features': net, 'figures': figures, 'real': real or {}, 'samples': 10_000}
+    return text.rows(found | {'reference': {'images': images}})
+
+
+def test_the_spread_of_the_kernel_distance_is_named():
+    figures = {'kid_digits': 0.5, 'kid_digits_std': 0.125, 'frechet_digits': 2.0}
+    kernel, frechet = table(figures, images=123)
+    assert kernel.value == '0.5 ± 0.12' and kernel.meaning.endswith('; ± over subsets of 61')
+    assert '±' not in frechet.meaning + frechet.value
+    assert table(figures, images=10_000)[0].meaning.endswith('subsets of 1,000')
 
 
 def test_figures_by_a_net_that_training_looked_through_are_marked(net):

@@ -131,22 +131,6 @@ class TestCounts:
                 assert count_gen('dcgan', 100, shape) == gen(widths, channels)
                 assert count_disc('dcgan', shape) == disc(widths, channels)
 
-    @pytest.mark.parametrize(
-        'name, shape, first, features',
-        [
-            ('mlp', MNIST, 256, 256),
-            ('mnist_gan', MNIST, 1024, 1024),
-            ('dcgan_mnist', MNIST, 1024, 256),
-            ('dcgan', COLOUR, 16 * 512, 512),
-        ],
-    )
-    def test_ten_classes_add_ten_rows_to_the_first_kernel_and_an_embedding(
-        self, name, shape, first, features
-    ):
-        gen, disc = partial(count_gen, name, 20, shape), partial(count_disc, name, shape)
-        assert gen(num_classes=10) - gen() == 10 * first
-        assert disc(num_classes=10) - disc() == 10 * features
-
     def test_nets_without_batch_norm(self):
         # Its scales and biases go: 2 * (128 + 1024).
         assert count_disc('mnist_gan', norm='none') == 6_559_169 - 2 * (128 + 1024)
