@@ -198,9 +198,3 @@ def test_nothing_readable_is_one_line(run, capsys, tmp_path):
     assert cli.main(['classify', *flags]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith('unreadable: a.png') and 'no image in it can be read' in lines[-1]
-
-
-def test_a_run_without_a_classifier_is_refused(train_once, tmp_path, capsys):
-    workdir = train_once(trainer_test.tiny(), tmp_path / 'run')
-    line = fails(capsys, 'classify', f'--workdir={workdir}', '--split=train')
-    assert 'config.task=adversarial of the run trains no classifier' in line

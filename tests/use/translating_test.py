@@ -266,14 +266,6 @@ def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
     assert after == before
 
 
-def test_a_run_of_another_task_is_refused(train_once, tmp_path, capsys):
-    train_once(trainer_test.tiny(), tmp_path / 'run')
-    photos.album(tmp_path / 'in', 1)
-    flags = [f'--workdir={tmp_path}/run', f'--input={tmp_path}/in', f'--output={tmp_path}/out']
-    line = fails(capsys, 'translate', *flags)
-    assert 'the run translates no images' in line and not (tmp_path / 'out').exists()
-
-
 def test_while_it_trains_it_is_measured_as_afterwards(run, tmp_path):
     workdir = tmp_path / 'run'
     shutil.copytree(run, workdir)
