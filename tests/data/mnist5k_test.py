@@ -56,7 +56,7 @@ print(dataset.fingerprint)
 
 
 def start():
-    """What a process of its own prints when it begins to feed the digits."""
+    """The output of a process of its own that begins to feed the digits."""
     environment = {**os.environ, 'PYTHONPATH': str(Path(data.__file__).parents[2])}
     command = [sys.executable, '-W', 'error', '-c', START]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
