@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 
 from gan_jax import ops
+from tests import gans
 
 ROUNDING = dict(rtol=1e-5, atol=1e-5)
-
-
-def draw(seed: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
 def scattered(x, kernel, stride, low, out):
@@ -39,7 +36,7 @@ SAME_CASES = [(4, 2), (3, 2), (3, 1), (5, 2), (5, 3), (2, 3), (1, 2)]
 
 @pytest.mark.parametrize('size, stride, padding, more', INTEGER_CASES)
 def test_transposed_convolution_scatters_patches(size, stride, padding, more):
-    x, kernel = draw(0, 2, 6, 6, 5), draw(1, size, size, 3, 5)
+    x, kernel = gans.normal(0, 2, 6, 6, 5), gans.normal(1, size, size, 3, 5)
     out = 5 * stride - 2 * padding + size + more
     expected = scattered(x, kernel, stride, padding, out)
     actual = ops.conv_transpose(x, kernel, stride, padding, more)
@@ -48,7 +45,7 @@ def test_transposed_convolution_scatters_patches(size, stride, padding, more):
 
 @pytest.mark.parametrize('size, stride', SAME_CASES)
 def test_same_transposed_convolution_scatters_patches(size, stride):
-    x, kernel = draw(0, 2, 4, 4, 5), draw(1, size, size, 3, 5)
+    x, kernel = gans.normal(0, 2, 4, 4, 5), gans.normal(1, size, size, 3, 5)
     low, _ = same_pads(4 * stride, size, stride)
     expected = scattered(x, kernel, stride, low, 4 * stride)
     np.testing.assert_allclose(ops.conv_transpose(x, kernel, stride), expected, **ROUNDING)
@@ -56,7 +53,7 @@ def test_same_transposed_convolution_scatters_patches(size, stride):
 
 @pytest.mark.parametrize('size', [3, 4, 5])
 def test_upsample_conv_is_nearest_enlargement_then_convolution(size):
-    x, kernel = draw(0, 2, 4, 6, 3), draw(1, size, size, 3, 5)
+    x, kernel = gans.normal(0, 2, 4, 6, 3), gans.normal(1, size, size, 3, 5)
     enlarged = x.repeat(2, axis=1).repeat(2, axis=2)
     expected = ops.conv(enlarged, kernel, 1, 'SAME')
     np.testing.assert_allclose(ops.upsample_conv(x, kernel), expected, **ROUNDING)
