@@ -263,8 +263,7 @@ def test_no_loop_in_the_program_on_the_cpu():
 
 
 @pytest.mark.parametrize(
-    'case',
-    ['plain', pytest.param('mnist_gan', marks=(pytest.mark.newest, pytest.mark.slow))],
+    'case', ['plain', pytest.param('mnist_gan', marks=(pytest.mark.newest, pytest.mark.slow))]
 )
 def test_the_step_exports_for_accelerators(case):
     call, state, place = compiled(case, 'shard_map', 4)

@@ -160,11 +160,7 @@ def initial(net, args):
 def test_the_kind_of_a_net_is_what_it_takes_and_returns(role, name):
     net, args = example(role, name)
     out, _ = initial(net, args)
-    outputs = {
-        nets.Kind.LOGIT: (2,),
-        nets.Kind.CLASSES: (2, 10),
-        nets.Kind.PATCHES: (2, 6, 6),
-    }
+    outputs = {nets.Kind.LOGIT: (2,), nets.Kind.CLASSES: (2, 10), nets.Kind.PATCHES: (2, 6, 6)}
     expected = outputs.get(net.kind, (2, 64, 64, 3))
     if len(net.judges()) > 1:
         assert out.shape[1] % len(net.judges()) == 0

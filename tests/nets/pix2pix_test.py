@@ -10,13 +10,7 @@ import pytest
 
 from gan_jax.nets import patch, unet
 from tests import gans
-from tests.nets.nets_test import (
-    assert_initialised,
-    count,
-    init,
-    train_pass,
-    variables_of,
-)
+from tests.nets.nets_test import assert_initialised, count, init, train_pass, variables_of
 
 SHAPE = (32, 32, 3)  # no dropout: that begins at 64
 SMALL = {'depth': 4, 'norm': 'instance_affine', 'upsample': 'resize', 'join_input': True}

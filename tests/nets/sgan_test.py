@@ -10,14 +10,7 @@ import pytest
 
 from gan_jax.nets import build, sgan
 from tests import gans
-from tests.nets.nets_test import (
-    MNIST,
-    assert_fills_its_range,
-    count,
-    init,
-    sample,
-    train_pass,
-)
+from tests.nets.nets_test import MNIST, assert_fills_its_range, count, init, sample, train_pass
 
 SMALL = {'sgan': {'width': 4}, 'sgan_brownlee': {'width': 4}}
 NAMES = pytest.mark.parametrize('name', SMALL)
@@ -42,11 +35,7 @@ def features_pass(net, variables, x):
 
 
 @pytest.mark.parametrize(
-    'name, gen, disc',
-    [
-        ('sgan', 1_636_737, 113_546),
-        ('sgan_brownlee', 1_164_289, 316_938),
-    ],
+    'name, gen, disc', [('sgan', 1_636_737, 113_546), ('sgan_brownlee', 1_164_289, 316_938)]
 )
 def test_parameters_of_the_recipes(name, gen, disc):
     net = build('gen', {'name': name}, image_shape=MNIST)
