@@ -106,9 +106,8 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_a_mistake_is_one_line(case, run):
-    call, message = MISTAKES[case]
+@pytest.mark.parametrize('call, message', MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(call, message, run):
     with pytest.raises(gan_jax.UserError, match=message):
         call(run)
 
@@ -171,9 +170,8 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize('case', WRONG)
-def test_a_wrong_change_is_refused_before_anything_is_written(case, tmp_path):
-    changes, message = WRONG[case]
+@pytest.mark.parametrize('changes, message', WRONG.values(), ids=WRONG)
+def test_a_wrong_change_is_refused_before_anything_is_written(changes, message, tmp_path):
     with pytest.raises(gan_jax.UserError, match=message):
         gan_jax.train(trainer_test.tiny(), changes, tmp_path / 'run')
     assert not (tmp_path / 'run').exists()

@@ -32,9 +32,8 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize('name', LAYERS)
-def test_layers_compute_in_dtype_and_keep_float32_parameters(name):
-    layer, shape, out = LAYERS[name]
+@pytest.mark.parametrize('layer, shape, out', LAYERS.values(), ids=LAYERS)
+def test_layers_compute_in_dtype_and_keep_float32_parameters(layer, shape, out):
     x = gans.normal(0, *shape)
     half = layer.clone(dtype=jnp.bfloat16)
     variables = gans.variables(layer, x)

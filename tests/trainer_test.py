@@ -394,9 +394,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize('case', REFUSED)
-def test_another_config_is_refused_by_field(case, finished, tmp_path):
-    changes, message = REFUSED[case]
+@pytest.mark.parametrize('changes, message', REFUSED.values(), ids=REFUSED)
+def test_another_config_is_refused_by_field(changes, message, finished, tmp_path):
     workdir = tmp_path / 'run'
     shutil.copytree(finished, workdir)
     with pytest.raises(UserError, match=message):

@@ -160,9 +160,8 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize('case', HOSTILE)
-def test_what_no_page_asks_is_refused_in_a_line(case, address, capfd):
-    path, content, code, message = HOSTILE[case]
+@pytest.mark.parametrize('path, content, code, message', HOSTILE.values(), ids=HOSTILE)
+def test_what_no_page_asks_is_refused_in_a_line(path, content, code, message, address, capfd):
     got, answer = ask(address, f'api/runs/{path}', content)
     assert got == code and message in json.loads(answer)['error']
     assert 'Traceback' not in capfd.readouterr().err

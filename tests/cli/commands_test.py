@@ -111,9 +111,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize('case', REFUSED)
-def test_what_the_system_refuses_is_one_line(case, capsys, monkeypatch):
-    error, said = REFUSED[case]
+@pytest.mark.parametrize('error, said', REFUSED.values(), ids=REFUSED)
+def test_what_the_system_refuses_is_one_line(error, said, capsys, monkeypatch):
 
     def refuse(*_):
         raise error
@@ -247,10 +246,9 @@ SAMPLE_MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', SAMPLE_MISTAKES)
-def test_a_mistake_in_sampling_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize('flags, message', SAMPLE_MISTAKES.values(), ids=SAMPLE_MISTAKES)
+def test_a_mistake_in_sampling_is_one_line(flags, message, run, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    flags, message = SAMPLE_MISTAKES[case]
     assert message in fails(capsys, 'sample', f'--workdir={run}', *flags)
 
 

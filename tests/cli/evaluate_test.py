@@ -151,8 +151,8 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize('flags, message', MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(flags, message, run, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_digits(tmp_path / 'large', 20, side=32)
     write_digits(tmp_path / 'dark', 20, scale=1 / 255)
@@ -166,5 +166,4 @@ def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
     (tmp_path / 'colour').mkdir()
     Image.new('RGB', (28, 28), 'red').save(tmp_path / 'colour' / '0.png')
     monkeypatch.setattr(assessing, 'Samples', None)  # it is found before any is drawn
-    flags, message = MISTAKES[case]
     assert message in fails(capsys, 'evaluate', f'--workdir={run}', FLAGS, *flags)

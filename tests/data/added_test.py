@@ -73,9 +73,8 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_a_file_that_does_not_fit_is_refused(case, digits, tmp_path):
-    write, message = MISTAKES[case]
+@pytest.mark.parametrize('write, message', MISTAKES.values(), ids=MISTAKES)
+def test_a_file_that_does_not_fit_is_refused(write, message, digits, tmp_path):
     write(tmp_path / 'more.npz')
     digits.data.added = str(tmp_path / 'more.npz')
     with pytest.raises(UserError) as error:

@@ -201,9 +201,8 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_a_mistake_is_one_line(config, case):
-    fields, message = MISTAKES[case]
+@pytest.mark.parametrize('fields, message', MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(config, fields, message):
     config.update(fields)
     with pytest.raises(UserError) as caught:
         data.load(config)

@@ -45,9 +45,8 @@ COLOUR_FILES = {
 }
 
 
-@pytest.mark.parametrize('kind', COLOUR_FILES)
-def test_colours_are_what_was_drawn(kind):
-    content, tolerance = COLOUR_FILES[kind]
+@pytest.mark.parametrize('content, tolerance', COLOUR_FILES.values(), ids=COLOUR_FILES)
+def test_colours_are_what_was_drawn(content, tolerance):
     np.testing.assert_allclose(corners(content), [RED, GREEN, BLUE, GREY], atol=tolerance)
 
 

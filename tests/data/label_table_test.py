@@ -143,9 +143,8 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_a_mistake_is_one_line(config, case, tmp_path):
-    attributes, lines, message = MISTAKES[case]
+@pytest.mark.parametrize('attributes, lines, message', MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(config, attributes, lines, message, tmp_path):
     if lines == 'none':
         (tmp_path / 'set' / 'labels.csv').unlink()
     elif lines:

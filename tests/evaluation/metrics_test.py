@@ -281,9 +281,8 @@ MISTAKES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_bad_images_are_refused(case, digits, held_out):
-    change, message = MISTAKES[case]
+@pytest.mark.parametrize('change, message', MISTAKES.values(), ids=MISTAKES)
+def test_bad_images_are_refused(change, message, digits, held_out):
     with pytest.raises(UserError, match=message):
         evaluation.measure(change(digits[0][:100]), held_out)
 

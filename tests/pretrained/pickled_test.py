@@ -36,9 +36,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize('case', REFUSED)
-def test_what_is_no_array_is_refused(case, file):
-    given, message = REFUSED[case]
+@pytest.mark.parametrize('given, message', REFUSED.values(), ids=REFUSED)
+def test_what_is_no_array_is_refused(given, message, file):
     file.write_bytes(pickle.dumps(given))
     with pytest.raises(UserError, match=message) as error:
         pickled.read(file, '--weights')

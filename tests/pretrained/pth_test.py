@@ -165,9 +165,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize('layout', LAYOUTS)
-@pytest.mark.parametrize('case', REFUSED)
-def test_what_is_no_tensor_is_refused(case, layout, file):
-    tree, storages, message = REFUSED[case]
+@pytest.mark.parametrize('tree, storages, message', REFUSED.values(), ids=REFUSED)
+def test_what_is_no_tensor_is_refused(tree, storages, message, layout, file):
     file.write_bytes(LAYOUTS[layout](tree, storages))
     with pytest.raises(UserError, match=message) as error:
         pth.read(file, '--weights')

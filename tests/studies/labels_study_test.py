@@ -124,9 +124,8 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_a_mistake_is_one_line(case, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize('argv, message', MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(argv, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    argv, message = MISTAKES[case]
     assert message in fails(capsys, 'study', *argv)
     assert not (tmp_path / 'none').exists() and not (tmp_path / 'out').exists()

@@ -221,9 +221,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize('case', REFUSED)
-def test_what_this_task_does_not_do_is_refused(case):
-    changes, message = REFUSED[case]
+@pytest.mark.parametrize('changes, message', REFUSED.values(), ids=REFUSED)
+def test_what_this_task_does_not_do_is_refused(changes, message):
     config = gans.config('sgan', task='semisupervised', **changes)
     with pytest.raises(UserError) as caught:
         semisupervised.make(config, SPEC, axis_name=None)

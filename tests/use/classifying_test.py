@@ -185,10 +185,9 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize('flags, message', MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(flags, message, run, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    flags, message = MISTAKES[case]
     assert message in fails(capsys, 'classify', f'--workdir={run}', *flags)
 
 

@@ -131,9 +131,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize('case', REFUSED)
-def test_a_refusal_is_one_line_and_leaves_nothing(case, run, album, tmp_path, capsys):
-    words, message = REFUSED[case]
+@pytest.mark.parametrize('words, message', REFUSED.values(), ids=REFUSED)
+def test_a_refusal_is_one_line_and_leaves_nothing(words, message, run, album, tmp_path, capsys):
     before = listing(tmp_path)
     words = [word.format(album=album, home=tmp_path) for word in words]
     line = fails(capsys, 'classify', f'--workdir={run}', f'--input={album}', *words)

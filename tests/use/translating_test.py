@@ -354,14 +354,13 @@ EVALUATION_MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', EVALUATION_MISTAKES)
-def test_a_mistake_in_measuring_it_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize('flags, message', EVALUATION_MISTAKES.values(), ids=EVALUATION_MISTAKES)
+def test_a_mistake_in_measuring_it_is_one_line(flags, message, run, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pairs, 'score', None)
     for folder in ('empty', 'broken'):
         (tmp_path / folder).mkdir()
     (tmp_path / 'broken' / 'a.jpg').write_bytes(b'no image')
-    flags, message = EVALUATION_MISTAKES[case]
     line = fails(capsys, 'evaluate', f'--workdir={run}', *flags)
     assert message in line and 'config.data' not in line
 
