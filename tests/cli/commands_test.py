@@ -85,7 +85,6 @@ MISTAKES = {
     'digest --workdir=none': 'no run there',
     'benchmark --batch_size=0': 'batch_size=0: must be a whole number',
     'benchmark --turns=0': '--turns=0: must be at least 1',
-    'benchmark --runner=pmpa': "config.runner=pmpa: did you mean 'pmap'",
     'benchmark --json=out.txt': '--json=out.txt: must end with .json',
     'benchmark --json=/proc/out.json': 'the folder cannot be written',
     'data --output=sheet.jpg': '--output=sheet.jpg: must end with .png',
@@ -242,7 +241,6 @@ SAMPLE_MISTAKES = {
     'walk': (['--walk=5', '--output=a.png'], '--walk=5 makes a .gif'),
     'suffix': (['--output=a.webp'], '--output=a.webp: must end with .png or .gif or .npz'),
     'number': (['--num=0', '--output=a.png'], '--num'),
-    'step': (['--step=7', '--output=a.png'], '7'),
 }
 
 

@@ -137,9 +137,6 @@ def test_an_album_may_move_and_may_not_change(tmp_path, monkeypatch, capsys):
 MISTAKES = {
     'samples': (['--num_samples=5'], '--num_samples=5: the distances need at least 12 samples'),
     'none': (['--num_samples=0'], '--num_samples=0: 0 is not an integer in the range'),
-    'step': (['--step=3'], '3'),
-    'net': (['--features=digts'], "--features=digts: did you mean 'digits'?"),
-    'weights of digits': (['--weights=w.pth'], 'w.pth: the net digits has weights'),
     'no folder': (['--reference=nowhere'], '--reference=nowhere cannot be opened'),
     'size': (['--reference=large'], '--reference=large: 0.png has 32x32 pixels, and the'),
     'range': (['--reference=dark'], '--reference=dark: its pixels are all between 0 and 1'),

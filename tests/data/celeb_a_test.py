@@ -196,8 +196,6 @@ def test_an_edited_text_file_is_noticed(config, official):
 MISTAKES = {
     'attribute': (dict(attributes='Smilling'), "attributes=Smilling: did you mean 'Smiling'?"),
     'held out': (dict(held_out=0.1), 'config.data.held_out=0.1: celeb_a has splits of its own'),
-    'missing': (dict(path='/no/such'), 'config.data.path=/no/such cannot be opened'),
-    'no size': (dict(image_size=0), 'config.data.image_size=0'),
 }
 
 

@@ -191,8 +191,6 @@ MISTAKES = {
     'partners unasked': (dict(input='grey', input_path='x'), "config.data.input_path='x': it is"),
     'missing': (dict(input='folder', input_path='/no/such'), 'config.data.input_path=/no/such'),
     'thresholds': (dict(input='canny', canny=(9, 3)), 'config.data.canny=(9, 3) must be two'),
-    'no path': (dict(input='grey', path=''), 'config.data.path is empty'),
-    'no size': (dict(input='grey', image_size=0), 'config.data.image_size=0'),
     'no pair': (dict(input='left'), 'config.data.path: none of 2 images can be used'),
 }
 

@@ -183,12 +183,6 @@ def test_training_moves_all_running_moments_and_sampling_none(role, name):
     assert not any(jax.tree.leaves(unchanged))
 
 
-@pytest.mark.parametrize('name', ['mlp', 'dcgan_mnist'])
-def test_discriminators_without_batch_norm_keep_no_statistics(name):
-    net, args = small(name, 'disc')
-    assert 'batch_stats' not in variables_of(net, *args)
-
-
 @pytest.mark.parametrize('name', ['mnist_gan', 'dcgan'])
 def test_without_norm_a_logit_depends_on_its_own_image_only(name):
     net, (x, label) = small(name, 'disc', fields={'norm': 'none'})

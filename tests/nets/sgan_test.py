@@ -79,17 +79,6 @@ def test_features_are_those_before_dropout(name):
     assert (logits != plain).all()
 
 
-@NAMES
-def test_dropout_changes_with_the_key_and_only_in_training(name):
-    net, x = classifier(name)
-    variables = init(net, x)
-    np.testing.assert_array_equal(sample(net, variables, x), sample(net, variables, x))
-    train = partial(net.apply, variables, x, train=True, mutable=['batch_stats'])
-    call = jax.jit(lambda key: train(rngs={'dropout': key})[0])
-    first, second = (np.asarray(call(jax.random.key(seed))) for seed in (0, 1))
-    assert (first != second).all()
-
-
 def test_book_discriminator_is_pytorchs_with_the_same_weights():
     torch = pytest.importorskip('torch')
     from torch import nn

@@ -92,6 +92,10 @@ def save_all(checkpoints: Checkpoints, *steps: int) -> None:
     checkpoints.wait()
 
 
+def full(*step):
+    raise OSError(errno.ENOSPC, 'full')
+
+
 class TestDigest:
     def test_is_the_same_on_any_number_of_devices(self):
         state = make_state()
@@ -230,10 +234,6 @@ class TestKeep:
         checkpoints.save(1, make_state(1), META, pin=True)
         save_all(checkpoints, 2)
         with monkeypatch.context() as patch:
-
-            def full(*step):
-                raise OSError(errno.ENOSPC, 'full')
-
             patch.setattr(gan_jax.records.checkpoints, '_write_step', full)
             checkpoints.save(3, make_state(3), META, pin=True)
             with pytest.raises(UserError, match='cannot save step 3'):
@@ -243,9 +243,6 @@ class TestKeep:
 
     @pytest.mark.parametrize('many', [True, False])
     def test_a_failed_part_is_removed_unless_others_write_theirs(self, many, tmp_path, monkeypatch):
-        def full(*step):
-            raise OSError(errno.ENOSPC, 'full')
-
         monkeypatch.setattr(gan_jax.records.checkpoints, '_write_step', full)
         monkeypatch.setattr(gan_jax.records.checkpoints.cluster, 'is_many', lambda: many)
         partial = tmp_path / '3.tmp'

@@ -3,7 +3,6 @@
 import functools
 import json
 import shutil
-import zipfile
 
 import jax
 import numpy as np
@@ -203,14 +202,6 @@ def test_a_folder_keeps_its_names_and_what_cannot_be_read_is_named(run, tmp_path
     assert cli.main(['translate', *flags, '--overwrite']) == 0
 
 
-def test_a_zip_is_read(run, album, tmp_path):
-    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
-        archive.write(album / '001.jpg', 'inner/x.jpg')
-    flags = [f'--input={tmp_path}/a.zip', f'--output={tmp_path}/out']
-    assert cli.main(['translate', f'--workdir={run}', *flags]) == 0
-    assert (tmp_path / 'out' / 'inner' / 'x.png').exists()
-
-
 def test_an_output_is_a_file_or_a_folder_by_its_name_and_what_is_there(album, tmp_path):
     one = album / '000.jpg'
     (tmp_path / 'there.png').mkdir()
@@ -346,7 +337,6 @@ def test_a_net_without_its_weights_is_refused_before_anything_is_translated(
 
 
 EVALUATION_MISTAKES = {
-    'net': (['--features=nonsense'], '--features=nonsense: choose from'),
     'weights': (['--weights=none.pth'], '--weights=none.pth: no such file; name another, or'),
     'no folder': (['--reference=nowhere'], '--reference=nowhere cannot be opened'),
     'empty': (['--reference=empty'], '--reference=empty holds no images'),
