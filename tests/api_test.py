@@ -12,7 +12,11 @@ import pytest
 import gan_jax
 from gan_jax import cli, report
 from tests import trainer_test
+from tests.cli import commands_test
 from tests.use import classifying_test, translating_test
+
+# A run with classes, an average, and latents around centres.
+workdir = commands_test.run
 
 CODE = """
 import sys, gan_jax
@@ -21,12 +25,6 @@ assert not {'jax', 'numpy', 'PIL'} & sys.modules.keys(), 'imported too early'
 gan_jax.load
 assert 'jax' in sys.modules
 """
-
-
-@pytest.fixture(scope='module')
-def workdir(train_once, tmp_path_factory):
-    """A run with classes, an average, and latents around centres."""
-    return train_once(trainer_test.mixed(), tmp_path_factory.mktemp('api') / 'run')
 
 
 @pytest.fixture(scope='module')
@@ -74,13 +72,6 @@ def test_interpolation_goes_from_one_sample_to_the_other(run, workdir, tmp_path)
     np.testing.assert_array_equal(np.load(tmp_path / 'a.npz')['image'], found[1:2])
 
 
-def test_a_gif_goes_there_and_back(workdir, tmp_path):
-    flags = [f'--workdir={workdir}', '--pick=3,17', '--walk=6', f'--output={tmp_path}/a.gif']
-    assert cli.main(['sample', *flags]) == 0
-    with Image.open(tmp_path / 'a.gif') as walk:
-        assert walk.n_frames == 6
-
-
 def test_directions_are_the_same_each_time_and_a_sample_moves_along_them(run, workdir, tmp_path):
     found = run.directions(3)
     assert found.shape == (3, run.config.latent_dim)
@@ -115,9 +106,8 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_a_mistake_is_one_line(case, run):
-    call, message = MISTAKES[case]
+@pytest.mark.parametrize('call, message', MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(call, message, run):
     with pytest.raises(gan_jax.UserError, match=message):
         call(run)
 
@@ -180,9 +170,8 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize('case', WRONG)
-def test_a_wrong_change_is_refused_before_anything_is_written(case, tmp_path):
-    changes, message = WRONG[case]
+@pytest.mark.parametrize('changes, message', WRONG.values(), ids=WRONG)
+def test_a_wrong_change_is_refused_before_anything_is_written(changes, message, tmp_path):
     with pytest.raises(gan_jax.UserError, match=message):
         gan_jax.train(trainer_test.tiny(), changes, tmp_path / 'run')
     assert not (tmp_path / 'run').exists()

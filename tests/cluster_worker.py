@@ -63,9 +63,4 @@ def main(folder: Path, coordinator: str, count: int, number: int) -> None:
 if __name__ == '__main__':
     home, *rest = sys.argv[1:]
     values = dict(word.removeprefix('--').split('=') for word in rest)
-    main(
-        Path(home),
-        values['coordinator'],
-        int(values['num_processes']),
-        int(values['process_id']),
-    )
+    main(Path(home), values['coordinator'], int(values['num_processes']), int(values['process_id']))

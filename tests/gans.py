@@ -198,6 +198,25 @@ def remembering(recipe: shared.Recipe) -> shared.Recipe:
     return dataclasses.replace(recipe, optimizers=Pair(optimizer, optimizer))
 
 
+def same(one: chex.ArrayTree, other: chex.ArrayTree) -> bool:
+    """Whether all leaves are equal to the bit."""
+    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in leaves)
+
+
+def tree_norm(tree: chex.ArrayTree) -> float:
+    """The norm of all leaves together, on the host."""
+    return np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(tree)))
+
+
+def assert_close(found: chex.ArrayTree, wanted: chex.ArrayTree, tolerance: float = 1e-5) -> None:
+    """Gradients of some networks agree, up to `tolerance` norms of each network's."""
+    for got, want in zip(found, wanted, strict=True):
+        norm = tree_norm(want)
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(a, b, atol=tolerance * norm)
+
+
 @contextlib.contextmanager
 def optimized() -> Iterator[None]:
     """Programs compiled as users get them; see conftest."""
@@ -219,10 +238,7 @@ def assert_jit_agrees(gradients: Callable[[], chex.ArrayTree], tolerance: float)
         fast = jax.jit(gradients)()
     with jax.disable_jit():
         slow = gradients()
-    for got, want in zip(fast, slow, strict=True):
-        norm = float(optax.tree.norm(want))
-        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
-            np.testing.assert_allclose(a, b, atol=tolerance * norm)
+    assert_close(fast, slow, tolerance)
 
 
 def identity_gather(data, item):

@@ -32,9 +32,8 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize('name', LAYERS)
-def test_layers_compute_in_dtype_and_keep_float32_parameters(name):
-    layer, shape, out = LAYERS[name]
+@pytest.mark.parametrize('layer, shape, out', LAYERS.values(), ids=LAYERS)
+def test_layers_compute_in_dtype_and_keep_float32_parameters(layer, shape, out):
     x = gans.normal(0, *shape)
     half = layer.clone(dtype=jnp.bfloat16)
     variables = gans.variables(layer, x)
@@ -57,29 +56,12 @@ def test_bias_is_added_to_every_position(name):
     assert 'bias' not in gans.variables(layer.clone(use_bias=False), x)['params']
 
 
-def test_initialisers_have_their_distributions():
-    shape = (100, 100)
-    samples = {
-        name: np.asarray(jax.jit(partial(getattr(layers, name), shape=shape))(jax.random.key(0)))
-        for name in ('normal', 'truncated_normal', 'scale_normal', 'glorot_uniform')
-    }
-    assert samples['normal'].std() == pytest.approx(0.02, rel=0.05)
-    assert np.abs(samples['normal']).max() > 0.06
-    # A normal cut at 2 deviations has 0.88 of the deviation; TensorFlow does not rescale it.
-    assert samples['truncated_normal'].std() == pytest.approx(0.88 * 0.02, rel=0.05)
-    assert np.abs(samples['truncated_normal']).max() <= 0.04
-    assert samples['scale_normal'].mean() == pytest.approx(1, abs=0.001)
-    assert samples['scale_normal'].std() == pytest.approx(0.02, rel=0.05)
-    # Glorot: U(-a, a) with a = sqrt(6 / (fan_in + fan_out))
-    limit = (6 / 200) ** 0.5
-    assert 0.99 * limit < np.abs(samples['glorot_uniform']).max() <= limit
-
-
 def test_initialisers_draw_what_a_draw_in_the_kernels_shape_would():
     key, shape, of_jax = jax.random.key(0), (3, 3, 4, 5), jax.nn.initializers
     for ours, theirs in (
         (layers.normal, of_jax.normal(0.02)),
         (layers.truncated_normal, of_jax.truncated_normal(0.02)),
+        (layers.scale_normal, lambda *given: 1 + of_jax.normal(0.02)(*given)),
         (layers.glorot_uniform, of_jax.glorot_uniform()),
     ):
         drawn, wanted = (jax.jit(draw, static_argnums=1)(key, shape) for draw in (ours, theirs))
@@ -214,16 +196,6 @@ class TestMoments:
         np.testing.assert_array_equal(mean, np.float32(0.1))
         np.testing.assert_array_equal(var, 0)
 
-    def test_are_those_of_all_devices(self):
-        x = 5 + gans.normal(0, 8, 4, 4, 2) * np.arange(1, 9, dtype=np.float32).reshape(8, 1, 1, 1)
-
-        def each(x):
-            return layers.moments(x, (0, 1, 2), 'data')
-
-        found = over_devices(each, split(x, 4), out_axes=None)
-        whole = jax.jit(lambda x: layers.moments(x, (0, 1, 2)))(x)
-        chex.assert_trees_all_close(found, jax.device_get(whole), rtol=1e-5)
-
 
 @pytest.mark.parametrize('axis_name', [None, 'data'])
 @pytest.mark.parametrize('layer', [layers.BatchNorm, layers.InstanceNorm])
@@ -267,13 +239,6 @@ class TestInstanceNorm:
         np.testing.assert_allclose(y.mean((1, 2)), 0, atol=1e-5)
         np.testing.assert_allclose(y.std((1, 2)), 1, atol=1e-4)
         np.testing.assert_allclose(apply(norm, {}, x[1:2]), y[1:2], rtol=1e-5, atol=1e-6)
-
-    def test_is_pytorchs(self):
-        torch = pytest.importorskip('torch')
-        x = np.array(gans.normal(0, 2, 4, 4, 3))
-        expected = torch.nn.InstanceNorm2d(3)(torch.from_numpy(x).permute(0, 3, 1, 2))
-        expected = expected.permute(0, 2, 3, 1).numpy()
-        np.testing.assert_allclose(apply(layers.InstanceNorm(), {}, x), expected, atol=1e-5)
 
     def test_keeps_float32_moments_in_bfloat16(self):
         x = np.full((1, 8, 8, 2), 256, jnp.bfloat16)

@@ -38,17 +38,6 @@ def test_is_the_formula_of_its_paper(name):
 
 
 @pytest.mark.parametrize('name', losses.LOSSES)
-def test_pushes_logits_apart_for_the_discriminator_and_fakes_up_for_the_generator(name):
-    loss = losses.make(name)
-    slopes = [jax.grad(lambda r, f, role=role: jnp.sum(role(r, f)), (0, 1)) for role in loss]
-    found = jax.jit(lambda *logits: [slope(*logits) for slope in slopes])(ZERO, ZERO)
-    gen, disc = jax.device_get(found)
-    assert disc[0] < 0
-    assert name == 'least_squares' or disc[1] > 0  # its target for fakes is 0 itself
-    assert gen[1] < 0
-
-
-@pytest.mark.parametrize('name', losses.LOSSES)
 def test_is_finite_with_finite_gradient_at_extreme_logits(name):
     loss = losses.make(name, 0.1 if losses.LOSSES[name].smooths else 0.0)
     extreme = np.float32([-1e4, 1e4])

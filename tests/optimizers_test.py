@@ -16,11 +16,7 @@ from tests import gans
 
 @pytest.mark.parametrize(
     ('name', 'expected'),
-    [
-        ('constant', [1, 1, 1, 1]),
-        ('linear', [1, 1, 0.55, 0.1]),
-        ('cosine', [1, 1, 0.55, 0.1]),
-    ],
+    [('constant', [1, 1, 1, 1]), ('linear', [1, 1, 0.55, 0.1]), ('cosine', [1, 1, 0.55, 0.1])],
 )
 def test_schedules_at_start_hold_middle_and_end(name, expected):
     config = optimizer(1.0, 0.5)

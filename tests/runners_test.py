@@ -1,6 +1,7 @@
 """The same step on one device or many, under any runner."""
 
 import functools
+import importlib
 
 import jax
 import numpy as np
@@ -10,15 +11,9 @@ import pytest
 from gan_jax import runners, tasks
 from gan_jax.errors import UserError
 from gan_jax.states import NetState, Rows
-from gan_jax.tasks import adversarial, semisupervised, translation
+from gan_jax.tasks import semisupervised
 from gan_jax.types import DataSpec, Pair
 from tests import gans
-
-MODULES = {
-    'adversarial': adversarial,
-    'semisupervised': semisupervised,
-    'translation': translation,
-}
 
 CASES = {
     # dropout, labels, fresh latents for the generator, a penalty that draws numbers
@@ -101,7 +96,7 @@ def start(case, axis_name):
 
 def step_and_init(case, axis_name):
     spec, config = CASES[case]
-    task = MODULES[config.task]
+    task = importlib.import_module(f'gan_jax.tasks.{config.task}')
     recipe = gans.remembering(task.make_recipe(config, spec, axis_name))
     return functools.partial(task.step, recipe), functools.partial(task.init, recipe, spec)
 
@@ -268,8 +263,7 @@ def test_no_loop_in_the_program_on_the_cpu():
 
 
 @pytest.mark.parametrize(
-    'case',
-    ['plain', pytest.param('mnist_gan', marks=(pytest.mark.newest, pytest.mark.slow))],
+    'case', ['plain', pytest.param('mnist_gan', marks=(pytest.mark.newest, pytest.mark.slow))]
 )
 def test_the_step_exports_for_accelerators(case):
     call, state, place = compiled(case, 'shard_map', 4)

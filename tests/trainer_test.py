@@ -49,19 +49,23 @@ def eventful(**changes):
 
 
 REPORT = 'report.html'
-SMALL = {
-    'gen.net.hidden': (16,),
-    'disc.net.hidden': (16,),
-    'gen.ema_decay': 0.9,
-    'data.num_examples': 40,
+# A run of fractions of a second, with all that a run leaves.
+SHORT = {
     'steps': 4,
     'log_every': 2,
     'sample_every': 4,
     'save_every': 2,
-    'least_s': 0.0,
-    'keep': 10,
     'devices': 1,
     'tensorboard': False,
+}
+SMALL = {
+    **SHORT,
+    'gen.net.hidden': (16,),
+    'disc.net.hidden': (16,),
+    'gen.ema_decay': 0.9,
+    'data.num_examples': 40,
+    'least_s': 0.0,
+    'keep': 10,
     'evaluate.balance': 0,
 }
 EVENTS = {
@@ -141,23 +145,6 @@ def test_resumed_equals_uninterrupted(whole, tmp_path):
         assert (workdir / 'samples' / grid.name).read_bytes() == grid.read_bytes()
 
 
-@pytest.mark.slow
-def test_calls_of_many_steps_leave_what_calls_of_one_do(tmp_path, monkeypatch):
-    """Like an accelerator: every checkpoint, grid, line and figure at its own step."""
-    config, runs = tiny(steps=8, **{'evaluate.balance': 1}), (tmp_path / 'many', tmp_path / 'one')
-    train(config, runs[1])
-    monkeypatch.setattr(runners, 'loops', lambda platform: True)
-    train(config, runs[0])
-    for folder in ('checkpoints', 'samples'):
-        names = [sorted(path.name for path in (run / folder).iterdir()) for run in runs]
-        assert names[0] == names[1]
-    for got, want in zip(*map(lines, runs), strict=True):
-        assert got == pytest.approx(want, rel=1e-3)
-    for name in ('epochs.csv', 'evaluations.jsonl'):
-        rows = [(run / name).read_text().splitlines() for run in runs]
-        assert len(rows[0]) == len(rows[1]) > 1
-
-
 def test_on_an_accelerator_checkpoints_and_grids_have_a_least_time(tmp_path, monkeypatch):
     monkeypatch.setattr(runners, 'loops', lambda platform: True)
     train(tiny(steps=8, least_s=1e5), tmp_path)
@@ -196,27 +183,6 @@ def figure(monkeypatch):
 
 def steps(workdir):
     return checkpoints.Checkpoints(workdir / 'checkpoints', 1).steps()
-
-
-@pytest.mark.slow
-def test_the_best_step_is_kept_besides_the_newest(figure, tmp_path):
-    train(tiny(**figure, steps=8), tmp_path / 'run', draw=report.write)
-    assert steps(tmp_path / 'run') == [5, 6, 8]  # 5 is no saving point
-    assert int(trained.load(tmp_path / 'run', 'best').state.step) == 5
-    assert '5 (by frechet digits)' in (tmp_path / 'run' / 'report.html').read_text()
-    # From before the best, it is found again; from after it, it stays.
-    for kept in ([6, 8], [8]):
-        workdir = tmp_path / f'from{kept[0]}'
-        shutil.copytree(tmp_path / 'run', workdir)
-        for step in kept:
-            shutil.rmtree(workdir / 'checkpoints' / str(step))
-        train(tiny(**figure, steps=8), workdir)
-        assert steps(workdir)[0] == 5 and steps(workdir)[-1] == 8
-        assert evaluations(workdir) == evaluations(tmp_path / 'run')
-        assert digest(workdir) == digest(tmp_path / 'run')
-    train(tiny(**figure, steps=12), tmp_path / 'run')
-    assert steps(tmp_path / 'run') == [10, 12]
-    assert int(trained.load(tmp_path / 'run', 'best').state.step) == 12
 
 
 def test_a_run_ends_when_its_figure_improves_no_more(figure, tmp_path, capsys):
@@ -261,60 +227,6 @@ def test_an_end_that_cannot_be_is_refused(changes, message, tmp_path):
     with pytest.raises(UserError, match=message):
         train(tiny(**changes), tmp_path / 'run')
     assert not (tmp_path / 'run').exists()
-
-
-@pytest.mark.slow
-def test_a_nan_after_the_best_step_takes_back_what_was_measured_since(
-    figure, tmp_path, monkeypatch
-):
-    record, failed = trainer.Recorder.record, []
-
-    def fail_once(self, step, metrics, **kwargs):
-        if step == 7 and not failed:
-            failed.append(step)
-            raise trainer.NonFiniteError(step + 1, 'loss_d')
-        return record(self, step, metrics, **kwargs)
-
-    monkeypatch.setattr(trainer.Recorder, 'record', fail_once)
-    train(tiny(**figure, steps=8, on_nan='rollback'), tmp_path)
-    assert failed and [row['step'] for row in evaluations(tmp_path)] == list(range(1, 9))
-    assert steps(tmp_path) == [5, 6, 8]
-
-
-def facts(samples):
-    """Facts about a measurement of samples, as an observer has them."""
-    net = {
-        'name': 'digits', 'version': '1', 'fingerprint': 'f' * 64, 'resize': 'none',
-        'suffix': 'digits', 'frechet': 'Frechet distance', 'kernel': 'Kernel distance',
-    }  # fmt: skip
-    real = {'name': 'mnist', 'role': 'held-out images', 'images': 5, 'of': 5}
-    return {'features': net, 'reference': real | {'fingerprint': 'e' * 64}, 'samples': samples}
-
-
-@pytest.fixture
-def train_measuring(monkeypatch, tmp_path):
-    """(samples, steps) trains that far, measured at each step by so many; 0: not measured."""
-
-    def run(samples, steps, **changes):
-        measure = lambda state: {'frechet_digits': 1.0}  # noqa: E731
-        found = (observers.Observer(Fraction(1), measure, facts(samples)),) if samples else ()
-        monkeypatch.setattr(observers, 'make', lambda *_, **__: found)
-        measured = {'evaluate.every': float(bool(samples))}
-        train(tiny(steps=steps, **measured, **changes), tmp_path, draw=report.write)
-        return [row['by']['samples'] for row in evaluations(tmp_path)]
-
-    return run
-
-
-@pytest.mark.slow
-def test_what_steps_were_measured_by_outlasts_a_resume_by_other_means(train_measuring, tmp_path):
-    assert train_measuring(32, 2) == train_measuring(0, 4) == [32, 32]
-    assert train_measuring(64, 6) == [32, 32, 64, 64]
-    text = (tmp_path / 'report.html').read_text()
-    assert 'Distances of steps 1 to 2: Samples: 32; ' in text
-    assert 'Distances of steps 5 to 6: Samples: 64; ' in text
-    shutil.rmtree(tmp_path / 'checkpoints' / '6')
-    assert train_measuring(16, 6) == [32, 32, 16, 16]  # 5 and 6 anew
 
 
 @pytest.mark.slow
@@ -379,26 +291,6 @@ def test_more_steps_go_on_where_it_ended(finished, tmp_path):
     train(tiny(steps=8, save_every=4), longer)
     train(tiny(steps=8, save_every=8), whole)
     assert digest(longer) == digest(whole) != digest(finished)
-
-
-def test_the_feed_does_not_change_the_run(finished, tmp_path):
-    train(tiny(save_every=4, **{'data.feed': 'stream'}), tmp_path)
-    assert digest(tmp_path) == digest(finished)
-
-
-@pytest.mark.slow
-def test_a_checkpoint_of_four_devices_resumes_on_one_and_two(tmp_path):
-    train(eventful(steps=4, devices=4), tmp_path / '4')
-    whole = digest(tmp_path / '4')
-    ends = []
-    for devices in (4, 2, 1):
-        workdir = tmp_path / f'on{devices}'
-        shutil.copytree(tmp_path / '4', workdir)
-        assert digest(workdir) == whole
-        train(eventful(steps=8, devices=devices), workdir)
-        ends.append(trained.load(workdir).state.nets.gen.params)
-    for other in ends[1:]:
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), ends[0], other)
 
 
 @pytest.mark.slow
@@ -467,22 +359,24 @@ def test_a_nan_stops_names_its_step_and_keeps_the_last_finite_state(tmp_path):
         assert np.all(np.isfinite(leaf))
 
 
-def test_a_nan_with_rollback_goes_back_and_draws_other_numbers(tmp_path, monkeypatch):
-    """One NaN, then none: the run ends at its last step, and differs from a run without."""
+def test_a_nan_with_rollback_goes_back_and_draws_other_numbers(figure, tmp_path, monkeypatch):
+    """One NaN after the best step, whose measurement is taken back: the run ends all the same."""
     record = trainer.Recorder.record
     failed = []
 
     def fail_once(self, step, metrics, **kwargs):
-        if step == 4 and not failed:
+        if step == 7 and not failed:
             failed.append(step)
             raise trainer.NonFiniteError(step + 1, 'loss_d')
         return record(self, step, metrics, **kwargs)
 
     monkeypatch.setattr(trainer.Recorder, 'record', fail_once)
-    train(tiny(steps=8, on_nan='rollback'), tmp_path)
+    train(tiny(**figure, steps=8, on_nan='rollback'), tmp_path)
     state = trained.load(tmp_path).state
-    assert failed == [4] and int(state.step) == 8 and int(state.rollbacks) == 1
+    assert failed == [7] and int(state.step) == 8 and int(state.rollbacks) == 1
     assert [row['step'] for row in lines(tmp_path)] == [2, 4, 6, 8]
+    assert [row['step'] for row in evaluations(tmp_path)] == list(range(1, 9))
+    assert steps(tmp_path) == [5, 6, 8]
 
 
 def test_a_nan_that_comes_back_stops_in_the_end(tmp_path):
@@ -500,9 +394,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize('case', REFUSED)
-def test_another_config_is_refused_by_field(case, finished, tmp_path):
-    changes, message = REFUSED[case]
+@pytest.mark.parametrize('changes, message', REFUSED.values(), ids=REFUSED)
+def test_another_config_is_refused_by_field(changes, message, finished, tmp_path):
     workdir = tmp_path / 'run'
     shutil.copytree(finished, workdir)
     with pytest.raises(UserError, match=message):
@@ -535,28 +428,6 @@ def test_overwriting_with_what_cannot_run_deletes_nothing(changes, finished, tmp
     with pytest.raises(UserError):
         train(tiny(**changes), workdir, overwrite=True)
     assert digest(workdir) == digest(finished)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('stride', [1, 2])
-def test_no_log_line_counts_a_call_without_its_time(stride, tmp_path, monkeypatch):
-    """Every line next to a sample and a checkpoint, and a step that cannot be faster."""
-    compiled = runners.compiled
-
-    def slow(*arguments, **options):
-        program = compiled(*arguments, **options)
-
-        def call(*arguments):
-            time.sleep(0.05 * stride)
-            return jax.block_until_ready(program(*arguments))
-
-        return call
-
-    monkeypatch.setattr(runners, 'compiled', slow)
-    train(tiny(steps_per_call=stride, log_every=2, save_every=2, sample_every=2), tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
-    rates = [row['images_per_s'] for row in rows if row['images_per_s'] is not None]
-    assert rates and max(rates) < 8 / 0.05
 
 
 def test_two_processes_never_train_in_one_folder(tmp_path):
@@ -622,16 +493,6 @@ def test_other_images_are_refused(finished, tmp_path):
     (workdir / 'run.json').write_text(json.dumps(facts))
     with pytest.raises(UserError, match=r'config.data.path=.*fingerprint .* not ffffffffffff'):
         train(tiny(steps=6), workdir)
-
-
-def test_a_damaged_checkpoint_is_passed_over(finished, tmp_path):
-    workdir = tmp_path / 'run'
-    shutil.copytree(finished, workdir)
-    meta = workdir / 'checkpoints' / '4' / 'meta.json'
-    meta.write_bytes(meta.read_bytes()[:-1])
-    train(tiny(), workdir)
-    assert (workdir / 'checkpoints' / '4.corrupt').exists()
-    assert digest(workdir) == digest(finished)
 
 
 def test_an_unwritable_workdir_is_refused(tmp_path):

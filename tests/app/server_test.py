@@ -9,7 +9,6 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-import zlib
 
 import numpy as np
 from PIL import Image
@@ -20,6 +19,7 @@ from gan_jax import cli
 from tests import trainer_test
 from tests.cli.commands_test import fails
 from tests.data import photos
+from tests.data.decode_test import bomb
 from tests.use import classifying_test, translating_test
 
 uvicorn = pytest.importorskip('uvicorn')
@@ -138,23 +138,10 @@ def test_a_picture_is_translated(address, home):
     np.testing.assert_array_equal(pixels(answer['input']), drawn)
 
 
-def bomb():
-    """A PNG of 30,000 x 30,000 pixels in a few hundred bytes."""
-    head = b'\x00\x00\x75\x30\x00\x00\x75\x30\x08\x00\x00\x00\x00'
-
-    def chunk(name, data):
-        return len(data).to_bytes(4) + name + data + zlib.crc32(name + data).to_bytes(4)
-
-    parts = (
-        chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(bytes(10_000))) + chunk(b'IEND', b'')
-    )
-    return b'\x89PNG\r\n\x1a\n' + parts
-
-
 HOSTILE = {
     'no picture': ('classes/classify', b'%PDF-1.4', 400, 'not an image'),
     'nothing': ('classes/classify', b'', 400, 'empty'),
-    'a bomb': ('classes/classify', bomb(), 400, '30000x30000 pixels'),
+    'a bomb': ('classes/classify', bomb(30_000), 400, '30000x30000 pixels'),
     'cut short': ('photos/translate', file(np.zeros((99, 99, 3), np.uint8))[:60], 400, ''),
     'a line': ('photos/translate', file(np.zeros((1, 2000, 3), np.uint8)), 400, 'long and thin'),
     'too long': ('digits/grid', b' ' * 5_000, 413, '4,096 bytes'),
@@ -173,9 +160,8 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize('case', HOSTILE)
-def test_what_no_page_asks_is_refused_in_a_line(case, address, capfd):
-    path, content, code, message = HOSTILE[case]
+@pytest.mark.parametrize('path, content, code, message', HOSTILE.values(), ids=HOSTILE)
+def test_what_no_page_asks_is_refused_in_a_line(path, content, code, message, address, capfd):
     got, answer = ask(address, f'api/runs/{path}', content)
     assert got == code and message in json.loads(answer)['error']
     assert 'Traceback' not in capfd.readouterr().err

@@ -7,38 +7,35 @@ import pytest
 
 from benchmarks import gpus
 from gan_jax import cli
+from tests.cli.commands_test import fails
 
 HAS_COMPILER = importlib.util.find_spec('libtpu') is not None
 HAS_CUDA = any(map(importlib.util.find_spec, gpus.PLUGINS))
+UNKNOWN = ['h200', 'v9:2x2', 'v4:2x2x1', 'v5e', 'v5e:0x2', 'v5e:2x3x']
 
 
-@pytest.mark.skipif(HAS_COMPILER, reason='libtpu is installed')
-def test_without_a_compiler_it_says_where_to_get_one(capsys):
-    assert cli.main(['compile', '--config=quickstart:smoke', '--topology=v5e:2x4']) == 2
-    error = capsys.readouterr().err
-    assert error.startswith('error: --topology=v5e:2x4: no TPU compiler here; pip install')
-    assert error.count('\n') == 1
+def absent(topology, compiler, installed):
+    """A topology whose compiler is not installed here."""
+    reason = f'the {compiler} compiler is installed'
+    marks = pytest.mark.skipif(installed, reason=reason)
+    return pytest.param(topology, f'no {compiler} compiler here; pip install', marks=marks)
+
+
+@pytest.mark.parametrize(
+    ('topology', 'message'),
+    [
+        absent('v5e:2x4', 'TPU', HAS_COMPILER),
+        absent('h100', 'CUDA', HAS_CUDA),
+        *((name, 'known are h100, and slices of v5e') for name in UNKNOWN),
+    ],
+)
+def test_a_topology_that_cannot_be_is_one_line(topology, message, capsys):
+    line = fails(capsys, 'compile', '--config=quickstart:smoke', f'--topology={topology}')
+    assert line.startswith(f'error: --topology={topology}: {message}')
 
 
 def test_a_topology_is_needed(capsys):
-    assert cli.main(['compile']) == 2
-    assert 'compile needs --topology' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize('topology', ['h200', 'v9:2x2', 'v4:2x2x1', 'v5e', 'v5e:0x2', 'v5e:2x3x'])
-def test_a_topology_that_is_not_known_names_those_that_are(topology, capsys):
-    assert cli.main(['compile', '--config=quickstart:smoke', f'--topology={topology}']) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f'error: --topology={topology}: known are h100, and slices of v5e')
-    assert error.count('\n') == 1
-
-
-@pytest.mark.skipif(HAS_CUDA, reason='the CUDA compiler is installed')
-def test_without_a_cuda_compiler_it_says_where_to_get_one(capsys):
-    assert cli.main(['compile', '--config=quickstart:smoke', '--topology=h100']) == 2
-    error = capsys.readouterr().err
-    assert error.startswith('error: --topology=h100: no CUDA compiler here; pip install')
-    assert error.count('\n') == 1
+    assert 'compile needs --topology' in fails(capsys, 'compile')
 
 
 @pytest.mark.skipif(not HAS_CUDA, reason="needs XLA's CUDA compiler: pip install '.[h100]'")
@@ -67,8 +64,7 @@ needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="needs libtpu: pip 
     ],
 )
 def test_what_cannot_be_is_one_line(flags, message, capsys):
-    assert cli.main(['compile', '--config=quickstart:smoke', *flags]) == 2
-    assert message in capsys.readouterr().err
+    assert message in fails(capsys, 'compile', '--config=quickstart:smoke', *flags)
 
 
 @needs_compiler

@@ -88,11 +88,7 @@ ENTRY %main (x: f32[4,2]) -> f32[4,2] {
 
 def test_work_is_that_of_the_body_by_library_and_map():
     found = kernels.work(HLO)
-    assert found['calls'] == {
-        'cuDNN convBackwardFilter': 1,
-        'cuDNN convForward': 1,
-        'product': 1,
-    }
+    assert found['calls'] == {'cuDNN convBackwardFilter': 1, 'cuDNN convForward': 1, 'product': 1}
     assert found['weight_gradients'] == {'cuDNN convBackwardFilter': 1, 'product': 1}
     assert found['copies'] == {'count': 1, 'bytes': 32}
     assert found['transposes'] == {'count': 1, 'bytes': 32}

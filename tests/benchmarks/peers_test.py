@@ -98,9 +98,8 @@ CASES = {
 
 
 @pytest.mark.parametrize('variant', ['eager', 'channels_last'])
-@pytest.mark.parametrize('case', CASES)
-def test_its_step_moves_both_networks(case, variant, torch_tasks):
-    config, shape = CASES[case]
+@pytest.mark.parametrize('config, shape', CASES.values(), ids=CASES)
+def test_its_step_moves_both_networks(config, shape, variant, torch_tasks):
     images = np.random.default_rng(0).integers(0, 256, (8, *shape), np.uint8)
     trainer = torch_tasks.make(config.to_dict(), images, variant)
     weights = [p for net in (trainer._gen, trainer._disc) for p in net.parameters()]

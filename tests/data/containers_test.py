@@ -111,9 +111,8 @@ TURNED = {
 }
 
 
-@pytest.mark.parametrize('case', TURNED)
-def test_programs_say_which_way_up_in_other_places_too(case):
-    kind, note = TURNED[case]
+@pytest.mark.parametrize('kind, note', TURNED.values(), ids=TURNED)
+def test_programs_say_which_way_up_in_other_places_too(kind, note):
     content = encoded(PHOTO, kind)
     if kind == 'JPEG':
         note = b'\xff\xe1' + struct.pack('>H', len(note) + 2) + note

@@ -1,4 +1,3 @@
-import io
 import struct
 import time
 import tracemalloc
@@ -46,9 +45,8 @@ COLOUR_FILES = {
 }
 
 
-@pytest.mark.parametrize('kind', COLOUR_FILES)
-def test_colours_are_what_was_drawn(kind):
-    content, tolerance = COLOUR_FILES[kind]
+@pytest.mark.parametrize('content, tolerance', COLOUR_FILES.values(), ids=COLOUR_FILES)
+def test_colours_are_what_was_drawn(content, tolerance):
     np.testing.assert_allclose(corners(content), [RED, GREEN, BLUE, GREY], atol=tolerance)
 
 
@@ -227,10 +225,8 @@ def test_extreme_shapes_have_a_square_too(size):
 
 
 def test_other_kinds_are_refused_whatever_their_name():
-    buffer = io.BytesIO()
-    quarters().save(buffer, 'EPS')  # Pillow would start Ghostscript
     with pytest.raises(decode.Unreadable, match='not an image'):
-        decode.read(buffer.getvalue())
+        decode.read(encoded(quarters(), 'EPS'))  # Pillow would start Ghostscript
 
 
 @pytest.mark.parametrize('size', [(80, 90), (50, 200), (300, 40)])
@@ -248,17 +244,13 @@ def test_a_rectangle_is_cut_from_the_middle_as_large_as_it_can_be(size):
 
 
 def transparent_png(pixels):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, 'PNG', transparency=(1, 2, 3))
-    return buffer.getvalue()
+    return encoded(Image.fromarray(pixels), 'PNG', transparency=(1, 2, 3))
 
 
 def tiff(compression):
     def write(pixels):
-        buffer = io.BytesIO()
         mode = '1' if compression == 'group4' else 'RGB'
-        Image.fromarray(pixels).convert(mode).save(buffer, 'TIFF', compression=compression)
-        return buffer.getvalue()
+        return encoded(Image.fromarray(pixels).convert(mode), 'TIFF', compression=compression)
 
     return write
 

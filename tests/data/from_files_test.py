@@ -67,15 +67,6 @@ def test_near_duplicates_are_on_one_side(config, tmp_path, own_cache):
     assert {'train', 'test'} == set().union(*side.values())
 
 
-def test_mirror_images_are_other_pictures(config, tmp_path, own_cache):
-    folder = album(tmp_path / 'set', 2)
-    (folder / 'mirror.jpg').write_bytes(encoded(photo(0).transpose(0)))
-    load(config, 'all').arrays()
-    config.held_out = 0.5
-    load(config, 'train')
-    assert len({row['group'] for row in manifest(config, own_cache)[1]}) == 3
-
-
 def test_the_manifest_says_what_the_trainer_gets_and_is_written_once(config, tmp_path, own_cache):
     album(tmp_path / 'set', 30)
     test = load(config, 'test')
@@ -101,14 +92,6 @@ def test_an_image_keeps_its_side_when_it_gets_another_label(config, tmp_path):
         path.rename(tmp_path / f'set/a/sorted {path.name}')
     after = load(config, 'test')
     assert contents(after) == before and (after.arrays().label == 0).sum() > 0
-
-
-def test_an_image_keeps_its_side_when_others_come(config, tmp_path):
-    album(tmp_path / 'set', 30)
-    before = contents(load(config, 'test'))
-    album(tmp_path / 'set', 45)
-    after = load(config, 'test')
-    assert before <= contents(after) and after.spec.num_examples >= len(before)
 
 
 def test_a_group_on_both_sides_is_an_error():

@@ -1,6 +1,5 @@
 """Training sees crops and mirror images, the same for both panels of a pair."""
 
-import functools
 import itertools
 
 import jax
@@ -8,10 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import rng, tasks
+from gan_jax import rng
 from gan_jax.data import datasets, views
-from gan_jax.states import GanState, Task
-from gan_jax.types import Batch, DataSpec, Pair
+from gan_jax.types import Batch, DataSpec
 
 SIDE, JITTER = 5, 3
 STORED = SIDE + JITTER
@@ -86,24 +84,13 @@ def test_shapes_of_what_is_stored_and_seen(make_config):
     assert datasets.seen_shape(made, (8, 16, 1), 2) == SPEC.image_shape
 
 
-@pytest.mark.parametrize('runner', ['vmap', 'pmap', 'shard_map'])
-def test_four_devices_see_what_one_does(make_config, runner):
+def test_four_devices_see_what_one_does(make_config):
     made = config(make_config).data
     alone = views.make(made, SPEC, None)(key(7), batch(32))
     shared = views.make(made, SPEC, 'data')
     parts = jax.tree.map(lambda x: np.stack(np.split(x, 4, axis=1)), batch(32))
-    if runner == 'shard_map':
-        mesh = jax.sharding.Mesh(jax.devices()[:4], ('data',))
-        spec = jax.sharding.PartitionSpec(None, 'data')
-        call = jax.shard_map(
-            functools.partial(shared, key(7)), mesh=mesh, in_specs=(spec,), out_specs=spec
-        )
-        found = np.asarray(jax.jit(call)(batch(32)).image)
-    else:
-        mapped = {'vmap': jax.vmap, 'pmap': jax.pmap}[runner]
-        found = mapped(shared, in_axes=(None, 0), axis_name='data')(key(7), parts).image
-        found = np.concatenate(list(np.asarray(found)), axis=1)
-    np.testing.assert_array_equal(found, alone.image)
+    found = jax.vmap(shared, in_axes=(None, 0), axis_name='data')(key(7), parts).image
+    np.testing.assert_array_equal(np.concatenate(list(np.asarray(found)), axis=1), alone.image)
 
 
 def test_draws_steps_and_seeds_differ_and_a_step_is_always_the_same(make_config):
@@ -115,31 +102,3 @@ def test_draws_steps_and_seeds_differ_and_a_step_is_always_the_same(make_config)
     first, second = views.make(made.data, SPEC, None)(key(3), two).image
     np.testing.assert_array_equal(first, base)
     assert not (first == second).all()
-
-
-def test_a_resumed_run_sees_what_the_whole_one_did(make_config, monkeypatch):
-    def keeps(config, spec, *, axis_name):
-        """A task whose state is the sum of all it saw, and whose metric is the last batch."""
-
-        def step(state, batch):
-            state = state.replace(step=state.step + 1, ema=state.ema + jnp.sum(batch.image))
-            return state, {'seen': batch.image}
-
-        return Task(init=None, step=step, preview=None, sampler=None)
-
-    monkeypatch.setitem(
-        tasks.TASKS, 'keeps', tasks.Kind(keeps, lambda config: ('in_turn',), None, bool)
-    )
-    made = config(make_config)
-    made.task = 'keeps'
-    step = jax.jit(tasks.make(made, SPEC, axis_name=None).step)
-
-    def run(first, last, ema):
-        state = GanState(jnp.int32(first), jnp.int32(0), Pair(None, None), jnp.float32(ema))
-        for _ in range(first, last):
-            state, metrics = step(state, batch(8))
-            yield np.asarray(metrics['seen'])
-
-    whole, rest = list(run(0, 6, 0)), list(run(4, 6, 123))
-    np.testing.assert_array_equal(np.stack(whole[4:]), np.stack(rest))
-    assert not (whole[0] == whole[1]).all()

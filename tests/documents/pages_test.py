@@ -64,9 +64,8 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize('kind', RUNS)
-def test_every_column_of_metrics_jsonl_has_a_place(kind):
-    make, spec = RUNS[kind]
+@pytest.mark.parametrize('make, spec', RUNS.values(), ids=RUNS)
+def test_every_column_of_metrics_jsonl_has_a_place(make, spec):
     config = make()
     task = tasks.make(config, spec, axis_name=None)
     batch = gans.batch(spec, len(tasks.pools(config)), config.batch_size)

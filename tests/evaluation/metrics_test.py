@@ -281,9 +281,8 @@ MISTAKES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('case', MISTAKES)
-def test_bad_images_are_refused(case, digits, held_out):
-    change, message = MISTAKES[case]
+@pytest.mark.parametrize('change, message', MISTAKES.values(), ids=MISTAKES)
+def test_bad_images_are_refused(change, message, digits, held_out):
     with pytest.raises(UserError, match=message):
         evaluation.measure(change(digits[0][:100]), held_out)
 
@@ -325,26 +324,19 @@ def test_a_note_says_how_many_training_images_were_looked_at(held_out, training)
     assert 'looked at' not in notes(held_out, training)
 
 
-def test_the_spread_of_the_kernel_distance_is_named(held_out):
-    found = {
-        'features': {'suffix': 'digits', 'frechet': 'FD', 'kernel': 'KD'},
-        'figures': {'kid_digits': 0.5, 'kid_digits_std': 0.125, 'frechet_digits': 2.0},
-        'reference': held_out.images.facts() | {'images': 123},
-        'samples': 10_000,
-        'real': {},
-    }
-    kernel, frechet = text.rows(found)
-    assert kernel.value == '0.5 ± 0.12' and kernel.meaning.endswith('; ± over subsets of 61')
-    assert '±' not in frechet.meaning + frechet.value
-    found['reference']['images'] = 10_000
-    assert text.rows(found)[0].meaning.endswith('subsets of 1,000')
-
-
-def table(figures, net=None, real=None):
+def table(figures, net=None, real=None, images=1_000):
     """The lines of these figures, by the key."""
     net = {'suffix': 'digits', 'frechet': 'FD', 'kernel': 'KD'} | (net or {})
-    found = {'features': net, 'figures': figures, 'real': real or {}, 'samples': 1_000}
-    return text.rows(found)
+    found = {'features': net, 'figures': figures, 'real': real or {}, 'samples': 10_000}
+    return text.rows(found | {'reference': {'images': images}})
+
+
+def test_the_spread_of_the_kernel_distance_is_named():
+    figures = {'kid_digits': 0.5, 'kid_digits_std': 0.125, 'frechet_digits': 2.0}
+    kernel, frechet = table(figures, images=123)
+    assert kernel.value == '0.5 ± 0.12' and kernel.meaning.endswith('; ± over subsets of 61')
+    assert '±' not in frechet.meaning + frechet.value
+    assert table(figures, images=10_000)[0].meaning.endswith('subsets of 1,000')
 
 
 def test_figures_by_a_net_that_training_looked_through_are_marked(net):
@@ -363,15 +355,9 @@ def test_kinds_are_shown_beside_those_of_real_images():
     assert row.value == '12 (real: > 4,950)'
 
 
-def test_a_share_and_its_error_are_both_in_percent(held_out):
-    found = {
-        'features': {'suffix': 'digits', 'frechet': 'FD', 'kernel': 'KD'},
-        'figures': {'carries_color': 0.018, 'carries_color_std': 0.0682},
-        'reference': held_out.images.facts(),
-        'samples': 1_000,
-        'real': {},
-    }
-    assert text.rows(found)[0].value == '1.8% ± 6.8%'
+def test_a_share_and_its_error_are_both_in_percent():
+    [row] = table({'carries_color': 0.018, 'carries_color_std': 0.0682})
+    assert row.value == '1.8% ± 6.8%'
 
 
 def test_unknown_names_are_refused(digits, held_out):

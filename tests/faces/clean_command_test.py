@@ -1,6 +1,7 @@
 """`gan-jax clean` as a user types it."""
 
 import csv
+from functools import partial
 import shlex
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from faces import detector
 from gan_jax import cli
 from gan_jax.config import experiments
+from tests.cli.commands_test import fails
 from tests.faces import discs
 
 
@@ -54,35 +56,21 @@ def test_another_size_is_said_to_the_trainer(photos, tmp_path, capsys):
     assert 'my_images:32' in capsys.readouterr().out
 
 
-def fails(capsys, *argv):
-    assert cli.main(['clean', *map(str, argv)]) == 2
-    error = capsys.readouterr().err
-    assert error.count('\n') == 1 and error.startswith('error: ')
-    return error
-
-
 def test_mistakes_are_one_line(photos, tmp_path, capsys):
+    refused = partial(fails, capsys, 'clean')
     given, output = f'--input={photos}', f'--output={tmp_path}/out'
-    assert 'clean needs --input' in fails(capsys, output)
-    assert 'clean needs --output' in fails(capsys, given)
-    assert '--input=none cannot be opened' in fails(capsys, '--input=none', output)
-    assert 'detector=dog' in fails(capsys, given, output, '--detector=dog')
-    assert 'size=4' in fails(capsys, given, output, '--size=4')
-    assert 'min_face=-1' in fails(capsys, given, output, '--min_face=-1')
-    assert 'min_face=nan: must be a finite' in fails(capsys, given, output, '--min_face=nan')
-    assert '--keep=none: cannot be read' in fails(capsys, given, output, '--keep=none')
+    assert 'clean needs --input' in refused(output)
+    assert 'clean needs --output' in refused(given)
+    assert '--input=none cannot be opened' in refused('--input=none', output)
+    assert 'detector=dog' in refused(given, output, '--detector=dog')
+    assert 'size=4' in refused(given, output, '--size=4')
+    assert 'min_face=-1' in refused(given, output, '--min_face=-1')
+    assert 'min_face=nan: must be a finite' in refused(given, output, '--min_face=nan')
+    assert '--keep=none: cannot be read' in refused(given, output, '--keep=none')
     (tmp_path / 'list.txt').write_text('cow.png\n')
-    message = fails(capsys, given, output, f'--reject={tmp_path}/list.txt')
+    message = refused(given, output, f'--reject={tmp_path}/list.txt')
     assert "--reject: no image 'cow.png' in --input" in message
     (tmp_path / 'empty').mkdir()
-    assert 'holds no images' in fails(capsys, f'--input={tmp_path}/empty', output)
-    assert 'is inside --input' in fails(capsys, given, f'--output={photos}/out')
+    assert 'holds no images' in refused(f'--input={tmp_path}/empty', output)
+    assert 'is inside --input' in refused(given, f'--output={photos}/out')
     assert not (tmp_path / 'out').exists()
-
-
-def test_the_second_time_needs_overwrite(photos, tmp_path, capsys):
-    argv = f'--input={photos}', f'--output={tmp_path}/out'
-    assert cli.main(['clean', *argv]) == 0
-    capsys.readouterr()
-    assert '--overwrite' in fails(capsys, *argv)
-    assert cli.main(['clean', *argv, '--overwrite']) == 0

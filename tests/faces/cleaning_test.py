@@ -2,9 +2,7 @@
 
 import collections
 import csv
-import hashlib
 import os
-from pathlib import Path
 import zipfile
 
 import cv2
@@ -19,7 +17,6 @@ from gan_jax.data import decode, image_files
 from gan_jax.errors import UserError
 from tests.faces import discs
 
-CATS = Path(__file__).parents[3] / 'shared' / 'data' / 'cats' / 'personal'
 SETTINGS = Settings()
 
 
@@ -388,15 +385,3 @@ def test_a_contact_sheet_of_a_large_album_stays_small(tmp_path):
     for colour in contact.COLOURS.values():
         assert (sheet == colour).all(axis=-1).any()
     assert contact.sheet([]).shape[0] > 0
-
-
-@pytest.mark.skipif(not CATS.is_dir(), reason=f'no {CATS.name} cats beside the project')
-def test_real_photos(tmp_path):
-    from faces.detector import make_detector
-
-    found = image_files.find(min(CATS.iterdir()))
-    destination.start(tmp_path, {})
-    summary = pipeline.run(found, make_detector('cat_face'), SETTINGS, {}, tmp_path)
-    assert summary.photos == len(found) and summary.decisions['kept'] >= len(found) / 4
-    digests = {hashlib.sha256(content).digest() for content in contents(tmp_path).values()}
-    assert len(digests) >= summary.decisions['kept']

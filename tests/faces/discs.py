@@ -1,6 +1,5 @@
 """Photos with faces that are red discs, and a detector that finds these."""
 
-import io
 import math
 
 import cv2
@@ -8,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from faces.detector import Face
+from tests.data import photos
 
 
 def photo(width=240, height=180, discs=((120, 90, 40),), seed=0, angle=0.0):
@@ -36,9 +36,7 @@ def eyes(x, y, radius, angle):
 
 def encoded(image, kind='PNG', **options):
     """The bytes of an image file."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return photos.encoded(Image.fromarray(image), kind, **options)
 
 
 def detector(angle=0.0):

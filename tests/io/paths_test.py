@@ -16,6 +16,7 @@ from gan_jax.config import experiments
 from gan_jax.errors import UserError
 from gan_jax.io import paths
 from tests.cli.commands_test import fails
+from tests.data import photos
 
 
 def define(command):
@@ -99,7 +100,8 @@ def test_names_of_any_letters_where_the_locale_has_none(tmp_path, cache):
     pixel = b'P6 16 16 255 ' + bytes(768)
     with zipfile.ZipFile(tmp_path / 'album.zip', 'w') as album:
         for number in range(8):
-            album.writestr(f'写真/ねこ{number}.png', png(number))
+            picture = photos.encoded(photos.photo(number, (16, 16)), 'PNG')
+            album.writestr(f'写真/ねこ{number}.png', picture)
         album.writestr('写真/だめ.png', pixel)
     argv = ['data', '--config.data.name=folder', '--config.data.path=album.zip']
     argv += ['--config.data.image_size=16', '--config.batch_size=4', '--output=sheet.png']
@@ -114,11 +116,3 @@ def test_names_of_any_letters_where_the_locale_has_none(tmp_path, cache):
     )
     assert found.returncode == 0, found.stderr
     assert b'1 left out (\\u5199\\u771f/' in found.stderr and (tmp_path / 'sheet.png').exists()
-
-
-def png(seed):
-    import numpy as np
-
-    from gan_jax.io import images
-
-    return images.png(np.random.default_rng(seed).integers(0, 256, (16, 16, 3), np.uint8))

@@ -10,16 +10,7 @@ import pytest
 
 from gan_jax.nets import patch, unet
 from tests import gans
-from tests.nets.nets_test import (
-    assert_half_is_close,
-    assert_half_keeps_float32,
-    assert_initialised,
-    assert_own_moments,
-    count,
-    init,
-    train_pass,
-    variables_of,
-)
+from tests.nets.nets_test import assert_initialised, count, init, train_pass, variables_of
 
 SHAPE = (32, 32, 3)  # no dropout: that begins at 64
 SMALL = {'depth': 4, 'norm': 'instance_affine', 'upsample': 'resize', 'join_input': True}
@@ -66,25 +57,10 @@ class TestCounts:
             net = unet.Generator(image_shape=(side, side, 3))
             assert count(net, jnp.zeros((1, side, side, 3))) == 54_413_955 + levels * level
 
-    def test_channels_in_and_out_are_the_images_own(self):
-        net = unet.Generator(image_shape=(256, 256, 3))
-        assert count(net, jnp.zeros((1, 256, 256, 1))) == 54_413_955 - 2 * 16 * 64
-
     def test_patch_70_is_the_recipes(self):
         image = jnp.zeros((1, 256, 256, 3))
         net = patch.Discriminator(image_shape=(256, 256, 3))
         assert count(net, image, image) == 2_768_705
-
-    def test_a_small_net_that_leaves_no_checkerboard(self):
-        fields = {**SMALL, 'depth': 6, 'width': 32}
-        net = unet.Generator(image_shape=(128, 128, 3), **fields)
-        down, up = (3, 32, 64, 128, 256, 256, 256), (256, 512, 512, 256, 128, 64)
-        skips, half = (256, 256, 128, 64, 32), 16
-        kernels = sum(16 * a * b for a, b in zip(down, down[1:], strict=False))
-        kernels += sum(9 * a * b for a, b in zip(up, (*skips, half), strict=True))
-        norms = 2 * (sum(down[2:]) + sum(skips) + half)
-        last = 9 * (half + 3) * 3 + 3
-        assert count(net, jnp.zeros((1, 128, 128, 3))) == kernels + norms + last
 
     def test_norms_with_a_scale_have_biases_of_their_own(self):
         image = jnp.zeros((1, 256, 256, 3))
@@ -156,27 +132,6 @@ class TestGenerator:
 
 
 class TestModes:
-    def test_running_moments_make_each_image_alone(self, trained):
-        net, variables, x = trained
-        whole = translate(net, variables, x)
-        np.testing.assert_allclose(whole[:1], translate(net, variables, x[:1]), atol=1e-5)
-        np.testing.assert_array_equal(whole, translate(net, variables, x, seed=1))
-
-    def test_batch_statistics_are_those_of_training_and_stored_nowhere(self, trained):
-        net, variables, x = trained
-        expected, _ = train_pass(net.clone(dropout=0.0), variables, x)
-        actual = translate(net, variables, x, batch_statistics=True)
-        np.testing.assert_allclose(actual, expected, atol=1e-5)
-        assert not np.allclose(actual, translate(net, variables, x), atol=1e-3)
-
-    def test_of_one_image_batch_statistics_are_instance_norm(self, trained):
-        net, variables, x = trained
-        alone = translate(net, variables, x[:1], batch_statistics=True)
-        together = translate(net, variables, x, batch_statistics=True)
-        assert not np.allclose(alone, together[:1], atol=1e-3)
-        each = jax.vmap(lambda x: net.apply(variables, x[None], train=False, batch_statistics=True))
-        np.testing.assert_allclose(np.asarray(jax.jit(each)(x))[0], alone, atol=1e-5)
-
     def test_the_papers_mode_is_training_without_its_updates(self, trained):
         net, variables, x = trained
         expected, _ = train_pass(net, variables, x)  # with the key 3
@@ -191,13 +146,6 @@ class TestModes:
         apply = partial(net.apply, variables, x, train=True, mutable=['batch_stats'])
         expected = train_pass(net.clone(dropout=0.0), variables, x)
         chex.assert_trees_all_close(jax.jit(partial(apply, dropout=False))(), expected, atol=1e-5)
-
-
-class TestDevices:
-    # Whole steps of the net on several devices: tests/runners_test.py.
-    def test_batch_norm_per_device_takes_each_devices_own_moments(self):
-        x = gans.normal(0, 4, *SHAPE)
-        assert_own_moments(discriminator(), x, x)
 
 
 class TestDiscriminator:
@@ -260,27 +208,6 @@ class TestDiscriminator:
         init_with_output = partial(net.init_with_output, train=False)
         logits, _ = jax.eval_shape(init_with_output, jax.random.key(0), x, x)
         assert net.misfit() == '' and logits.shape == (1, 1, 1)
-
-
-ROLES = pytest.mark.parametrize('role, norm', [('gen', 'batch'), ('disc', 'instance_affine')])
-
-
-def in_half(role, norm):
-    """A net to be had in bfloat16, and what it takes."""
-    x = gans.normal(0, 4, *SHAPE)
-    net, args = {'gen': (generator, (x,)), 'disc': (discriminator, (x, x))}[role]
-    return net(norm=norm), *args
-
-
-@ROLES
-def test_in_bfloat16_variables_and_outputs_are_float32(role, norm):
-    assert_half_keeps_float32(*in_half(role, norm))
-
-
-@pytest.mark.slow
-@ROLES
-def test_bfloat16_is_close_to_float32_and_differentiable(role, norm):
-    assert_half_is_close(*in_half(role, norm))
 
 
 @pytest.mark.parametrize('role', ['gen', 'disc'])

@@ -10,18 +10,7 @@ import pytest
 
 from gan_jax.nets import build, sgan
 from tests import gans
-from tests.nets.nets_test import (
-    MNIST,
-    assert_devices_agree,
-    assert_fills_its_range,
-    assert_half_keeps_float32,
-    assert_own_moments,
-    count,
-    init,
-    sample,
-    train_pass,
-    variables_of,
-)
+from tests.nets.nets_test import MNIST, assert_fills_its_range, count, init, sample, train_pass
 
 SMALL = {'sgan': {'width': 4}, 'sgan_brownlee': {'width': 4}}
 NAMES = pytest.mark.parametrize('name', SMALL)
@@ -46,11 +35,7 @@ def features_pass(net, variables, x):
 
 
 @pytest.mark.parametrize(
-    'name, gen, disc',
-    [
-        ('sgan', 1_636_737, 113_546),
-        ('sgan_brownlee', 1_164_289, 316_938),
-    ],
+    'name, gen, disc', [('sgan', 1_636_737, 113_546), ('sgan_brownlee', 1_164_289, 316_938)]
 )
 def test_parameters_of_the_recipes(name, gen, disc):
     net = build('gen', {'name': name}, image_shape=MNIST)
@@ -74,16 +59,6 @@ def test_labels_steer_conditional_generators(name):
     assert (first != second).any()
 
 
-@NAMES
-def test_discriminators_give_float32_logits_of_the_classes(name):
-    net, x = classifier(name)
-    logits = sample(net, init(net, x), x)
-    chex.assert_shape(logits, (8, 3))
-    assert logits.dtype == jnp.float32
-    with pytest.raises(ValueError, match='at least 2 classes, not 1'):
-        variables_of(net.clone(num_classes=1), x)
-
-
 @pytest.mark.parametrize('name, size', [('sgan', 256), ('sgan_brownlee', 64)])
 def test_features_are_the_last_hidden_layer_of_the_same_pass(name, size):
     net, x = classifier(name, dtype=jnp.bfloat16)
@@ -102,34 +77,6 @@ def test_features_are_those_before_dropout(name):
     plain, same = features_pass(net.clone(dropout=0.0), variables, x)
     np.testing.assert_allclose(features, same, rtol=1e-5, atol=1e-6)
     assert (logits != plain).all()
-
-
-@NAMES
-def test_training_pass_does_not_depend_on_the_devices_that_share_the_batch(name):
-    net, x = classifier(name)
-    assert_devices_agree(net, init(net, x), x)
-
-
-def test_batch_norm_per_device_takes_each_devices_own_moments():
-    net, x = classifier('sgan', dropout=0.0)
-    assert_own_moments(net, x)
-
-
-@NAMES
-def test_dropout_changes_with_the_key_and_only_in_training(name):
-    net, x = classifier(name)
-    variables = init(net, x)
-    np.testing.assert_array_equal(sample(net, variables, x), sample(net, variables, x))
-    train = partial(net.apply, variables, x, train=True, mutable=['batch_stats'])
-    call = jax.jit(lambda key: train(rngs={'dropout': key})[0])
-    first, second = (np.asarray(call(jax.random.key(seed))) for seed in (0, 1))
-    assert (first != second).all()
-
-
-@NAMES
-def test_in_bfloat16_variables_and_outputs_are_float32(name):
-    net, x = classifier(name)
-    assert_half_keeps_float32(net, x)
 
 
 def test_book_discriminator_is_pytorchs_with_the_same_weights():

@@ -122,11 +122,6 @@ def by_vmap(kernel, x):
     return jax.jit(mapped)(kernel, x.reshape(4, 2, *x.shape[1:]))
 
 
-def by_pmap(kernel, x):
-    mapped = jax.pmap(averaged, 'data', in_axes=(None, 0), out_axes=None)
-    return mapped(kernel, x.reshape(4, 2, *x.shape[1:]))
-
-
 def by_shard_map(kernel, x):
     mesh = jax.make_mesh((4,), ('data',), axis_types=(jax.sharding.AxisType.Auto,))
     mapped = jax.shard_map(
@@ -143,7 +138,7 @@ def by_scan(kernel, x):
     return jax.jit(lambda: lax.scan(add, jnp.zeros_like(kernel), parts)[0])()
 
 
-@pytest.mark.parametrize('split', [by_vmap, by_pmap, by_shard_map, by_scan])
+@pytest.mark.parametrize('split', [by_vmap, by_shard_map, by_scan])
 def test_a_second_order_gradient_is_the_mean_of_those_of_parts_of_the_batch(split):
     kernel, x, expected = whole_batch()
     assert relative_error(split(kernel, x), expected) < 1e-5

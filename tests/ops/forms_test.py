@@ -74,21 +74,13 @@ def relative_errors(window: Window, dtype=jnp.float32) -> dict[tuple[str, str], 
     return errors
 
 
-@pytest.mark.parametrize('taps, stride', SHAPES)
-def test_forms_equal_lax_for_any_window(taps, stride):
-    errors = relative_errors(random_window(taps, stride))
-    assert max(errors.values()) < 1e-5, errors
+WINDOWS = {f'{taps}x{taps} s{stride}': random_window(taps, stride) for taps, stride in SHAPES}
+WINDOWS |= RECIPES | {'halving': HALVING, 'whole': WHOLE}  # the latter have forms of their own
 
 
-@pytest.mark.parametrize('window', [HALVING, WHOLE], ids=['halving', 'whole'])
-def test_forms_equal_lax_for_the_windows_some_are_made_for(window):
-    errors = relative_errors(window)
-    assert max(errors.values()) < 1e-5, errors
-
-
-@pytest.mark.parametrize('name', RECIPES)
-def test_forms_equal_lax_for_the_windows_of_the_recipes(name):
-    errors = relative_errors(RECIPES[name])
+@pytest.mark.parametrize('name', WINDOWS)
+def test_forms_equal_lax_for_any_window(name):
+    errors = relative_errors(WINDOWS[name])
     assert max(errors.values()) < 1e-5, errors
 
 

@@ -1,6 +1,5 @@
 """Arrays are read from a pickle without running what else is in it."""
 
-import os
 import pickle
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 
 from gan_jax.errors import UserError
 from gan_jax.pretrained import pickled
+from tests.pretrained.pth_test import Trap
 
 
 @pytest.fixture
@@ -28,16 +28,6 @@ def test_arrays_are_read_as_they_were(protocol, file):
         assert found[name].dtype == array.dtype
 
 
-class Trap:
-    """Makes a folder when it is unpickled as pickle would."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
 REFUSED = {
     'another class': ({'x': [pytest.approx]}, 'which is not admitted'),
     'objects': ({'x': [np.array([None])]}, 'no pickle of arrays alone'),
@@ -46,13 +36,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize('case', REFUSED)
-def test_what_is_no_array_is_refused(case, file):
-    given, message = REFUSED[case]
+@pytest.mark.parametrize('given, message', REFUSED.values(), ids=REFUSED)
+def test_what_is_no_array_is_refused(given, message, file):
     file.write_bytes(pickle.dumps(given))
     with pytest.raises(UserError, match=message) as error:
         pickled.read(file, '--weights')
-    assert str(error.value).startswith(f'--weights={file}: ') and '\n' not in str(error.value)
+    assert str(error.value).startswith(f'--weights={file}: ')
 
 
 def test_nothing_in_a_file_is_run(file, tmp_path):

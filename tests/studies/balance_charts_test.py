@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from studies import balance, balance_charts, pictures
+from studies import balance_charts, pictures
 
 
 def row(setting, width=64, seed=0):
@@ -33,17 +33,6 @@ def test_a_chart_of_any_part_of_the_rows(workdir):
     drawn = [balance_charts.measured(rows[:count], workdir) for count in range(5)]
     assert drawn[0] is None and len(set(drawn)) == 5
     assert balance_charts.measured([row('plain', seed=7)], workdir) is None  # nothing kept
-
-
-def test_ways_of_one_width_have_colours_of_their_own():
-    rows = [row(name, 32) for name in ('plain', *balance.LEVERS)]
-    colors = balance_charts._colors(rows)
-    assert len(set(colors)) == len(rows)
-    assert balance_charts._colors([row('best'), row('best', seed=1)])[1] == colors_of('best')
-
-
-def colors_of(name):
-    return balance_charts.COLORS[name]
 
 
 def test_a_line_is_the_median_of_the_epochs_before():

@@ -51,11 +51,7 @@ def row(number, recipe, seed, readable):
 
 
 def test_the_summary_has_means_over_seeds_and_their_number(tmp_path):
-    rows = [
-        row(200, 'plain', 0, 0.1),
-        row(200, 'plain', 1, 0.3),
-        row(60_000, 'plain', 0, 0.9),
-    ]
+    rows = [row(200, 'plain', 0, 0.1), row(200, 'plain', 1, 0.3), row(60_000, 'plain', 0, 0.9)]
     large, small = [line for line in data_size.summary(rows).splitlines() if '`plain`' in line]
     assert '| 60,000 | `plain` | 1 |' in large and '±' not in large
     assert '| 2 |' in small and '| 20.0 ± 14.1% |' in small

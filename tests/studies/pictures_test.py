@@ -10,17 +10,22 @@ from gan_jax.io import images
 from gan_jax.records import recorder, workdirs
 from studies import pictures
 from tests import trainer_test
+from tests.data import photos
+
+
+def begun(workdir, num_samples, image_shape):
+    """The recorder of a run that has just begun."""
+    workdirs.write_config(workdir, trainer_test.tiny(num_samples=num_samples))
+    data = {'name': 'digits', 'num_examples': 1, 'image_shape': image_shape}
+    workdirs.write_facts(workdir, data=data)
+    return recorder.Recorder(
+        workdir, num_examples=1, images_per_step=1, log_every=1, tensorboard=False
+    )
 
 
 def test_what_a_generator_made_of_the_same_latents_over_time(tmp_path):
     """Digit i of step s is of grey 10 s + i: each is found where it should be."""
-    workdirs.write_config(tmp_path, trainer_test.tiny(num_samples=12))
-    workdirs.write_facts(
-        tmp_path, data={'name': 'digits', 'num_examples': 1, 'image_shape': (28, 20, 1)}
-    )
-    book = recorder.Recorder(
-        tmp_path, num_examples=1, images_per_step=1, log_every=1, tensorboard=False
-    )
+    book = begun(tmp_path, 12, (28, 20, 1))
     for step in range(15):
         greys = 10 * step + np.arange(12, dtype=np.uint8)
         book.samples(step, np.broadcast_to(greys[:, None, None, None], (12, 28, 20, 1)))
@@ -46,21 +51,13 @@ def test_bars_are_as_high_as_their_shares_and_gaps_are_left():
 
 
 def test_a_line_of_photos_has_no_more_than_fit(tmp_path):
-    workdirs.write_config(tmp_path, trainer_test.tiny(num_samples=4))
-    workdirs.write_facts(
-        tmp_path, data={'name': 'digits', 'num_examples': 1, 'image_shape': (8, 150, 3)}
-    )
-    book = recorder.Recorder(
-        tmp_path, num_examples=1, images_per_step=1, log_every=1, tensorboard=False
-    )
+    book = begun(tmp_path, 4, (8, 150, 3))
     book.samples(0, np.zeros((4, 8, 150, 3), np.uint8))
     assert pictures.over_time(tmp_path)[1].shape == (8, 2 * 150, 3)
 
 
 def test_small_print_is_below_the_picture_and_no_wider():
-    buffer = io.BytesIO()
-    Image.new('RGB', (300, 40), 'red').save(buffer, 'PNG')
-    png = buffer.getvalue()
+    png = photos.encoded(Image.new('RGB', (300, 40), 'red'), 'PNG')
     assert pictures.captioned(png, []) is png
     with Image.open(io.BytesIO(pictures.captioned(png, ['Wm' * 40, 'one word ' * 40]))) as made:
         page = np.asarray(made)

@@ -80,10 +80,7 @@ def test_figures_of_a_run_while_it_trains_have_a_line_of_their_own(tmp_path):
     own = {'evaluation': facts(40), 'noted': facts()}
     finished = [trial(tmp_path, 'a', **own, kid=2.0, first_step=8)]
     said = provenance.lines(study(measured=BOTH), finished, tmp_path).splitlines()
-    assert said == [
-        f'- `frechet`, `kid`: {WORDS.replace("500", "40")}',
-        f'- `first_step`: {WORDS}',
-    ]
+    assert said == [f'- `frechet`, `kid`: {WORDS.replace("500", "40")}', f'- `first_step`: {WORDS}']
 
 
 def test_of_a_reference_in_a_folder_only_its_own_name_is_told(tmp_path):

@@ -93,17 +93,6 @@ def test_only_the_last_step_of_a_finished_run_is_kept(finished):
         assert [path.name for path in kept] == [str(STEPS)]
 
 
-def test_rows_without_a_column_of_today_are_measured_anew(finished, tmp_path):
-    shutil.copytree(finished, tmp_path / 'old')
-    path = tmp_path / 'old' / 'seed-0' / kept.ROWS
-    rows = json.loads(path.read_text())
-    path.write_text(json.dumps([{k: v for k, v in row.items() if k != 'loss'} for row in rows]))
-    assert run(make(), tmp_path / 'old', only=['seed-1'])
-    assert table(tmp_path / 'old') == [row for row in table(finished) if row[0] != 'seed-0']
-    assert run(make(), tmp_path / 'old')
-    assert table(tmp_path / 'old') == table(finished)
-
-
 @pytest.mark.slow
 def test_a_study_stopped_while_it_measures_goes_on(finished, tmp_path, capsys):
     number = signal.SIGTERM  # SIGINT: tests/trainer_test.py
@@ -144,18 +133,6 @@ def test_a_study_stopped_while_it_trains_goes_on_from_a_saved_step(tmp_path, cap
     said = capsys.readouterr().err
     assert f'SIGTERM: saved step {step}; go on with: study again' in said
     assert 'seed-1 was interrupted: 0 of 3 rows are finished' in said
-
-
-def test_a_finished_row_is_not_made_again_and_a_lost_table_is(finished, capsys):
-    before = table(finished)
-    (finished / 'table.csv').unlink()
-    (finished / 'seed-2' / kept.ROWS).unlink()
-    capsys.readouterr()
-    assert run(make(), finished)
-    said = capsys.readouterr()
-    assert 'row 3 of 3, seed-2: about' in said.err and 'row 1' not in said.err
-    assert f'{finished}/seed-2/run is finished' in said.out  # measured again, not trained again
-    assert table(finished) == before
 
 
 def test_rows_of_other_settings_are_refused(finished):
@@ -314,18 +291,29 @@ def test_a_row_stays_finished_without_its_run(results, tmp_path, capsys):
     assert 'row 1' not in capsys.readouterr().err
 
 
-def test_rows_without_what_pictures_are_made_of_are_measured_anew(results, tmp_path, capsys):
-    note = tmp_path / 'own' / 'seed-1' / 'note'
-    note.unlink()
+def without_losses(row):
+    path = row / kept.ROWS
+    path.write_text(path.read_text().replace('"loss"', '"cost"'))
+
+
+LACKING = {
+    'its rows': lambda row: (row / kept.ROWS).unlink(),
+    'a column of today': without_losses,
+    'what pictures are made of': lambda row: (row / 'note').unlink(),
+}
+
+
+@pytest.mark.parametrize('what', LACKING)
+def test_a_row_that_lacks_something_is_measured_anew_and_not_trained(
+    what, results, tmp_path, capsys
+):
+    before = table(results)
+    LACKING[what](tmp_path / 'own' / 'seed-1')
+    (results / 'table.csv').unlink()
     capsys.readouterr()
-    assert run(noting(), tmp_path / 'own', only=['seed-1'])
-    assert 'seed-1/run is finished' in capsys.readouterr().out  # not trained again
-    assert note.exists()
-
-
-def test_two_processes_do_not_share_a_study(finished):
-    with workdirs.exclusive(finished), pytest.raises(UserError, match='another process'):
-        run(make(), finished)
+    assert run(noting(), tmp_path / 'own', only=['seed-1'], results=results)
+    assert 'seed-1/run is finished' in capsys.readouterr().out
+    assert table(results) == before and (tmp_path / 'own' / 'seed-1' / 'note').exists()
 
 
 def test_the_time_left_is_at_the_pace_of_the_finished_rows(tmp_path):

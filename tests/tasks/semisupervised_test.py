@@ -45,12 +45,6 @@ def compiled(recipe):
     return jax.jit(functools.partial(semisupervised.step, recipe))
 
 
-def same(one, other):
-    """Whether all leaves are equal to the bit."""
-    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-    return all(np.array_equal(a, b) for a, b in leaves)
-
-
 def test_real_is_the_probability_of_any_class_beside_one_whose_logit_is_0():
     logits = np.array([[1.0, -2.0, 0.5], [-3.0, 0.0, 4.0]])
     exponent = np.exp(np.pad(logits, ((0, 0), (0, 1))))
@@ -81,9 +75,9 @@ def test_no_label_of_the_unlabelled_batch_is_looked_at():
     label = np.array(batch.label)
     label[1] = -1
     hidden = step(state, batch._replace(label=label))
-    assert same(step(state, batch), hidden)
+    assert gans.same(step(state, batch), hidden)
     label[0] = (label[0] + 1) % 10
-    assert not same(step(state, batch._replace(label=label)), hidden)
+    assert not gans.same(step(state, batch._replace(label=label)), hidden)
 
 
 def test_without_the_terms_of_the_gan_it_is_supervised_training():
@@ -91,10 +85,10 @@ def test_without_the_terms_of_the_gan_it_is_supervised_training():
     step = compiled(recipe)
     after, metrics = step(state, batch)
     assert metrics.keys() == {'loss_supervised', 'accuracy', 'grad_norm_d'}
-    assert same(state.nets.gen, after.nets.gen)
+    assert gans.same(state.nets.gen, after.nets.gen)
     image = np.array(batch.image)
     image[1] = 255 - image[1]
-    assert same(after, step(state, batch._replace(image=image))[0])
+    assert gans.same(after, step(state, batch._replace(image=image))[0])
 
 
 def test_of_separate_updates_those_of_the_game_share_an_optimizer():
@@ -105,7 +99,7 @@ def test_of_separate_updates_those_of_the_game_share_an_optimizer():
     assert after.step == 3
     counts = {name: int(own[0].count) for name, own in after.opt_state.items()}
     assert counts == {'classes': 1, 'game': 2}
-    assert not same(after.opt_state['classes'][0].mu, after.opt_state['game'][0].mu)
+    assert not gans.same(after.opt_state['classes'][0].mu, after.opt_state['game'][0].mu)
 
 
 def test_of_separate_updates_the_labelled_one_moves_the_running_moments():
@@ -113,12 +107,12 @@ def test_of_separate_updates_the_labelled_one_moves_the_running_moments():
     recipe, state, batch = setting('sgan', **changes)
     step = compiled(recipe)
     moments = step(state, batch)[0].nets.disc.batch_stats
-    assert not same(moments, state.nets.disc.batch_stats)
+    assert not gans.same(moments, state.nets.disc.batch_stats)
     image = np.array(batch.image)
     image[1] = 255 - image[1]  # the unlabelled ones, which come after
-    assert same(moments, step(state, batch._replace(image=image))[0].nets.disc.batch_stats)
+    assert gans.same(moments, step(state, batch._replace(image=image))[0].nets.disc.batch_stats)
     image[0] = 255 - image[0]
-    assert not same(moments, step(state, batch._replace(image=image))[0].nets.disc.batch_stats)
+    assert not gans.same(moments, step(state, batch._replace(image=image))[0].nets.disc.batch_stats)
 
 
 def test_the_turn_of_one_leaves_the_others_state_alone():
@@ -126,7 +120,7 @@ def test_the_turn_of_one_leaves_the_others_state_alone():
     params = {'w': np.ones((), np.float32)}
     state = jax.jit(tx.init)(params)
     _, after = jax.jit(functools.partial(tx.update, turn='a'))(params, state, params)
-    assert same(after['b'], state['b']) and not same(after['a'], state['a'])
+    assert gans.same(after['b'], state['b']) and not gans.same(after['a'], state['a'])
 
 
 def test_feature_matching_is_zero_between_equal_batches():
@@ -175,7 +169,7 @@ def test_a_class_that_is_seldom_seen_needs_less_confidence():
     expected = 0.99 * seldom + 0.01 * np.mean(shares, axis=0)
     np.testing.assert_allclose(mass, expected, rtol=1e-5)
     after, _ = compiled(recipe)(state, batch)
-    assert not same(after.memory, state.memory)
+    assert not gans.same(after.memory, state.memory)
 
 
 def test_marginal_entropy_is_least_of_one_class_and_greatest_of_all_alike():
@@ -227,13 +221,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize('case', REFUSED)
-def test_what_this_task_does_not_do_is_refused(case):
-    changes, message = REFUSED[case]
+@pytest.mark.parametrize('changes, message', REFUSED.values(), ids=REFUSED)
+def test_what_this_task_does_not_do_is_refused(changes, message):
     config = gans.config('sgan', task='semisupervised', **changes)
     with pytest.raises(UserError) as caught:
         semisupervised.make(config, SPEC, axis_name=None)
-    assert message in str(caught.value) and '\n' not in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize('count', [0, 1])

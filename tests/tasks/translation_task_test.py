@@ -97,10 +97,7 @@ def test_the_first_update_is_the_papers_with_the_other_terms():
     loss, wanted = expected()
     total = metrics['loss_g'] + sum(w * metrics[name] for name, w in recipe.weights.items())
     np.testing.assert_allclose(total, loss, rtol=1e-5)
-    for net, want in zip(after.nets, wanted, strict=True):
-        norm = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(want)))
-        for a, b in zip(jax.tree.leaves(net.opt_state), jax.tree.leaves(want), strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-4 * norm)
+    gans.assert_close([net.opt_state for net in after.nets], wanted, 1e-4)
 
 
 def test_augmentation_moves_the_input_as_it_moves_the_photo():
@@ -171,11 +168,6 @@ def test_the_average_translates_where_there_is_one():
     state = jax.eval_shape(lambda: translation.init(recipe, SPEC))
     assert task_of().translator.variables(state) is state.ema.gen
     assert state.ema.disc == {}
-
-
-def test_a_discriminator_that_is_too_deep_is_refused():
-    with pytest.raises(UserError, match='config.disc.net.n_layers=5 needs images of at least 96'):
-        task_of(**{'disc.net.n_layers': 5})
 
 
 def test_single_images_are_refused():

@@ -13,15 +13,12 @@ from gan_jax.config import experiments
 from gan_jax.errors import UserError
 from gan_jax.tasks import latents
 from gan_jax.use import exporting, trained
-from tests import trainer_test
+from tests.cli import commands_test
 from tests.cli.commands_test import fails
 from tests.use import classifying_test
 
-
-@pytest.fixture(scope='module')
-def conditional(train_once, tmp_path_factory):
-    """A run with a generator that takes classes, and has an average, and means of latents."""
-    return train_once(trainer_test.mixed(), tmp_path_factory.mktemp('export') / 'conditional')
+# Its generator takes classes, and has an average, and means of latents.
+conditional = commands_test.run
 
 
 @pytest.fixture(scope='module')

@@ -10,12 +10,14 @@ from gan_jax import cli, data, tasks
 from gan_jax.config import experiments
 from gan_jax.io import files
 from gan_jax.use import exporting, onnx
-from tests import gans, trainer_test
+from tests import gans
+from tests.cli import commands_test
 from tests.cli.commands_test import fails
 from tests.use.exporting_test import NETS
 
 onnx_lib = pytest.importorskip('onnx')
 onnxruntime = pytest.importorskip('onnxruntime')
+run = commands_test.run  # with classes, and latents of a mixture
 
 # my_images has the generator of dcgan64, and the tiny translators have the layers of pix2pix_grey.
 SOURCES = [f'{name}:smoke' for name in NETS if name not in ('dcgan64', 'pix2pix_grey')]
@@ -66,12 +68,6 @@ def test_every_network_is_what_jax_makes_of_it(name):
         shapes = list(part.inputs.values())
         found = exporting.difference(call, jax.jit(part.call), variables, shapes)
         assert found < onnx.TOLERANCE
-
-
-@pytest.fixture(scope='module')
-def run(train_once, tmp_path_factory):
-    """A run with classes, and latents of a mixture."""
-    return train_once(trainer_test.mixed(), tmp_path_factory.mktemp('onnx') / 'run')
 
 
 def test_the_command_says_what_it_takes_and_how_well_it_agrees(run, tmp_path, capsys):

@@ -7,13 +7,11 @@ import pytest
 from gan_jax import api, cli
 from gan_jax.errors import UserError
 from gan_jax.use import projecting
-from tests import gans, trainer_test
+from tests import gans
+from tests.cli import evaluate_test
 from tests.cli.commands_test import fails
 
-
-@pytest.fixture(scope='module')
-def workdir(train_once, tmp_path_factory):
-    return train_once(trainer_test.conditional(), tmp_path_factory.mktemp('projecting') / 'run')
+workdir = evaluate_test.run  # with classes
 
 
 @pytest.fixture(scope='module')

@@ -13,11 +13,7 @@ from tests.cli.commands_test import fails
 from tests.data.photos import listing
 from tests.use import classifying_test
 
-
-@pytest.fixture(scope='module')
-def run(train_once, tmp_path_factory):
-    """A run that kept ten labels from training."""
-    return train_once(classifying_test.tiny(), tmp_path_factory.mktemp('classifier') / 'run')
+run = classifying_test.run  # it kept ten labels from training
 
 
 @pytest.fixture
@@ -135,9 +131,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize('case', REFUSED)
-def test_a_refusal_is_one_line_and_leaves_nothing(case, run, album, tmp_path, capsys):
-    words, message = REFUSED[case]
+@pytest.mark.parametrize('words, message', REFUSED.values(), ids=REFUSED)
+def test_a_refusal_is_one_line_and_leaves_nothing(words, message, run, album, tmp_path, capsys):
     before = listing(tmp_path)
     words = [word.format(album=album, home=tmp_path) for word in words]
     line = fails(capsys, 'classify', f'--workdir={run}', f'--input={album}', *words)

@@ -16,10 +16,7 @@ from gan_jax.report import sections
 from gan_jax.use import starting, trained
 from tests import trainer_test
 
-
-@pytest.fixture(scope='module')
-def base(train_once, tmp_path_factory):
-    return train_once(trainer_test.tiny(), tmp_path_factory.mktemp('starting') / 'base')
+base = trainer_test.finished
 
 
 def like(base, **changes):

@@ -2,12 +2,13 @@
 
 import numpy as np
 from PIL import Image
-import pytest
 
 from gan_jax import cli, data
 from gan_jax.use import suggesting
 from tests.cli.commands_test import fails
 from tests.use import classifying_test
+
+run = classifying_test.run
 
 
 def confident(*confidence):
@@ -32,12 +33,6 @@ def test_each_photo_is_chosen_once_and_no_more_than_there_are():
     found = suggesting.choose(probability, random.normal(size=(20, 5)), 30)
     assert sorted(found) == [*range(20)]
     assert suggesting.choose(probability[:1], np.ones((1, 5)), 3) == [0]
-
-
-@pytest.fixture(scope='module')
-def run(train_once, tmp_path_factory):
-    """A trained classifier."""
-    return train_once(classifying_test.tiny(), tmp_path_factory.mktemp('classifier') / 'run')
 
 
 def test_the_command_names_photos_that_nobody_has_sorted(run, tmp_path, capsys):

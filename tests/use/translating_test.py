@@ -3,7 +3,6 @@
 import functools
 import json
 import shutil
-import zipfile
 
 import jax
 import numpy as np
@@ -35,12 +34,7 @@ def tiny(folder, kind='paper', **changes):
             'data.held_out': 0.4,
             'data.flip': True,
             'data.jitter': 3,
-            'steps': 4,
-            'log_every': 2,
-            'sample_every': 4,
-            'save_every': 2,
-            'devices': 1,
-            'tensorboard': False,
+            **trainer_test.SHORT,
             'evaluate.every': 1.0,
             'evaluate.metrics': (),
             'evaluate.best': 'l1_held_out',
@@ -190,16 +184,9 @@ def test_a_folder_keeps_its_names_and_what_cannot_be_read_is_named(run, tmp_path
     assert cli.main(['translate', *flags]) == 0
     text = capsys.readouterr()
     lines = [line for line in text.err.splitlines() if not line.startswith('translate ')]
-    assert (
-        sorted(lines)
-        == [
-            'not translated: 000.png: 000.jpg has the same name',
-            'unreadable: bad.jpg: not an image',
-            'unreadable: small.png: 7x90 pixels are too few for a generator of 64x64: give at least'
-            ' 8 a side, or --resize',
-        ]
-        or sorted(lines)[0] == 'not translated: 000.png: 000.jpg has the same name'
-    )
+    taken, bad, small = sorted(lines)
+    assert taken == 'not translated: 000.png: 000.jpg has the same name'
+    assert bad.startswith('unreadable: bad.jpg') and '7x90 pixels are too few' in small
     found = {str(path.relative_to(output)): size(path) for path in output.rglob('*.png')}
     assert found == {
         '000.png': (96, 80),
@@ -213,14 +200,6 @@ def test_a_folder_keeps_its_names_and_what_cannot_be_read_is_named(run, tmp_path
     assert '4 of 6 results are there, such as' in line
     assert photos.listing(output) == before
     assert cli.main(['translate', *flags, '--overwrite']) == 0
-
-
-def test_a_zip_is_read(run, album, tmp_path):
-    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
-        archive.write(album / '001.jpg', 'inner/x.jpg')
-    flags = [f'--input={tmp_path}/a.zip', f'--output={tmp_path}/out']
-    assert cli.main(['translate', f'--workdir={run}', *flags]) == 0
-    assert (tmp_path / 'out' / 'inner' / 'x.png').exists()
 
 
 def test_an_output_is_a_file_or_a_folder_by_its_name_and_what_is_there(album, tmp_path):
@@ -276,14 +255,6 @@ def test_a_mistake_is_one_line(case, run, capsys, tmp_path, monkeypatch):
     assert message in fails(capsys, 'translate', f'--workdir={run}', *flags)
     after = {k: v for k, v in photos.listing(tmp_path).items() if not (tmp_path / k).is_dir()}
     assert after == before
-
-
-def test_a_run_of_another_task_is_refused(train_once, tmp_path, capsys):
-    train_once(trainer_test.tiny(), tmp_path / 'run')
-    photos.album(tmp_path / 'in', 1)
-    flags = [f'--workdir={tmp_path}/run', f'--input={tmp_path}/in', f'--output={tmp_path}/out']
-    line = fails(capsys, 'translate', *flags)
-    assert 'the run translates no images' in line and not (tmp_path / 'out').exists()
 
 
 def test_while_it_trains_it_is_measured_as_afterwards(run, tmp_path):
@@ -366,7 +337,6 @@ def test_a_net_without_its_weights_is_refused_before_anything_is_translated(
 
 
 EVALUATION_MISTAKES = {
-    'net': (['--features=nonsense'], '--features=nonsense: choose from'),
     'weights': (['--weights=none.pth'], '--weights=none.pth: no such file; name another, or'),
     'no folder': (['--reference=nowhere'], '--reference=nowhere cannot be opened'),
     'empty': (['--reference=empty'], '--reference=empty holds no images'),
@@ -374,14 +344,13 @@ EVALUATION_MISTAKES = {
 }
 
 
-@pytest.mark.parametrize('case', EVALUATION_MISTAKES)
-def test_a_mistake_in_measuring_it_is_one_line(case, run, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize('flags, message', EVALUATION_MISTAKES.values(), ids=EVALUATION_MISTAKES)
+def test_a_mistake_in_measuring_it_is_one_line(flags, message, run, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pairs, 'score', None)
     for folder in ('empty', 'broken'):
         (tmp_path / folder).mkdir()
     (tmp_path / 'broken' / 'a.jpg').write_bytes(b'no image')
-    flags, message = EVALUATION_MISTAKES[case]
     line = fails(capsys, 'evaluate', f'--workdir={run}', *flags)
     assert message in line and 'config.data' not in line
 
