@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
+import numpy as np
 
 from gan_jax import evaluation
 from gan_jax.io import files, images
@@ -20,6 +21,13 @@ JUDGE = 'squeezenet'  # no arm looks through it
 SHOWN = {64: 17, 128: 8}  # samples a line, and lines, by the side of an image
 START = 60  # seconds from the start of a process to its first step
 SCREEN, HOUR = 17, 60  # minutes
+SUMMARY = {  # column -> its name for a reader
+    'cat_share': 'cats',
+    'cat_share_real': 'of the crops',
+    'over_half': 'FD over half',
+    'kinds': 'kinds',
+    'memorisation': 'memorisation',
+}
 CURVE = 'curve.json'  # in a trial's folder: figures of every step that was saved
 
 
@@ -172,24 +180,21 @@ def _samples(run: trained.Trained) -> bytes:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """Every row, by its minutes and its distance."""
-    lines = [
-        [
-            *(f'{row["budget"]}', f'`{row["arm"]}`', row['photos'], str(row['seed'])),
-            _cell(row['cat_share'], '.0%'),
-            _cell(row['cat_share_real'], '.0%'),
-            f'{row["over_half"]:.2f}',
-            _cell(row['kinds'], ',.0f'),
-            _cell(row['memorisation'], '.2f'),
-        ]
-        for row in sorted(rows, key=lambda row: (row['budget'], row['over_half']))
-    ]
-    head = ['minutes', 'arm', 'photos', 'seed', 'cats', 'of the crops', 'FD over half', 'kinds']
-    return outputs.markdown_table([*head, 'memorisation'], lines)
+    """Means and deviations over seeds, by the minutes and the distance."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row['budget'], row['arm'], row['photos']), []).append(row)
+    lines = []
+    for (budget, arm, photos), own in sorted(groups.items(), key=_place):
+        cells = [outputs.mean(own, column) for column in SUMMARY]
+        lines.append([str(budget), f'`{arm}`', photos, str(len(own)), *cells])
+    head = ['minutes', 'arm', 'photos', 'seeds', *SUMMARY.values()]
+    return outputs.markdown_table(head, lines)
 
 
-def _cell(value: float | None, form: str) -> str:
-    return '' if value is None else format(value, form)
+def _place(group: tuple[tuple[Any, ...], list[Row]]) -> tuple[int, float]:
+    (budget, *_), rows = group
+    return budget, float(np.mean([row['over_half'] for row in rows]))
 
 
 def _curves(rows: Sequence[Row], workdir: Path) -> bytes | None:

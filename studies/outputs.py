@@ -179,4 +179,5 @@ def mean(rows: Sequence[Row], column: str) -> str:
     if column.startswith(SHARES):
         between = f' ± {100 * deviation:.1f}' if deviation > 0 else ''
         return f'{100 * found:.1f}{between}%'
-    return f'{found:.4g} ± {deviation:.2g}' if deviation > 0 else f'{found:.4g}'
+    form = ',.0f' if found >= 1_000 else '.4g'
+    return f'{found:{form}}' + (f' ± {deviation:.2g}' if deviation > 0 else '')
