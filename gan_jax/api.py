@@ -32,7 +32,7 @@ from gan_jax.config import experiments
 from gan_jax.data import decode
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
-from gan_jax.io import images, paths, pixels
+from gan_jax.io import files, images, paths, pixels
 from gan_jax.pretrained import features as features_lib
 from gan_jax.processes import startup
 from gan_jax.use import (
@@ -429,7 +429,7 @@ def _picture(given: Any, channels: int) -> Image.Image:
     if isinstance(given, str | os.PathLike):
         path = paths.absolute(given, 'pictures')
         try:
-            return decode.read(path.read_bytes(), channels=channels)
+            return decode.read(files.regular(path).read_bytes(), channels=channels)
         except (OSError, decode.Unreadable) as error:
             raise UserError(f'pictures: {path} cannot be read ({error})') from None
     array = np.asarray(given)

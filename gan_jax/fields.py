@@ -181,7 +181,10 @@ class Data(Group):
         was='attribute',
     )
     input: str = field(
-        '', 'input: grey, canny, left, right or folder', needs='data.name=pairs,synthetic'
+        '',
+        "the translator's input: made of the photo, a half of it, or in another folder",
+        options=('', 'data.pairs:INPUTS'),
+        needs='data.name=pairs,synthetic',
     )
     input_path: str = field(
         '', 'folder of the inputs', needs='data.name=pairs', path=True, may_change=True

@@ -71,6 +71,11 @@ MISTAKES = {
     ),
     'not a rate': (['train', '--config.gen.ema_decay=a'], 'ema_decay=a: must be a number'),
     'not a truth': (['train', '--overwrite=perhaps'], '--overwrite=perhaps: must be true or false'),
+    'not a flag with a value': (['train', '--nooverwrite=1'], '--nooverwrite=1 does not take'),
+    'input': (
+        ['train', '--config.data.input=gray'],
+        "config.data.input=gray: did you mean 'grey'?",
+    ),
     'a group': (
         ['train', '--config.gen.net=mlp'],
         'config.gen.net is a group of fields: set one of name, ',
@@ -108,6 +113,10 @@ MISTAKES = {
     'metric': (
         ['train', "--config.evaluate.metrics=('frechett',)"],
         "config.evaluate.metrics=('frechett',): did you mean 'frechet'?",
+    ),
+    'one metric of some': (
+        ['train', '--config.evaluate.metrics=kid,frechett'],
+        "config.evaluate.metrics=('kid', 'frechett'): did you mean 'frechet'?",
     ),
     'no metrics': (
         ['train', '--config.evaluate.metrics=()', '--config.evaluate.every=1'],
@@ -187,6 +196,12 @@ def test_another_net_brings_its_own_fields():
     rules.validate(config)
 
 
+def test_names_may_be_given_with_commas_between():
+    words = ['--config=quickstart:smoke', '--config.evaluate.metrics=kid,swd']
+    config = flags.parse(train, 'train', words).config
+    assert config.evaluate.metrics == ('kid', 'swd')
+
+
 @pytest.mark.parametrize('words', [[], ['--coordinator=host:1', '--num_processes', '2']])
 def test_the_command_to_go_on_is_the_run_and_what_the_process_needs(words, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['gan_jax/__main__.py', 'train'])
@@ -209,10 +224,13 @@ def test_a_run_goes_on_by_its_own_config(run, form, tmp_path, monkeypatch):
     assert named == flags.parse(train, 'train', ['--workdir=none']).config != changed
 
 
-@pytest.mark.parametrize('case', ['syntax', 'exception', 'type', 'nothing', 'empty', 'extra'])
+@pytest.mark.parametrize(
+    'case', ['syntax', 'exception', 'exit', 'type', 'nothing', 'empty', 'extra']
+)
 def test_a_broken_config_file_is_named_with_its_line(case, tmp_path, capsys):
     text, message = {
-        'syntax': ('def get_config(preset:\n', 'broken.py line'),
+        'syntax': ('def get_config(preset:\n', 'broken.py line 1: '),
+        'exit': ('def get_config(preset):\n    raise SystemExit(3)\n', 'broken.py line 2: System'),
         'exception': ('def get_config(preset):\n    return 1 / 0\n', 'broken.py line 2'),
         'nothing': ('x = 1\n', 'broken.py defines no get_config(preset)'),
         'type': ('def get_config(preset):\n    return {}\n', 'must return a ConfigDict'),
