@@ -12,7 +12,7 @@ from gan_jax import fields
 from gan_jax.data import decode, from_files, image_files, inputs
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.image_files import ImageFolder, LeftOut, shown
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Data
 from gan_jax.io import files as files_lib
 from gan_jax.types import DataSpec
@@ -81,8 +81,8 @@ def load(config: Data) -> Dataset:
 
 
 def _check(config: Data) -> None:
-    if not config.input:
-        raise UserError(f'config.data.input is empty: choose from {", ".join(INPUTS)}')
+    if config.input not in INPUTS:
+        raise UserError(f'config.data.input={config.input!r}: {nearest(config.input, INPUTS)}')
     if not config.path:
         raise UserError('config.data.path is empty: give --config.data.path=FOLDER of the photos')
     if bool(config.input_path) != (config.input == 'folder'):

@@ -1,4 +1,4 @@
-"""What is opened by a name that a user gives ends, or is one line."""
+"""A file that a user names is read to its end, or is one line."""
 
 import os
 
