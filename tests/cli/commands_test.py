@@ -118,6 +118,11 @@ MISTAKES = {
         ['train', '--config.evaluate.metrics=kid,frechett'],
         "config.evaluate.metrics=('kid', 'frechett'): did you mean 'frechet'?",
     ),
+    'weights of a net': (
+        ['train', '--config.evaluate.every=1', '--config.evaluate.features=inception']
+        + ['--config.evaluate.weights=none'],
+        'config.evaluate.weights=',
+    ),
     'no metrics': (
         ['train', '--config.evaluate.metrics=()', '--config.evaluate.every=1'],
         "config.evaluate.metrics=() names nothing to measure every 1 epochs: give some, e.g. ('fre",
