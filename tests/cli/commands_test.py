@@ -380,6 +380,13 @@ def test_data_says_how_few_images_there_are(tmp_path, capsys):
     assert 'warning' not in capsys.readouterr().err
 
 
+def test_data_counts_also_what_is_too_few_to_train_on(capsys):
+    few = ['--config.data.num_examples=5', '--config.batch_size=8', '--config.conditional=False']
+    assert cli.main(['data', *few]) == 2
+    found = capsys.readouterr()
+    assert re.search('^images +5$', found.out, re.MULTILINE) and 'batch_size=8' in found.err
+
+
 def test_data_shows_pairs_whatever_the_networks_take(tmp_path, capsys):
     for number in range(40):
         folder = tmp_path / 'album' / f'class {number % 20:02}'
