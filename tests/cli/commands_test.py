@@ -82,6 +82,7 @@ MISTAKES = {
     ),
     'unknown experiment': (['train', '--config=quikstart'], "did you mean 'quickstart'?"),
     'unknown preset': (['train', '--config=quickstart:smoke2'], "did you mean 'smoke'?"),
+    'unknown size': (['train', '--config=my_images:512'], 'choose from 128, 256, 32, 64, '),
     'missing file': (['train', '--config=none/such.py'], '--config=none/such.py: no such file'),
     'stray word': (['train', 'quickstart'], "unexpected word 'quickstart'"),
     'no value': (['train', '--config'], '--config needs a value'),
