@@ -19,6 +19,7 @@ from gan_jax import fields
 from gan_jax.errors import UserError, nearest
 from gan_jax.io import files, paths
 
+TOO_LARGE = 2**32  # of any whole number, as of config.seed
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
 _NET = re.compile(r'--?config\.(gen|disc)\.net\.name=(.*)')
 _FIELD = re.compile(r'--?(?:no)?config\.([^=]*)')
@@ -86,6 +87,8 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
     for flag in values:
         if isinstance(value := values[flag].value, float) and not math.isfinite(value):
             raise UserError(f'--{flag}={value}: must be a finite number')  # above any bound
+        if isinstance(value, int) and abs(value) >= TOO_LARGE:
+            raise UserError(f'--{flag}={value}: must be below {TOO_LARGE:,}')
     for flag in getattr(command, 'REQUIRED', ()):
         if not values[flag].value:
             more = getattr(command, 'choices', str)()

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 
+from absl import flags as absl_flags
 import numpy as np
 from PIL import Image
 import pytest
@@ -168,6 +169,19 @@ def test_a_mistake_is_one_line_and_code_2(case, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     argv, message = MISTAKES[case]
     assert message in fails(capsys, *argv)
+
+
+def whole_numbers():
+    for command in cli.COMMANDS:
+        values = absl_flags.FlagValues()
+        cli.module(command).define(values)
+        known = (name for name in values if isinstance(values[name].value, int))
+        yield from ((command, name) for name in known if not values[name].boolean)
+
+
+@pytest.mark.parametrize('command, name', list(whole_numbers()))
+def test_no_whole_number_is_beyond_what_arrays_can_have(command, name, capsys):
+    assert f'--{name}={10**30}: ' in fails(capsys, command, f'--{name}={10**30}')
 
 
 REFUSED = {
