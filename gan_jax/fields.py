@@ -18,6 +18,7 @@ from gan_jax.errors import UserError, nearest
 from gan_jax.terminal import printable
 
 T = TypeVar('T')
+MOST_SAMPLES = 2**20  # at once: their latents take half a gigabyte
 PRECISIONS = 'float32', 'bfloat16'
 _BELOW = {int: 2**31, float: 1e6}
 # What fields need; see `Field`.
@@ -464,7 +465,7 @@ class Config(Group):
         may_change=True,
     )
     keep: int = field(3, 'newest checkpoints kept', low=1, most=10_000, may_change=True)
-    num_samples: int = field(64, 'images in a grid', low=1, most=2**20)
+    num_samples: int = field(64, 'images in a grid', low=1, most=MOST_SAMPLES)
     evaluate: Evaluate = group(Evaluate)
     stop: Stop = group(Stop)
     on_nan: str = field(
