@@ -160,6 +160,11 @@ MISTAKES = {
     'benchmark peer': (['benchmark', '--peer=keras'], '--peer=keras: choose from plain, torch'),
     'benchmark file': (['benchmark', '--json=out.txt'], '--json=out.txt: must end with .json'),
     'benchmark folder': (['benchmark', '--json=/proc/out.json'], 'the folder cannot be written'),
+    'no host': (['app', '--workdir=x', '--host=\udc80'], '--host=\\x80 --port=7860: cannot listen'),
+    'long host': (
+        ['app', '--workdir=x', '--host=' + 'a' * 70],
+        ' --port=7860: cannot listen there',
+    ),
     'sheet': (['data', '--output=sheet.jpg'], '--output=sheet.jpg: must end with .png'),
 }
 

@@ -8,6 +8,7 @@ from faces import lists
 from gan_jax import api
 from gan_jax.data import added
 from gan_jax.errors import UserError
+from gan_jax.io import images
 from gan_jax.pretrained import pickled, pth, weights
 from gan_jax.records import shared
 from gan_jax.use import exporting, sampling
@@ -23,6 +24,11 @@ READERS = {
     'list': lambda path: lists.read(path, '--keep'),
     'picture': lambda path: api._picture(path, 3),
 }
+
+
+def test_a_pipe_is_no_picture_of_ours(tmp_path):
+    os.mkfifo(tmp_path / 'sheet.png')
+    assert not images.is_by('gan-jax data', tmp_path / 'sheet.png')
 
 
 @pytest.mark.parametrize('kind', ['pipe', 'endless', 'loop', 'none'])
