@@ -1,7 +1,7 @@
 """Compiles an experiment's step for a TPU slice or a GPU that need not be there.
 
 Prints the memory, the arithmetic and the traffic of a chip, or what a step launches on the GPU
-(docs/why/scaling.md). Needs the compiler: pip install '.[tpu]' or '.[h100]', Python 3.12.
+(docs/why/scaling.md). Needs the compiler, the extra `tpu` or `h100`, and Python 3.12.
 """
 
 import json

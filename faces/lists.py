@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from faces.cleaning import KEPT, REJECTED
 from gan_jax.data.image_files import shown
 from gan_jax.errors import UserError, nearest
-from gan_jax.io import paths
+from gan_jax.io import files, paths
 
 
 def read(path: Path, flag: str) -> tuple[str, ...]:
@@ -16,7 +16,7 @@ def read(path: Path, flag: str) -> tuple[str, ...]:
       UserError: it cannot be read as UTF-8.
     """
     try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
+        lines = files.regular(path).read_text(encoding='utf-8-sig').splitlines()
     except OSError as error:
         raise UserError(f'{flag}={paths.shown(path)}: cannot be read ({error.strerror})') from None
     except UnicodeDecodeError:

@@ -32,7 +32,8 @@ from gan_jax.config import experiments
 from gan_jax.data import decode
 from gan_jax.errors import UserError
 from gan_jax.evaluation import text
-from gan_jax.io import images, paths, pixels
+from gan_jax.fields import MOST_SAMPLES
+from gan_jax.io import files, images, paths, pixels
 from gan_jax.pretrained import features as features_lib
 from gan_jax.processes import startup
 from gan_jax.use import (
@@ -221,8 +222,8 @@ class Run:
         scale: int = 1,
     ) -> sampling.Draw:
         """The latents that `sample` takes."""
-        if num < 1:
-            raise UserError(f'num={num}: must be at least 1')
+        if not 1 <= num <= MOST_SAMPLES:
+            raise UserError(f'num={num}: must be at least 1 and at most {MOST_SAMPLES:,}')
         if not 0 <= seed < 2**32:
             raise UserError(f'seed={seed}: must be from 0 to {2**32 - 1:,}')
         if not 0 <= truncation <= 1:
@@ -429,7 +430,7 @@ def _picture(given: Any, channels: int) -> Image.Image:
     if isinstance(given, str | os.PathLike):
         path = paths.absolute(given, 'pictures')
         try:
-            return decode.read(path.read_bytes(), channels=channels)
+            return decode.read(files.regular(path).read_bytes(), channels=channels)
         except (OSError, decode.Unreadable) as error:
             raise UserError(f'pictures: {path} cannot be read ({error})') from None
     array = np.asarray(given)

@@ -37,9 +37,12 @@ def mendable(error: BaseException) -> str:
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
-    """Ends an error about an unknown name: the nearest right one, or else all of them."""
+    """Ends an error about an unknown name: the nearest right one, or else all of them.
+
+    A number that shares digits with another is not near to it.
+    """
     options = {option.lower(): option for option in sorted(options)}
-    close = difflib.get_close_matches(word.lower(), options, n=1)
+    close = [] if word.isdigit() else difflib.get_close_matches(word.lower(), options, n=1)
     return (
         f'did you mean {options[close[0]]!r}?'
         if close

@@ -18,6 +18,7 @@ from gan_jax.errors import UserError, nearest
 from gan_jax.terminal import printable
 
 T = TypeVar('T')
+MOST_SAMPLES = 2**20  # at once: their latents take half a gigabyte
 PRECISIONS = 'float32', 'bfloat16'
 _BELOW = {int: 2**31, float: 1e6}
 # What fields need; see `Field`.
@@ -181,7 +182,10 @@ class Data(Group):
         was='attribute',
     )
     input: str = field(
-        '', 'input: grey, canny, left, right or folder', needs='data.name=pairs,synthetic'
+        '',
+        "the translator's input: made of the photo, a half of it, or in another folder",
+        options=('', 'data.pairs:INPUTS'),
+        needs='data.name=pairs,synthetic',
     )
     input_path: str = field(
         '', 'folder of the inputs', needs='data.name=pairs', path=True, may_change=True
@@ -461,7 +465,7 @@ class Config(Group):
         may_change=True,
     )
     keep: int = field(3, 'newest checkpoints kept', low=1, most=10_000, may_change=True)
-    num_samples: int = field(64, 'images in a grid', low=1, most=2**20)
+    num_samples: int = field(64, 'images in a grid', low=1, most=MOST_SAMPLES)
     evaluate: Evaluate = group(Evaluate)
     stop: Stop = group(Stop)
     on_nan: str = field(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+import re
 from typing import Any, NamedTuple
 
 from gan_jax import data, evaluation, nets, tasks
@@ -149,9 +150,12 @@ def _of_splits(config: Config, dataset: Dataset) -> tuple[dict[str, tuple[str, D
 
 
 def _net(config: Config) -> evaluation.FeatureNet:
-    return evaluation.load_net(
-        config.evaluate.features or usual_net(config), config.evaluate.weights
-    )
+    name = config.evaluate.features or usual_net(config)
+    try:
+        return evaluation.load_net(name, config.evaluate.weights)
+    except UserError as error:  # of flags that the user did not give
+        words = re.sub('--(features|weights)', r'--config.evaluate.\1', str(error))
+        raise UserError(words) from None
 
 
 def usual_net(config: Config) -> str:

@@ -69,8 +69,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
-    except OSError as error:
-        why = (error.strerror or str(error)).partition(' (while')[0]  # Python adds the address
+    except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
+        said = getattr(error, 'strerror', '') or str(error)
+        why, *_ = said.split(' (while')  # Python adds the address
         raise UserError(
             f'--host={host} --port={port}: cannot listen there ({why}): choose another --port;'
             ' 0 takes any that is free'

@@ -47,7 +47,6 @@ def main(invocation: Invocation) -> None:
     dataset = data.load(config.data)
     tasks.check(config, dataset)
     pools = tasks.pools(config)
-    feed = feeds.make_feed(dataset, config, pools)
     facts = summary.summarise(dataset)
     facts['classes'] = _named(dataset.class_names, facts['classes'])
     for name, value in facts.items():
@@ -55,6 +54,7 @@ def main(invocation: Invocation) -> None:
     count = dataset.spec.num_examples
     for warning in summary.warnings(dataset, config.data):
         print(warning, file=sys.stderr)
+    feed = feeds.make_feed(dataset, config, pools)  # refuses fewer images than a batch
 
     def first_batches() -> Batch[np.ndarray]:
         steps = -(-SHOWN // (config.batch_size * len(pools)))

@@ -19,6 +19,7 @@ from gan_jax import fields
 from gan_jax.errors import UserError, nearest
 from gan_jax.io import files, paths
 
+TOO_LARGE = 2**32  # of any whole number, as of config.seed
 _CONFIG = re.compile(r'--?config(?:=(.*))?$', re.DOTALL)
 _NET = re.compile(r'--?config\.(gen|disc)\.net\.name=(.*)')
 _FIELD = re.compile(r'--?(?:no)?config\.([^=]*)')
@@ -79,13 +80,15 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
         raise UserError(
             f'no flag --{error.flagname} in {name}: {_meant(error.flagname, values)}'
         ) from None
-    except absl_flags.Error as error:
+    except (absl_flags.Error, ValueError) as error:  # ValueError: of --noFLAG=VALUE
         raise _explained(error) from None
     for flag in getattr(command, 'WORDS', ())[: len(rest)]:
         values[flag].value, *rest = rest
     for flag in values:
         if isinstance(value := values[flag].value, float) and not math.isfinite(value):
             raise UserError(f'--{flag}={value}: must be a finite number')  # above any bound
+        if isinstance(value, int) and abs(value) >= TOO_LARGE:
+            raise UserError(f'--{flag}={value}: must be below {TOO_LARGE:,}')
     for flag in getattr(command, 'REQUIRED', ()):
         if not values[flag].value:
             more = getattr(command, 'choices', str)()
@@ -170,17 +173,21 @@ def _define_config(values: absl_flags.FlagValues, config: ConfigDict, argv: list
 
 
 def _spelt_out(word: str) -> list[str]:
-    """A word that sets `image_size` to 64x96 as the two that it stands for."""
+    """A word with a size as 64x96, or with names between commas, as those that it stands for."""
     from gan_jax.config import experiments
 
     start, _, value = word.partition('=')
-    if start.lstrip('-') != f'config.{experiments.SIZE}' or 'x' not in value:
-        return [word]
-    fields = experiments.spelt_out({experiments.SIZE: value})
-    return [f'--config.{field}={own}' for field, own in fields.items()]
+    field = start.lstrip('-').removeprefix('config.')
+    if field == experiments.SIZE and 'x' in value:
+        found = experiments.spelt_out({experiments.SIZE: value})
+        return [f'--config.{field}={own}' for field, own in found.items()]
+    rule = fields.FIELDS.get(field)
+    if rule and rule.options and isinstance(rule.default, tuple) and '(' not in value:
+        return [f'{start}={own}' for own in value.split(',')]
+    return [word]
 
 
-def _explained(error: absl_flags.Error) -> UserError:
+def _explained(error: Exception) -> UserError:
     """absl's error in one line, and in words where it repeats what Python said to it."""
     text = ' '.join(str(error).split()).removeprefix('ERROR:: ')
     for python, words in _WORDS.items():

@@ -16,6 +16,7 @@ from absl import flags
 
 from gan_jax.cli.flags import Invocation, define_overwrite, define_path, define_step
 from gan_jax.errors import UserError
+from gan_jax.fields import MOST_SAMPLES
 from gan_jax.io.paths import shown
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 REQUIRED = ('workdir', 'output')
 DEFAULT_FRAMES = 60
-MOST = 2**20  # samples of which one can be picked
 FORMATS = ('.png', '.gif', '.npz')
 
 
@@ -31,7 +31,9 @@ def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     define_path(values, 'workdir', 'the run')
     define_path(values, 'output', 'FILE.png, FILE.gif, FILE.npz or a folder')
-    flags.DEFINE_integer('num', 64, 'images', lower_bound=1, flag_values=values)
+    flags.DEFINE_integer(
+        'num', 64, 'images', lower_bound=1, upper_bound=MOST_SAMPLES, flag_values=values
+    )
     flags.DEFINE_integer(
         'seed', 0, 'other seeds, other images', lower_bound=0, upper_bound=2**32 - 1,
         flag_values=values,
@@ -39,7 +41,9 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         'labels', [], 'classes in turn by name or number, or Smiling,-Male', flag_values=values
     )  # fmt: skip
-    flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
+    flags.DEFINE_integer(
+        'walk', 0, 'frames of a .gif', lower_bound=0, upper_bound=10_000, flag_values=values
+    )
     flags.DEFINE_integer(
         'scale', 1, 'pixels a side of each pixel, in pictures', lower_bound=1, upper_bound=64,
         flag_values=values,
@@ -140,9 +144,9 @@ def _picked(values: flags.FlagValues) -> list[int]:
     if values.latents:
         return _ends(values)
     found = _numbers(values.pick, '--pick', int, 'one or two whole numbers, such as 3,17')
-    if len(found) > 2 or any(not 0 <= number < MOST for number in found):
+    if len(found) > 2 or any(not 0 <= number < MOST_SAMPLES for number in found):
         raise UserError(
-            f'--pick={",".join(values.pick)}: one or two samples, from 0 to {MOST - 1:,}'
+            f'--pick={",".join(values.pick)}: one or two samples, from 0 to {MOST_SAMPLES - 1:,}'
         )
     if values.along and len(found) < 2:
         raise UserError(f'--along={values.along:g} lies between two samples: give --pick=3,17')

@@ -75,13 +75,13 @@ def _execute(path: Path, source: str, preset: str) -> ConfigDict:
         config = module.get_config(preset)
     except UserError as error:
         raise UserError(f'--config={source}: {error}') from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # The innermost frame inside the file itself is the line its author can mend.
         frames = traceback.extract_tb(error.__traceback__)
-        line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), 0)
-        raise UserError(
-            f'--config={source}: {path.name} line {line}: {type(error).__name__}: {error}'
-        ) from error
+        line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), None)
+        line = getattr(error, 'lineno', None) if line is None else line  # of a SyntaxError
+        where = path.name if line is None else f'{path.name} line {line}'
+        raise UserError(f'--config={source}: {where}: {type(error).__name__}: {error}') from error
     if not isinstance(config, ConfigDict):
         raise UserError(f'--config={source}: get_config() must return a ConfigDict')
     return config

@@ -75,7 +75,7 @@ def _read(path: Path) -> tuple[Batch[np.ndarray], tuple[str, ...]]:
     """The images, and the names of their classes, where the file has them."""
     try:
         # NumPy leaves a damaged archive open that it opened itself.
-        with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
+        with files.regular(path).open('rb') as file, np.load(file, allow_pickle=False) as arrays:
             batch = Batch(arrays['image'], arrays['label'].astype(np.int32))
             return batch, tuple(map(str, arrays.get('class_names', ())))
     except UNREADABLE as error:

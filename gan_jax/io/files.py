@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 import contextlib
 import csv
+import errno
 import importlib.metadata
 import io
 import os
 from pathlib import Path
 import re
 import shlex
+import stat
 from typing import Any
 import zlib
 
@@ -30,6 +32,17 @@ def stem(name: str) -> str:
 def names_folder(path: Path) -> bool:
     """Whether a user's output is a folder: one that is there, or a name without a suffix."""
     return path.is_dir() or not suffix(path.name)
+
+
+def regular(path: Path) -> Path:
+    """The path of a file to read, if that ends.
+
+    Raises:
+      OSError: it is a pipe or a device, which has no end, or may not be looked at.
+    """
+    if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, 'not a regular file', str(path))
+    return path
 
 
 def carried(name: str) -> Path:

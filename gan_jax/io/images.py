@@ -133,7 +133,7 @@ def is_by(maker: str, path: Path) -> bool:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=['PNG']) as picture:
+        with Image.open(files.regular(path), formats=['PNG']) as picture:
             return picture.info.get('Software') == maker
     except Exception:  # there is none, or whatever a damaged one makes Pillow raise
         return False

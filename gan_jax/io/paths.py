@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_jax import fields
 from gan_jax.errors import UserError
+from gan_jax.terminal import printable
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -25,8 +26,8 @@ def absolute(given: str | os.PathLike[str], field: str) -> Path:
     There need be nothing at it.
 
     Raises:
-      UserError: there is no such home, the system takes no such path, or its bytes are no UTF-8,
-        which others' libraries ask for.
+      UserError: there is no such home, the system takes no such path, its bytes are no UTF-8,
+        which others' libraries ask for, or it holds control characters.
     """
     try:
         path = Path(given).expanduser().absolute()
@@ -38,6 +39,8 @@ def absolute(given: str | os.PathLike[str], field: str) -> Path:
         if getattr(error, 'errno', None) not in _ABSENT:
             why = getattr(error, 'strerror', None) or str(error)
             raise UserError(f'{field}={given}: no path that can be used ({why})') from None
+    if printable(str(given)) != str(given):  # it would reach a terminal with each message
+        raise UserError(f'{field}={given}: its name holds control characters; rename it')
     return path
 
 

@@ -71,7 +71,7 @@ def _digits(path: str) -> FeatureNet:
 
 
 def _efficientnet_lite0(path: str) -> FeatureNet:
-    """EfficientNet-Lite0 of ImageNet, for photographs; its weights are the extra `features`."""
+    """EfficientNet-Lite0 of ImageNet, for photographs; its weights come with a package."""
     if path:
         stored = weights.Weights(_lite0(Path(path), '--weights'), {})
     else:

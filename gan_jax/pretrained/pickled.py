@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gan_jax.errors import UserError
+from gan_jax.io import files
 
 
 class _Refused(Exception):
@@ -66,7 +67,7 @@ def read(path: Path, field: str) -> dict[str, np.ndarray]:
       UserError: it cannot be read, or holds anything else.
     """
     try:
-        found = _Unpickler(io.BytesIO(Path(path).read_bytes())).load()
+        found = _Unpickler(io.BytesIO(files.regular(path).read_bytes())).load()
         if not isinstance(found, Mapping):
             raise _Refused('it holds no dictionary')
         return {

@@ -19,6 +19,7 @@ import zipfile
 import numpy as np
 
 from gan_jax.errors import UserError
+from gan_jax.io import files
 
 MAGIC = 0x1950A86A20F9469CFC6C  # how the older layout begins
 TYPES = {
@@ -63,7 +64,7 @@ def read(path: Path, field: str) -> dict[str, np.ndarray]:
       UserError: it cannot be read, or is no state dict of dense tensors.
     """
     try:
-        content = Path(path).read_bytes()
+        content = files.regular(path).read_bytes()
     except OSError as error:
         raise UserError(f'{field}={path}: cannot be read ({error.strerror})') from None
     try:

@@ -87,7 +87,7 @@ def read(path: Path, field: str) -> Weights:
       UserError: it cannot be read, or is not a whole file of that kind.
     """
     try:
-        with safetensors.safe_open(path, 'np') as file:
+        with safetensors.safe_open(files.regular(path), 'np') as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return Weights(arrays, dict(file.metadata() or {}))
     except (OSError, safetensors.SafetensorError) as error:

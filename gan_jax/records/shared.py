@@ -57,7 +57,7 @@ def restore(folder: Path, step: int, like: Any, only: Collection[str] | None) ->
     """
     path = folder / WEIGHTS
     try:
-        with safetensors.safe_open(path, 'numpy') as file:
+        with safetensors.safe_open(files.regular(path), 'numpy') as file:
             there = int((file.metadata() or {}).get('step', ''))
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, safetensors.SafetensorError) as error:

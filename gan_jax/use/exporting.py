@@ -152,7 +152,7 @@ def load(path: Path) -> Exported:
     """
     facts, weights = _read_weights(path)
     try:
-        program = export.deserialize(bytearray(path.read_bytes()))
+        program = export.deserialize(bytearray(files.regular(path).read_bytes()))
     except OSError as error:
         raise UserError(f'{path}: cannot be read ({error.strerror})') from None
     except Exception as error:  # the reader raises what a damaged file makes it meet
@@ -173,7 +173,7 @@ def load(path: Path) -> Exported:
 
 def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
-        with safetensors.safe_open(weights_of(path), 'numpy') as file:
+        with safetensors.safe_open(files.regular(weights_of(path)), 'numpy') as file:
             metadata = file.metadata() or {}
             facts = schema.of(
                 Meta, {key: json.loads(metadata[key]) for key in Meta.__annotations__}

@@ -115,7 +115,7 @@ def of_files(draw: Draw, names: Sequence[str], latent_dim: int) -> Draw:
 
 def _of_file(path: Path, latent_dim: int, num_classes: int) -> tuple[np.ndarray, int]:
     try:
-        with path.open('rb') as file, np.load(file, allow_pickle=False) as arrays:
+        with files.regular(path).open('rb') as file, np.load(file, allow_pickle=False) as arrays:
             z = np.asarray(arrays['latent'], np.float32)[0]
             label = int(arrays['label'][0])
     except added.UNREADABLE as error:

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 
+from absl import flags as absl_flags
 import numpy as np
 from PIL import Image
 import pytest
@@ -61,9 +62,12 @@ MISTAKES = {
     'train --config.batchsize=8': "no field config.batchsize: did you mean 'batch_size'?",
     'train --config.gen.net.widht=8': "did you mean 'gen.net.width'?",
     'train --overwrite=perhaps': '--overwrite=perhaps: must be true or false',
+    'train --nooverwrite=1': '--nooverwrite=1 does not take',
+    'train --config.data.input=gray': "config.data.input=gray: did you mean 'grey'?",
     'train --config.gen.net=mlp': 'config.gen.net is a group of fields: set one of name, ',
     'train --config=quikstart': "did you mean 'quickstart'?",
     'train --config=quickstart:smoke2': "did you mean 'smoke'?",
+    'train --config=my_images:512': 'choose from 128, 256, 32, 64, ',
     'train --config=none/such.py': '--config=none/such.py: no such file',
     'train quickstart': "unexpected word 'quickstart'",
     'train --config': '--config needs a value',
@@ -76,6 +80,10 @@ MISTAKES = {
     f'{ADAPTS} --config.augment_p=0.5': 'config.augment_p=0.5: with config.ada.target=0.6 it',
     f'{ADAPTS} --config.loss=wasserstein': "config.ada.target=0.6: no logit of the loss 'wass",
     "train --config.evaluate.metrics=('frechett',)": "did you mean 'frechet'?",
+    'train --config.evaluate.metrics=kid,frechett': "did you mean 'frechet'?",
+    f'{MEASURES} --config.evaluate.features=inception --config.evaluate.weights=none': (
+        'config.evaluate.weights='
+    ),
     f'{MEASURES} --config.evaluate.metrics=()': 'metrics=() names nothing to measure every 1',
     f'{MEASURES} --config.evaluate.best=kid_digits': "add 'kid' to config.evaluate.metrics",
     f'{MEASURES} --config.evaluate.best=loss_g': 'best=loss_g: no metric that ranks; ',
@@ -87,6 +95,8 @@ MISTAKES = {
     'benchmark --turns=0': '--turns=0: must be at least 1',
     'benchmark --json=out.txt': '--json=out.txt: must end with .json',
     'benchmark --json=/proc/out.json': 'the folder cannot be written',
+    'app --workdir=x --host=\udc80': '--host=\\x80 --port=7860: cannot listen',
+    f'app --workdir=x --host={"a" * 70}': ' --port=7860: cannot listen there',
     'data --output=sheet.jpg': '--output=sheet.jpg: must end with .png',
 }
 
@@ -95,6 +105,19 @@ MISTAKES = {
 def test_a_mistake_is_one_line_and_code_2(command, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert message in fails(capsys, *command.split())
+
+
+def whole_numbers():
+    for command in cli.COMMANDS:
+        values = absl_flags.FlagValues()
+        cli.module(command).define(values)
+        known = (name for name in values if isinstance(values[name].value, int))
+        yield from ((command, name) for name in known if not values[name].boolean)
+
+
+@pytest.mark.parametrize('command, name', list(whole_numbers()))
+def test_no_whole_number_is_beyond_what_arrays_can_have(command, name, capsys):
+    assert f'--{name}={10**30}: ' in fails(capsys, command, f'--{name}={10**30}')
 
 
 REFUSED = {
@@ -128,6 +151,12 @@ def test_another_net_brings_its_own_fields():
     rules.validate(config)
 
 
+def test_names_may_be_given_with_commas_between():
+    words = ['--config=quickstart:smoke', '--config.evaluate.metrics=kid,swd']
+    config = flags.parse(train, 'train', words).config
+    assert config.evaluate.metrics == ('kid', 'swd')
+
+
 @pytest.mark.parametrize('words', [[], ['--coordinator=host:1', '--num_processes', '2']])
 def test_the_command_to_go_on_is_the_run_and_what_the_process_needs(words, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['gan_jax/__main__.py', 'train'])
@@ -150,10 +179,13 @@ def test_a_run_goes_on_by_its_own_config(run, form, tmp_path, monkeypatch):
     assert named == flags.parse(train, 'train', ['--workdir=none']).config != changed
 
 
-@pytest.mark.parametrize('case', ['syntax', 'exception', 'type', 'nothing', 'empty', 'extra'])
+@pytest.mark.parametrize(
+    'case', ['syntax', 'exception', 'exit', 'type', 'nothing', 'empty', 'extra']
+)
 def test_a_broken_config_file_is_named_with_its_line(case, tmp_path, capsys):
     text, message = {
-        'syntax': ('def get_config(preset:\n', 'broken.py line'),
+        'syntax': ('def get_config(preset:\n', 'broken.py line 1: '),
+        'exit': ('def get_config(preset):\n    raise SystemExit(3)\n', 'broken.py line 2: System'),
         'exception': ('def get_config(preset):\n    return 1 / 0\n', 'broken.py line 2'),
         'nothing': ('x = 1\n', 'broken.py defines no get_config(preset)'),
         'type': ('def get_config(preset):\n    return {}\n', 'must return a ConfigDict'),
@@ -278,6 +310,13 @@ def test_data_says_how_few_images_there_are(tmp_path, capsys):
     assert 'sheet.png: views of 48 images as the discriminator' in found.out
     assert cli.main(['data', *few[:1], *few[2:], f'--output={tmp_path}/sheet.png']) == 0
     assert 'warning' not in capsys.readouterr().err
+
+
+def test_data_counts_also_what_is_too_few_to_train_on(capsys):
+    few = ['--config.data.num_examples=5', '--config.batch_size=8', '--config.conditional=False']
+    assert cli.main(['data', *few]) == 2
+    found = capsys.readouterr()
+    assert re.search('^images +5$', found.out, re.MULTILINE) and 'batch_size=8' in found.err
 
 
 def test_data_shows_pairs_whatever_the_networks_take(tmp_path, capsys):

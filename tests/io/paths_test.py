@@ -50,6 +50,13 @@ def test_every_flag(command, name, home):
         assert values[name].value == meant
 
 
+@pytest.mark.parametrize('given', ['a\nb', '\x1b[2J', 'a\u202eb', '\udce9'])
+def test_a_name_that_no_terminal_can_show_is_refused(given, home):
+    with pytest.raises(UserError, match='^--output=.*rename it') as caught:
+        paths.absolute(given, '--output')
+    assert str(caught.value).isprintable()
+
+
 def test_no_flag_that_names_a_file_is_left_out():
     for command, defined in DEFINED.items():
         for flag in defined.values():
