@@ -114,10 +114,7 @@ def _outside(sequence: Sequence[Thunk]) -> Iterator[Thunk]:
 
 
 def work(text: str) -> dict[str, Any]:
-    """Counts the calls of libraries and the changes of layout in a step, fit for JSON.
-
-    Args:
-      text: the optimised HLO of a program.
+    """Counts the calls of libraries and the changes of layout in a step, by its optimised HLO.
 
     Returns:
       calls: of libraries, by kind; weight_gradients: the same for maps `corr` alone; copies and

@@ -421,11 +421,7 @@ def _is_stack(array: np.ndarray) -> bool:
 
 
 def _picture(given: Any, channels: int) -> Image.Image:
-    """A picture as RGB, or a file with so many channels.
-
-    Raises:
-      UserError: it is none.
-    """
+    """A picture as RGB, or a file with so many channels."""
     if isinstance(given, str | os.PathLike):
         path = paths.absolute(given, 'pictures')
         try:

@@ -274,12 +274,7 @@ class InstanceNorm(nn.Module):
 def moments(
     x: jax.Array, axes: tuple[int, ...], axis_name: str | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean and variance over `axes`, of one pass over x.
-
-    Args:
-      x: float32.
-      axes: of x.
-      axis_name: the axis of the devices that share the batch; None: there is none.
+    """Mean and variance over `axes` of float32 x, by one pass, and over the devices of an axis.
 
     Returns:
       float32 each, in place of each of `axes` a 1.

@@ -113,7 +113,6 @@ def make(name: str, smoothing: float = 0.0, judges: Sequence[Judge] = (Judge(),)
     """The two loss functions, which check that their arguments match in shape.
 
     Args:
-      name: key of LOSSES.
       judges: whose logits the L of an image are, in this order and as many of each.
     """
     of_judges = [LOSSES[judge.loss or name].make(smoothing) for judge in judges]

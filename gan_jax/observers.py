@@ -45,9 +45,6 @@ def make(
 ) -> tuple[Observer, ...]:
     """The observers that `config.evaluate` asks for.
 
-    Args:
-      images_per_step: real images that one generator step uses.
-
     Raises:
       UserError: images to compare with, or a feature net, cannot be had.
     """

@@ -299,11 +299,7 @@ def _recorded(run: Run, step: int, meta: dict[str, Any]) -> recorder.State:
 
 
 def _train(run: Run, state: GanState, step: int, command: str, started: float) -> bool:
-    """Steps until the run is over or interrupted, going back after a NaN if the config says so.
-
-    Returns:
-      Whether it is over.
-    """
+    """Steps until the run is over, going back after a NaN if it may; False: it was interrupted."""
     call = run.runner.compile(run.task.step, run.feed.gather)
     loop = Loop(run, call, run.runner.replicate(run.feed.data), started)
     rollbacks = int(state.rollbacks)
@@ -430,11 +426,7 @@ class Loop:
     def _observe(
         self, pending: 'Pending', state: GanState, step: int, count: int
     ) -> tuple[bool, bool]:
-        """Measures what is due, at the end everything.
-
-        Returns:
-          whether this step is the best, and whether the run ends here by `config.stop`.
-        """
+        """Measures what is due, at the end all; whether the step is best, and the run ends here."""
         run = self._run
         ends = step == run.config.steps
         due = [o for o in run.observers if ends or observers.is_due(step, o.period, count)]

@@ -67,9 +67,7 @@ def _book_supervised(setting: Setting, number: int, draw: int) -> tuple[Stage, .
 def _supervised(setting: Setting, number: int, draw: int, added: str = '') -> tuple[Stage, ...]:
     """The network of `best` on its labels alone, stopped where a part of them says, then on all.
 
-    Args:
-      setting, number, draw: as everywhere.
-      added: a stage before these, whose generated digits join the labelled images; '' for none.
+    With `added`, the name of an earlier stage, its generated digits join the labelled images.
     """
 
     def make(folder: Path, **changes: object) -> ConfigDict:

@@ -178,11 +178,7 @@ def _measure_peer(setting: Setting, case: Case, folder: Path) -> list[Row]:
 def _by_peer(
     config: ConfigDict, folder: Path, given: np.ndarray, seconds: float
 ) -> tuple[np.ndarray, int]:
-    """Translations by PyTorch, uint8 [N, H, W, 3], after some seconds of training, and its steps.
-
-    Raises:
-      UserError: PyTorch is not installed.
-    """
+    """Translations by PyTorch, uint8 [N, H, W, 3], after some seconds of training; its steps."""
     if importlib.util.find_spec('torch') is None:
         raise UserError(f'--only={folder.name}: PyTorch is not installed; {files.install("bench")}')
     request = {'config': config.to_dict(), 'seconds': seconds}

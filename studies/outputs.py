@@ -34,7 +34,6 @@ def write(
     A picture is of the rows that have the files it is made of; without one there is none.
 
     Args:
-      workdir: the folder of the trials' folders.
       smoke: whether the rows were made with --smoke, as their commands then say.
 
     Returns:

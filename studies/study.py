@@ -23,7 +23,6 @@ class Setting(NamedTuple):
         """The config of an experiment on a set of `data_dir`.
 
         Args:
-          source: NAME[:PRESET].
           **changes: by dotted path; sizes among them give way to those of `smoke`.
         """
         config = experiments.load(source)

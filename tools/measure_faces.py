@@ -99,7 +99,6 @@ def count(faces: Sequence[Face], boxes: np.ndarray, size: tuple[int, int]) -> Co
     Args:
       faces: by falling score.
       boxes: [N, 4], relative.
-      size: the photo's height and width.
     """
     left = [_true_face(box * np.array([size[1], size[0]] * 2)) for box in boxes]
     right = 0

@@ -67,7 +67,6 @@ class Page:
     """A run in use; what it computes, it computes one at a time."""
 
     def __init__(self, run: api.Run):
-        """Takes a loaded run."""
         self.run = run
         self.place = paths.shown(run.workdir)
         self._lock = threading.Lock()
@@ -204,10 +203,6 @@ class Page:
     def translate(self, content: bytes, *, as_is: bool) -> tuple[np.ndarray, np.ndarray]:
         """An image file as the run's input, and its translation: uint8 [H, W, 3] each.
 
-        Args:
-          content: of the file.
-          as_is: whether it is an input already, edges for example.
-
         Raises:
           Unreadable: it is no image, or would be too large.
           UserError: the run translates nothing.
@@ -237,11 +232,7 @@ class Runs:
     """The runs of a page by their names, each loaded when it is first asked for."""
 
     def __init__(self, folder: Path, step: int | str):
-        """Finds the runs.
-
-        Args:
-          folder: a run, or a folder of runs.
-          step: of each; see `trained.load`.
+        """Finds the runs: of a folder of runs, or a single one.
 
         Raises:
           UserError: there is none.

@@ -61,11 +61,7 @@ def main(invocation: Invocation) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there.
-
-    Raises:
-      UserError: the port is in use, or there is no such address here.
-    """
+    """A socket that listens there."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)

@@ -88,11 +88,7 @@ def main(invocation: Invocation) -> None:
 def _answers(
     run: 'Trained', album: 'ImageFolder', turn: bool
 ) -> Iterator[tuple[str, 'Answer | None']]:
-    """The answer for each file, None for one that is named as unreadable; remarks at the end.
-
-    Raises:
-      UserError: there is none.
-    """
+    """The answer for each file, None for one that is named as unreadable; remarks at the end."""
     from gan_jax.use import classifying
 
     count, odd = 0, []

@@ -117,11 +117,7 @@ def main(invocation: Invocation) -> None:
 
 
 def _numbers(words: list[str], flag: str, kind: Callable[[str], float], what: str) -> list[Any]:
-    """The words of a flag as finite numbers.
-
-    Raises:
-      UserError: one is none.
-    """
+    """The words of a flag as finite numbers."""
     try:
         found = [kind(word) for word in words]
         if all(map(math.isfinite, found)):
@@ -132,11 +128,7 @@ def _numbers(words: list[str], flag: str, kind: Callable[[str], float], what: st
 
 
 def _picked(values: flags.FlagValues) -> list[int]:
-    """The samples of --pick; none without it.
-
-    Raises:
-      UserError: it is no number of a sample, or there are more than two.
-    """
+    """The samples of --pick; none without it."""
     if values.latents:
         return _ends(values)
     found = _numbers(values.pick, '--pick', int, 'one or two whole numbers, such as 3,17')
@@ -152,11 +144,7 @@ def _picked(values: flags.FlagValues) -> list[int]:
 
 
 def _ends(values: flags.FlagValues) -> list[int]:
-    """The latents of --latents that a way leads between; none where it makes each of them.
-
-    Raises:
-      UserError: it needs two, or there are flags that latents of files have no use for.
-    """
+    """The latents of --latents that a way leads between; none where it makes each of them."""
     for flag in ('pick', 'labels', 'num', 'seed', 'truncation'):
         if values[flag].present:
             raise UserError(f'--{flag} is of samples, and --latents names others: leave one out')

@@ -74,10 +74,6 @@ def entry(config: Data) -> Entry:
 def keep_out(config: Data, output: Path, flag: str) -> None:
     """Keeps results out of the folders of whose pictures a run learns: they would become some.
 
-    Args:
-      config: the run's `config.data`.
-      output: a file or folder that is to be written.
-
     Raises:
       UserError: it lies in such a folder, however deep.
     """
@@ -88,9 +84,6 @@ def keep_out(config: Data, output: Path, flag: str) -> None:
 
 def load(config: Data) -> Dataset:
     """The data set of a run, with those labels that training may see, and what is added to it.
-
-    Args:
-      config: the run's `config.data`.
 
     Raises:
       UserError: the set is unknown or cannot be had, the labels are not in it, or what is to be
@@ -110,10 +103,7 @@ def _counted(dataset: Dataset) -> Dataset:
 
 
 def whole(config: Data, split: str) -> Dataset:
-    """A split of a run's set with all of its own images and labels.
-
-    Args:
-      config: the run's `config.data`; it stays as it is.
+    """A split of a run's set with all of its own images and labels; the config stays as it is.
 
     Raises:
       UserError: there is no such split.
@@ -125,9 +115,6 @@ def whole(config: Data, split: str) -> Dataset:
 
 def held_out(config: Data, dataset: Dataset) -> Dataset | None:
     """The split 'test' of a run's set; None if it has none, or the run trains on it.
-
-    Args:
-      config: the run's `config.data`.
 
     Raises:
       UserError: the images cannot be had.

@@ -52,7 +52,6 @@ class Images(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]  # tfds has
     VERSION = tfds.core.Version('1.0.0')
 
     def __init__(self, contents: Contents, **kwargs: Any):
-        """Takes what the set consists of."""
         self._contents = contents
         super().__init__(**kwargs)
 
@@ -133,7 +132,6 @@ def prepare(key: str, contents: Contents) -> Path:
 
     Args:
       key: names the content, fit for a folder's name.
-      contents: not touched if the set is there.
 
     Returns:
       the folder with its dataset_info.json.

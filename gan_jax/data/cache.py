@@ -166,14 +166,7 @@ class DecodedWriter:
         class_names: Sequence[str],
         dtype: type[np.unsignedinteger] = np.uint8,
     ):
-        """Says what will be written.
-
-        Args:
-          most: images that it will have, or a few less; of too many, no pixels are kept.
-          image_shape: (H, W, C).
-          class_names: empty where there are no classes.
-          dtype: of the images.
-        """
+        """Says what will be written: about `most` images; of too many, no pixels are kept."""
         self._folder, self._dtype = folder, np.dtype(dtype)
         self._resident = most * math.prod(image_shape) * self._dtype.itemsize <= RESIDENT_LIMIT
         self._shape, self._names = tuple(image_shape), tuple(class_names)
@@ -251,15 +244,7 @@ def example_digests(batch: Batch[np.ndarray]) -> np.ndarray:
 
 
 def fingerprint(image_shape: Sequence[int], digests: np.ndarray) -> str:
-    """Identifies the images of a run: sha256 of their count, shape, pixels and labels.
-
-    Args:
-      image_shape: (H, W, C).
-      digests: uint8 [N, 32], of `example_digests`, in order.
-
-    Returns:
-      64 hex digits.
-    """
+    """The sha256, in hex, of images: count, shape (H, W, C), and `example_digests`, [N, 32]."""
     head = json.dumps([len(digests), *map(int, image_shape)])
     whole = hashlib.sha256(head.encode())
     whole.update(np.ascontiguousarray(digests))

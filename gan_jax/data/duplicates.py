@@ -41,14 +41,7 @@ def perceptual_hashes(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
 
 
 def photos(images: np.ndarray) -> np.ndarray:
-    """The last panel of each image, by which pairs are compared: their input is made from it.
-
-    Args:
-      images: [N, H, P * H, C], of P square panels.
-
-    Returns:
-      [N, H, H, C].
-    """
+    """The last panels, [N, H, H, C], of images [N, H, P * H, C]: of pairs the photos."""
     return images[:, :, -images.shape[1] :]
 
 
@@ -61,11 +54,7 @@ def _small(image: np.ndarray) -> np.ndarray:
 
 
 def groups(hashes: np.ndarray, near: int = NEAR) -> np.ndarray:
-    """Which pictures belong together: chains of hashes that differ in at most `near` bits.
-
-    Args:
-      hashes: uint64 [N].
-      near: bits.
+    """Which pictures belong together: chains of hashes, uint64 [N], that differ in few bits.
 
     Returns:
       int64 [N], the lowest index of each one's group.

@@ -52,21 +52,13 @@ def size(config: Data) -> tuple[int, int]:
 
 
 def shape(config: Data) -> tuple[int, int, int]:
-    """(H, W, C) of what training sees of each.
-
-    Raises:
-      UserError: `config.data` gives no size.
-    """
+    """(H, W, C) of what training sees of each."""
     size(config)
     return (*fields.sides(config), decode.CHANNELS[config.channels])
 
 
 def read_fitted(config: Data, content: bytes) -> np.ndarray:
-    """A file's image as `config.data` has it stored: [height, width, C].
-
-    Raises:
-      Unreadable: see `decode.read`.
-    """
+    """A file's image as `config.data` has it stored: [height, width, C]."""
     channels = decode.CHANNELS[config.channels]
     return READ[config.deep](content, size(config), config.crop, channels)
 
@@ -90,15 +82,12 @@ def load(
     """The set that a config asks for, prepared from image files unless it is.
 
     Args:
-      config: the run's `config.data`.
       state: all that decides what is prepared; of strings and numbers.
       names: of the images, each once, for messages and the list of files.
-      class_names: empty where there are no classes.
       make: index -> image [height, panels * width, C], its class and, if it may be wrong, why; is
         called by several threads.
       splits: the split of each name, besides 'all'; None: 'train' and 'test' by
         `config.held_out`.
-      panels: images side by side in each.
       left_out: files that are not among `names`.
 
     Raises:
@@ -333,11 +322,7 @@ class _Preparation:
     def _report(
         self, used: Sequence[int], left_out: Sequence[LeftOut], doubts: Mapping[int, str]
     ) -> None:
-        """Writes which file is which image, and says what was left out or may be wrong.
-
-        Raises:
-          UserError: nothing is left.
-        """
+        """Writes which file is which image, and says what was left out or may be wrong."""
         if not used:
             raise _nothing_left(len(self.names), left_out)
         account = _account(self.key)

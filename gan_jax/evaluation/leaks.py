@@ -124,14 +124,9 @@ METRICS: Mapping[str, Metric] = {
 
 
 def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
-    """Measures which share of the samples carries each of a policy's augmentations.
+    """Measures which share of samples, uint8 [N, H, W, C], carries each augmentation of a policy.
 
-    Args:
-      fake: samples, uint8 [N, H, W, C].
-      real: images that were not augmented, uint8 [M, H, W, C].
-
-    Returns:
-      by the name of the augmentation.
+    Real images, uint8 [M, H, W, C], are to be such as were not augmented.
     """
     chex.assert_equal_shape_suffix([fake, real], 3)
     fake, real = _pixels(fake), _pixels(real)

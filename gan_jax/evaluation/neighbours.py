@@ -75,8 +75,7 @@ class Rows(NamedTuple):
 def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
     """The training images nearest to the first samples, and to those most like a copy.
 
-    Args:
-      training: what they may be copies of; mirror images count if training showed them.
+    Mirror images count if training showed them.
     """
     first = np.arange(min(SHOWN, len(fake)))
     rest = np.argsort(isolated, kind='stable')
@@ -91,17 +90,9 @@ def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
 
 
 def by_pixels(image: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:
-    """The numbers of the images nearest to one by their pixels, the nearest first.
+    """The numbers of the images nearest to one by their pixels, the nearest first: int64 [count].
 
-    They are compared a part at a time, so that memory does not grow with their number.
-
-    Args:
-      image: uint8 [H, W, C].
-      others: uint8 [N, H, W, C].
-      count: at most N.
-
-    Returns:
-      int64 [count].
+    They, uint8 [N, H, W, C], are compared a part at a time, so that memory does not grow with N.
     """
     wanted = _flat(image[None])
     parts = (others[start : start + PART] for start in range(0, len(others), PART))
@@ -116,13 +107,8 @@ def _flat(image: np.ndarray) -> np.ndarray:
 def picture(fake: np.ndarray, training: np.ndarray, rows: Rows) -> np.ndarray:
     """A row for each sample: itself, its nearest by pixels, its nearest by features.
 
-    The first samples are on the left, those most like a copy on the right.
-
-    Args:
-      fake, training: uint8 [N, H, W, C].
-
-    Returns:
-      uint8 [h, w, C].
+    The first samples are on the left, those most like a copy on the right. Of uint8 [N, H, W, C]
+    each: uint8 [h, w, C].
     """
     halves = []
     for part in np.array_split(np.arange(len(rows.sample)), 2):

@@ -52,8 +52,7 @@ class ImageSet(NamedTuple):
 def of_dataset(dataset: Dataset, config: Data, role: str, limit: int) -> ImageSet:
     """A data set as training sees it, without chance: the middle of each stored image.
 
-    Args:
-      limit: images that are taken, at random but always the same, of a larger set.
+    Of more than `limit` images a random part is taken, always the same.
     """
     count = len(dataset.source)
     if count > limit:
@@ -209,7 +208,6 @@ class Reference(Measured):
     """
 
     def __init__(self, images: ImageSet, net: FeatureNet):
-        """Takes the set and the net."""
         super().__init__(images.image, net)
         self.images = images
 

@@ -414,11 +414,7 @@ def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -
 def _compare(
     folder: Path, arrays: Mapping[str, Any], like: Any, only: Collection[str] | None
 ) -> dict[str, Any]:
-    """The leaves of `like` that are wanted, by path.
-
-    Raises:
-      UserError: the stored ones have other names, shapes or dtypes.
-    """
+    """The leaves of `like` that are wanted, by path; refuses stored ones that differ from them."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(like)
     named = {leaf_path(path): leaf for path, leaf in leaves}
     wanted = {path: leaf for path, leaf in named.items() if only is None or path in only}
@@ -447,13 +443,9 @@ def _as_leaf(value: np.ndarray | jax.Array, like: Any) -> jax.Array:
 def _as_numpy(
     checkpointer: Any, folder: Path, like: Any, only: Collection[str] | None
 ) -> dict[str, Any]:
-    """Restore arguments that bring arrays to the host, whatever devices they were saved from.
+    """Arguments that restore all that is stored or, with `only`, these leaves, to the host.
 
-    All of those that are stored or, with `only`, the leaves of `like` at these paths.
-
-    Raises:
-      UserError: they have other shapes than `like`; nothing is read then, as they might fit no
-        memory.
+    Shapes are compared before anything is read, as others might fit no memory.
     """
     import orbax.checkpoint as ocp
 
@@ -480,17 +472,11 @@ def _as_numpy(
 
 @contextlib.contextmanager
 def _orbax(*, alone: bool = False) -> Iterator[tuple[Any, Any]]:
-    """A checkpointer and `orbax.checkpoint.args`, with Orbax's own log silenced.
-
-    It logs tracebacks of what it also raises.
-
-    Args:
-      alone: it is used by this process, whatever the others do.
-    """
+    """A checkpointer, perhaps `alone` of this process, and Orbax's args; its log is silenced."""
     import orbax.checkpoint as ocp  # here, since a run that reads or saves nothing goes without
 
     log = absl_logging.get_absl_logger()
-    log.addFilter(_not_from_orbax)
+    log.addFilter(_not_from_orbax)  # it logs tracebacks of what it also raises
     _hush_abandoned_writes()
     try:
         options = ocp.options.MultiprocessingOptions()

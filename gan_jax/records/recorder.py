@@ -57,12 +57,7 @@ class Recorder:
         log_every: int,
         tensorboard: bool,
     ):
-        """Writes nothing yet.
-
-        Args:
-          images_per_step: real images that one generator step uses.
-          log_every: steps between lines of metrics.jsonl.
-        """
+        """Writes nothing yet; `log_every` is the number of steps between lines of metrics.jsonl."""
         self._workdir = Path(workdir)
         self._num_examples = num_examples
         self._images_per_step = images_per_step
@@ -76,11 +71,7 @@ class Recorder:
     def record(
         self, step: int, metrics: Sequence[Mapping[str, float]], *, input_wait_s: float
     ) -> dict[str, float | int | None] | None:
-        """Takes in a finished call.
-
-        Args:
-          step: generator steps finished before it.
-          metrics: scalars of each of its steps.
+        """Takes in a finished call: the scalars of each of its steps, which are those after `step`.
 
         Returns:
           The last line it wrote to metrics.jsonl, None if there was no log point in it.
@@ -117,10 +108,7 @@ class Recorder:
             yield
 
     def samples(self, step: int, batch: np.ndarray) -> None:
-        """Writes samples/STEP.png, a grid as square as it gets.
-
-        Args:
-          batch: uint8 [N, H, W, C], C 1 or 3, from the same latents each time.
+        """Writes samples/STEP.png, a grid as square as it gets, of uint8 [N, H, W, C], C 1 or 3.
 
         Raises:
           OSError: the disk is full.
@@ -135,10 +123,7 @@ class Recorder:
     def evaluated(
         self, step: int, metrics: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
-        """Adds a line to evaluations.jsonl, and says to TensorBoard by what it is measured.
-
-        Args:
-          by: `text.Provenance` of the metrics; {} where there is nothing to say.
+        """Adds a line to evaluations.jsonl, and says to TensorBoard by what (`text.Provenance`).
 
         Raises:
           OSError: the disk is full.

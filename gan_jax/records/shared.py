@@ -29,12 +29,7 @@ def is_one(workdir: Path) -> bool:
 
 
 def write(folder: Path, state: Any, only: Collection[str]) -> None:
-    """Writes the weights of a state.
-
-    Args:
-      state: tree of arrays with a `step`.
-      only: paths (`digests.leaf_path`) of the leaves to write.
-    """
+    """Writes the weights of a state: its leaves at these paths (`digests.leaf_path`)."""
     leaves = {path: leaf for path, leaf in _leaves(state).items() if path in only}
     arrays = {path: np.asarray(leaf) for path, leaf in leaves.items()}
     metadata = {'format': 'gan_jax', 'step': str(int(state.step))}

@@ -162,7 +162,6 @@ def filmstrip(
     """The first `rows` images of each grid, one column a grid, time running to the right.
 
     Args:
-      paths: grids, oldest first.
       rows: images taken from the first row of each grid, fewer if it has fewer.
 
     Returns:

@@ -316,13 +316,7 @@ def generator_variables(state: GanState) -> Any:
 
 
 def make_sampler(latent: latents.Latent, generator: nets.Net, spec: DataSpec) -> Sampler:
-    """Draws latents, and images from the averaged generator if there is one.
-
-    Args:
-      latent: keys [N] -> z, float32 [N, latent_dim].
-      generator: without collectives; it takes labels if it has classes.
-      spec: of the set, which says of how many bits images are.
-    """
+    """Draws latents, and images from the averaged generator if there is one; no collectives."""
 
     def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
         image: Any = generator.apply(generator_variables(state), z, label, train=False)
@@ -383,8 +377,6 @@ def make_logits(
     """A task's `logits`: real images against generated ones of the same classes.
 
     Args:
-      modules: the networks, without collectives.
-      latent: keys [N] -> z, float32 [N, latent_dim].
       judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
     disc_net = modules.disc.eval_mode()

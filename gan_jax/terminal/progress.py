@@ -51,7 +51,6 @@ class Progress:
         """Shows that `step` steps are finished.
 
         Args:
-          step: steps finished.
           metrics: what to show beside it from now on, as `Recorder.record` returns it; of its
             entries `images_per_s`, the losses and D's means are shown, the rest is left out.
         """
@@ -116,11 +115,7 @@ def _to_stderr(line: str) -> None:
 def waiting(
     what: str, show: Callable[[str], None] = _to_stderr, on_terminal: bool = False
 ) -> Iterator[None]:
-    """While it is entered, says what takes its time, with the seconds as they pass.
-
-    Args:
-      on_terminal: whether a line takes the place of the one before.
-    """
+    """While it is entered, says what takes its time, with the seconds as they pass."""
     started, ended = time.monotonic(), threading.Event()
 
     def tell() -> None:

@@ -188,7 +188,6 @@ class _Graph:
     """
 
     def __init__(self, first: str):
-        """Takes the name of the first input, which has the batch."""
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self._first = first

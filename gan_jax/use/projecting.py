@@ -111,11 +111,7 @@ class Projector:
         )
 
     def read(self, content: bytes) -> np.ndarray:
-        """A file's picture as the run has its images: uint8 [H, W, C].
-
-        Raises:
-          Unreadable: see `decode.read`.
-        """
+        """A file's picture as the run has its images: uint8 [H, W, C]."""
         *size, channels = self.image_shape
         return decode.fitted(decode.read(content, channels=channels), (size[0], size[1]))
 
@@ -146,11 +142,7 @@ class Projector:
         image: jax.Array,
         maps: list[jax.Array],
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Distances of pictures [N, H, W, C] from one: by pixels, by maps, and what is least.
-
-        Returns:
-          three times float32 [N].
-        """
+        """Distances of pictures [N, H, W, C] from one, by pixels, by maps, and both: [N] each."""
         l1 = jnp.mean(jnp.abs(image - target), axis=(1, 2, 3))
         features = jnp.zeros_like(l1)
         if maps:
@@ -196,11 +188,7 @@ def _frozen(name: str) -> Any:
 
 
 def write(folder: Path, name: str, given: np.ndarray, found: Projection) -> Path:
-    """Writes an .npz, as `gan-jax sample --latents` reads it, and a .png: given and found.
-
-    Returns:
-      its path.
-    """
+    """Writes an .npz for `gan-jax sample --latents`, and a .png, given and found; its path."""
     path = folder / name
     pair = images.tile(np.stack([given, found.image]), 2)
     images.write_png(folder / f'{path.stem}.png', pair)

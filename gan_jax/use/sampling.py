@@ -156,8 +156,6 @@ def between(draw: Draw, start: int, end: int, along: Sequence[float], latent: st
     """A draw of what lies between two samples of another one, all of the first one's class.
 
     Args:
-      draw: of more samples than `start` and `end`.
-      start, end: numbers of samples.
       along: places on the way, 0 at the start and 1 at the end.
     """
     first, last = (jnp.asarray(draw.latent()[[number]] - draw.shift) for number in (start, end))

@@ -95,13 +95,7 @@ def generator(task: Task) -> Callable[[GanState], Any]:
 
 
 def _resized(image: Image.Image, least: tuple[int, int]) -> np.ndarray:
-    """Resizes to the least that covers the run's size, antialiased as training does it.
-
-    Of an image of the run's shape the same pixels.
-
-    Raises:
-      Unreadable: it would have more than `decode.MAX_PIXELS`.
-    """
+    """Resizes to the least that covers the run's size, antialiased as training does it."""
     width, height = image.size
     high, wide = least
     if width * high == height * wide:
@@ -116,12 +110,7 @@ def _resized(image: Image.Image, least: tuple[int, int]) -> np.ndarray:
 def tiled(
     call: Callable[[np.ndarray], np.ndarray], image: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """An image of any size through a function of images of one.
-
-    Args:
-      call: uint8 [height, width, C] -> the same.
-      image: uint8 [H, W, C].
-      size: height and width of what the function takes.
+    """An image of any size through a function of images of one size, uint8 [height, width, C].
 
     Returns:
       uint8 [H, W, C]. Where several tiles meet, each counts the more the farther from its own
