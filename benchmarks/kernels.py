@@ -25,15 +25,12 @@ _MOVES = 'parameter', 'transpose', 'copy', 'bitcast'  # of a fusion that only ch
 
 @dataclasses.dataclass
 class Thunk:
-    """One thunk: its kind, e.g. 'kConvolution', and what stands below it.
-
-    Attributes:
-      children: of a graph; of a loop its body.
-      condition: of a loop: what decides whether it goes on.
-    """
+    """One thunk: its kind, e.g. 'kConvolution', and what stands below it."""
 
     kind: str
+    # of a graph; of a loop its body
     children: list['Thunk'] = dataclasses.field(default_factory=list)
+    # of a loop: what decides whether it goes on
     condition: list['Thunk'] = dataclasses.field(default_factory=list)
 
     def leaves(self) -> Iterator['Thunk']:

@@ -24,17 +24,11 @@ RIGHT_IOU = 0.4
 
 
 class Photo(NamedTuple):
-    """A photo and its true faces.
+    """A photo and its true faces."""
 
-    Attributes:
-      path: the file.
-      boxes: float64 [N, 4] of centre x, centre y, width, height, relative to the photo.
-      held_out: whether training and the choice of thresholds leave it alone.
-    """
-
-    path: Path
-    boxes: np.ndarray
-    held_out: bool
+    path: Path  # the file
+    boxes: np.ndarray  # float64 [N, 4] of centre x, centre y, width, height, relative to the photo
+    held_out: bool  # whether training and the choice of thresholds leave it alone
 
 
 class Counts(NamedTuple):

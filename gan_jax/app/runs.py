@@ -50,17 +50,12 @@ class Chosen(Drawn):
 
 
 class Answer(NamedTuple):
-    """The answer of a classifier to a picture.
+    """The answer of a classifier to a picture."""
 
-    Attributes:
-      shares: probabilities by the names of the classes, the largest first.
-      remark: on a picture that looks otherwise than those of training; '' if it does not.
-      measured: how far such a confidence can be trusted.
-    """
-
+    # probabilities by the names of the classes, the largest first
     shares: Sequence[tuple[str, float]]
-    remark: str
-    measured: str
+    remark: str  # on a picture that looks otherwise than those of training; '' if it does not
+    measured: str  # how far such a confidence can be trusted
 
 
 class Page:

@@ -147,16 +147,11 @@ class Part:
 
 
 class Measured:
-    """Images under a feature net; what is asked for is computed once.
-
-    Attributes:
-      image: uint8 [N, H, W, C].
-      net: the feature net.
-    """
+    """Images under a feature net; what is asked for is computed once."""
 
     def __init__(self, image: np.ndarray, net: FeatureNet, bar: str = ''):
         """Takes the images, the net, and a name for a progress bar; '' shows none."""
-        self.image = image
+        self.image = image  # uint8 [N, H, W, C]
         self.net = net
         self._bar = bar
         self._parts: dict[int, list[Part]] = {}
@@ -201,11 +196,7 @@ class Measured:
 
 
 class Reference(Measured):
-    """Real images under a feature net, whose outputs are kept in the cache.
-
-    Attributes:
-      images: the set.
-    """
+    """Real images under a feature net, whose outputs are kept in the cache."""
 
     def __init__(self, images: ImageSet, net: FeatureNet):
         super().__init__(images.image, net)

@@ -32,15 +32,10 @@ FACTS = 'started', 'versions', 'seed', 'num_devices', 'data', 'parameters'
 
 
 class Figures(NamedTuple):
-    """Figures of the state that is shared; {} where there are none.
+    """Figures of the state that is shared; {} where there are none."""
 
-    Attributes:
-      evaluation: evaluation.json.
-      classification: classification.json.
-    """
-
-    evaluation: dict[str, Any]
-    classification: dict[str, Any]
+    evaluation: dict[str, Any]  # evaluation.json
+    classification: dict[str, Any]  # classification.json
 
 
 def in_use(task: Task) -> Callable[[GanState], Any]:

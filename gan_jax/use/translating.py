@@ -34,12 +34,7 @@ class Options(NamedTuple):
 
 
 class Ready:
-    """The generator of a run, and what it does to an image.
-
-    Attributes:
-      step: of the state it was loaded from.
-      config: of the run.
-    """
+    """The generator of a run, and what it does to an image."""
 
     def __init__(self, run: Trained, options: Options):
         """Takes a run, of which it needs the generator alone (`generator`).
@@ -47,7 +42,6 @@ class Ready:
         Raises:
           UserError: it is of another task.
         """
-        self.step = int(run.state.step)
         self.config = run.config
         self._translator = trained.translator_of(run.task)
         self._variables = self._translator.variables(run.state)
