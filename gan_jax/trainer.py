@@ -472,13 +472,12 @@ class Rest:
 
     def is_over(self) -> bool:
         """Whether it is, and begins anew; of several processes the first one's."""
-        over = not self._seconds or cluster.decide(self._has_passed)
+        over = not self._seconds or cluster.decide(
+            lambda: time.monotonic() - self._since >= self._seconds
+        )
         if over:
             self._since = time.monotonic()
         return over
-
-    def _has_passed(self) -> bool:
-        return time.monotonic() - self._since >= self._seconds
 
 
 class Pending:

@@ -8,19 +8,8 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import (
-    added,
-    celeb_a,
-    folder,
-    label_subsets,
-    mnist,
-    mnist5k,
-    pairs,
-    synthetic,
-)
-from gan_jax.data import (
-    image_files as image_files,
-)
+from gan_jax.data import added, celeb_a, folder, label_subsets, mnist, mnist5k, pairs, synthetic
+from gan_jax.data import image_files as image_files
 from gan_jax.data.datasets import Dataset as Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Data
@@ -92,11 +81,8 @@ def load(config: Data) -> Dataset:
     dataset = label_subsets.restrict(entry(config).load(config), config.labels)
     if config.added:
         dataset = added.join(dataset, paths.absolute(config.added, 'config.data.added'))
-    return _counted(dataset) if dataset.attributes else dataset
-
-
-def _counted(dataset: Dataset) -> Dataset:
-    """The set with the number of images of each of its combinations in its spec."""
+    if not dataset.attributes:
+        return dataset
     labels = dataset.source.labels()
     count = np.bincount(labels[labels >= 0], minlength=len(dataset.class_names))
     return dataclasses.replace(dataset, spec=dataset.spec._replace(counts=tuple(count.tolist())))

@@ -63,11 +63,6 @@ def read_fitted(config: Data, content: bytes) -> np.ndarray:
     return READ[config.deep](content, size(config), config.crop, channels)
 
 
-def _is_unusual(config: Data) -> bool:
-    """Whether images are other than all were before there was a choice."""
-    return config.deep or config.channels != 'rgb'
-
-
 def load(
     config: Data,
     *,
@@ -97,7 +92,9 @@ def load(
         raise _nothing_left(0, left_out)
     height, width = size(config)
     how = VERSION, decode.abilities()
-    kept = (config.channels, config.deep) if _is_unusual(config) else ()
+    # Other than all images were before there was a choice.
+    unusual = config.deep or config.channels != 'rgb'
+    kept = (config.channels, config.deep) if unusual else ()
     text = repr((*how, height, width, panels, tuple(class_names), *state, *kept))
     key = f'{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}'
     shape = height, panels * width, decode.CHANNELS[config.channels]

@@ -249,13 +249,10 @@ class Reference(Measured):
             found = self.net(image, f'features of {images.name}')
             with cache.locked('features'):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                files.replace(path, _encode(found))
+                arrays = {name: np.ascontiguousarray(x) for name, x in found._asdict().items()}
+                content = safetensors.numpy.save(arrays, {'digest': digests.digest(arrays)})
+                files.replace(path, content)
         return found
-
-
-def _encode(found: Outputs[np.ndarray]) -> bytes:
-    arrays = {name: np.ascontiguousarray(leaf) for name, leaf in found._asdict().items()}
-    return safetensors.numpy.save(arrays, {'digest': digests.digest(arrays)})
 
 
 def _read(path: Path, count: int) -> Outputs[np.ndarray] | None:

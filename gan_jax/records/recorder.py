@@ -183,9 +183,6 @@ class Recorder:
     def _epochs(self, step: int) -> int:
         return step * self._images_per_step // self._num_examples
 
-    def _fraction(self, step: int) -> float:
-        return round(step * self._images_per_step / self._num_examples, 4)
-
     def _log(self, step: int, rate: float) -> dict[str, float | int | None]:
         means = self._window.means()
         values = {
@@ -208,7 +205,8 @@ class Recorder:
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> dict[str, float | int | None]:
         """Writes a line, and to TensorBoard those of its values that are curves."""
-        line = {'step': step, 'epoch': self._fraction(step), **values}
+        epoch = round(step * self._images_per_step / self._num_examples, 4)
+        line = {'step': step, 'epoch': epoch, **values}
         # JSON has no NaN: a reader other than Python's would refuse the line.
         row = {name: value if math.isfinite(value) else None for name, value in line.items()}
         _append(self._workdir / file, json.dumps({**row, **more}) + '\n')

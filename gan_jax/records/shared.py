@@ -66,13 +66,10 @@ def restore(folder: Path, step: int, like: Any, only: Collection[str] | None) ->
             raise UserError(f'{path}: lacks {name}: export the run again')
         if found is not None and (found.shape, found.dtype) != (leaf.shape, leaf.dtype):
             raise UserError(f'{path}: {name} has another shape than config.json asks for')
+    there_now = {name: jnp.asarray(array) for name, array in stored.items()}
     return jax.tree_util.tree_map_with_path(
-        lambda key, leaf: _placed(stored.get(digests.leaf_path(key)), leaf), like
+        lambda key, leaf: there_now.get(digests.leaf_path(key), leaf), like
     )
-
-
-def _placed(found: np.ndarray | None, leaf: Any) -> Any:
-    return leaf if found is None else jnp.asarray(found)
 
 
 def _leaves(tree: Any) -> dict[str, Any]:

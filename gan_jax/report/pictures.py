@@ -168,7 +168,7 @@ def filmstrip(
       uint8 [H', W', C], None where the grids are not made of images of that shape.
     """
     height, width, _ = image_shape
-    grids = [_pixels(path) for path in paths]
+    grids = [np.atleast_3d(np.asarray(_open(path))) for path in paths]
     alike = len({grid.shape[2] for grid in grids}) == 1
     if not alike or not all(_is_grid(grid, height, width, pad) for grid in grids):
         return None
@@ -190,11 +190,6 @@ def _open(path: Path) -> Any:
 
     with Image.open(path) as image:
         return image.copy()
-
-
-def _pixels(path: Path) -> np.ndarray:
-    pixels = np.asarray(_open(path))
-    return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def evenly(items: Sequence[Any], count: int) -> list[Any]:

@@ -145,15 +145,13 @@ def classify_files(
         answers = zip(*seen, strict=True)
         for name, found in chunk:
             if isinstance(found, Picture):
-                yield image_files.shown(name), _answer(run, found.look, *next(answers))
+                probability, features = next(answers)
+                best = int(probability.argmax())
+                label, sure = run.class_names[best], float(probability[best])
+                answer = Answer(label, sure, found.look, probability, features)
+                yield image_files.shown(name), answer
             else:
                 yield image_files.shown(name), found
-
-
-def _answer(run: Trained, look: str, probability: np.ndarray, features: np.ndarray) -> Answer:
-    best = int(probability.argmax())
-    name = run.class_names[best]
-    return Answer(name, float(probability[best]), look, probability, features)
 
 
 def check_negatives(run: Trained, flag: str) -> None:

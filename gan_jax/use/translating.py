@@ -77,10 +77,11 @@ class Ready:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """The translation of an input of any size: uint8 [H, W, C] of the same one."""
-        return tiled(self._tile, image, self._size)
-
-    def _tile(self, image: np.ndarray) -> np.ndarray:
-        return self._translator.translate(self._variables, image, self._options.seed)
+        return tiled(
+            lambda tile: self._translator.translate(self._variables, tile, self._options.seed),
+            image,
+            self._size,
+        )
 
 
 def generator(task: Task) -> Callable[[GanState], Any]:
