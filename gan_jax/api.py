@@ -312,7 +312,8 @@ class Run:
           UserError: there are too few images, or those of the run are not to be had.
         """
         run, weights = self.trained, str(weights or '')
-        _writable(self.workdir)  # before hours of measuring
+        if not os.access(self.workdir, os.W_OK):  # before hours of measuring
+            raise UserError(f'--workdir={self.workdir}: the folder cannot be written; copy it')
         folder = paths.absolute(reference, '--reference') if reference else None
         name = features or observers.usual_net(run.config)
 
@@ -399,11 +400,6 @@ def train(
 def _prepared() -> None:
     """Prepares the process for compiled programs, once."""
     startup.prepare()
-
-
-def _writable(folder: Path) -> None:
-    if not os.access(folder, os.W_OK):
-        raise UserError(f'--workdir={folder}: the folder cannot be written; copy it')
 
 
 def _several(given: Any, channels: int = 3) -> tuple[bool, list[Image.Image]]:

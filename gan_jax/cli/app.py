@@ -56,7 +56,9 @@ def main(invocation: Invocation) -> None:
             timeout_graceful_shutdown=WAIT_S,
             server_header=False,
         )
-        print(f'open {_address(listening)} in a browser; Ctrl-C ends it', flush=True)
+        host, port = listening.getsockname()[:2]
+        address = f'http://{f"[{host}]" if ":" in host else host}:{port}/'
+        print(f'open {address} in a browser; Ctrl-C ends it', flush=True)
         uvicorn.Server(config).run(sockets=[listening])
 
 
@@ -71,8 +73,3 @@ def _listen(host: str, port: int) -> socket.socket:
             f'--host={host} --port={port}: cannot listen there ({why}): choose another --port;'
             ' 0 takes any that is free'
         ) from None
-
-
-def _address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f'http://{f"[{host}]" if ":" in host else host}:{port}/'

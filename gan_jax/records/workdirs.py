@@ -210,20 +210,16 @@ def _refuse_other_config(workdir: Path, config: ConfigDict) -> None:
     if change := changed_field(workdir, config):
         field, old, new = change
         if field == 'steps':
-            raise UserError(_other_steps(workdir, old, new))
+            raise UserError(
+                f'--workdir={workdir} holds a run of config.steps={old:,}, over which its learning'
+                f' rate falls (config.gen.optimizer.schedule): with {new:,} every step would have'
+                f' had another rate. Go on with --config.steps={old}, or train anew in another'
+                ' --workdir; a run whose schedules are constant can be trained longer'
+            )
         raise UserError(
             f'--workdir={workdir} holds a run with config.{field}={old}, not {new}: give that'
             ' value, choose another folder, or pass --overwrite to delete the run'
         )
-
-
-def _other_steps(workdir: Path, old: int, new: int) -> str:
-    return (
-        f'--workdir={workdir} holds a run of config.steps={old:,}, over which its learning rate'
-        f' falls (config.gen.optimizer.schedule): with {new:,} every step would have had another'
-        f' rate. Go on with --config.steps={old}, or train anew in another --workdir; a run whose'
-        ' schedules are constant can be trained longer'
-    )
 
 
 def changed_field(
