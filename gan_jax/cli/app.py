@@ -22,9 +22,7 @@ def define(values: flags.FlagValues) -> None:
     define_path(values, 'workdir', 'a run, or a folder of runs')
     text = 'that it listens on; 0.0.0.0 lets everyone in your network use it'
     flags.DEFINE_string('host', '127.0.0.1', text, flag_values=values)
-    flags.DEFINE_integer(
-        'port', 7860, '0: any that is free', lower_bound=0, upper_bound=65_535, flag_values=values
-    )
+    flags.DEFINE_integer('port', 7860, '0: any that is free', 0, 65_535, flag_values=values)
     define_step(values)
 
 

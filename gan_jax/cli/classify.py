@@ -46,10 +46,9 @@ def define(values: flags.FlagValues) -> None:
     text = "of the run's data: test, train, or validation (of its budget of labels)"
     flags.DEFINE_string('split', '', text, flag_values=values)
     define_moved(values)
-    flags.DEFINE_enum(
-        'invert', 'no', ['no', 'auto'], 'auto: turn negatives of what the run learned, such as'
-        ' black ink on white where it learned white on black', flag_values=values,
-    )  # fmt: skip
+    text = 'auto: turn negatives of what the run learned, such as black ink on white where it'
+    text += ' learned white on black'
+    flags.DEFINE_enum('invert', 'no', ['no', 'auto'], text, flag_values=values)
     define_step(values)
     define_overwrite(values)
 

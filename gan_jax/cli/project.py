@@ -37,14 +37,10 @@ def define(values: flags.FlagValues) -> None:
     define_path(values, 'workdir', 'the run')
     define_path(values, 'input', 'a photo, a folder of photos, or a .zip of one')
     define_path(values, 'output', 'a folder')
-    flags.DEFINE_integer(
-        'compare', 0, 'training images, and as many held-out ones, in place of --input',
-        lower_bound=0, upper_bound=10_000, flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_string(
-        'features', '', 'frozen net whose maps are compared, or none; empty: by the colours',
-        flag_values=values,
-    )  # fmt: skip
+    text = 'training images, and as many held-out ones, in place of --input'
+    flags.DEFINE_integer('compare', 0, text, 0, 10_000, flag_values=values)
+    text = 'frozen net whose maps are compared, or none; empty: by the colours'
+    flags.DEFINE_string('features', '', text, flag_values=values)
     define_step(values)
     define_moved(values)
     define_overwrite(values)

@@ -9,6 +9,7 @@ images the most, in standard deviations.
 """
 
 from collections.abc import Callable, Sequence
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -31,34 +32,19 @@ def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     define_path(values, 'workdir', 'the run')
     define_path(values, 'output', 'FILE.png, FILE.gif, FILE.npz or a folder')
-    flags.DEFINE_integer('num', 64, 'images', lower_bound=1, flag_values=values)
-    flags.DEFINE_integer(
-        'seed', 0, 'other seeds, other images', lower_bound=0, upper_bound=2**32 - 1,
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_list(
-        'labels', [], 'classes in turn by name or number, or Smiling,-Male', flag_values=values
-    )  # fmt: skip
-    flags.DEFINE_integer('walk', 0, 'frames of a .gif', lower_bound=0, flag_values=values)
-    flags.DEFINE_integer(
-        'scale', 1, 'pixels a side of each pixel, in pictures', lower_bound=1, upper_bound=64,
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_float(
-        'truncation', 1.0, 'below 1, more alike and more typical', lower_bound=0, upper_bound=1,
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_list(
-        'pick', [], 'one or two samples, from 0, in place of --num', flag_values=values
-    )
-    flags.DEFINE_list(
-        'latents', [], 'files of gan-jax project, in place of samples of the seed',
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_float(
-        'along', 0.0, 'between two of --pick', lower_bound=0, upper_bound=1, flag_values=values
-    )
-    flags.DEFINE_list('directions', [], 'a number for each direction', flag_values=values)
+    whole = functools.partial(flags.DEFINE_integer, flag_values=values)  # bounds: least, greatest
+    number = functools.partial(flags.DEFINE_float, flag_values=values)
+    words = functools.partial(flags.DEFINE_list, flag_values=values)
+    whole('num', 64, 'images', 1)
+    whole('seed', 0, 'other seeds, other images', 0, 2**32 - 1)
+    words('labels', [], 'classes in turn by name or number, or Smiling,-Male')
+    whole('walk', 0, 'frames of a .gif', 0)
+    whole('scale', 1, 'pixels a side of each pixel, in pictures', 1, 64)
+    number('truncation', 1.0, 'below 1, more alike and more typical', 0, 1)
+    words('pick', [], 'one or two samples, from 0, in place of --num')
+    words('latents', [], 'files of gan-jax project, in place of samples of the seed')
+    number('along', 0.0, 'between two of --pick', 0, 1)
+    words('directions', [], 'a number for each direction')
     define_step(values)
     define_overwrite(values)
 
