@@ -240,7 +240,7 @@ def _samples_of(arm: str, budget: int) -> Picture:
     name = _picture(arm, budget)
 
     def draw(rows: Sequence[Row], workdir: Path) -> bytes | None:
-        return (_folder(rows[0], workdir) / name).read_bytes() if rows else None
+        return (_folder(rows[0], workdir) / name).read_bytes()
 
     def shows(row: Row) -> bool:
         return (row['arm'], row['budget']) == (arm, budget) and _shown(row)

@@ -271,8 +271,6 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
         key: outputs.spread([row['test_accuracy'] for row in group])
         for key, group in _groups(rows).items()
     }
-    if not found:
-        return None
     numbers = sorted({number for _, number in found})
     arms = [arm for arm in (*HEADS, *RUNS) if any(name == arm for name, _ in found)]
     series = {arm: [found.get((arm, number)) for number in numbers] for arm in arms}
@@ -288,14 +286,8 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
 
 def confusion(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """PNG: which cat is taken for which, of all draws together."""
-    tables = [workdir / f'frozen-{row["draw"]}' / ANSWERS for row in rows]
-    pairs = [
-        np.loadtxt(path, int, delimiter=',', skiprows=1, ndmin=2)
-        for path in tables
-        if path.exists()
-    ]
-    if not pairs:
-        return None
+    tables = (workdir / f'frozen-{row["draw"]}' / ANSWERS for row in rows)
+    pairs = [np.loadtxt(path, int, delimiter=',', skiprows=1, ndmin=2) for path in tables]
     label, guess = np.concatenate(pairs).T
     count = max(label.max(), guess.max()) + 1
     matrix = np.zeros((count, count))

@@ -251,8 +251,6 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """Bars of the accuracies, with what was published as dashes."""
     del workdir
     found = _accuracies(rows)
-    if not found:
-        return None
     numbers = sorted({number for number, _ in found})
     series = {
         name: [outputs.spread(found[n, name]) if (n, name) in found else None for n in numbers]

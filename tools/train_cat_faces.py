@@ -499,9 +499,7 @@ def agreed(image: np.ndarray, finders: Sequence[detector.Detector]) -> Example:
         x, y, w, h = np.mean([v[:4] for v in same], axis=0)
         sure = sum(v.score for v in same) / (2 * len(finders)) > 0.5
         (boxes if sure else doubtful).append([x + w / 2, y + h / 2, w, h])
-    return Example(
-        image, *(np.reshape(b, (-1, 4)) for b in (boxes,)), 0, np.reshape(doubtful, (-1, 4))
-    )
+    return Example(image, np.reshape(boxes, (-1, 4)), 0, np.reshape(doubtful, (-1, 4)))
 
 
 def numbered(examples: Sequence[Example]) -> list[Example]:
