@@ -20,7 +20,7 @@ MORE_COLORS = ('#6a8f3a', '#8a5fb0', '#c98b2b', '#2f9a9a', '#b0416b', '#444444')
 _TICKS = (0.5, 0.9, 0.99, 0.999)
 
 
-def measured(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def measured(rows: Sequence[Row], workdir: Path) -> bytes:
     """AUC above, distance below, over epochs, of the runs of a width."""
     page = pictures.figure(5.5, 6.5)
     auc, distance = page.subplots(2, 1, sharex=True)
@@ -88,7 +88,7 @@ def _smooth(epochs: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.array([np.median(values[part]) for part in near])
 
 
-def losses(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def losses(rows: Sequence[Row], workdir: Path) -> bytes:
     """Curves: losses, D(x) and D(G(z)), means of epochs."""
     page = pictures.figure(5.5 * len(rows), 5)
     grid = page.subplots(2, len(rows), sharex=True, sharey='row', squeeze=False)

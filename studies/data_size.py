@@ -128,7 +128,7 @@ def summary(rows: Sequence[Row]) -> str:
     return said + outputs.markdown_table(head, lines)
 
 
-def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def chart(rows: Sequence[Row], workdir: Path) -> bytes:
     """Readable share and Frechet distance over the number of images, at best and at the end."""
     del workdir
     page = pictures.figure(10, 4)
@@ -150,7 +150,7 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     return images.drawn(page)
 
 
-def progress(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def progress(rows: Sequence[Row], workdir: Path) -> bytes:
     """Readable share and distance over steps, a line for each number of images and seed."""
     own = [(row, recorder.read_rows(_folder(workdir, row), recorder.EVALUATIONS)) for row in rows]
     page = pictures.figure(10, 7)

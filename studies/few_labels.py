@@ -264,7 +264,7 @@ def summary(rows: Sequence[Row]) -> str:
     return outputs.markdown_table(['arm', 'labels a cat', 'draws', *shares], lines)
 
 
-def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def chart(rows: Sequence[Row], workdir: Path) -> bytes:
     """PNG: accuracies as bars."""
     del workdir
     found = {
@@ -284,7 +284,7 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     return images.drawn(page)
 
 
-def confusion(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def confusion(rows: Sequence[Row], workdir: Path) -> bytes:
     """PNG: which cat is taken for which, of all draws together."""
     tables = (workdir / f'frozen-{row["draw"]}' / ANSWERS for row in rows)
     pairs = [np.loadtxt(path, int, delimiter=',', skiprows=1, ndmin=2) for path in tables]

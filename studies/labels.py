@@ -247,7 +247,7 @@ def _mean(values: Sequence[float]) -> str:
     return f'{100 * mean:.2f}{between} ({len(values)})'
 
 
-def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def chart(rows: Sequence[Row], workdir: Path) -> bytes:
     """Bars of the accuracies, with what was published as dashes."""
     del workdir
     found = _accuracies(rows)

@@ -343,7 +343,7 @@ def summary(rows: Sequence[Row]) -> str:
     )
 
 
-def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def chart(rows: Sequence[Row], workdir: Path) -> bytes:
     """L1 of every row as a bar, with those of its input and of the mean photo as marks."""
     del workdir
     page = pictures.figure(9, 0.6 + 0.28 * len(rows))
@@ -397,7 +397,7 @@ def _strips(experiment: str) -> Picture:
 def _beside_photos(kind: str, recipe: str, split: str) -> Picture:
     """All translations of cats that are kept of a split, each left of its photo."""
 
-    def draw(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    def draw(rows: Sequence[Row], workdir: Path) -> bytes:
         return (workdir / f'cats-{kind}-{SIDE}-{recipe}' / _album_picture(split)).read_bytes()
 
     def of(row: Row) -> bool:
