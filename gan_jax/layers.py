@@ -504,14 +504,13 @@ def norm(
     if name in ('instance', 'instance_affine'):
         affine = name == 'instance_affine'
         return InstanceNorm(epsilon=1e-5, affine=affine, dtype=net.dtype)(x)
-    layer = BatchNorm(
-        momentum=0.9,
-        epsilon=1e-5,
-        scale_init=scale_normal,
-        axis_name=net.norm_axis,
-        dtype=net.dtype,
-    )
+    layer = batch_norm(net, momentum=0.9, epsilon=1e-5, scale_init=scale_normal)
     return layer(x, train=train, batch_statistics=batch_statistics)
+
+
+def batch_norm(net: Net, **options: Any) -> BatchNorm:
+    """A `BatchNorm` of these options over the devices that `net` has; called inside `net`."""
+    return BatchNorm(axis_name=net.norm_axis, dtype=net.dtype, **options)
 
 
 def _kernel(layer: nn.Module, shape: tuple[int, ...]) -> jax.Array:

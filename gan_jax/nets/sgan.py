@@ -31,9 +31,7 @@ class _ConvNet(layers.Net):
         return all(side % 4 == 0 for side in image_shape[:2])
 
     def _book_norm(self, x: jax.Array, train: bool) -> jax.Array:
-        return layers.BatchNorm(
-            momentum=0.99, epsilon=1e-3, debias=True, axis_name=self.norm_axis, dtype=self.dtype
-        )(x, train=train)
+        return layers.batch_norm(self, momentum=0.99, epsilon=1e-3, debias=True)(x, train=train)
 
 
 class _Classifier(_ConvNet):
