@@ -3,12 +3,11 @@
 import csv
 import io
 
-import numpy as np
 from PIL import ImageEnhance
 import pytest
 
 from gan_jax import data
-from gan_jax.data import cache, decode, duplicates, summary, views
+from gan_jax.data import cache, decode, summary, views
 from gan_jax.errors import UserError
 from tests.data.photos import album, encoded, photo
 
@@ -109,13 +108,6 @@ def test_an_image_keeps_its_side_when_others_come(config, tmp_path):
     album(tmp_path / 'set', 45)
     after = load(config, 'test')
     assert before <= contents(after) and after.spec.num_examples >= len(before)
-
-
-def test_a_group_on_both_sides_is_an_error():
-    group = np.array([0, 0, 2, 3, 3])
-    duplicates.check_apart(group, np.array([True, True, False, False, False]))
-    with pytest.raises(AssertionError, match='near duplicates is on both sides'):
-        duplicates.check_apart(group, np.array([True, True, False, False, True]))
 
 
 def test_a_split_that_is_empty_says_how_to_fill_it(config, tmp_path):
