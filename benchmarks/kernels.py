@@ -118,7 +118,9 @@ def work(text: str) -> dict[str, Any]:
       transposes: {count, bytes} of what only changes a layout; written: bytes of all results.
     """
     computations = _computations(text)
-    step = computations[_step_name(text, computations)]
+    # One step is the body of the longest loop, all there is without one.
+    bodies = re.findall(r' while\(.*body=%?([\w.\-]+)', text)
+    step = computations[max(bodies, key=lambda name: len(computations[name]), default='')]
     calls, gradients = Counter[str](), Counter[str]()
     moved = {'copies': [0, 0], 'transposes': [0, 0]}
     written = 0
@@ -153,12 +155,6 @@ def _computations(text: str) -> dict[str, list[str]]:
         elif _INSTRUCTION.match(line.strip()):
             lines.append(line.strip())
     return found
-
-
-def _step_name(text: str, computations: dict[str, list[str]]) -> str:
-    """The computation of one step: the body of the longest loop, '' without one."""
-    bodies = re.findall(r' while\(.*body=%?([\w.\-]+)', text)
-    return max(bodies, key=lambda name: len(computations[name]), default='')
 
 
 def _library(line: str) -> str | None:

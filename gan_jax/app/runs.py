@@ -232,7 +232,10 @@ class Runs:
         Raises:
           UserError: there is none.
         """
-        found = [folder] if _is_run(folder) else sorted(filter(_is_run, _inside(folder)))
+        try:
+            found = [folder] if _is_run(folder) else sorted(filter(_is_run, folder.iterdir()))
+        except OSError as error:
+            raise UserError(f'--workdir={folder}: cannot be read ({error.strerror})') from None
         if not found:
             raise UserError(
                 f'--workdir={folder}: neither a run nor a folder of runs (no config.json); train'
@@ -282,10 +285,3 @@ class Runs:
 
 def _is_run(path: Path) -> bool:
     return (path / 'config.json').is_file()
-
-
-def _inside(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise UserError(f'--workdir={folder}: cannot be read ({error.strerror})') from None

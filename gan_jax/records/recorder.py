@@ -164,7 +164,9 @@ class Recorder:
         """
         self.close()
         for name in (METRICS, EVALUATIONS):
-            _rewind_lines(self._workdir / name, step)
+            if (path := self._workdir / name).exists():
+                rows = [row for row in read_rows(self._workdir, name) if row['step'] <= step]
+                files.replace(path, ''.join(json.dumps(row) + '\n' for row in rows))
         _rewind_epochs(self._workdir / EPOCHS, step)
         for path in sample_paths(self._workdir):
             if int(path.stem) > step:
@@ -322,12 +324,6 @@ def _row(line: bytes, file: str) -> dict[str, Any]:
     for name in _STATED.get(file, ('step', 'epoch') if 'auc' in row else ('step',)):
         schema.of(Count if name == 'step' else Number, row.get(name), name)
     return row | by
-
-
-def _rewind_lines(path: Path, step: int) -> None:
-    if path.exists():
-        rows = [row for row in read_rows(path.parent, path.name) if row['step'] <= step]
-        files.replace(path, ''.join(json.dumps(row) + '\n' for row in rows))
 
 
 def _rewind_epochs(path: Path, step: int) -> None:

@@ -39,12 +39,13 @@ class Kind(NamedTuple):
 _WITHOUT_CLASSES = 'pass --config.conditional=False to train without'
 
 
-def _if_conditional(config: Config) -> str:
-    return 'config.conditional=True' if config.conditional else ''
-
-
 TASKS: Mapping[str, Kind] = {
-    'adversarial': Kind(adversarial.make, adversarial.pools, shared.inspect, _if_conditional),
+    'adversarial': Kind(
+        adversarial.make,
+        adversarial.pools,
+        shared.inspect,
+        lambda config: 'config.conditional=True' if config.conditional else '',
+    ),
     'semisupervised': Kind(
         semisupervised.make,
         semisupervised.pools,
