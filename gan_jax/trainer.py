@@ -437,7 +437,8 @@ class Loop:
         def measure() -> tuple[bool, bool]:
             with run.recorder.paused(), jax.transfer_guard('allow'):
                 metrics = observers.measure(due, runners.local(state))
-                run.recorder.evaluated(step, metrics, observers.measured_by(due))
+                by = {name: value for observer in due for name, value in observer.by.items()}
+                run.recorder.evaluated(step, metrics, by)
             self._say_if_turned()
             return _best_step(run) == step, _spent(run.config, run.workdir, step) is not None
 

@@ -255,8 +255,10 @@ def _stage(run: Run) -> str:
 
 
 def _moment(run: Run, step: int) -> str:
-    epoch = f', epoch {step * run.epochs_per_step:,.1f}' if run.rows else ''
-    return f'Step {step:,}{epoch}'
+    if not run.rows:
+        return f'Step {step:,}'
+    last = run.rows[-1]
+    return f'Step {step:,}, epoch {step * (last["epoch"] / max(last["step"], 1)):,.1f}'
 
 
 def _definitions(metrics: Mapping[str, str]) -> str:
