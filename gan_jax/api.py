@@ -119,7 +119,7 @@ class Run:
         labels: Sequence[int | str] = (),
         truncation: float = 1.0,
     ) -> Images:
-        """Images from the generator; the n-th does not depend on how many there are.
+        """`Images` [num, H, W, C] from the generator; the n-th does not depend on their number.
 
         Args:
           num: images.
@@ -127,9 +127,6 @@ class Run:
           labels: classes in turn, by name or number; all of them if empty. Of a run with attributes
             also such, `['Smiling', '-Male']`: others come as often as in the training images.
           truncation: from 0 to 1; below 1 they are more alike and more typical.
-
-        Returns:
-          [num, H, W, C], see `Images`.
 
         Raises:
           UserError: the generator starts from images, or there is no such class.
@@ -148,16 +145,13 @@ class Run:
         truncation: float = 1.0,
         shift: np.ndarray | float = 0.0,
     ) -> Images:
-        """Images on the way from one of the samples to another, all of the first one's class.
+        """`Images` [frames, H, W, C] from one sample to another, all of the first one's class.
 
         Args:
           start, end: which of `sample(..., seed=seed, labels=labels, truncation=truncation)`.
           frames: how many, at even distances and with both ends, or the places, from 0 to 1.
           seed, labels, truncation: of the samples; see `sample`.
           shift: what is added to their latents, such as `2 * run.directions(1)[0]`.
-
-        Returns:
-          [frames, H, W, C], see `Images`.
 
         Raises:
           UserError: as `sample`, or there is no such sample or place.
@@ -196,11 +190,9 @@ class Run:
         return directions.find(trained.sampler_of(self.trained.task), self.trained.state, count)
 
     def directions(self, count: int = 6) -> np.ndarray:
-        """Directions in the latents along which images change the most (GANSpace).
+        """Directions, float32 [count, latent_dim], along which images change the most (GANSpace).
 
-        Returns:
-          float32 [count, latent_dim], the strongest first; one standard deviation each. See
-          `gan_jax.use.directions`.
+        The strongest first, one standard deviation each; see `gan_jax.use.directions`.
 
         Raises:
           UserError: the generator starts from images, or has fewer.

@@ -274,11 +274,7 @@ class InstanceNorm(nn.Module):
 def moments(
     x: jax.Array, axes: tuple[int, ...], axis_name: str | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean and variance over `axes` of float32 x, by one pass, and over the devices of an axis.
-
-    Returns:
-      float32 each, in place of each of `axes` a 1.
-    """
+    """Mean and variance over `axes`, kept as 1, and an axis' devices, of float32 x, by one pass."""
     mean, var = _moments(x, axes)
     if axis_name is None or lax.axis_size(axis_name) == 1:
         return mean, var

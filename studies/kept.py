@@ -22,10 +22,7 @@ OWNER = 'study.json'  # in that: whose rows they are
 
 
 def read(study: Study, folder: Path) -> list[Row] | None:
-    """The rows of a trial, with all the study's columns, and by what they were measured.
-
-    Returns:
-      None if there are none such.
+    """The rows of a trial, with all columns, and by what they were measured; None: none.
 
     Raises:
       UserError: the file is damaged.

@@ -85,14 +85,10 @@ def read_rgb(path: Path) -> np.ndarray:
 
 
 def count(faces: Sequence[Face], boxes: np.ndarray, size: tuple[int, int]) -> Counts:
-    """Compares one photo's faces with the truth.
+    """Compares one photo's faces, by falling score, with the true boxes, [N, 4], relative.
 
     A face is right if its centre lies in a true box, their IoU is at least `RIGHT_IOU`, and
     no face of a higher score took that box.
-
-    Args:
-      faces: by falling score.
-      boxes: [N, 4], relative.
     """
     left = [_true_face(box * np.array([size[1], size[0]] * 2)) for box in boxes]
     right = 0

@@ -251,10 +251,7 @@ class Runs:
         return list(self._places)
 
     def warm(self) -> Iterator[str]:
-        """Loads and compiles the first run that can be used; those before it are left out.
-
-        Yields:
-          why each of those cannot be used.
+        """Loads and compiles the first run that can be used; yields why those before it cannot.
 
         Raises:
           UserError: none can.

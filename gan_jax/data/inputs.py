@@ -22,15 +22,12 @@ def grey(photo: np.ndarray) -> np.ndarray:
 
 
 def canny(photo: np.ndarray, low: int, high: int) -> np.ndarray:
-    """The edges of the grey photo, white on black (Canny 1986, by OpenCV).
+    """The edges of the grey photo, uint8 [H, W, 3], 255 on 0 (Canny 1986, by OpenCV).
 
     Args:
       photo: uint8 [H, W, 3], at the size that the network takes: edges are those of this size.
       low: gradient, the L1 norm of 3x3 Sobel derivatives, from which an edge goes on.
       high: gradient from which an edge begins.
-
-    Returns:
-      uint8 [H, W, 3], three equal channels of 0 and 255.
     """
     import cv2
 

@@ -103,10 +103,7 @@ def epoch_lost(rows: Sequence[Mapping[str, Any]], name: str = 'auc') -> int | No
     """The first of `LOST_EPOCHS` consecutive epochs with an AUC of at least `LOST`; None: none.
 
     Where it was not measured at every epoch, all measurements in a stretch of at least as many
-    epochs must be so high.
-
-    Args:
-      rows: of evaluations.jsonl, ascending: `epoch`, and the metric where it was measured.
+    epochs must be so high. Rows are those of evaluations.jsonl, ascending.
     """
     first = None
     for row in rows:

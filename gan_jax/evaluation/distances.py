@@ -100,10 +100,9 @@ def squared_discrepancy(a: np.ndarray, b: np.ndarray) -> float:
 def blocks(
     a: np.ndarray, b: np.ndarray, dtype: DTypeLike = np.float64
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Squared Euclidean distances of each row of a, [N, D], to all of b, [M, D], in blocks of rows.
+    """Squared Euclidean distances of rows of a, [N, D], to all of b, [M, D], in blocks of rows.
 
-    Yields:
-      the rows, and [rows, M], at least 0.
+    Yields the rows, and [rows, M], at least 0.
     """
     centre = b.mean(axis=0, dtype=np.float64)  # where products cancel least
     a, b = ((x - centre).astype(dtype) for x in (a, b))

@@ -53,12 +53,10 @@ def memorisation(
 def isolation(fake: np.ndarray, training: np.ndarray) -> np.ndarray:
     """How much nearer than others each sample's nearest training image is: float64 [M] in [0, 1].
 
-    The distance to it over that to the ISOLATION_K-th nearest. New images have several neighbours
-    about as near, a copy has one (Yoon et al. 2023, "Diffusion probabilistic models generalize when
-    they fail to memorize", with the second nearest, which a near duplicate would be).
-
-    Args:
-      fake, training: features, float [M, D] and [N, D].
+    The distance to it over that to the ISOLATION_K-th nearest, by features [M, D] and [N, D]. New
+    images have several neighbours about as near, a copy has one (Yoon et al. 2023, "Diffusion
+    probabilistic models generalize when they fail to memorize", with the second nearest, which a
+    near duplicate would be).
     """
     distance = distances.nearest(fake, training, min(ISOLATION_K, len(training)))[1]
     return distance[:, 0] / np.maximum(distance[:, -1], 1e-12)

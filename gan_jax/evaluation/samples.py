@@ -34,10 +34,7 @@ class Samples:
     """
 
     def __init__(self, task: Task, seed: int, count: int):
-        """Draws latents and labels.
-
-        Args:
-          seed: the run's `config.seed`, from which their own is derived.
+        """Draws latents and labels, by a seed of their own that `config.seed` gives.
 
         Raises:
           UserError: the generator does not start from a latent.

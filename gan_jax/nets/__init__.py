@@ -51,11 +51,7 @@ def of_role(role: str) -> dict[str, type[Net]]:
 
 
 def fields(name: str, role: str) -> dict[str, Any]:
-    """A net's own fields, which a config may set, with their defaults.
-
-    Args:
-      name: a key of `NETS`.
-      role: 'gen' or 'disc'.
+    """A net's own fields, which a config may set, with their defaults; `role` is 'gen' or 'disc'.
 
     Raises:
       UserError: for an unknown net.
@@ -114,9 +110,6 @@ def build(
       dtype: of the arithmetic: float32 or bfloat16.
       axis_name: the axis over which the runner divides the batch, None outside one.
       batch_norm: 'global' or 'per_device', see `Net`.
-
-    Returns:
-      The Linen module.
 
     Raises:
       UserError: for an unknown net, one of another kind, an unknown field, a value a field

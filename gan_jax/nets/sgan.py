@@ -45,18 +45,9 @@ class _Classifier(_ConvNet):
     def __call__(
         self, x: jax.Array, *, train: bool, return_features: bool = False
     ) -> jax.Array | tuple[jax.Array, jax.Array]:
-        """Logits of the classes, and what feature matching compares.
+        """float [N, H, W, C] -> float32 logits [N, num_classes]. `train` needs the rng 'dropout'.
 
-        Args:
-          x: float [N, H, W, C].
-          train: needs the rng 'dropout'.
-          return_features: also return the last hidden layer, before dropout.
-
-        Returns:
-          float32 [N, num_classes], or that and float32 [N, F].
-
-        Raises:
-          ValueError: there are fewer than two classes.
+        With `return_features` also the last hidden layer before dropout, float32 [N, F].
         """
         if self.num_classes < 2:
             raise ValueError(f'a classifier of at least 2 classes, not {self.num_classes}')

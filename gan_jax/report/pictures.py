@@ -159,10 +159,7 @@ def _webp(image: Any) -> bytes:
 def filmstrip(
     paths: Sequence[Path], image_shape: tuple[int, int, int], pad: int, rows: int
 ) -> np.ndarray | None:
-    """The first `rows` images of each grid, one column a grid, time running to the right.
-
-    Args:
-      rows: images taken from the first row of each grid, fewer if it has fewer.
+    """The first `rows` images of each grid, or all, one column a grid, time running to the right.
 
     Returns:
       uint8 [H', W', C], None where the grids are not made of images of that shape.

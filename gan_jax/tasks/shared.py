@@ -106,11 +106,7 @@ def _noise_schedule(
 
 
 def init(recipe: Recipe, inputs: Pair[tuple[Any, ...]]) -> GanState:
-    """A fresh state: parameters from the seed, zeroed moments, step 0.
-
-    Args:
-      inputs: what each network takes, of a few examples; only shapes and types count.
-    """
+    """A fresh state of step 0, with parameters from the seed; of `inputs` only shapes count."""
     # Parameters do not depend on devices, and there is no axis to average over here.
     modules = jax.tree.map(
         lambda net: net.clone(axis_name=None),

@@ -30,11 +30,7 @@ class Progress:
         *,
         messages_only: bool = False,
     ):
-        """Starts the clock of the time left.
-
-        Args:
-          messages_only: leave steps to another process that shares the terminal.
-        """
+        """Starts the clock; with `messages_only` another process there shows the steps."""
         stream = sys.stderr
         self._display: _Messages | _Bar
         if messages_only:

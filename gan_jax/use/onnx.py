@@ -43,10 +43,7 @@ class Written(NamedTuple):
 
 
 def write(workdir: Path, step: int | str, name: str, path: Path) -> Written:
-    """Writes a part of a run as an ONNX file, and compares the two by onnxruntime.
-
-    Args:
-      name: of the part; '': the one that the task is for.
+    """Writes a part of a run, as of `exporting.write`, and compares it by onnxruntime.
 
     Raises:
       UserError: there is no such run or part, the extra `onnx` is missing, the file cannot be

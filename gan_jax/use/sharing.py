@@ -44,13 +44,10 @@ def in_use(task: Task) -> Callable[[GanState], Any]:
 
 
 def write(workdir: Path, step: int | str, output: Path, photos: Path | None) -> list[Path]:
-    """Writes a run into a folder to be shared.
+    """Writes a run into a folder to be shared; returns the files.
 
     Args:
       photos: pictures that the card of a translator may show, translated; None for none.
-
-    Returns:
-      the files.
 
     Raises:
       UserError: there is no such run, or a picture cannot be read.
