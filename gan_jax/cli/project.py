@@ -109,11 +109,11 @@ def _compare(projector: 'Projector', run: 'Trained', count: int, output: 'Path')
     parts = projecting.of_run(run, count)
     found = projecting.compare(projector, parts)
     rows = []
-    for part in parts:
-        for number, (given, made) in enumerate(zip(part.image, found[part.name], strict=True)):
-            name = f'{part.name}_{number:03d}'
+    for part, pictures in parts.items():
+        for number, (given, made) in enumerate(zip(pictures, found[part], strict=True)):
+            name = f'{part}_{number:03d}'
             projecting.write(output, f'{name}.npz', given, made)
-            rows.append((name, part.name, made))
+            rows.append((name, part, made))
     _table(output, rows)
     print(f'{"median of":12} {"photos":>6} {"L1":>6} {"maps":>6}')
     for name, own in found.items():
