@@ -88,11 +88,14 @@ def _smooth(epochs: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.array([np.median(values[part]) for part in near])
 
 
-def losses(rows: Sequence[Row], workdir: Path) -> bytes:
-    """Curves: losses, D(x) and D(G(z)), means of epochs."""
-    page = pictures.figure(5.5 * len(rows), 5)
-    grid = page.subplots(2, len(rows), sharex=True, sharey='row', squeeze=False)
-    for (loss, share), row in zip(grid.T, rows, strict=True):
+def losses(rows: Sequence[Row], workdir: Path) -> bytes | None:
+    """Curves: losses, D(x) and D(G(z)), means of epochs; None while none is over."""
+    own = [row for row in rows if (_folder(workdir, row) / recorder.EPOCHS).exists()]
+    if not own:
+        return None
+    page = pictures.figure(5.5 * len(own), 5)
+    grid = page.subplots(2, len(own), sharex=True, sharey='row', squeeze=False)
+    for (loss, share), row in zip(grid.T, own, strict=True):
         epochs, columns = _epochs(_folder(workdir, row) / recorder.EPOCHS)
         for axes, names in ((loss, ('loss_g', 'loss_d')), (share, ('d_real', 'd_fake'))):
             for name, color in zip(names, COLORS.values(), strict=True):
