@@ -11,14 +11,11 @@ _BILINEAR = {f'conv_{kind}{name}' for kind in ('', 'depthwise_') for name in ('d
 
 
 def flops(closed: Any) -> int:
-    """Operations of all products and convolutions in a program, a multiply-add counted as two.
+    """Operations of all products and convolutions in a closed jaxpr, a multiply-add counted as two.
 
     Elementwise work is left out, as is usual. Convolutions count every tap, those that fall
     on padding included, and as they are written: not as a fast form computes them. What no
     output depends on is left out, as compilers do.
-
-    Args:
-      closed: as `jax.make_jaxpr` gives it.
     """
     needed, _ = partial_eval.dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outvars))
     return _flops(needed)

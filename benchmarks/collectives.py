@@ -23,11 +23,7 @@ class Sent:
 
 
 def find(text: str) -> list[Sent]:
-    """Every collective in an HLO module's text, in its order.
-
-    Args:
-      text: from `Compiled.as_text()`.
-    """
+    """Every collective in an HLO module's text (`Compiled.as_text()`), in its order."""
     return [Sent(kind, 1, size(shape)) for shape, kind, _ in _CALL.findall(text)]
 
 

@@ -25,15 +25,12 @@ _MOVES = 'parameter', 'transpose', 'copy', 'bitcast'  # of a fusion that only ch
 
 @dataclasses.dataclass
 class Thunk:
-    """One thunk: its kind, e.g. 'kConvolution', and what stands below it.
-
-    Attributes:
-      children: of a graph; of a loop its body.
-      condition: of a loop: what decides whether it goes on.
-    """
+    """One thunk: its kind, e.g. 'kConvolution', and what stands below it."""
 
     kind: str
+    # of a graph; of a loop its body
     children: list['Thunk'] = dataclasses.field(default_factory=list)
+    # of a loop: what decides whether it goes on
     condition: list['Thunk'] = dataclasses.field(default_factory=list)
 
     def leaves(self) -> Iterator['Thunk']:
@@ -114,17 +111,16 @@ def _outside(sequence: Sequence[Thunk]) -> Iterator[Thunk]:
 
 
 def work(text: str) -> dict[str, Any]:
-    """Counts the calls of libraries and the changes of layout in a step, fit for JSON.
-
-    Args:
-      text: the optimised HLO of a program.
+    """Counts the calls of libraries and the changes of layout in a step, by its optimised HLO.
 
     Returns:
       calls: of libraries, by kind; weight_gradients: the same for maps `corr` alone; copies and
       transposes: {count, bytes} of what only changes a layout; written: bytes of all results.
     """
     computations = _computations(text)
-    step = computations[_step_name(text, computations)]
+    # One step is the body of the longest loop, all there is without one.
+    bodies = re.findall(r' while\(.*body=%?([\w.\-]+)', text)
+    step = computations[max(bodies, key=lambda name: len(computations[name]), default='')]
     calls, gradients = Counter[str](), Counter[str]()
     moved = {'copies': [0, 0], 'transposes': [0, 0]}
     written = 0
@@ -159,12 +155,6 @@ def _computations(text: str) -> dict[str, list[str]]:
         elif _INSTRUCTION.match(line.strip()):
             lines.append(line.strip())
     return found
-
-
-def _step_name(text: str, computations: dict[str, list[str]]) -> str:
-    """The computation of one step: the body of the longest loop, '' without one."""
-    bodies = re.findall(r' while\(.*body=%?([\w.\-]+)', text)
-    return max(bodies, key=lambda name: len(computations[name]), default='')
 
 
 def _library(line: str) -> str | None:

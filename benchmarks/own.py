@@ -148,11 +148,6 @@ def peak_device_mb() -> dict[str, float]:
     return {'peak_device_mb': stats['peak_bytes_in_use'] / 1e6} if stats else {}
 
 
-def load(config: Config, generated: bool) -> data.Dataset:
-    """The config's data, or random pixels in their place."""
-    return data.generated(config.data) if generated else data.load(config.data)
-
-
 def main() -> None:
     """Answers orders until there are no more."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # frozen, it would stay forever
@@ -164,7 +159,8 @@ def main() -> None:
     request = json.loads(sys.stdin.readline())
     config = ConfigDict(request['config'])
     try:
-        stepper = Stepper(config, load(config, request['generated']))
+        load = data.generated if request['generated'] else data.load
+        stepper = Stepper(config, load(config.data))
     except UserError as error:
         print(json.dumps({'error': str(error)}), file=answers)
         return

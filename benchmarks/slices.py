@@ -26,10 +26,7 @@ _REMEDY = f'{files.install("tpu")}, which needs Python 3.12 or newer'
 
 
 def describe(name: str) -> list[jax.Device]:
-    """The devices of a slice that need not be there.
-
-    Args:
-      name: GENERATION:SHAPE, e.g. 'v5e:2x4'.
+    """The devices of a slice that need not be there: GENERATION:SHAPE, e.g. 'v5e:2x4'.
 
     Raises:
       UserError: there is no such slice, or no TPU compiler is installed.
@@ -153,11 +150,7 @@ def too_large(error: Exception, topology: str) -> Exception:
 
 
 def validated(config: ConfigDict) -> Config:
-    """The config with what a topology decides set aside, checked.
-
-    Raises:
-      UserError: as `config.validate`.
-    """
+    """The config with what a topology decides set aside, checked by `config.validate`."""
     config = config.copy_and_resolve_references().unlock()
     config.runner, config.devices = 'shard_map', 1
     config_lib.validate(config)

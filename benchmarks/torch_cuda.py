@@ -17,11 +17,7 @@ WARMUP = 4  # steps before a capture
 
 
 def make(config: Section, images: np.ndarray, variant: str) -> Trainer:
-    """The trainer of a config on the GPU that PyTorch finds; see `Trainer`.
-
-    Args:
-      variant: graph, or one of Trainer's, or graph_ and one of those.
-    """
+    """The trainer on PyTorch's GPU; `variant`: graph, or one of `Trainer`'s, or graph_ and that."""
     torch.set_default_device('cuda')
     torch.backends.cudnn.benchmark = True
     # As our side has them.

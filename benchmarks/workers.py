@@ -31,11 +31,7 @@ class Worker:
     """A process that takes orders; a context manager. Frozen but while it answers."""
 
     def __init__(self, command: Sequence[str], request: Mapping[str, Any], env: Mapping[str, str]):
-        """Starts it and waits until it is ready.
-
-        Args:
-          request: what to do, fit for JSON.
-          env: on top of this process's environment.
+        """Starts it for a request, fit for JSON, with `env` on top of this process's, and waits.
 
         Raises:
           UserError: it answered so, or it ended without an answer.

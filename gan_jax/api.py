@@ -120,7 +120,7 @@ class Run:
         labels: Sequence[int | str] = (),
         truncation: float = 1.0,
     ) -> Images:
-        """Images from the generator; the n-th does not depend on how many there are.
+        """`Images` [num, H, W, C] from the generator; the n-th does not depend on their number.
 
         Args:
           num: images.
@@ -128,9 +128,6 @@ class Run:
           labels: classes in turn, by name or number; all of them if empty. Of a run with attributes
             also such, `['Smiling', '-Male']`: others come as often as in the training images.
           truncation: from 0 to 1; below 1 they are more alike and more typical.
-
-        Returns:
-          [num, H, W, C], see `Images`.
 
         Raises:
           UserError: the generator starts from images, or there is no such class.
@@ -149,16 +146,13 @@ class Run:
         truncation: float = 1.0,
         shift: np.ndarray | float = 0.0,
     ) -> Images:
-        """Images on the way from one of the samples to another, all of the first one's class.
+        """`Images` [frames, H, W, C] from one sample to another, all of the first one's class.
 
         Args:
           start, end: which of `sample(..., seed=seed, labels=labels, truncation=truncation)`.
           frames: how many, at even distances and with both ends, or the places, from 0 to 1.
           seed, labels, truncation: of the samples; see `sample`.
           shift: what is added to their latents, such as `2 * run.directions(1)[0]`.
-
-        Returns:
-          [frames, H, W, C], see `Images`.
 
         Raises:
           UserError: as `sample`, or there is no such sample or place.
@@ -197,11 +191,9 @@ class Run:
         return directions.find(trained.sampler_of(self.trained.task), self.trained.state, count)
 
     def directions(self, count: int = 6) -> np.ndarray:
-        """Directions in the latents along which images change the most (GANSpace).
+        """Directions, float32 [count, latent_dim], along which images change the most (GANSpace).
 
-        Returns:
-          float32 [count, latent_dim], the strongest first; one standard deviation each. See
-          `gan_jax.use.directions`.
+        The strongest first, one standard deviation each; see `gan_jax.use.directions`.
 
         Raises:
           UserError: the generator starts from images, or has fewer.
@@ -313,7 +305,8 @@ class Run:
           UserError: there are too few images, or those of the run are not to be had.
         """
         run, weights = self.trained, str(weights or '')
-        _writable(self.workdir)  # before hours of measuring
+        if not os.access(self.workdir, os.W_OK):  # before hours of measuring
+            raise UserError(f'--workdir={self.workdir}: the folder cannot be written; copy it')
         folder = paths.absolute(reference, '--reference') if reference else None
         name = features or observers.usual_net(run.config)
 
@@ -402,11 +395,6 @@ def _prepared() -> None:
     startup.prepare()
 
 
-def _writable(folder: Path) -> None:
-    if not os.access(folder, os.W_OK):
-        raise UserError(f'--workdir={folder}: the folder cannot be written; copy it')
-
-
 def _several(given: Any, channels: int = 3) -> tuple[bool, list[Image.Image]]:
     """Whether a single picture is given, and the pictures as RGB; files with so many channels."""
     if isinstance(given, str | os.PathLike | Image.Image):
@@ -422,11 +410,7 @@ def _is_stack(array: np.ndarray) -> bool:
 
 
 def _picture(given: Any, channels: int) -> Image.Image:
-    """A picture as RGB, or a file with so many channels.
-
-    Raises:
-      UserError: it is none.
-    """
+    """A picture as RGB, or a file with so many channels."""
     if isinstance(given, str | os.PathLike):
         path = paths.absolute(given, 'pictures')
         try:

@@ -173,11 +173,7 @@ class Ada(NamedTuple):
     def follow(
         self, memory: Mapping[str, jax.Array], sign: jax.Array, step: jax.Array
     ) -> dict[str, jax.Array]:
-        """The memory after a step.
-
-        Args:
-          sign: the mean sign of the step's logits of real images, over all devices.
-        """
+        """The memory after a step with this mean sign of logits of real images, on all devices."""
         signs = memory['signs'] + sign
         due = (step + 1) % self.every == 0
         p = memory['p'] + self.change * jnp.sign(signs / self.every - self.target)

@@ -21,19 +21,12 @@ CALL_S = 1.0  # what a call may take, so that a signal is soon answered
 
 
 class Part(NamedTuple):
-    """The arguments of a call.
+    """The arguments of a call."""
 
-    Attributes:
-      items: of its steps, and perhaps of others.
-      span: which of them are its own.
-      steps: how many it makes.
-      wait_s: seconds that were waited for the items.
-    """
-
-    items: Any
-    span: Any
-    steps: int
-    wait_s: float
+    items: Any  # of its steps, and perhaps of others
+    span: Any  # which of them are its own
+    steps: int  # how many it makes
+    wait_s: float  # seconds that were waited for the items
 
 
 class Calls:

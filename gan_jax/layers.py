@@ -274,16 +274,7 @@ class InstanceNorm(nn.Module):
 def moments(
     x: jax.Array, axes: tuple[int, ...], axis_name: str | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean and variance over `axes`, of one pass over x.
-
-    Args:
-      x: float32.
-      axes: of x.
-      axis_name: the axis of the devices that share the batch; None: there is none.
-
-    Returns:
-      float32 each, in place of each of `axes` a 1.
-    """
+    """Mean and variance over `axes`, kept as 1, and an axis' devices, of float32 x, by one pass."""
     mean, var = _moments(x, axes)
     if axis_name is None or lax.axis_size(axis_name) == 1:
         return mean, var
@@ -509,14 +500,13 @@ def norm(
     if name in ('instance', 'instance_affine'):
         affine = name == 'instance_affine'
         return InstanceNorm(epsilon=1e-5, affine=affine, dtype=net.dtype)(x)
-    layer = BatchNorm(
-        momentum=0.9,
-        epsilon=1e-5,
-        scale_init=scale_normal,
-        axis_name=net.norm_axis,
-        dtype=net.dtype,
-    )
+    layer = batch_norm(net, momentum=0.9, epsilon=1e-5, scale_init=scale_normal)
     return layer(x, train=train, batch_statistics=batch_statistics)
+
+
+def batch_norm(net: Net, **options: Any) -> BatchNorm:
+    """A `BatchNorm` of these options over the devices that `net` has; called inside `net`."""
+    return BatchNorm(axis_name=net.norm_axis, dtype=net.dtype, **options)
 
 
 def _kernel(layer: nn.Module, shape: tuple[int, ...]) -> jax.Array:

@@ -110,12 +110,7 @@ LOSSES: dict[str, Loss] = {
 
 
 def make(name: str, smoothing: float = 0.0, judges: Sequence[Judge] = (Judge(),)) -> Pair[LossFn]:
-    """The two loss functions, which check that their arguments match in shape.
-
-    Args:
-      name: key of LOSSES.
-      judges: whose logits the L of an image are, in this order and as many of each.
-    """
+    """The two loss functions, which check shapes; an image's L logits are of `judges`, in turn."""
     of_judges = [LOSSES[judge.loss or name].make(smoothing) for judge in judges]
 
     def checked(role: str) -> LossFn:

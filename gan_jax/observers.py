@@ -46,9 +46,6 @@ def make(
 ) -> tuple[Observer, ...]:
     """The observers that `config.evaluate` asks for.
 
-    Args:
-      images_per_step: real images that one generator step uses.
-
     Raises:
       UserError: images to compare with, or a feature net, cannot be had.
     """
@@ -198,11 +195,6 @@ def measure(observers: Sequence[Observer], state: GanState) -> dict[str, float]:
     return {name: value for o in observers for name, value in o.measure(state).items()}
 
 
-def measured_by(observers: Sequence[Observer]) -> dict[str, Any]:
-    """All that their metrics are to be shown with."""
-    return {name: value for o in observers for name, value in o.by.items()}
-
-
 def best_step(rows: Sequence[Mapping[str, Any]], metric: str) -> int | None:
     """The first step at which a metric was at its best; None if it was never measured."""
     measured = [row for row in rows if row.get(metric) is not None]
@@ -217,11 +209,7 @@ TURN = 3  # measurements in a row that are worse than the best before them
 
 
 def turned(rows: Sequence[Mapping[str, Any]], metric: str) -> int | None:
-    """The best step of a metric of held-out images, if the last TURN measurements fell behind it.
-
-    Returns:
-      None if it has not turned, or is not of held-out images.
-    """
+    """The best step of a metric of held-out images, if the last TURN were worse, else None."""
     return spent(rows, metric, TURN) if metric.endswith(metrics.HELD_OUT) else None
 
 

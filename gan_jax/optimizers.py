@@ -11,19 +11,14 @@ import optax
 from gan_jax.errors import UserError
 from gan_jax.fields import Optimizer
 
-
-def _linear(rate: float, config: Optimizer, steps: int) -> optax.Schedule:
-    return optax.linear_schedule(rate, rate * config.final_fraction, steps)
-
-
-def _cosine(rate: float, config: Optimizer, steps: int) -> optax.Schedule:
-    return optax.cosine_decay_schedule(rate, steps, alpha=config.final_fraction)
-
-
 SCHEDULES: dict[str, Callable[[float, Optimizer, int], optax.Schedule]] = {
     'constant': lambda rate, config, steps: optax.constant_schedule(rate),
-    'linear': _linear,
-    'cosine': _cosine,
+    'linear': lambda rate, config, steps: optax.linear_schedule(
+        rate, rate * config.final_fraction, steps
+    ),
+    'cosine': lambda rate, config, steps: optax.cosine_decay_schedule(
+        rate, steps, alpha=config.final_fraction
+    ),
 }
 
 

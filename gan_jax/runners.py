@@ -77,20 +77,11 @@ def _steps(step: Step, gather: Gather, platform: str) -> Call:
     def run(state: GanState, data: Any, items: Any, span: Any) -> tuple[GanState, Rows]:
         if loops(platform) and len(jax.tree.leaves(items)[0]) > 1:
             return _loop(jax.jit(one, inline=True), state, data, items, span)
-        return _unrolled(one, state, data, items)
+        # XLA's CPU compiler repairs the layouts of convolutions in the entry computation only, so
+        # that inside a loop their gradients are over ten times slower.
+        return lax.scan(lambda state, item: one(state, data, item), state, items, unroll=True)
 
     return run
-
-
-def _unrolled(
-    one: Callable[..., tuple[GanState, Rows]], state: GanState, data: Any, items: Any
-) -> tuple[GanState, Rows]:
-    """All of the items.
-
-    XLA's CPU compiler repairs the layouts of convolutions in the entry computation only, so that
-    inside a loop their gradients are over ten times slower.
-    """
-    return lax.scan(lambda state, item: one(state, data, item), state, items, unroll=True)
 
 
 def _loop(

@@ -18,15 +18,10 @@ UNMEASURED = -(2.0**100)  # in place of a metric that was not computed; so is a 
 
 
 class Rows(struct.PyTreeNode):
-    """Metrics of several steps in one array, which comes to the host at once.
+    """Metrics of several steps in one array, which comes to the host at once."""
 
-    Attributes:
-      values: float32 [steps, metrics].
-      names: of the metrics.
-    """
-
-    values: jax.Array
-    names: tuple[str, ...] = struct.field(pytree_node=False)
+    values: jax.Array  # float32 [steps, metrics]
+    names: tuple[str, ...] = struct.field(pytree_node=False)  # of the metrics
 
     @classmethod
     def of(cls, metrics: Metrics) -> 'Rows':

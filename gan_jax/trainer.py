@@ -299,11 +299,7 @@ def _recorded(run: Run, step: int, meta: dict[str, Any]) -> recorder.State:
 
 
 def _train(run: Run, state: GanState, step: int, command: str, started: float) -> bool:
-    """Steps until the run is over or interrupted, going back after a NaN if the config says so.
-
-    Returns:
-      Whether it is over.
-    """
+    """Steps until the run is over, going back after a NaN if it may; False: it was interrupted."""
     call = run.runner.compile(run.task.step, run.feed.gather)
     loop = Loop(run, call, run.runner.replicate(run.feed.data), started)
     rollbacks = int(state.rollbacks)
@@ -430,11 +426,7 @@ class Loop:
     def _observe(
         self, pending: 'Pending', state: GanState, step: int, count: int
     ) -> tuple[bool, bool]:
-        """Measures what is due, at the end everything.
-
-        Returns:
-          whether this step is the best, and whether the run ends here by `config.stop`.
-        """
+        """Measures what is due, at the end all; whether the step is best, and the run ends here."""
         run = self._run
         ends = step == run.config.steps
         due = [o for o in run.observers if ends or observers.is_due(step, o.period, count)]
@@ -445,7 +437,8 @@ class Loop:
         def measure() -> tuple[bool, bool]:
             with run.recorder.paused(), jax.transfer_guard('allow'):
                 metrics = observers.measure(due, runners.local(state))
-                run.recorder.evaluated(step, metrics, observers.measured_by(due))
+                by = {name: value for observer in due for name, value in observer.by.items()}
+                run.recorder.evaluated(step, metrics, by)
             self._say_if_turned()
             return _best_step(run) == step, _spent(run.config, run.workdir, step) is not None
 
@@ -480,13 +473,12 @@ class Rest:
 
     def is_over(self) -> bool:
         """Whether it is, and begins anew; of several processes the first one's."""
-        over = not self._seconds or cluster.decide(self._has_passed)
+        over = not self._seconds or cluster.decide(
+            lambda: time.monotonic() - self._since >= self._seconds
+        )
         if over:
             self._since = time.monotonic()
         return over
-
-    def _has_passed(self) -> bool:
-        return time.monotonic() - self._since >= self._seconds
 
 
 class Pending:

@@ -59,8 +59,7 @@ ORDER = (
 )
 
 
-def _listed() -> str:
-    return '\n'.join(f'- `{name}`: {WAYS[name].what}' for name in LEVERS)
+_LISTED = '\n'.join(f'- `{name}`: {WAYS[name].what}' for name in LEVERS)
 
 
 def trials(setting: Setting) -> list[Trial]:
@@ -191,7 +190,7 @@ Crops that `gan-jax clean` makes of photos of cats (study `cleaning`), the first
 Each lever is tried alone, at half the width ({HALF}) and for {EPOCHS[HALF]} epochs to save time.
 `plain` is there at that width too:
 
-{_listed()}
+{_LISTED}
 
 A fifth of the crops, with their near duplicates, is held out. It is the reference of the distance:
 {MEASURED:,} samples of the same latents, every {EVERY} epochs, features of EfficientNet-Lite0. The

@@ -20,22 +20,19 @@ MORE_COLORS = ('#6a8f3a', '#8a5fb0', '#c98b2b', '#2f9a9a', '#b0416b', '#444444')
 _TICKS = (0.5, 0.9, 0.99, 0.999)
 
 
-def measured(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def measured(rows: Sequence[Row], workdir: Path) -> bytes:
     """AUC above, distance below, over epochs, of the runs of a width."""
-    own = [row for row in rows if _evaluations(workdir, row)]
-    if not own:
-        return None
     page = pictures.figure(5.5, 6.5)
     auc, distance = page.subplots(2, 1, sharex=True)
-    for row, color in zip(own, _colors(own), strict=True):
+    for row, color in zip(rows, _colors(rows), strict=True):
         _draw(auc, distance, workdir, row, color)
     _auc_axis(auc)
     auc.set_title(
-        f'width {own[0]["width"]}: AUC of D, training images, medians of {SMOOTHED} epochs',
+        f'width {rows[0]["width"]}: AUC of D, training images, medians of {SMOOTHED} epochs',
         loc='left',
         fontsize=10,
     )
-    distance.axhline(own[0]['fd_real'], color='#222', linewidth=0.8, linestyle='dotted')
+    distance.axhline(rows[0]['fd_real'], color='#222', linewidth=0.8, linestyle='dotted')
     distance.set_title('Frechet distance (dotted: training images)', loc='left', fontsize=10)
     distance.set_ylim(bottom=0)
     pictures.plain(distance)
@@ -64,7 +61,7 @@ def _auc_axis(axes: Any) -> None:
 
 
 def _draw(auc: Any, distance: Any, workdir: Path, row: Row, color: str) -> None:
-    found = _evaluations(workdir, row)
+    found = recorder.read_rows(_folder(workdir, row), recorder.EVALUATIONS)
     style = {'color': color, 'linestyle': 'solid' if row['seed'] == 0 else 'dashed'}
     label = row['setting'] if row['seed'] == 0 else f'{row["setting"]}, seed {row["seed"]}'
     epochs, values = _points(found, ('auc',))
@@ -74,10 +71,6 @@ def _draw(auc: Any, distance: Any, workdir: Path, row: Row, color: str) -> None:
 
 def _folder(workdir: Path, row: Row) -> Path:
     return workdir / '{setting}-{width}-{seed}'.format(**row)
-
-
-def _evaluations(workdir: Path, row: Row) -> list[Row]:
-    return recorder.read_rows(_folder(workdir, row), recorder.EVALUATIONS)
 
 
 def _points(found: Sequence[Row], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +89,7 @@ def _smooth(epochs: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def losses(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Curves: losses, D(x) and D(G(z)), means of epochs."""
+    """Curves: losses, D(x) and D(G(z)), means of epochs; None while none is over."""
     own = [row for row in rows if (_folder(workdir, row) / recorder.EPOCHS).exists()]
     if not own:
         return None

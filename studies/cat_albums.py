@@ -39,10 +39,6 @@ def prepare(setting: Setting, folder: Path, side: int = SIDE) -> Albums:
     of the photos, by the hash of their content, is held out. A photo of which a crop was dropped
     as a near duplicate is in none of the albums.
 
-    Args:
-      setting: with `smoke` they are of random pixels.
-      side: of the crops in pixels.
-
     Raises:
       UserError: there are no photos there.
     """

@@ -102,11 +102,9 @@ def summary(rows: Sequence[Row]) -> str:
     return f'At epoch {EPOCHS[-1]}.\n\n' + outputs.markdown_table(head, lines)
 
 
-def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def chart(rows: Sequence[Row], workdir: Path) -> bytes:
     """Distance and share of cats over epochs, a line for each seed."""
     del workdir
-    if not rows:
-        return None
     page = pictures.figure(9, 3.6)
     panels = page.subplots(1, 2)
     titles = {

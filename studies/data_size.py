@@ -128,11 +128,9 @@ def summary(rows: Sequence[Row]) -> str:
     return said + outputs.markdown_table(head, lines)
 
 
-def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def chart(rows: Sequence[Row], workdir: Path) -> bytes:
     """Readable share and Frechet distance over the number of images, at best and at the end."""
     del workdir
-    if not rows:
-        return None
     page = pictures.figure(10, 4)
     readable, distance = page.subplots(1, 2)
     for axes, best, last in (
@@ -152,11 +150,9 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     return images.drawn(page)
 
 
-def progress(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def progress(rows: Sequence[Row], workdir: Path) -> bytes:
     """Readable share and distance over steps, a line for each number of images and seed."""
     own = [(row, recorder.read_rows(_folder(workdir, row), recorder.EVALUATIONS)) for row in rows]
-    if not any(found for _, found in own):
-        return None
     page = pictures.figure(10, 7)
     panels = page.subplots(2, len(RECIPES), sharey='row')
     for (readable, distance), recipe in zip(panels.T, RECIPES, strict=True):
@@ -181,7 +177,7 @@ def _over_steps(
 ) -> None:
     sizes = sorted({row['num_real'] for row, _ in runs})
     for row, found in sorted(runs, key=lambda run: (run[0]['num_real'], run[0]['seed'])):
-        if row['recipe'] == recipe and found:
+        if row['recipe'] == recipe:
             label = f'{row["num_real"]:,} images' + f', seed {row["seed"]}' * bool(row['seed'])
             style = {
                 'color': pictures.COLORS[sizes.index(row['num_real'])],

@@ -244,8 +244,8 @@ Photos: gpriamo/Cat-Faces-Identification (MIT) and the Oxford-IIIT Pet set (CC B
 def _samples_of(arm: str, budget: int) -> Picture:
     name = _picture(arm, budget)
 
-    def draw(rows: Sequence[Row], workdir: Path) -> bytes | None:
-        return (_folder(rows[0], workdir) / name).read_bytes() if rows else None
+    def draw(rows: Sequence[Row], workdir: Path) -> bytes:
+        return (_folder(rows[0], workdir) / name).read_bytes()
 
     def shows(row: Row) -> bool:
         return (row['arm'], row['budget']) == (arm, budget) and _shown(row)

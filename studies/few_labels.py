@@ -260,15 +260,13 @@ def summary(rows: Sequence[Row]) -> str:
     return outputs.markdown_table(['arm', 'labels a cat', 'draws', *shares], lines)
 
 
-def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def chart(rows: Sequence[Row], workdir: Path) -> bytes:
     """PNG: accuracies as bars."""
     del workdir
     found = {
         key: outputs.spread([row['test_accuracy'] for row in group])
         for key, group in _groups(rows).items()
     }
-    if not found:
-        return None
     numbers = sorted({number for _, number in found})
     arms = [arm for arm in (*HEADS, *RUNS) if any(name == arm for name, _ in found)]
     series = {arm: [found.get((arm, number)) for number in numbers] for arm in arms}
@@ -282,16 +280,10 @@ def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
     return images.drawn(page)
 
 
-def confusion(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def confusion(rows: Sequence[Row], workdir: Path) -> bytes:
     """PNG: which cat is taken for which, of all draws together."""
-    tables = [workdir / f'frozen-{row["draw"]}' / ANSWERS for row in rows]
-    pairs = [
-        np.loadtxt(path, int, delimiter=',', skiprows=1, ndmin=2)
-        for path in tables
-        if path.exists()
-    ]
-    if not pairs:
-        return None
+    tables = (workdir / f'frozen-{row["draw"]}' / ANSWERS for row in rows)
+    pairs = [np.loadtxt(path, int, delimiter=',', skiprows=1, ndmin=2) for path in tables]
     label, guess = np.concatenate(pairs).T
     count = max(label.max(), guess.max()) + 1
     matrix = np.zeros((count, count))

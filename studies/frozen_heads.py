@@ -40,10 +40,8 @@ def train(
 ) -> np.ndarray:
     """Probabilities of the classes of every photo, float32 [N, K], by the averaged head.
 
-    Args:
-      features: of each view, float32 [N, V, D].
-      label: int32 [N], -1 for none.
-      used: bool [N], which photos are trained on.
+    Of features of each view, float32 [N, V, D], and labels, int32 [N], -1 for none; trained on the
+    photos that are `used`, bool [N].
     """
     x = standardised(features)
     label = np.where(used, label, -1)
@@ -105,10 +103,6 @@ def _pseudo_labels(logits: jax.Array, asked: jax.Array, share: jax.Array) -> jax
     """The classes of the surest `share` of the photos taken for each class, else -1, int32 [N].
 
     So no class crowds out the others (Zou et al. 2018, arXiv:1810.07911).
-
-    Args:
-      logits: float32 [N, K].
-      asked: bool [N], the photos without a label.
     """
     shares = jax.nn.softmax(logits)
     best, guess = jnp.max(shares, axis=1), jnp.argmax(shares, axis=1)

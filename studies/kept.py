@@ -22,10 +22,7 @@ OWNER = 'study.json'  # in that: whose rows they are
 
 
 def read(study: Study, folder: Path) -> list[Row] | None:
-    """The rows of a trial, with all the study's columns, and by what they were measured.
-
-    Returns:
-      None if there are none such.
+    """The rows of a trial, with all columns, and by what they were measured; None: none.
 
     Raises:
       UserError: the file is damaged.
@@ -36,14 +33,9 @@ def read(study: Study, folder: Path) -> list[Row] | None:
     rows = provenance.read_json(path)
     if not rows or not all({*study.columns} <= {*row} for row in rows):
         return None
-    told = (folder / provenance.RESULT).exists() or not _by_a_net(study, rows)
-    return rows if told else None
-
-
-def _by_a_net(study: Study, rows: Sequence[Row]) -> bool:
-    """Whether there is anything to tell of how the rows were measured."""
     columns = [name for names in study.measured.values() for name in names]
-    return any(row[name] is not None for row in rows for name in columns)
+    by_a_net = any(row[name] is not None for row in rows for name in columns)
+    return None if by_a_net and not (folder / provenance.RESULT).exists() else rows
 
 
 def write(folder: Path, rows: Sequence[Row]) -> None:
@@ -86,16 +78,13 @@ def claim(study: Study, results: Path, *, smoke: bool) -> None:
     other = owner(results)
     if other is None and (results / 'table.csv').exists():
         raise UserError(f'--results={results}: has a table without its rows; choose another')
-    if other not in (None, own):
-        raise UserError(f'--results={results}: holds {_rows_of(other)}; choose another')
+    if other and other != own:
+        rows = f'rows of the study {other["study"]}' + ' with --smoke' * other['smoke']
+        raise UserError(f'--results={results}: holds {rows}; choose another')
     try:
         files.replace(results / RESULTS / OWNER, json.dumps(own) + '\n')
     except OSError as error:
         raise UserError(f'--results={results}: {error}; choose another') from None
-
-
-def _rows_of(found: dict[str, Any]) -> str:
-    return f'rows of the study {found["study"]}' + ' with --smoke' * found['smoke']
 
 
 @contextlib.contextmanager

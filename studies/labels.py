@@ -67,9 +67,7 @@ def _book_supervised(setting: Setting, number: int, draw: int) -> tuple[Stage, .
 def _supervised(setting: Setting, number: int, draw: int, added: str = '') -> tuple[Stage, ...]:
     """The network of `best` on its labels alone, stopped where a part of them says, then on all.
 
-    Args:
-      setting, number, draw: as everywhere.
-      added: a stage before these, whose generated digits join the labelled images; '' for none.
+    With `added`, the name of an earlier stage, its generated digits join the labelled images.
     """
 
     def make(folder: Path, **changes: object) -> ConfigDict:
@@ -233,12 +231,10 @@ def _mean(values: Sequence[float]) -> str:
     return f'{100 * mean:.2f}{between} ({len(values)})'
 
 
-def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def chart(rows: Sequence[Row], workdir: Path) -> bytes:
     """Bars of the accuracies, with what was published as dashes."""
     del workdir
     found = _accuracies(rows)
-    if not found:
-        return None
     numbers = sorted({number for number, _ in found})
     series = {
         name: [outputs.spread(found[n, name]) if (n, name) in found else None for n in numbers]

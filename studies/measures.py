@@ -20,9 +20,6 @@ def metrics(workdir: Path, features: str, num_samples: int, step: int | str = 0)
     """The figures of `gan-jax evaluate`, of the newest step or another.
 
     What the command writes is left in the run's folder, for its report.
-
-    Args:
-      step: 0: the newest; 'best': as the run chose.
     """
     run = trained.load(workdir, step)
     real = assessing.real_images(run, workdir, evaluation.load_net(features), folder=None)
@@ -46,8 +43,7 @@ def of_training_images(
 ) -> dict[str, Any]:
     """The figures of the training images themselves: what to read those of samples by.
 
-    Args:
-      reference: a folder to compare with; None: what the run holds out.
+    They are compared with a folder, or with what the run holds out.
     """
     run, net = trained.load(workdir), evaluation.load_net(features)
     real = assessing.real_images(run, workdir, net, reference)

@@ -178,11 +178,7 @@ def _measure_peer(setting: Setting, case: Case, folder: Path) -> list[Row]:
 def _by_peer(
     config: ConfigDict, folder: Path, given: np.ndarray, seconds: float
 ) -> tuple[np.ndarray, int]:
-    """Translations by PyTorch, uint8 [N, H, W, 3], after some seconds of training, and its steps.
-
-    Raises:
-      UserError: PyTorch is not installed.
-    """
+    """Translations by PyTorch, uint8 [N, H, W, 3], after some seconds of training; its steps."""
     if importlib.util.find_spec('torch') is None:
         raise UserError(f'--only={folder.name}: PyTorch is not installed; {files.install("bench")}')
     request = {'config': config.to_dict(), 'seconds': seconds}
@@ -212,6 +208,8 @@ def _measure(
     for (experiment, split), given in found.items():
         scored = pairs.score(translate, given, config, mean)
         own = experiment == case.experiment
+        # With `smoke` there may be no nets.
+        enough = not setting.smoke and len(given) >= distances.FEWEST
         photos = np.stack([photo for _, photo in given])
         rows.append(
             {
@@ -221,7 +219,7 @@ def _measure(
                 'size': case.side,
                 'recipe': case.recipe,
                 **_columns(scored.scores),
-                **_by_nets(scored.made, photos, measured=own and _is_enough(setting, given)),
+                **_by_nets(scored.made, photos, measured=own and enough),
                 'pairs': len(given),
                 'steps': steps,
             }
@@ -232,11 +230,6 @@ def _measure(
             content = _beside(scored.made, photos, SHOWN[split])
             files.replace(folder / _album_picture(split), content)
     return rows
-
-
-def _is_enough(setting: Setting, given: Sequence[Any]) -> bool:
-    """Whether distances can be had, and nets for them: with `smoke` there may be none."""
-    return not setting.smoke and len(given) >= distances.FEWEST
 
 
 def _by_nets(made: np.ndarray, photos: np.ndarray, *, measured: bool) -> Row:
@@ -334,11 +327,7 @@ def summary(rows: Sequence[Row]) -> str:
         cells = []
         for name in BESIDE:
             form = scores.SCORES[name].metric.form
-            values = (
-                row[name],
-                row[f'{name}_{pairs.INPUT}'],
-                row[f'{name}_{pairs.MEAN}'],
-            )
+            values = row[name], row[f'{name}_{pairs.INPUT}'], row[f'{name}_{pairs.MEAN}']
             cells.append(' / '.join('-' if v is None else form.format(v) for v in values))
         cells.append(f'{row["edge_agreement"]:.3f}')
         cats = row['cat_share'], row['cat_share_photo']
@@ -354,19 +343,14 @@ def summary(rows: Sequence[Row]) -> str:
     )
 
 
-def chart(rows: Sequence[Row], workdir: Path) -> bytes | None:
+def chart(rows: Sequence[Row], workdir: Path) -> bytes:
     """L1 of every row as a bar, with those of its input and of the mean photo as marks."""
     del workdir
-    if not rows:
-        return None
     page = pictures.figure(9, 0.6 + 0.28 * len(rows))
     axes = page.subplots()
     place = np.arange(len(rows))[::-1]
     axes.barh(place, [row['l1'] for row in rows], 0.7, color='#1f5fa8', label='translated')
-    for candidate, color in (
-        (pairs.INPUT, '#9aa3ad'),
-        (pairs.MEAN, '#c8501e'),
-    ):
+    for candidate, color in ((pairs.INPUT, '#9aa3ad'), (pairs.MEAN, '#c8501e')):
         values = [row[f'l1_{candidate}'] for row in rows]
         label = candidate.replace('_', ' ')
         axes.scatter(values, place, marker='|', s=90, color=color, label=label, zorder=3)
@@ -413,9 +397,8 @@ def _strips(experiment: str) -> Picture:
 def _beside_photos(kind: str, recipe: str, split: str) -> Picture:
     """All translations of cats that are kept of a split, each left of its photo."""
 
-    def draw(rows: Sequence[Row], workdir: Path) -> bytes | None:
-        found = workdir / f'cats-{kind}-{SIDE}-{recipe}' / _album_picture(split)
-        return found.read_bytes() if rows and found.exists() else None
+    def draw(rows: Sequence[Row], workdir: Path) -> bytes:
+        return (workdir / f'cats-{kind}-{SIDE}-{recipe}' / _album_picture(split)).read_bytes()
 
     def of(row: Row) -> bool:
         own = (row['experiment'], row['input'], row['split'], row['recipe'])

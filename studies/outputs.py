@@ -34,7 +34,6 @@ def write(
     A picture is of the rows that have the files it is made of; without one there is none.
 
     Args:
-      workdir: the folder of the trials' folders.
       smoke: whether the rows were made with --smoke, as their commands then say.
 
     Returns:
@@ -70,7 +69,8 @@ def _draw(
         if not all((workdir / trial.name / name).exists() for name in picture.needs(trial))
     ]
     whole = [(trial, rows) for trial, rows in own if trial.name not in lost]
-    content = picture.draw([row for _, rows in whole for row in rows], workdir)
+    shown = [row for _, rows in whole for row in rows]
+    content = picture.draw(shown, workdir) if shown else None
     if content is None:
         path.unlink(missing_ok=True)
     else:

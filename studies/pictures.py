@@ -190,11 +190,7 @@ def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:
 
 
 def side_by_side(found: Mapping[str, np.ndarray], width: float) -> bytes | None:
-    """PNG: pictures uint8 [H, W, C] with a title each, BESIDE in a line; None for none.
-
-    Args:
-      width: of each in inches.
-    """
+    """PNG: pictures uint8 [H, W, C], of so many inches, with titles, BESIDE in a line; or None."""
     if not found:
         return None
     height = width * max(len(image) / image.shape[1] for image in found.values())

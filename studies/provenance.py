@@ -61,11 +61,7 @@ def lines(study: Study, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir
 def caption(
     source: str, finished: Sequence[tuple[Trial, Sequence[Row]]], workdir: Path
 ) -> list[str]:
-    """How the figures in a picture were measured.
-
-    Args:
-      source: `Picture.measured`.
-    """
+    """How the figures in a picture were measured, by its `Picture.measured`."""
     kept = [_kept(workdir / trial.name).get(source, ()) for trial, _ in finished]
     return list(dict.fromkeys(_words(facts) for found in kept for facts in found))
 

@@ -81,7 +81,9 @@ def _album(setting: Setting, workdir: Path) -> Path:
     parted = workdir / 'parted'
     if not parted.exists():
         cleaned = cat_albums.prepare(setting, workdir / 'albums').cleaned
-        crops = sorted(cleaned.rglob('*.png'), key=_digest)
+        crops = sorted(
+            cleaned.rglob('*.png'), key=lambda path: hashlib.sha256(path.read_bytes()).digest()
+        )
         draft = workdir / 'parted.draft'
         shutil.rmtree(draft, ignore_errors=True)
         for number, path in enumerate(crops):
@@ -90,10 +92,6 @@ def _album(setting: Setting, workdir: Path) -> Path:
             shutil.copyfile(path, target / f'{number:04d}.png')
         draft.rename(parted)
     return parted
-
-
-def _digest(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row]:

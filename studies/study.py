@@ -23,7 +23,6 @@ class Setting(NamedTuple):
         """The config of an experiment on a set of `data_dir`.
 
         Args:
-          source: NAME[:PRESET].
           **changes: by dotted path; sizes among them give way to those of `smoke`.
         """
         config = experiments.load(source)
@@ -98,20 +97,15 @@ class Trial(NamedTuple):
     prune: bool = True
 
 
-def _nothing(trial: Trial) -> Sequence[str]:
-    del trial
-    return ()
-
-
 class Picture(NamedTuple):
     """A picture of some rows."""
 
-    # (rows, the folder of the trials' folders) -> PNG, None while there is nothing to draw; reads
-    # what is kept of a trial, not its runs
+    # (rows, at least one, the folder of the trials' folders) -> PNG, None while there is nothing to
+    # draw; reads what is kept of a trial, not its runs
     draw: Callable[[Sequence[Row], Path], bytes | None]
     of: Callable[[Row], bool] = lambda row: True  # which rows it shows
     # a trial's files that it is made of, of those that are kept
-    needs: Callable[[Trial], Sequence[str]] = _nothing
+    needs: Callable[[Trial], Sequence[str]] = lambda trial: ()
     # where the runs hold what its figures were measured by, a key of `studies.provenance`, which
     # its caption tells; '' if it shows none
     measured: str = ''

@@ -84,11 +84,10 @@ def _run(
     done = [trial for trial in chosen if kept.complete(study, trial, workdir)]
     for trial in done:
         _refuse_other_settings(trial, workdir / trial.name)
-    eta = _Eta(study, chosen, workdir)
     for number, trial in enumerate(chosen, 1):
         if trial not in done:
             place = f'row {number} of {len(chosen)}, {trial.name}'
-            _say(f'{place}: {eta}')
+            _say(f'{place}: {_time_left(study, chosen, workdir)}')
             rows = _finish(trial, workdir, command)
             for row in rows:
                 _say(f'{place}: ' + ', '.join(f'{k} {outputs.cell(v)}' for k, v in row.items()))
@@ -216,20 +215,14 @@ def _seconds(folder: Path) -> float:
     return json.loads(path.read_bytes()) if path.exists() else 0.0
 
 
-class _Eta:
-    """The time left: the trials' own estimates, at the pace that finished ones had here."""
-
-    def __init__(self, study: Study, trials: Sequence[Trial], workdir: Path):
-        self._study, self._trials, self._workdir = study, trials, workdir
-
-    def __str__(self) -> str:
-        folders = {trial: self._workdir / trial.name for trial in self._trials}
-        done = [trial for trial in folders if kept.complete(self._study, trial, self._workdir)]
-        expected = 60 * sum(trial.minutes for trial in done)
-        pace = sum(_seconds(folders[trial]) for trial in done) / expected if done else 1.0
-        left = [trial for trial in self._trials if trial not in done]
-        own, all_left = (60 * pace * sum(t.minutes for t in ts) for ts in (left[:1], left))
-        return f'about {clock(own)}, {clock(all_left)} for all that is left'
+def _time_left(study: Study, trials: Sequence[Trial], workdir: Path) -> str:
+    """The trials' own estimates, at the pace that finished ones had here."""
+    done = [trial for trial in trials if kept.complete(study, trial, workdir)]
+    expected = 60 * sum(trial.minutes for trial in done)
+    pace = sum(_seconds(workdir / trial.name) for trial in done) / expected if done else 1.0
+    left = [trial for trial in trials if trial not in done]
+    own, all_left = (60 * pace * sum(t.minutes for t in ts) for ts in (left[:1], left))
+    return f'about {clock(own)}, {clock(all_left)} for all that is left'
 
 
 def _say(line: str) -> None:

@@ -24,17 +24,11 @@ RIGHT_IOU = 0.4
 
 
 class Photo(NamedTuple):
-    """A photo and its true faces.
+    """A photo and its true faces."""
 
-    Attributes:
-      path: the file.
-      boxes: float64 [N, 4] of centre x, centre y, width, height, relative to the photo.
-      held_out: whether training and the choice of thresholds leave it alone.
-    """
-
-    path: Path
-    boxes: np.ndarray
-    held_out: bool
+    path: Path  # the file
+    boxes: np.ndarray  # float64 [N, 4] of centre x, centre y, width, height, relative to the photo
+    held_out: bool  # whether training and the choice of thresholds leave it alone
 
 
 class Counts(NamedTuple):
@@ -91,15 +85,10 @@ def read_rgb(path: Path) -> np.ndarray:
 
 
 def count(faces: Sequence[Face], boxes: np.ndarray, size: tuple[int, int]) -> Counts:
-    """Compares one photo's faces with the truth.
+    """Compares one photo's faces, by falling score, with the true boxes, [N, 4], relative.
 
     A face is right if its centre lies in a true box, their IoU is at least `RIGHT_IOU`, and
     no face of a higher score took that box.
-
-    Args:
-      faces: by falling score.
-      boxes: [N, 4], relative.
-      size: the photo's height and width.
     """
     left = [_true_face(box * np.array([size[1], size[0]] * 2)) for box in boxes]
     right = 0

@@ -23,19 +23,12 @@ _END = re.compile(r'(?<=[.!?])[*)"]*\s+(?=[*"(`]*[A-Z0-9`])')
 
 
 class Length(NamedTuple):
-    """Lengths of sentences.
+    """Lengths of sentences."""
 
-    Attributes:
-      sentences: how many there are.
-      words: all words in them.
-      median: words in a sentence.
-      long: share of the sentences with more than `LONG` words.
-    """
-
-    sentences: int
-    words: int
-    median: float
-    long: float
+    sentences: int  # how many there are
+    words: int  # all words in them
+    median: float  # words in a sentence
+    long: float  # share of the sentences with more than `LONG` words
 
 
 def sentences(text: str) -> Iterator[str]:

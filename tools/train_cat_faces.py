@@ -129,18 +129,12 @@ def fold(layer: nn.Conv2d, state: dict, name: str, norm: str) -> None:
 
 
 class Example(NamedTuple):
-    """A training photo.
+    """A training photo."""
 
-    Attributes:
-      image: uint8 [H, W, 3], RGB.
-      boxes: float [N, 4], centre and size in pixels.
-      index: of its first box, among all boxes.
-      doubtful: float [M, 4], where a face may or may not be: no loss there.
-    """
-
-    image: np.ndarray
-    boxes: np.ndarray
-    index: int = 0
+    image: np.ndarray  # uint8 [H, W, 3], RGB
+    boxes: np.ndarray  # float [N, 4], centre and size in pixels
+    index: int = 0  # of its first box, among all boxes
+    # float [M, 4], where a face may or may not be: no loss there
     doubtful: np.ndarray = np.zeros((0, 4))
 
 
@@ -173,19 +167,12 @@ def clipped(boxes: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.nd
 
 
 class Sample(NamedTuple):
-    """An augmented image with its faces.
+    """An augmented image with its faces."""
 
-    Attributes:
-      image: uint8 [H, W, 3].
-      boxes: [N, 4], centre and size in pixels.
-      rolls: [N, 3]: index of the box, whether mirrored (1 or -1), rotation in radians.
-      doubtful: [M, 4].
-    """
-
-    image: np.ndarray
-    boxes: np.ndarray
-    rolls: np.ndarray
-    doubtful: np.ndarray
+    image: np.ndarray  # uint8 [H, W, 3]
+    boxes: np.ndarray  # [N, 4], centre and size in pixels
+    rolls: np.ndarray  # [N, 3]: index of the box, whether mirrored (1 or -1), rotation in radians
+    doubtful: np.ndarray  # [M, 4]
 
 
 def rotation(rng: np.random.Generator) -> float:
@@ -308,21 +295,13 @@ class Source:
 
 
 class Targets(NamedTuple):
-    """The net's targets, of one image or of a batch, in cells.
+    """The net's targets, of one image or of a batch, in cells."""
 
-    Attributes:
-      heat: [..., H, W], 1 at a face's centre, falling to 0.
-      weight: [..., H, W], 0 where the heat is not known.
-      near: [..., H, W], weight of the box and the roll.
-      sides: [..., 4, H, W], distances to left, top, right, bottom.
-      rolls: [..., 3, H, W], as in `Sample`.
-    """
-
-    heat: np.ndarray
-    weight: np.ndarray
-    near: np.ndarray
-    sides: np.ndarray
-    rolls: np.ndarray
+    heat: np.ndarray  # [..., H, W], 1 at a face's centre, falling to 0
+    weight: np.ndarray  # [..., H, W], 0 where the heat is not known
+    near: np.ndarray  # [..., H, W], weight of the box and the roll
+    sides: np.ndarray  # [..., 4, H, W], distances to left, top, right, bottom
+    rolls: np.ndarray  # [..., 3, H, W], as in `Sample`
 
 
 def targets(sample: Sample) -> Targets:
@@ -520,9 +499,7 @@ def agreed(image: np.ndarray, finders: Sequence[detector.Detector]) -> Example:
         x, y, w, h = np.mean([v[:4] for v in same], axis=0)
         sure = sum(v.score for v in same) / (2 * len(finders)) > 0.5
         (boxes if sure else doubtful).append([x + w / 2, y + h / 2, w, h])
-    return Example(
-        image, *(np.reshape(b, (-1, 4)) for b in (boxes,)), 0, np.reshape(doubtful, (-1, 4))
-    )
+    return Example(image, np.reshape(boxes, (-1, 4)), 0, np.reshape(doubtful, (-1, 4)))
 
 
 def numbered(examples: Sequence[Example]) -> list[Example]:

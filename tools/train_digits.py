@@ -51,12 +51,11 @@ def shuffled(key: jax.Array, image: jax.Array) -> jax.Array:
     patches = image.reshape(count, PATCH, count, PATCH).swapaxes(1, 2).reshape(-1, PATCH, PATCH)
     patches = jax.random.permutation(order_key, patches).reshape(count, count, PATCH, PATCH)
     pixels = jax.random.permutation(pixel_key, image.reshape(-1))
-    whole = jnp.where(
+    return jnp.where(
         jax.random.bernoulli(kind, 0.75),
         patches.swapaxes(1, 2).reshape(image.shape),
         pixels.reshape(image.shape),
     )
-    return whole
 
 
 def shifted(key: jax.Array, image: jax.Array) -> jax.Array:

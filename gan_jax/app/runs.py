@@ -50,24 +50,18 @@ class Chosen(Drawn):
 
 
 class Answer(NamedTuple):
-    """The answer of a classifier to a picture.
+    """The answer of a classifier to a picture."""
 
-    Attributes:
-      shares: probabilities by the names of the classes, the largest first.
-      remark: on a picture that looks otherwise than those of training; '' if it does not.
-      measured: how far such a confidence can be trusted.
-    """
-
+    # probabilities by the names of the classes, the largest first
     shares: Sequence[tuple[str, float]]
-    remark: str
-    measured: str
+    remark: str  # on a picture that looks otherwise than those of training; '' if it does not
+    measured: str  # how far such a confidence can be trusted
 
 
 class Page:
     """A run in use; what it computes, it computes one at a time."""
 
     def __init__(self, run: api.Run):
-        """Takes a loaded run."""
         self.run = run
         self.place = paths.shown(run.workdir)
         self._lock = threading.Lock()
@@ -204,10 +198,6 @@ class Page:
     def translate(self, content: bytes, *, as_is: bool) -> tuple[np.ndarray, np.ndarray]:
         """An image file as the run's input, and its translation: uint8 [H, W, 3] each.
 
-        Args:
-          content: of the file.
-          as_is: whether it is an input already, edges for example.
-
         Raises:
           Unreadable: it is no image, or would be too large.
           UserError: the run translates nothing.
@@ -237,16 +227,15 @@ class Runs:
     """The runs of a page by their names, each loaded when it is first asked for."""
 
     def __init__(self, folder: Path, step: int | str):
-        """Finds the runs.
-
-        Args:
-          folder: a run, or a folder of runs.
-          step: of each; see `trained.load`.
+        """Finds the runs: of a folder of runs, or a single one.
 
         Raises:
           UserError: there is none.
         """
-        found = [folder] if _is_run(folder) else sorted(filter(_is_run, _inside(folder)))
+        try:
+            found = [folder] if _is_run(folder) else sorted(filter(_is_run, folder.iterdir()))
+        except OSError as error:
+            raise UserError(f'--workdir={folder}: cannot be read ({error.strerror})') from None
         if not found:
             raise UserError(
                 f'--workdir={folder}: neither a run nor a folder of runs (no config.json); train'
@@ -262,10 +251,7 @@ class Runs:
         return list(self._places)
 
     def warm(self) -> Iterator[str]:
-        """Loads and compiles the first run that can be used; those before it are left out.
-
-        Yields:
-          why each of those cannot be used.
+        """Loads and compiles the first run that can be used; yields why those before it cannot.
 
         Raises:
           UserError: none can.
@@ -296,10 +282,3 @@ class Runs:
 
 def _is_run(path: Path) -> bool:
     return (path / 'config.json').is_file()
-
-
-def _inside(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise UserError(f'--workdir={folder}: cannot be read ({error.strerror})') from None

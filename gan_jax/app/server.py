@@ -57,7 +57,6 @@ def make(runs: Runs, host: str) -> Starlette:
     """The application.
 
     Args:
-      runs: that are shown.
       host: that it listens on; on loopback it answers to no other name, which a stranger's page
         could give it (DNS rebinding).
     """
@@ -118,11 +117,7 @@ def _done(
     request: Request,
     content: bytes,
 ) -> dict[str, Any]:
-    """Does the work of a request.
-
-    Raises:
-      Refused: it is none, or none of this run.
-    """
+    """Does the work of a request, and refuses what is none, or none of this run."""
     try:
         return work(runs[request.path_params['run']], request, content)
     except (UserError, schema.Wrong, decode.Unreadable) as error:
@@ -146,11 +141,7 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 
 def _json(content: bytes, kind: Any) -> Any:
-    """A request's JSON as a value of a type.
-
-    Raises:
-      Refused: it is none.
-    """
+    """A request's JSON as a value of a type."""
     try:
         return schema.of(kind, json.loads(content))
     except (ValueError, RecursionError):

@@ -22,9 +22,7 @@ def define(values: flags.FlagValues) -> None:
     define_path(values, 'workdir', 'a run, or a folder of runs')
     text = 'that it listens on; 0.0.0.0 lets everyone in your network use it'
     flags.DEFINE_string('host', '127.0.0.1', text, flag_values=values)
-    flags.DEFINE_integer(
-        'port', 7860, '0: any that is free', lower_bound=0, upper_bound=65_535, flag_values=values
-    )
+    flags.DEFINE_integer('port', 7860, '0: any that is free', 0, 65_535, flag_values=values)
     define_step(values)
 
 
@@ -56,16 +54,14 @@ def main(invocation: Invocation) -> None:
             timeout_graceful_shutdown=WAIT_S,
             server_header=False,
         )
-        print(f'open {_address(listening)} in a browser; Ctrl-C ends it', flush=True)
+        host, port = listening.getsockname()[:2]
+        address = f'http://{f"[{host}]" if ":" in host else host}:{port}/'
+        print(f'open {address} in a browser; Ctrl-C ends it', flush=True)
         uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there.
-
-    Raises:
-      UserError: the port is in use, or there is no such address here.
-    """
+    """A socket that listens there."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
@@ -76,8 +72,3 @@ def _listen(host: str, port: int) -> socket.socket:
             f'--host={host} --port={port}: cannot listen there ({why}): choose another --port;'
             ' 0 takes any that is free'
         ) from None
-
-
-def _address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f'http://{f"[{host}]" if ":" in host else host}:{port}/'

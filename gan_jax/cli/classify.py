@@ -46,10 +46,9 @@ def define(values: flags.FlagValues) -> None:
     text = "of the run's data: test, train, or validation (of its budget of labels)"
     flags.DEFINE_string('split', '', text, flag_values=values)
     define_moved(values)
-    flags.DEFINE_enum(
-        'invert', 'no', ['no', 'auto'], 'auto: turn negatives of what the run learned, such as'
-        ' black ink on white where it learned white on black', flag_values=values,
-    )  # fmt: skip
+    text = 'auto: turn negatives of what the run learned, such as black ink on white where it'
+    text += ' learned white on black'
+    flags.DEFINE_enum('invert', 'no', ['no', 'auto'], text, flag_values=values)
     define_step(values)
     define_overwrite(values)
 
@@ -88,11 +87,7 @@ def main(invocation: Invocation) -> None:
 def _answers(
     run: 'Trained', album: 'ImageFolder', turn: bool
 ) -> Iterator[tuple[str, 'Answer | None']]:
-    """The answer for each file, None for one that is named as unreadable; remarks at the end.
-
-    Raises:
-      UserError: there is none.
-    """
+    """The answer for each file, None for one that is named as unreadable; remarks at the end."""
     from gan_jax.use import classifying
 
     count, odd = 0, []

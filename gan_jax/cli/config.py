@@ -3,7 +3,7 @@
 A value that is not the usual one, which `gan_jax.fields` gives, is marked by a star.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 import inspect
 import re
 import textwrap
@@ -24,15 +24,11 @@ def define(values: flags.FlagValues) -> None:
 
 def main(invocation: Invocation) -> None:
     """Prints the fields."""
-    for line in _lines(invocation.config):
-        print(line)
-
-
-def _lines(config: ConfigDict) -> Iterator[str]:
+    config = invocation.config
     for path, field in fields.FIELDS.items():
-        yield from _entry(path, fields.get(config, path), field.default, _words(field))
+        _print(path, fields.get(config, path), field.default, _words(field))
         if path.endswith('.net.name'):
-            yield from _of_net(config, path.partition('.')[0])
+            _print_net(config, path.partition('.')[0])
 
 
 def _words(field: fields.Field) -> str:
@@ -40,19 +36,19 @@ def _words(field: fields.Field) -> str:
     return f'{field.meaning}; {field}{only if field.needs else ""}'
 
 
-def _of_net(config: ConfigDict, role: str) -> Iterator[str]:
+def _print_net(config: ConfigDict, role: str) -> None:
     from gan_jax import nets
 
     net = config[role].net
     said = meanings(net.name, role)
     for name, usual in nets.fields(net.name, role).items():
-        yield from _entry(f'{role}.net.{name}', net[name], usual, said.get(name, ''))
+        _print(f'{role}.net.{name}', net[name], usual, said.get(name, ''))
 
 
-def _entry(path: str, value: object, usual: object, words: str) -> Iterator[str]:
-    yield f'--config.{path}={value}{"" if value == usual else " *"}'
+def _print(path: str, value: object, usual: object, words: str) -> None:
+    print(f'--config.{path}={value}{"" if value == usual else " *"}')
     for line in textwrap.wrap(words, WIDTH - 4):
-        yield f'    {line}'
+        print(f'    {line}')
 
 
 def meanings(name: str, role: str) -> Mapping[str, str]:

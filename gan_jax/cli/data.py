@@ -4,7 +4,6 @@ Prints the number of images, their size, classes, duplicates, fingerprint, and o
 your own what was left out and how it is split. A pair is shown as one cell.
 """
 
-from collections.abc import Mapping, Sequence
 import itertools
 import sys
 
@@ -33,7 +32,7 @@ def main(invocation: Invocation) -> None:
     from gan_jax import config as config_lib
     from gan_jax import data, tasks
     from gan_jax.cli import outputs
-    from gan_jax.data import feeds, summary
+    from gan_jax.data import classes, feeds, summary
     from gan_jax.io import images
     from gan_jax.processes import startup
     from gan_jax.types import Batch
@@ -48,7 +47,8 @@ def main(invocation: Invocation) -> None:
     tasks.check(config, dataset)
     pools = tasks.pools(config)
     facts = summary.summarise(dataset)
-    facts['classes'] = _named(dataset.class_names, facts['classes'])
+    labels = classes.labelled(dataset.class_names)
+    facts['classes'] = dict(zip(labels, facts['classes'].values(), strict=True))
     for name, value in facts.items():
         print(f'{name.replace("_", " "):16} {_text(value)}')
     count = dataset.spec.num_examples
@@ -68,13 +68,6 @@ def main(invocation: Invocation) -> None:
     images.write_png(output, images.tile(seen, COLUMNS // dataset.spec.panels), MAKER)
     what = f'the first {len(seen)} images' if count >= len(seen) else f'views of {count} images'
     print(f'wrote {shown(output)}: {what} as the discriminator sees them')
-
-
-def _named(class_names: Sequence[str], counts: Mapping[str, int]) -> dict[str, int]:
-    """The counts of classes by number and name."""
-    from gan_jax.data import classes
-
-    return dict(zip(classes.labelled(class_names), counts.values(), strict=True))
 
 
 def _text(value: object) -> str:

@@ -16,10 +16,7 @@ REQUIRED = ('workdir',)
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     define_path(values, 'workdir', 'the run')
-    flags.DEFINE_integer(
-        'num_samples', 10_000, 'generated images', lower_bound=1, upper_bound=100_000,
-        flag_values=values,
-    )  # fmt: skip
+    flags.DEFINE_integer('num_samples', 10_000, 'generated images', 1, 100_000, flag_values=values)
     define_step(values)
     text = 'digits (default for grey), efficientnet_lite0, squeezenet or inception'
     flags.DEFINE_string('features', '', text, flag_values=values)

@@ -192,13 +192,9 @@ def _explained(error: Exception) -> UserError:
     text = ' '.join(str(error).split()).removeprefix('ERROR:: ')
     for python, words in _WORDS.items():
         if (found := re.match(r'flag (--([\w.]+)=.*?): ', text)) and python in text:
-            return UserError(f'{found[1]}: must be {_rule(found[2]) or words}')
+            rule = str(fields.FIELDS.get(found[2].removeprefix('config.'), ''))
+            return UserError(f'{found[1]}: must be {rule or words}')
     return UserError(text)
-
-
-def _rule(flag: str) -> str:
-    """The rule of a field of a config; '' of another flag."""
-    return str(fields.FIELDS.get(flag.removeprefix('config.'), ''))
 
 
 def _take_config(argv: list[str]) -> tuple[str, list[str]]:
@@ -227,13 +223,9 @@ def _help(command: ModuleType, name: str, values: absl_flags.FlagValues) -> str:
         default = '' if usual in (None, '', False) else f' (default: {usual})'
         form = f'--[no]{flag}' if holder.boolean else f'--{flag}'
         lines += _entry(form, f'{holder.help}{default}')
-    return _with_documents('\n'.join(lines))
-
-
-def _with_documents(text: str) -> str:
-    """A text whose mention of documents leads to them, also away from a checkout."""
+    # What it says of documents leads to them, also away from a checkout.
     folder = paths.shown(files.carried('docs'))
-    return re.sub(r'\bdocs/(?=\w+/\w+\.md)', f'{folder}/', text)
+    return re.sub(r'\bdocs/(?=\w+/\w+\.md)', f'{folder}/', '\n'.join(lines))
 
 
 def _entry(flag: str, text: str) -> list[str]:

@@ -10,11 +10,7 @@ OVERWRITE = 'name another, or pass --overwrite'
 
 
 def file(path: Path, *suffixes: str, overwrite: bool, flag: str = '--output') -> Path:
-    """The path of a file that can be written there.
-
-    Args:
-      *suffixes: its name may end with one of these.
-      overwrite: whether it may replace a file that is there.
+    """The path of a file that can be written there, whose name ends with one of the suffixes.
 
     Raises:
       UserError: another suffix, a folder that cannot be written, or a file that is there.
@@ -37,9 +33,6 @@ def absent(path: Path, *, flag: str = '--output') -> None:
 
 def own_folder(path: Path, *, overwrite: bool, flag: str = '--output') -> Path:
     """The path of a folder that files can be written to, and are not mixed with others.
-
-    Args:
-      overwrite: whether it may hold files already.
 
     Raises:
       UserError: it cannot be written, or holds files.

@@ -37,14 +37,10 @@ def define(values: flags.FlagValues) -> None:
     define_path(values, 'workdir', 'the run')
     define_path(values, 'input', 'a photo, a folder of photos, or a .zip of one')
     define_path(values, 'output', 'a folder')
-    flags.DEFINE_integer(
-        'compare', 0, 'training images, and as many held-out ones, in place of --input',
-        lower_bound=0, upper_bound=10_000, flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_string(
-        'features', '', 'frozen net whose maps are compared, or none; empty: by the colours',
-        flag_values=values,
-    )  # fmt: skip
+    text = 'training images, and as many held-out ones, in place of --input'
+    flags.DEFINE_integer('compare', 0, text, 0, 10_000, flag_values=values)
+    text = 'frozen net whose maps are compared, or none; empty: by the colours'
+    flags.DEFINE_string('features', '', text, flag_values=values)
     define_step(values)
     define_moved(values)
     define_overwrite(values)
@@ -113,11 +109,11 @@ def _compare(projector: 'Projector', run: 'Trained', count: int, output: 'Path')
     parts = projecting.of_run(run, count)
     found = projecting.compare(projector, parts)
     rows = []
-    for part in parts:
-        for number, (given, made) in enumerate(zip(part.image, found[part.name], strict=True)):
-            name = f'{part.name}_{number:03d}'
+    for part, pictures in parts.items():
+        for number, (given, made) in enumerate(zip(pictures, found[part], strict=True)):
+            name = f'{part}_{number:03d}'
             projecting.write(output, f'{name}.npz', given, made)
-            rows.append((name, part.name, made))
+            rows.append((name, part, made))
     _table(output, rows)
     print(f'{"median of":12} {"photos":>6} {"L1":>6} {"maps":>6}')
     for name, own in found.items():

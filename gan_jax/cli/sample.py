@@ -9,6 +9,7 @@ images the most, in standard deviations.
 """
 
 from collections.abc import Callable, Sequence
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -31,38 +32,19 @@ def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
     define_path(values, 'workdir', 'the run')
     define_path(values, 'output', 'FILE.png, FILE.gif, FILE.npz or a folder')
-    flags.DEFINE_integer(
-        'num', 64, 'images', lower_bound=1, upper_bound=MOST_SAMPLES, flag_values=values
-    )
-    flags.DEFINE_integer(
-        'seed', 0, 'other seeds, other images', lower_bound=0, upper_bound=2**32 - 1,
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_list(
-        'labels', [], 'classes in turn by name or number, or Smiling,-Male', flag_values=values
-    )  # fmt: skip
-    flags.DEFINE_integer(
-        'walk', 0, 'frames of a .gif', lower_bound=0, upper_bound=10_000, flag_values=values
-    )
-    flags.DEFINE_integer(
-        'scale', 1, 'pixels a side of each pixel, in pictures', lower_bound=1, upper_bound=64,
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_float(
-        'truncation', 1.0, 'below 1, more alike and more typical', lower_bound=0, upper_bound=1,
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_list(
-        'pick', [], 'one or two samples, from 0, in place of --num', flag_values=values
-    )
-    flags.DEFINE_list(
-        'latents', [], 'files of gan-jax project, in place of samples of the seed',
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_float(
-        'along', 0.0, 'between two of --pick', lower_bound=0, upper_bound=1, flag_values=values
-    )
-    flags.DEFINE_list('directions', [], 'a number for each direction', flag_values=values)
+    whole = functools.partial(flags.DEFINE_integer, flag_values=values)  # bounds: least, greatest
+    number = functools.partial(flags.DEFINE_float, flag_values=values)
+    words = functools.partial(flags.DEFINE_list, flag_values=values)
+    whole('num', 64, 'images', 1, MOST_SAMPLES)
+    whole('seed', 0, 'other seeds, other images', 0, 2**32 - 1)
+    words('labels', [], 'classes in turn by name or number, or Smiling,-Male')
+    whole('walk', 0, 'frames of a .gif', 0, 10_000)
+    whole('scale', 1, 'pixels a side of each pixel, in pictures', 1, 64)
+    number('truncation', 1.0, 'below 1, more alike and more typical', 0, 1)
+    words('pick', [], 'one or two samples, from 0, in place of --num')
+    words('latents', [], 'files of gan-jax project, in place of samples of the seed')
+    number('along', 0.0, 'between two of --pick', 0, 1)
+    words('directions', [], 'a number for each direction')
     define_step(values)
     define_overwrite(values)
 
@@ -121,11 +103,7 @@ def main(invocation: Invocation) -> None:
 
 
 def _numbers(words: list[str], flag: str, kind: Callable[[str], float], what: str) -> list[Any]:
-    """The words of a flag as finite numbers.
-
-    Raises:
-      UserError: one is none.
-    """
+    """The words of a flag as finite numbers."""
     try:
         found = [kind(word) for word in words]
         if all(map(math.isfinite, found)):
@@ -136,11 +114,7 @@ def _numbers(words: list[str], flag: str, kind: Callable[[str], float], what: st
 
 
 def _picked(values: flags.FlagValues) -> list[int]:
-    """The samples of --pick; none without it.
-
-    Raises:
-      UserError: it is no number of a sample, or there are more than two.
-    """
+    """The samples of --pick; none without it."""
     if values.latents:
         return _ends(values)
     found = _numbers(values.pick, '--pick', int, 'one or two whole numbers, such as 3,17')
@@ -156,11 +130,7 @@ def _picked(values: flags.FlagValues) -> list[int]:
 
 
 def _ends(values: flags.FlagValues) -> list[int]:
-    """The latents of --latents that a way leads between; none where it makes each of them.
-
-    Raises:
-      UserError: it needs two, or there are flags that latents of files have no use for.
-    """
+    """The latents of --latents that a way leads between; none where it makes each of them."""
     for flag in ('pick', 'labels', 'num', 'seed', 'truncation'):
         if values[flag].present:
             raise UserError(f'--{flag} is of samples, and --latents names others: leave one out')

@@ -5,6 +5,7 @@ one is left as it is. Ctrl-C and SIGTERM save before they stop. With several pro
 (docs/howto/devices.md), start the same command in each; the workdir is one folder for all.
 """
 
+import functools
 from pathlib import Path
 import re
 import shlex
@@ -13,7 +14,7 @@ import sys
 from absl import flags
 from ml_collections import ConfigDict
 
-from gan_jax.cli.flags import Invocation, define_path
+from gan_jax.cli.flags import Invocation, define_overwrite, define_path
 from gan_jax.errors import UserError
 from gan_jax.io import paths
 
@@ -24,29 +25,17 @@ _MOST = 2**31 - 1  # that JAX takes
 
 def define(values: flags.FlagValues) -> None:
     """The flags of this command."""
-    define_path(
-        values, 'workdir', 'the run: checkpoints, curves, samples, report; runs/NAME if empty'
-    )
-    flags.DEFINE_bool(
-        'overwrite', False, 'start anew: deletes what an earlier run left in the workdir',
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_bool(
-        'distributed', False, 'one of several processes, started by Slurm, Kubernetes, Open MPI or'
-        ' on a TPU pod', flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_string(
-        'coordinator', '', 'HOST:PORT of process 0, with the next two in place of --distributed',
-        flag_values=values,
-    )  # fmt: skip
-    flags.DEFINE_integer(
-        'num_processes', None, 'of the run', lower_bound=1, upper_bound=_MOST, flag_values=values
-    )
-    flags.DEFINE_integer('process_id', None, 'of this process, from 0', flag_values=values)
-    flags.DEFINE_integer(
-        'join_timeout', 120, 'seconds to wait for the other processes', lower_bound=1,
-        upper_bound=_MOST, flag_values=values,
-    )  # fmt: skip
+    text = 'the run: checkpoints, curves, samples, report; runs/NAME if empty'
+    define_path(values, 'workdir', text)
+    define_overwrite(values, 'start anew: deletes what an earlier run left in the workdir')
+    text = 'one of several processes, started by Slurm, Kubernetes, Open MPI or on a TPU pod'
+    flags.DEFINE_bool('distributed', False, text, flag_values=values)
+    text = 'HOST:PORT of process 0, with the next two in place of --distributed'
+    flags.DEFINE_string('coordinator', '', text, flag_values=values)
+    whole = functools.partial(flags.DEFINE_integer, flag_values=values)  # bounds: least, greatest
+    whole('num_processes', None, 'of the run', 1, _MOST)
+    whole('process_id', None, 'of this process, from 0')
+    whole('join_timeout', 120, 'seconds to wait for the other processes', 1, _MOST)
 
 
 def main(invocation: Invocation) -> None:

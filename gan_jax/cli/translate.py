@@ -26,9 +26,7 @@ def define(values: flags.FlagValues) -> None:
         ('seed', 'of dropout, if the run has config.translation.dropout'),
         ('step', 'of which checkpoint; 0: the newest'),
     ):
-        flags.DEFINE_integer(
-            name, 0, text, lower_bound=0, upper_bound=2**32 - 1, flag_values=values
-        )
+        flags.DEFINE_integer(name, 0, text, 0, 2**32 - 1, flag_values=values)
     for name, text in (
         ('as_is', 'the files are inputs already, edges for example'),
         ('resize', "first bring the short side to the run's size"),

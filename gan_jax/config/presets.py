@@ -141,12 +141,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
 
 
 def choose_preset(config: ConfigDict, preset: str, **others: Callable[[], None]) -> ConfigDict:
-    """Applies the preset after the colon: '', 'smoke' or one of `others`.
-
-    Args:
-      config: with the experiment's own settings.
-      preset: its name.
-      **others: functions, by preset, that change `config` in place.
+    """Applies the preset after the colon: '', 'smoke' or one of `others`, which change `config`.
 
     Raises:
       UserError: there is no such preset.

@@ -29,7 +29,12 @@ def validate_names(config: Config) -> None:
     """Raises UserError if a field names augmentations or metrics that do not exist."""
     _validate_augmentation(config)
     measures = tasks.TASKS[config.task].measures
-    _validate_evaluation(config.evaluate, measures)
+    every = config.evaluate.every
+    if every and not (config.evaluate.metrics or measures):
+        raise UserError(
+            f'config.evaluate.metrics=() names nothing to measure every {every:g} epochs:'
+            " give some, e.g. ('frechet',), or set config.evaluate.every=0"
+        )
     for field in ('evaluate.best', 'stop.figure'):
         _validate_best(config.evaluate, field, fields.get(config, field), measures)
     best, figure = config.evaluate.best, config.stop.figure
@@ -72,17 +77,8 @@ def _validate_augmentation(config: Config) -> None:
         )
 
 
-def _validate_evaluation(config: Evaluate, always: tuple[str, ...]) -> None:
-    """Checks config.evaluate; `always`: what the task measures besides its metrics."""
-    if config.every and not (config.metrics or always):
-        raise UserError(
-            f'config.evaluate.metrics=() names nothing to measure every {config.every:g} epochs:'
-            " give some, e.g. ('frechet',), or set config.evaluate.every=0"
-        )
-
-
 def _validate_best(config: Evaluate, field: str, best: str, always: tuple[str, ...]) -> None:
-    """Checks a field that names the metric of a best step; `always`: see above."""
+    """Checks a field that names the metric of a best step; the task measures `always`."""
     if not best:
         return
     ranked = metrics.ranked(best)

@@ -8,19 +8,8 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 import numpy as np
 
-from gan_jax.data import (
-    added,
-    celeb_a,
-    folder,
-    label_subsets,
-    mnist,
-    mnist5k,
-    pairs,
-    synthetic,
-)
-from gan_jax.data import (
-    image_files as image_files,
-)
+from gan_jax.data import added, celeb_a, folder, label_subsets, mnist, mnist5k, pairs, synthetic
+from gan_jax.data import image_files as image_files
 from gan_jax.data.datasets import Dataset as Dataset
 from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Data
@@ -74,10 +63,6 @@ def entry(config: Data) -> Entry:
 def keep_out(config: Data, output: Path, flag: str) -> None:
     """Keeps results out of the folders of whose pictures a run learns: they would become some.
 
-    Args:
-      config: the run's `config.data`.
-      output: a file or folder that is to be written.
-
     Raises:
       UserError: it lies in such a folder, however deep.
     """
@@ -89,9 +74,6 @@ def keep_out(config: Data, output: Path, flag: str) -> None:
 def load(config: Data) -> Dataset:
     """The data set of a run, with those labels that training may see, and what is added to it.
 
-    Args:
-      config: the run's `config.data`.
-
     Raises:
       UserError: the set is unknown or cannot be had, the labels are not in it, or what is to be
         added does not fit it.
@@ -99,21 +81,15 @@ def load(config: Data) -> Dataset:
     dataset = label_subsets.restrict(entry(config).load(config), config.labels)
     if config.added:
         dataset = added.join(dataset, paths.absolute(config.added, 'config.data.added'))
-    return _counted(dataset) if dataset.attributes else dataset
-
-
-def _counted(dataset: Dataset) -> Dataset:
-    """The set with the number of images of each of its combinations in its spec."""
+    if not dataset.attributes:
+        return dataset
     labels = dataset.source.labels()
     count = np.bincount(labels[labels >= 0], minlength=len(dataset.class_names))
     return dataclasses.replace(dataset, spec=dataset.spec._replace(counts=tuple(count.tolist())))
 
 
 def whole(config: Data, split: str) -> Dataset:
-    """A split of a run's set with all of its own images and labels.
-
-    Args:
-      config: the run's `config.data`; it stays as it is.
+    """A split of a run's set with all of its own images and labels; the config stays as it is.
 
     Raises:
       UserError: there is no such split.
@@ -125,9 +101,6 @@ def whole(config: Data, split: str) -> Dataset:
 
 def held_out(config: Data, dataset: Dataset) -> Dataset | None:
     """The split 'test' of a run's set; None if it has none, or the run trains on it.
-
-    Args:
-      config: the run's `config.data`.
 
     Raises:
       UserError: the images cannot be had.

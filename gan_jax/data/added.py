@@ -21,12 +21,7 @@ UNREADABLE = OSError, ValueError, EOFError, TypeError, LookupError, zipfile.BadZ
 
 
 def write(path: Path, batch: Batch[np.ndarray], class_names: Sequence[str] = ()) -> None:
-    """Writes an .npz file that `config.data.added` may name.
-
-    Args:
-      batch: images [N, H, W, C] and int32 [N].
-      class_names: what the labels mean; empty where there are none.
-    """
+    """Writes images [N, H, W, C] and labels as an .npz file that `config.data.added` may name."""
     names = {'class_names': np.array(class_names, str)} if class_names else {}
     files.replace(path, files.arrays(image=batch.image, label=batch.label, **names))
 
@@ -89,7 +84,6 @@ class Joined(Source):
     """A source's examples, then those of a batch."""
 
     def __init__(self, source: Source, more: Batch[np.ndarray]):
-        """Takes the source, and images [N, H, W, C] like its own with int32 [N]."""
         self._source = source
         self._more = more
 

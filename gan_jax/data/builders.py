@@ -52,7 +52,6 @@ class Images(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]  # tfds has
     VERSION = tfds.core.Version('1.0.0')
 
     def __init__(self, contents: Contents, **kwargs: Any):
-        """Takes what the set consists of."""
         self._contents = contents
         super().__init__(**kwargs)
 
@@ -129,14 +128,9 @@ def _record(example: Mapping[str, Any]) -> bytes:
 
 
 def prepare(key: str, contents: Contents) -> Path:
-    """Prepares a set unless it is; a kill leaves nothing that looks prepared.
+    """The folder of a set, with its dataset_info.json, which is prepared unless it is there.
 
-    Args:
-      key: names the content, fit for a folder's name.
-      contents: not touched if the set is there.
-
-    Returns:
-      the folder with its dataset_info.json.
+    A kill leaves nothing that looks prepared. `key` names the content, fit for a folder's name.
     """
     home = cache.set_folder(key)
     folder = home / Images.name / str(Images.VERSION)

@@ -25,6 +25,7 @@ from gan_jax.types import Batch
 
 RESIDENT_LIMIT = 2**30  # bytes of images that fit a device, and are worth keeping decoded
 DRAFT = 'incomplete.'  # how unfinished folders begin, here and in tensorflow-datasets
+KEPT = 'labels', 'digests', 'contents', 'hashes'  # see `Decoded`
 
 
 def set_folder(key: str) -> Path:
@@ -116,9 +117,7 @@ def read_decoded(folder: Path) -> Decoded:
         shape, names = tuple(shape), tuple(names)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(folder / 'meta.json') from error
-    labels, digests, contents, hashes = (
-        _load(folder / f'{name}.npy') for name in ('labels', 'digests', 'contents', 'hashes')
-    )
+    labels, digests, contents, hashes = (_load(folder / f'{name}.npy') for name in KEPT)
     if fingerprint(shape, digests) != whole:
         raise _damaged(folder / 'digests.npy')
     return Decoded(folder, shape, names, labels, digests, contents, hashes)
@@ -166,21 +165,11 @@ class DecodedWriter:
         class_names: Sequence[str],
         dtype: type[np.unsignedinteger] = np.uint8,
     ):
-        """Says what will be written.
-
-        Args:
-          most: images that it will have, or a few less; of too many, no pixels are kept.
-          image_shape: (H, W, C).
-          class_names: empty where there are no classes.
-          dtype: of the images.
-        """
+        """Says what will be written: about `most` images; of too many, no pixels are kept."""
         self._folder, self._dtype = folder, np.dtype(dtype)
         self._resident = most * math.prod(image_shape) * self._dtype.itemsize <= RESIDENT_LIMIT
         self._shape, self._names = tuple(image_shape), tuple(class_names)
-        self._labels = np.empty(most, np.int32)
-        self._digests = np.empty((most, 32), np.uint8)
-        self._contents = np.empty((most, 32), np.uint8)
-        self._hashes = np.empty(most, np.uint64)
+        self._parts: list[dict[str, np.ndarray]] = []  # what is kept, but for the pixels
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -193,14 +182,11 @@ class DecodedWriter:
 
     def add(self, part: Accounted) -> None:
         """Writes the next part of the split."""
-        place = slice(self._count, self._count + len(part.batch.label))
-        self._count = place.stop
+        batch, *others = part
+        self._count += len(batch.label)
         if self._resident:
-            self._pixels.write(np.ascontiguousarray(part.batch.image))
-        self._labels[place] = part.batch.label
-        self._digests[place] = part.digests
-        self._contents[place] = part.contents
-        self._hashes[place] = part.hashes
+            self._pixels.write(np.ascontiguousarray(batch.image))
+        self._parts.append(dict(zip(KEPT, (batch.label, *others), strict=True)))
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         try:
@@ -216,18 +202,13 @@ class DecodedWriter:
     def _finish(self) -> None:
         if not self._resident:
             (self._draft / 'images.npy').unlink()
-        kept: dict[str, np.ndarray] = dict(
-            labels=self._labels,
-            digests=self._digests,
-            contents=self._contents,
-            hashes=self._hashes,
-        )
+        kept = {name: np.concatenate([part[name] for part in self._parts]) for name in KEPT}
         for name, array in kept.items():
-            np.save(self._draft / f'{name}.npy', array[: self._count])
+            np.save(self._draft / f'{name}.npy', array)
         meta = dict(
             image_shape=self._shape,
             class_names=self._names,
-            fingerprint=fingerprint(self._shape, self._digests[: self._count]),
+            fingerprint=fingerprint(self._shape, kept['digests']),
         )
         (self._draft / 'meta.json').write_text(json.dumps(meta), encoding='utf-8')
         if not self._folder.exists():
@@ -251,15 +232,7 @@ def example_digests(batch: Batch[np.ndarray]) -> np.ndarray:
 
 
 def fingerprint(image_shape: Sequence[int], digests: np.ndarray) -> str:
-    """Identifies the images of a run: sha256 of their count, shape, pixels and labels.
-
-    Args:
-      image_shape: (H, W, C).
-      digests: uint8 [N, 32], of `example_digests`, in order.
-
-    Returns:
-      64 hex digits.
-    """
+    """The sha256, in hex, of images: count, shape (H, W, C), and `example_digests`, [N, 32]."""
     head = json.dumps([len(digests), *map(int, image_shape)])
     whole = hashlib.sha256(head.encode())
     whole.update(np.ascontiguousarray(digests))

@@ -230,11 +230,7 @@ def _partition(lines: Iterable[str], left_out: list[LeftOut]) -> dict[str, str]:
 def _labels(
     lines: Sequence[str], attributes: Sequence[str], left_out: list[LeftOut]
 ) -> dict[str, int]:
-    """The combination of the attributes that each file has.
-
-    Raises:
-      UserError: there is no such attribute.
-    """
+    """The combination of the attributes that each file has."""
     known = lines[1].split() if len(lines) > 1 else []
     classes.check_attributes(attributes, known, ATTRIBUTES)
     columns = [known.index(name) for name in attributes]

@@ -33,12 +33,7 @@ class Records:
     """
 
     def __init__(self, prepare: Callable[[], Path], split: str):
-        """Takes where the set will be found.
-
-        Args:
-          prepare: prepares the set if need be; returns the folder with its dataset_info.json.
-          split: one that the set has.
-        """
+        """Takes what prepares the set if need be, and returns its folder; and one of its splits."""
         self._prepare = prepare
         self._split = split
         self._lock = threading.Lock()
@@ -197,9 +192,7 @@ def load_prepared(
     """The part of a prepared set that the config asks for.
 
     Args:
-      config: the run's `config.data`.
       parts: the splits a config may name, by name; empty: those that are stored.
-      panels: images side by side in each.
 
     Raises:
       UserError: a split that the set does not have, more examples than it has, a cache that
@@ -292,8 +285,7 @@ def _chunks(records: Records, indices: np.ndarray) -> list[np.ndarray]:
 def find_tfds_copy(path: Path, name: str) -> Prepared | None:
     """A set that tensorflow-datasets itself prepared as ArrayRecord, in the user's own folder.
 
-    Args:
-      path: its version's folder, or the data_dir above it.
+    That is its version's folder, or the data_dir above it.
 
     Returns:
       the set, whose key changes with the folder's place, names, sizes and times.

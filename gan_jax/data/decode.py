@@ -59,7 +59,6 @@ def read(
     Args:
       least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as its short side
         keeps twice as many pixels, which is several times faster; 0: at its full size.
-      most_pixels: that it may have.
       channels: a key of `MODES`.
 
     Raises:
@@ -103,11 +102,7 @@ def read_whole(
 
 @functools.cache
 def _listen() -> Any:
-    """Keeps what Pillow's libtiff prints, which names no file, for `_said`.
-
-    Returns:
-      what it calls, which must live as long as it does; None if Pillow brings none of its own.
-    """
+    """Keeps what Pillow's libtiff prints, which names no file, for `_said`; cached, to live."""
     with open('/proc/self/maps', encoding='utf-8', errors='replace') as lines:
         found = re.search(r'/\S*/libtiff[^/\s]*', lines.read())
     if not found or not Path(found[0]).is_file():
@@ -221,11 +216,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 def read_fitted(
     content: bytes, size: tuple[int, int], crop: int = 0, channels: int = 3
 ) -> np.ndarray:
-    """`fitted` of `read`: a file's image as it is stored, uint8 [height, width, channels].
-
-    Raises:
-      Unreadable: see `read`.
-    """
+    """`fitted` of `read`: a file's image as it is stored, uint8 [height, width, channels]."""
     return fitted(read(content, 0 if crop else max(size), channels=channels), size, crop)
 
 

@@ -19,11 +19,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 def read_fitted(
     content: bytes, size: tuple[int, int], crop: int = 0, channels: int = 3
 ) -> np.ndarray:
-    """Does as `decode.read_fitted`, uint16 [height, width, channels]; 8 bits are spread over 16.
-
-    Raises:
-      Unreadable: see `decode.read`.
-    """
+    """Does as `decode.read_fitted`, uint16 [height, width, channels]; 8 bits are spread over 16."""
     bare = containers.strip(content)
     if not _is_deep(bare):
         return decode.read_fitted(content, size, crop, channels).astype(np.uint16) * STEP

@@ -21,7 +21,7 @@ _COSINES = np.cos(np.pi / SIDE * np.outer(np.arange(8), np.arange(SIDE) + 0.5)).
 
 
 def perceptual_hashes(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
-    """64 bits an image that hardly change with size, compression and brightness: pHash.
+    """64 bits an image, uint64 [N], that size, compression and brightness hardly change: pHash.
 
     The signs, around their median, of the 8x8 lowest frequencies but the mean of the grey
     image at 32x32 (C. Zauner, Implementation and Benchmarking of Perceptual Image Hash
@@ -29,9 +29,6 @@ def perceptual_hashes(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
 
     Args:
       images: uint8 or uint16 [H, W, C] each, transparent ones over white.
-
-    Returns:
-      uint64 [N].
     """
     small = np.stack([_small(image) for image in images]).astype(np.float32)
     low = (_COSINES @ small @ _COSINES.T).reshape(len(small), 64)
@@ -41,14 +38,7 @@ def perceptual_hashes(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
 
 
 def photos(images: np.ndarray) -> np.ndarray:
-    """The last panel of each image, by which pairs are compared: their input is made from it.
-
-    Args:
-      images: [N, H, P * H, C], of P square panels.
-
-    Returns:
-      [N, H, H, C].
-    """
+    """The last panels, [N, H, H, C], of images [N, H, P * H, C]: of pairs the photos."""
     return images[:, :, -images.shape[1] :]
 
 
@@ -61,15 +51,7 @@ def _small(image: np.ndarray) -> np.ndarray:
 
 
 def groups(hashes: np.ndarray, near: int = NEAR) -> np.ndarray:
-    """Which pictures belong together: chains of hashes that differ in at most `near` bits.
-
-    Args:
-      hashes: uint64 [N].
-      near: bits.
-
-    Returns:
-      int64 [N], the lowest index of each one's group.
-    """
+    """Each picture's group by its lowest index, int64 [N]: a chain of hashes alike in most bits."""
     parent = np.arange(len(hashes))
 
     def root(index: int) -> int:
@@ -121,7 +103,7 @@ def _bands(count: int) -> tuple[np.uint64, ...]:
 
 
 def held_out(digests: np.ndarray, group: np.ndarray, fraction: float) -> np.ndarray:
-    """Which examples are held out: whole groups of near duplicates, by the hash of content.
+    """Which examples are held out, bool [N]: whole groups of near duplicates, by content's hash.
 
     An image is on the same side whatever else the set holds, unless a picture like it, with
     a lower digest, decides for both. Where all would be held out, as the frames of a video may be,
@@ -131,9 +113,6 @@ def held_out(digests: np.ndarray, group: np.ndarray, fraction: float) -> np.ndar
       digests: uint8 [N, 32], sha256 of each image, whatever its label is.
       group: int64 [N], of `groups`.
       fraction: of the groups, about.
-
-    Returns:
-      bool [N].
     """
     heads = np.ascontiguousarray(digests[:, :8]).view('>u8').ravel().astype(np.uint64)
     lowest = np.full(len(heads), np.iinfo(np.uint64).max)
@@ -141,12 +120,4 @@ def held_out(digests: np.ndarray, group: np.ndarray, fraction: float) -> np.ndar
     # The lowest of n uniform numbers is small; hashed once more it is uniform.
     mixed = lowest[group] * np.uint64(0x9E3779B97F4A7C15)
     out = mixed < np.uint64(fraction * 2**64)
-    out &= not out.all()
-    check_apart(group, out)
-    return out
-
-
-def check_apart(group: np.ndarray, out: np.ndarray) -> None:
-    """Raises AssertionError if a group, int64 [N], is both in `out`, bool [N], and not."""
-    if set(group[out]) & set(group[~out]):
-        raise AssertionError('a group of near duplicates is on both sides')
+    return out & (not out.all())

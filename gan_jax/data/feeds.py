@@ -65,7 +65,9 @@ def make_feed(
 
     if kind == 'stream':
         return Feed('stream', (), _as_it_is, lambda first: _batches(dataset, order, first))
-    return Feed('resident', dataset.arrays(), _take, lambda first: _indices(order, first))
+    return Feed(
+        'resident', dataset.arrays(), _take, lambda first: map(order, itertools.count(first))
+    )
 
 
 def describe(
@@ -114,10 +116,6 @@ def _take(data: Batch[jax.Array], indices: jax.Array) -> Batch[jax.Array]:
 def _as_it_is(data: tuple[()], batch: Batch[jax.Array]) -> Batch[jax.Array]:
     del data
     return batch
-
-
-def _indices(order: order_lib.Order, first_step: int) -> Iterator[np.ndarray]:
-    return map(order, itertools.count(first_step))
 
 
 def _batches(

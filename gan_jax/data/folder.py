@@ -36,9 +36,6 @@ def load(config: Data) -> Dataset:
     with `config.attributes` the images that have no class in it are left out, or, with
     `config.unlabelled`, have the label -1.
 
-    Args:
-      config: the run's `config.data`.
-
     Raises:
       UserError: there is no such folder, or no image in it that can be used, or the folder of
         those without a label seems misspelt.

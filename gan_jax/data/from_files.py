@@ -52,28 +52,15 @@ def size(config: Data) -> tuple[int, int]:
 
 
 def shape(config: Data) -> tuple[int, int, int]:
-    """(H, W, C) of what training sees of each.
-
-    Raises:
-      UserError: `config.data` gives no size.
-    """
+    """(H, W, C) of what training sees of each."""
     size(config)
     return (*fields.sides(config), decode.CHANNELS[config.channels])
 
 
 def read_fitted(config: Data, content: bytes) -> np.ndarray:
-    """A file's image as `config.data` has it stored: [height, width, C].
-
-    Raises:
-      Unreadable: see `decode.read`.
-    """
+    """A file's image as `config.data` has it stored: [height, width, C]."""
     channels = decode.CHANNELS[config.channels]
     return READ[config.deep](content, size(config), config.crop, channels)
-
-
-def _is_unusual(config: Data) -> bool:
-    """Whether images are other than all were before there was a choice."""
-    return config.deep or config.channels != 'rgb'
 
 
 def load(
@@ -90,15 +77,12 @@ def load(
     """The set that a config asks for, prepared from image files unless it is.
 
     Args:
-      config: the run's `config.data`.
       state: all that decides what is prepared; of strings and numbers.
       names: of the images, each once, for messages and the list of files.
-      class_names: empty where there are no classes.
       make: index -> image [height, panels * width, C], its class and, if it may be wrong, why; is
         called by several threads.
       splits: the split of each name, besides 'all'; None: 'train' and 'test' by
         `config.held_out`.
-      panels: images side by side in each.
       left_out: files that are not among `names`.
 
     Raises:
@@ -108,7 +92,9 @@ def load(
         raise _nothing_left(0, left_out)
     height, width = size(config)
     how = VERSION, decode.abilities()
-    kept = (config.channels, config.deep) if _is_unusual(config) else ()
+    # Other than all images were before there was a choice.
+    unusual = config.deep or config.channels != 'rgb'
+    kept = (config.channels, config.deep) if unusual else ()
     text = repr((*how, height, width, panels, tuple(class_names), *state, *kept))
     key = f'{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}'
     shape = height, panels * width, decode.CHANNELS[config.channels]
@@ -333,11 +319,7 @@ class _Preparation:
     def _report(
         self, used: Sequence[int], left_out: Sequence[LeftOut], doubts: Mapping[int, str]
     ) -> None:
-        """Writes which file is which image, and says what was left out or may be wrong.
-
-        Raises:
-          UserError: nothing is left.
-        """
+        """Writes which file is which image, and says what was left out or may be wrong."""
         if not used:
             raise _nothing_left(len(self.names), left_out)
         account = _account(self.key)

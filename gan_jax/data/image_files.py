@@ -139,9 +139,6 @@ def find(path: Path, field: str = 'config.data.path') -> ImageFolder:
     over in silence, as are files that are no pictures; pictures of other kinds, and videos, are
     named. Links are followed; a folder that was already seen is not entered again.
 
-    Args:
-      path: the folder, the .zip or the image.
-
     Raises:
       UserError: there is no such folder, it cannot be read, or it holds no image.
     """

@@ -12,13 +12,9 @@ Input = Callable[[np.ndarray], np.ndarray]
 
 
 def grey(photo: np.ndarray) -> np.ndarray:
-    """The photo without its colours: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), rounded.
+    """A photo, uint8 [H, W, 3], without its colours, in three equal channels.
 
-    Args:
-      photo: uint8 [H, W, 3].
-
-    Returns:
-      uint8 [H, W, 3], three equal channels.
+    0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), rounded.
     """
     import cv2
 
@@ -26,15 +22,12 @@ def grey(photo: np.ndarray) -> np.ndarray:
 
 
 def canny(photo: np.ndarray, low: int, high: int) -> np.ndarray:
-    """The edges of the grey photo, white on black (Canny 1986, by OpenCV).
+    """The edges of the grey photo, uint8 [H, W, 3], 255 on 0 (Canny 1986, by OpenCV).
 
     Args:
       photo: uint8 [H, W, 3], at the size that the network takes: edges are those of this size.
       low: gradient, the L1 norm of 3x3 Sobel derivatives, from which an edge goes on.
       high: gradient from which an edge begins.
-
-    Returns:
-      uint8 [H, W, 3], three equal channels of 0 and 255.
     """
     import cv2
 
@@ -49,10 +42,7 @@ MADE = 'grey', 'canny'
 
 
 def make(config: Data) -> Input:
-    """The function of a photo, uint8 [H, W, 3] to the same, that `config.input` names.
-
-    Args:
-      config: the run's `config.data`; its `input` is one of `MADE`.
+    """The function of a photo, uint8 [H, W, 3] to the same, that `config.input`, of MADE, names.
 
     Raises:
       UserError: the thresholds of Canny are not two ascending whole numbers.

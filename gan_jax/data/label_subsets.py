@@ -30,10 +30,6 @@ class Budget(NamedTuple):
 def restrict(dataset: Dataset, config: Labels) -> Dataset:
     """The set with the labels that training may see, as its fingerprint says.
 
-    Args:
-      dataset: with all its labels.
-      config: the run's `config.data.labels`.
-
     Raises:
       UserError: there is no such budget in this set.
     """
@@ -63,16 +59,12 @@ def validation(dataset: Dataset, config: Labels) -> Dataset:
 
 
 def draw(labels: np.ndarray, class_names: tuple[str, ...], config: Labels) -> Budget:
-    """Chooses the budget.
+    """Chooses the budget among labels, int32 [N], of which -1 is none.
 
     In an order that does not depend on the labels: that of the set for the mode 'first', else a
     random one. 'balanced' takes the first ones of each class, as somebody would who labels
     images until every class has its share; the others take the first ones that have a label at
     all, and do not look at what it is.
-
-    Args:
-      labels: int32 [N], -1 where there is none.
-      config: `config.data.labels`.
 
     Raises:
       UserError: there are fewer labels, or a class would have none.

@@ -176,11 +176,7 @@ def _by_name(cells: dict[str, str]) -> tuple[tuple[str, ...], dict[str, int]]:
 
 
 def _by_attribute(table: _Table, attributes: Sequence[str]) -> dict[str, int]:
-    """The combination that each file has.
-
-    Raises:
-      UserError: a cell says neither yes nor no.
-    """
+    """The combination that each file has."""
     columns = [table.cells(name) for name in attributes]
     found = {}
     for file in table.rows:

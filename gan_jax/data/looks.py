@@ -3,8 +3,7 @@
 A net that learned white digits on black reads black ink on white with confidence, and wrongly.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,11 +50,6 @@ def of_dataset(dataset: Dataset) -> Look:
     count = len(dataset.source)
     chosen = np.unique(np.linspace(0, count - 1, IMAGES).astype(int))
     return of(dataset.source.take(chosen).image)
-
-
-def read(stored: Mapping[str, Any] | None) -> Look | None:
-    """The look that run.json has; None if it has none."""
-    return Look(**stored) if stored else None
 
 
 def judge(learned: Look, picture: Look) -> str:

@@ -19,11 +19,7 @@ def spec(config: Data) -> DataSpec:
 
 
 def load(config: Data) -> Dataset:
-    """The 5,000 digits, [28, 28, 1], 500 of each class; sorted by class, as they are shipped.
-
-    Args:
-      config: the run's `config.data`.
-    """
+    """The 5,000 digits, [28, 28, 1], 500 of each class; sorted by class, as they are shipped."""
     if config.path:
         raise UserError(
             f'config.data.path={config.path!r} must be empty for mnist5k, which comes with a '

@@ -23,8 +23,6 @@ def make(pools: Sequence[str], labels: np.ndarray, batch_size: int, seed: int) -
     Args:
       pools: a pool of `POOLS` for each batch in a step.
       labels: of all images, int32 [N]; -1 where there is none.
-      batch_size: B, global.
-      seed: of the order, not negative.
 
     Raises:
       UserError: a pool is empty, there are fewer images than one batch takes, or the seed is
@@ -69,13 +67,7 @@ class DataOrder:
     """The examples of each step: every epoch has its own order, batches run across epochs."""
 
     def __init__(self, num_examples: int, batch_size: int, seed: int, batches: int):
-        """Fixes the order.
-
-        Args:
-          num_examples: N.
-          batch_size: B, global.
-          seed: of the order, not negative.
-          batches: batches in a step.
+        """Fixes the order, for batches in a step of [batches, batch_size].
 
         Raises:
           UserError: there are fewer images than one batch takes, or the seed is negative.

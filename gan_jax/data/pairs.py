@@ -43,9 +43,6 @@ def load(config: Data) -> Dataset:
     Of each panel the centred part is kept, `config.crop` pixels high or as large as it can
     be, at `config.image_size` and `width` (`decode.fitted`).
 
-    Args:
-      config: the run's `config.data`.
-
     Raises:
       UserError: a field that does not fit, no such folder, or no pair that can be used.
     """
@@ -189,11 +186,8 @@ def match(
 ) -> tuple[list[tuple[int, int]], list[LeftOut]]:
     """Which photo belongs to which input: those whose names are equal but for the suffix.
 
-    Names are compared in Unicode's composed form, as some systems unpack them in another.
-
-    Args:
-      photos: names with slashes, relative to their folder.
-      partners: the same of the inputs.
+    Names, with slashes, are compared in Unicode's composed form, as some systems unpack them in
+    another.
 
     Returns:
       The indices of both, in the order of the photos, and what has no partner.

@@ -33,12 +33,8 @@ def centred(config: Data, image: np.ndarray, panels: int = 1) -> np.ndarray:
 def examples(config: Data, dataset: Dataset, count: int) -> Batch[np.ndarray]:
     """The first images of a set, without augmentation; half of them held-out ones if there are any.
 
-    Args:
-      config: the run's `config.data`.
-      count: how many; fewer if the set has fewer.
-
     Returns:
-      leaves [N, ...], on the host.
+      leaves [N, ...], on the host; fewer than `count` if the set has fewer.
     """
     if not count:
         return Batch(np.zeros((0, *dataset.spec.image_shape), np.uint8), np.zeros(0, np.int32))
@@ -59,8 +55,6 @@ def make(config: Data, spec: DataSpec, axis_name: str | None) -> View | None:
     key and the place in the global batch.
 
     Args:
-      config: the run's `config.data`.
-      spec: of what training sees.
       axis_name: the axis over which the batch is divided, None if it is not.
 
     Returns:

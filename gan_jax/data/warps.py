@@ -59,14 +59,11 @@ def places(
 
 
 def bilinear(image: jax.Array, where: jax.Array) -> jax.Array:
-    """An image between its pixels; beyond its border the border goes on.
+    """An image between its pixels, [N, C] of its type, rounded; beyond its border that goes on.
 
     Args:
       image: uint8 or uint16 [H, W, C].
       where: float32 [N, 2], rows and columns of pixels.
-
-    Returns:
-      [N, C] of that type, rounded.
     """
     height, width, _ = image.shape
     where = jnp.clip(where, 0, jnp.array([[height - 1, width - 1]], jnp.float32))

@@ -22,15 +22,8 @@ LOST_EPOCHS = 10  # in a row
 def auc(real_logits: np.ndarray, fake_logits: np.ndarray) -> float:
     """The probability that a real image has a higher logit than a generated one; ties count half.
 
-    The area under the ROC curve: at 0.5 the discriminator cannot tell them apart, at 1 it always
-    can.
-
-    Args:
-      real_logits: float [N].
-      fake_logits: float [M].
-
-    Returns:
-      in [0, 1]; NaN if a logit is.
+    The area under the ROC curve, of float [N] and [M]: at 0.5 the discriminator cannot tell them
+    apart, at 1 it always can. NaN if a logit is.
     """
     real, fake = (np.asarray(logits, np.float64) for logits in (real_logits, fake_logits))
     signs = np.sign(real[:, None] - fake[None, :])
@@ -110,10 +103,7 @@ def epoch_lost(rows: Sequence[Mapping[str, Any]], name: str = 'auc') -> int | No
     """The first of `LOST_EPOCHS` consecutive epochs with an AUC of at least `LOST`; None: none.
 
     Where it was not measured at every epoch, all measurements in a stretch of at least as many
-    epochs must be so high.
-
-    Args:
-      rows: of evaluations.jsonl, ascending: `epoch`, and the metric where it was measured.
+    epochs must be so high. Rows are those of evaluations.jsonl, ascending.
     """
     first = None
     for row in rows:

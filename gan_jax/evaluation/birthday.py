@@ -26,11 +26,7 @@ class Kinds(NamedTuple):
 
 
 def reduced(image: np.ndarray) -> np.ndarray:
-    """Images at SIDE x SIDE, by area: float32 [min(N, LIMIT), SIDE * SIDE * C].
-
-    Args:
-      image: uint8 [N, H, W, C].
-    """
+    """Images, uint8 [N, H, W, C], at SIDE x SIDE, by area: float32 [min(N, LIMIT), SIDE^2 * C]."""
     import cv2
 
     part = image[_part(len(image), LIMIT)]
@@ -43,11 +39,7 @@ def _part(count: int, limit: int) -> np.ndarray:
 
 
 def radius(real: np.ndarray) -> float:
-    """The distance up to which two images are alike, by real ones.
-
-    Args:
-      real: `reduced`, float32 [N, D], N at least 2.
-    """
+    """The distance up to which images are alike, by `reduced` real ones, [N, D], N at least 2."""
     part = real[_part(len(real), PAIRED)]
     pairs = np.triu_indices(len(part), 1)
     squared = np.concatenate([rows for _, rows in distances.blocks(part, part)])

@@ -100,13 +100,9 @@ def squared_discrepancy(a: np.ndarray, b: np.ndarray) -> float:
 def blocks(
     a: np.ndarray, b: np.ndarray, dtype: DTypeLike = np.float64
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Squared Euclidean distances of each row of a to all of b, a block of rows at a time.
+    """Squared Euclidean distances of rows of a, [N, D], to all of b, [M, D], in blocks of rows.
 
-    Args:
-      a, b: float [N, D] and [M, D].
-
-    Yields:
-      the rows, and [rows, M], at least 0.
+    Yields the rows, and [rows, M], at least 0.
     """
     centre = b.mean(axis=0, dtype=np.float64)  # where products cancel least
     a, b = ((x - centre).astype(dtype) for x in (a, b))
@@ -196,15 +192,10 @@ class Manifold(NamedTuple):
 def manifold(
     real: np.ndarray, fake: np.ndarray, real_within: Within, fake_within: Within
 ) -> Manifold:
-    """Precision and recall, density and coverage of fakes.
+    """Precision, recall, density and coverage of fakes, [M, D], by real [N, D], and their `within`.
 
     Kynkaanniemi et al. 2019, arXiv:1904.06991, eq. 1 and 2, with the FIDELITY_K-th neighbour;
     Naeem et al. 2020, arXiv:2002.09797, eq. 3 and 4, with the COVERAGE_K-th.
-
-    Args:
-      real: float [N, D].
-      fake: float [M, D].
-      real_within, fake_within: `within` of each.
     """
     near_real = np.square(real_within.near)[:, FIDELITY_K - 1, None]
     wide_real = np.square(real_within.near)[:, COVERAGE_K - 1, None]

@@ -24,7 +24,8 @@ LEAKS = 0.05  # share of the samples beyond its error that is called a leak
 MOST = 2_000  # images of each kind that are looked at
 CHUNK = 250
 
-Trace = Callable[[np.ndarray], np.ndarray]  # float32 [N, H, W, C] in [-1, 1] -> float [N]
+# (images, real ones to compare them with), each float32 [., H, W, C] in [-1, 1] -> float [N]
+Trace = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Leak(NamedTuple):
@@ -40,31 +41,23 @@ class Leak(NamedTuple):
         return self.share - 2 * self.error > LEAKS
 
 
-def borders(real: np.ndarray) -> Trace:
+def borders(image: np.ndarray, real: np.ndarray) -> np.ndarray:
     """How near the outermost row or column nearest to grey is to it: translation moves grey in."""
     del real
-
-    def trace(image: np.ndarray) -> np.ndarray:
-        size = np.abs(image).mean(axis=-1)
-        lines = size[:, 0], size[:, -1], size[:, :, 0], size[:, :, -1]
-        return -np.stack([line.mean(axis=1) for line in lines]).min(axis=0)
-
-    return trace
+    size = np.abs(image).mean(axis=-1)
+    lines = size[:, 0], size[:, -1], size[:, :, 0], size[:, :, -1]
+    return -np.stack([line.mean(axis=1) for line in lines]).min(axis=0)
 
 
-def holes(real: np.ndarray, part: int = 4) -> Trace:
+def holes(image: np.ndarray, real: np.ndarray, part: int = 4) -> np.ndarray:
     """How near the greyest square, 1 / `part` of the side, is to grey: a hole shows one."""
     del real
-
-    def trace(image: np.ndarray) -> np.ndarray:
-        size = np.abs(image).mean(axis=-1)
-        rows, columns = (max(side // part, 1) for side in size.shape[1:])
-        total = np.pad(size.cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))
-        sums = total[:, rows:] - total[:, :-rows]
-        sums = sums[:, :, columns:] - sums[:, :, :-columns]
-        return -sums.min(axis=(1, 2)) / (rows * columns)
-
-    return trace
+    size = np.abs(image).mean(axis=-1)
+    rows, columns = (max(side // part, 1) for side in size.shape[1:])
+    total = np.pad(size.cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))
+    sums = total[:, rows:] - total[:, :-rows]
+    sums = sums[:, :, columns:] - sums[:, :, :-columns]
+    return -sums.min(axis=(1, 2)) / (rows * columns)
 
 
 def _tones(image: np.ndarray) -> np.ndarray:
@@ -77,11 +70,11 @@ def _tones(image: np.ndarray) -> np.ndarray:
     )
 
 
-def tones(real: np.ndarray) -> Trace:
+def tones(image: np.ndarray, real: np.ndarray) -> np.ndarray:
     """How unusual brightness, contrast or saturation are, in deviations of the real images."""
     usual = _tones(real)
     middle, spread = usual.mean(axis=0), usual.std(axis=0) + 1e-3
-    return lambda image: np.abs((_tones(image) - middle) / spread).max(axis=1)
+    return np.abs((_tones(image) - middle) / spread).max(axis=1)
 
 
 def _direction(image: np.ndarray) -> np.ndarray:
@@ -92,16 +85,16 @@ def _direction(image: np.ndarray) -> np.ndarray:
     return total / np.maximum(np.abs(total), 1e-9)
 
 
-def slants(real: np.ndarray) -> Trace:
+def slants(image: np.ndarray, real: np.ndarray) -> np.ndarray:
     """How far the direction of the edges is from that of most real images."""
     usual = _direction(real).mean()
-    return lambda image: np.abs(np.angle(_direction(image) * np.conj(usual)))
+    return np.abs(np.angle(_direction(image) * np.conj(usual)))
 
 
 class Tell(NamedTuple):
     """How an augmentation shows."""
 
-    trace: Callable[[np.ndarray], Trace]  # (real images) -> the trace
+    trace: Trace
     meaning: str  # what samples look like that carry it
 
 
@@ -124,21 +117,16 @@ METRICS: Mapping[str, Metric] = {
 
 
 def measure(fake: np.ndarray, real: np.ndarray, policy: str) -> dict[str, Leak]:
-    """Measures which share of the samples carries each of a policy's augmentations.
+    """Measures which share of samples, uint8 [N, H, W, C], carries each augmentation of a policy.
 
-    Args:
-      fake: samples, uint8 [N, H, W, C].
-      real: images that were not augmented, uint8 [M, H, W, C].
-
-    Returns:
-      by the name of the augmentation.
+    Real images, uint8 [M, H, W, C], are to be such as were not augmented.
     """
     chex.assert_equal_shape_suffix([fake, real], 3)
     fake, real = _pixels(fake), _pixels(real)
     found = {}
     for name in augment.parse(policy):
-        trace = TELLS[name].trace(real)
-        found[name] = _share(trace(fake), trace(real), trace(_augmented(name, real)))
+        looked_at = fake, real, _augmented(name, real)
+        found[name] = _share(*(TELLS[name].trace(image, real) for image in looked_at))
     return found
 
 

@@ -218,11 +218,7 @@ RANKED: Mapping[str, tuple[str, int]] = {
 
 
 def ranked(name: str) -> tuple[str, int] | None:
-    """The entry of RANKED for the name of a metric; None: none.
-
-    Args:
-      name: with or without a net's suffix, and HELD_OUT after it.
-    """
+    """The entry of RANKED for a metric, with or without a net's suffix and HELD_OUT; None: none."""
     name = name.removesuffix(HELD_OUT)
     return RANKED.get(name) or RANKED.get(name.split('_')[0])
 

@@ -53,12 +53,10 @@ def memorisation(
 def isolation(fake: np.ndarray, training: np.ndarray) -> np.ndarray:
     """How much nearer than others each sample's nearest training image is: float64 [M] in [0, 1].
 
-    The distance to it over that to the ISOLATION_K-th nearest. New images have several neighbours
-    about as near, a copy has one (Yoon et al. 2023, "Diffusion probabilistic models generalize when
-    they fail to memorize", with the second nearest, which a near duplicate would be).
-
-    Args:
-      fake, training: features, float [M, D] and [N, D].
+    The distance to it over that to the ISOLATION_K-th nearest, by features [M, D] and [N, D]. New
+    images have several neighbours about as near, a copy has one (Yoon et al. 2023, "Diffusion
+    probabilistic models generalize when they fail to memorize", with the second nearest, which a
+    near duplicate would be).
     """
     distance = distances.nearest(fake, training, min(ISOLATION_K, len(training)))[1]
     return distance[:, 0] / np.maximum(distance[:, -1], 1e-12)
@@ -75,8 +73,7 @@ class Rows(NamedTuple):
 def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
     """The training images nearest to the first samples, and to those most like a copy.
 
-    Args:
-      training: what they may be copies of; mirror images count if training showed them.
+    Mirror images count if training showed them.
     """
     first = np.arange(min(SHOWN, len(fake)))
     rest = np.argsort(isolated, kind='stable')
@@ -91,17 +88,9 @@ def find(fake: Measured, training: Reference, isolated: np.ndarray) -> Rows:
 
 
 def by_pixels(image: np.ndarray, others: np.ndarray, count: int) -> np.ndarray:
-    """The numbers of the images nearest to one by their pixels, the nearest first.
+    """The numbers of the images nearest to one by their pixels, the nearest first: int64 [count].
 
-    They are compared a part at a time, so that memory does not grow with their number.
-
-    Args:
-      image: uint8 [H, W, C].
-      others: uint8 [N, H, W, C].
-      count: at most N.
-
-    Returns:
-      int64 [count].
+    They, uint8 [N, H, W, C], are compared a part at a time, so that memory does not grow with N.
     """
     wanted = _flat(image[None])
     parts = (others[start : start + PART] for start in range(0, len(others), PART))
@@ -116,13 +105,8 @@ def _flat(image: np.ndarray) -> np.ndarray:
 def picture(fake: np.ndarray, training: np.ndarray, rows: Rows) -> np.ndarray:
     """A row for each sample: itself, its nearest by pixels, its nearest by features.
 
-    The first samples are on the left, those most like a copy on the right.
-
-    Args:
-      fake, training: uint8 [N, H, W, C].
-
-    Returns:
-      uint8 [h, w, C].
+    The first samples are on the left, those most like a copy on the right. Of uint8 [N, H, W, C]
+    each: uint8 [h, w, C].
     """
     halves = []
     for part in np.array_split(np.arange(len(rows.sample)), 2):

@@ -84,7 +84,6 @@ def score(
 
     Args:
       pairs: inputs and photos, uint8 [H, W, 3].
-      config: the run's `config.data`.
       mean: the mean training photo; None scores the translations alone.
     """
     rows, made, strips = [], [], []
@@ -120,8 +119,6 @@ def observer(
 
     Args:
       sets: pairs, by what follows the names of their scores.
-      config: the run's `config.data`.
-      net: a feature net; None: without one.
       only: keys of `metrics.MEASUREMENTS`, of the translations against the photos, by the net.
 
     Returns:
@@ -154,12 +151,8 @@ def _by_features(made: np.ndarray, real: Reference, only: Sequence[str]) -> dict
 def distance(made: np.ndarray, photo: np.ndarray) -> float:
     """How far translations are from their photos, over how far these are from each other.
 
-    1: as far as any other photo. By features, unlike by pixels, mud is no nearer than a cat of
-    another colour.
-
-    Args:
-      made: features of the translations, float [N, D], N above 1.
-      photo: those of their photos, in the same order.
+    1: as far as any other photo. By features, float [N, D] of both in one order, N above 1: unlike
+    by pixels, mud is no nearer than a cat of another colour.
     """
     own = np.linalg.norm(made - photo, axis=1).mean()
     return float(own / distances.within(photo).mean)

@@ -31,16 +31,10 @@ class Samples:
     """Images of fixed latents, and of labels drawn from `Sampler.classes` if there are some.
 
     The n-th image depends on the seed and on n, not on how many there are. Compiled once.
-
-    Attributes:
-      label: int32 [count], the classes asked for; zeros without any.
     """
 
     def __init__(self, task: Task, seed: int, count: int):
-        """Draws latents and labels.
-
-        Args:
-          seed: the run's `config.seed`, from which their own is derived.
+        """Draws latents and labels, by a seed of their own that `config.seed` gives.
 
         Raises:
           UserError: the generator does not start from a latent.
@@ -52,6 +46,7 @@ class Samples:
         keys = rng.example_keys(rng.purpose_key(key, 'label'), count, None)
         uniform = rng.uniform(keys, ())
         classes = np.array(task.sampler.classes or (0,), np.int32)
+        # int32 [count], the classes asked for; zeros without any
         self.label = classes[np.asarray(uniform * len(classes)).astype(np.int32)]
         self._generate = jax.jit(task.sampler.generate)
 

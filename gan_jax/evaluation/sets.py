@@ -52,8 +52,7 @@ class ImageSet(NamedTuple):
 def of_dataset(dataset: Dataset, config: Data, role: str, limit: int) -> ImageSet:
     """A data set as training sees it, without chance: the middle of each stored image.
 
-    Args:
-      limit: images that are taken, at random but always the same, of a larger set.
+    Of more than `limit` images a random part is taken, always the same.
     """
     count = len(dataset.source)
     if count > limit:
@@ -148,16 +147,11 @@ class Part:
 
 
 class Measured:
-    """Images under a feature net; what is asked for is computed once.
-
-    Attributes:
-      image: uint8 [N, H, W, C].
-      net: the feature net.
-    """
+    """Images under a feature net; what is asked for is computed once."""
 
     def __init__(self, image: np.ndarray, net: FeatureNet, bar: str = ''):
         """Takes the images, the net, and a name for a progress bar; '' shows none."""
-        self.image = image
+        self.image = image  # uint8 [N, H, W, C]
         self.net = net
         self._bar = bar
         self._parts: dict[int, list[Part]] = {}
@@ -202,14 +196,9 @@ class Measured:
 
 
 class Reference(Measured):
-    """Real images under a feature net, whose outputs are kept in the cache.
-
-    Attributes:
-      images: the set.
-    """
+    """Real images under a feature net, whose outputs are kept in the cache."""
 
     def __init__(self, images: ImageSet, net: FeatureNet):
-        """Takes the set and the net."""
         super().__init__(images.image, net)
         self.images = images
 
@@ -260,13 +249,10 @@ class Reference(Measured):
             found = self.net(image, f'features of {images.name}')
             with cache.locked('features'):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                files.replace(path, _encode(found))
+                arrays = {name: np.ascontiguousarray(x) for name, x in found._asdict().items()}
+                content = safetensors.numpy.save(arrays, {'digest': digests.digest(arrays)})
+                files.replace(path, content)
         return found
-
-
-def _encode(found: Outputs[np.ndarray]) -> bytes:
-    arrays = {name: np.ascontiguousarray(leaf) for name, leaf in found._asdict().items()}
-    return safetensors.numpy.save(arrays, {'digest': digests.digest(arrays)})
 
 
 def _read(path: Path, count: int) -> Outputs[np.ndarray] | None:

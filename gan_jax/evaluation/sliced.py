@@ -44,13 +44,9 @@ def _part(image: np.ndarray, count: int) -> np.ndarray:
 
 
 def patches(image: np.ndarray) -> list[np.ndarray]:
-    """Random patches of each level, the finest first, at the same places of any set as large.
+    """Random patches of each level of images, uint8 [N, H, W, C], the finest first.
 
-    Args:
-      image: uint8 [N, H, W, C].
-
-    Returns:
-      for each level float32 [N * P, C, PATCH, PATCH].
+    At the same places of any set as large: for each level float32 [N * P, C, PATCH, PATCH].
     """
     random = np.random.default_rng(0)
     per_image = max(min(PER_IMAGE, LIMIT // len(image)), 1)

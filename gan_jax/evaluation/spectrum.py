@@ -13,14 +13,11 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 def power(image: np.ndarray) -> float:
-    """The mean power of an image's grey levels at fine frequencies.
+    """The mean power of grey levels of images, uint8 [N, H, W, C], at fine frequencies.
 
-    Of the image's luma, without its mean and under a Hann window, so that its borders make no
-    frequencies of their own. In units of the variance, in squared grey levels, of the white noise
-    that has as much there.
-
-    Args:
-      image: uint8 [N, H, W, C], transparent ones over white.
+    Of an image's luma over white, without its mean and under a Hann window, so that its borders
+    make no frequencies of their own. In units of the variance, in squared grey levels, of the white
+    noise that has as much there.
     """
     chex.assert_rank(image, 4)
     height, width = image.shape[1:3]

@@ -128,7 +128,10 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
         if f'{key}_std' in values:
             form = word.form if word.form.endswith('%}') else '{:.2g}'
             text += f' ± {form.format(values[f"{key}_std"])}'
-        spread = _of_subsets(found) if base == 'kid' else ''
+        spread = ''
+        if base == 'kid':  # not its error, but how far the subsets differ
+            counts = found['samples'], found['reference']['images']
+            spread = f'; ± over subsets of {distances.kid_subset_size(*counts):,}'
         name = names.get(key, word.name)
         name = _marked(name, net) if word.by_net else name
         table.append(Row(name, text, word.meaning + spread))
@@ -136,12 +139,6 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
         shares = ', '.join(f'{name}:\u00a0{share:.1%}' for name, share in histogram.items())
         table.append(Row(_marked('Read as', net), shares, 'share of all samples'))
     return table
-
-
-def _of_subsets(found: Mapping[str, Any]) -> str:
-    """Explains the `±` of a kernel distance: not its error, but how far the subsets differ."""
-    size = distances.kid_subset_size(found['samples'], found['reference']['images'])
-    return f'; ± over subsets of {size:,}'
 
 
 def _shown(word: Metric, values: Mapping[str, Any], key: str) -> str:

@@ -19,12 +19,17 @@ def host_leaves(tree: Any) -> dict[str, np.ndarray]:
     On the CPU backend they are views of the device's memory, which a donated buffer
     takes away: copy what has to outlive the next step.
     """
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    local = [(leaf_path(path), _one_replica(leaf)) for path, leaf in leaves]
-    for _, leaf in local:
+    local = {path: _one_replica(leaf) for path, leaf in leaves(tree).items()}
+    for leaf in local.values():
         if isinstance(leaf, jax.Array):
             leaf.copy_to_host_async()
-    return {path: np.asarray(leaf) for path, leaf in local}
+    return {path: np.asarray(leaf) for path, leaf in local.items()}
+
+
+def leaves(tree: Any) -> dict[str, Any]:
+    """The leaves of a tree by their paths."""
+    found, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {leaf_path(path): leaf for path, leaf in found}
 
 
 def leaf_path(path: tuple[Any, ...]) -> str:
@@ -37,9 +42,8 @@ def leaf_path(path: tuple[Any, ...]) -> str:
 
 def present(tree: Any) -> dict[str, Any]:
     """The leaves that are arrays, by path; of what was loaded in part, the others are shapes."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     shape = jax.ShapeDtypeStruct
-    return {leaf_path(path): leaf for path, leaf in leaves if not isinstance(leaf, shape)}
+    return {path: leaf for path, leaf in leaves(tree).items() if not isinstance(leaf, shape)}
 
 
 def _one_replica(leaf: Any) -> Any:

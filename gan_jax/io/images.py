@@ -15,15 +15,7 @@ PAPER = pixels.PAPER  # so that dark images keep their edges in a grid
 
 
 def normalise(image: jax.Array, pixel_range: tuple[float, float]) -> jax.Array:
-    """Stored pixels in a network's range.
-
-    Args:
-      image: uint8 or uint16, any shape.
-      pixel_range: what 0 and the greatest level become, e.g. (-1, 1).
-
-    Returns:
-      float32 of the same shape in [low, high].
-    """
+    """Stored pixels, uint8 or uint16, as float32 in a network's range (low, high)."""
     low, high = pixel_range
     return image.astype(jnp.float32) * ((high - low) / np.iinfo(image.dtype).max) + low
 
@@ -31,16 +23,7 @@ def normalise(image: jax.Array, pixel_range: tuple[float, float]) -> jax.Array:
 def to_levels(
     image: jax.Array, pixel_range: tuple[float, float], dtype: type[np.unsignedinteger]
 ) -> jax.Array:
-    """The inverse of `normalise`, to the nearest level; what is out of range is clipped.
-
-    Args:
-      image: floating point, any shape.
-      pixel_range: (low, high), what becomes 0 and the greatest level.
-      dtype: uint8 or uint16.
-
-    Returns:
-      of that type and the same shape.
-    """
+    """The inverse of `normalise`, to the nearest level of a type; what is out of range is cut."""
     (low, high), most = pixel_range, np.iinfo(dtype).max
     levels = (image.astype(jnp.float32) - low) * (most / (high - low))
     return jnp.clip(jnp.round(levels), 0, most).astype(dtype)
@@ -54,11 +37,8 @@ def to_uint8(image: jax.Array, pixel_range: tuple[float, float]) -> jax.Array:
 def on_white(image: jax.Array) -> jax.Array:
     """Any image as a net for colours sees it: RGB, and what is transparent over white.
 
-    Args:
-      image: floating point [N, H, W, C] in [-1, 1], C = 1, 3 or 4, as of `pixels`.
-
-    Returns:
-      [N, H, W, 3]; above 1 where a generated colour is above its alpha.
+    Floating point [N, H, W, C] in [-1, 1], C = 1, 3 or 4, to [N, H, W, 3]; above 1 where a
+    generated colour is above its alpha.
     """
     if image.shape[-1] == 1:
         return jnp.repeat(image, 3, axis=-1)

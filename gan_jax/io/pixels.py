@@ -31,14 +31,9 @@ def straight(image: np.ndarray) -> np.ndarray:
 
 
 def over(image: np.ndarray, ground: np.ndarray | int) -> np.ndarray:
-    """Transparent images over a ground.
+    """Transparent images, uint8 [..., H, W, 4] multiplied by alpha, over a ground: [..., H, W, 3].
 
-    Args:
-      image: uint8 [..., H, W, 4], multiplied by alpha; others, C = 1 or 3, stay as they are.
-      ground: levels, to broadcast with [..., H, W, 1].
-
-    Returns:
-      uint8 [..., H, W, 3].
+    Others, C = 1 or 3, stay as they are. The ground's levels are broadcast with [..., H, W, 1].
     """
     if image.shape[-1] != 4:
         return image

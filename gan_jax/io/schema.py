@@ -63,9 +63,6 @@ class Wrong(Exception):
 def load(path: Path, kind: Any) -> Any:
     """The content of a JSON file, as a value of a type.
 
-    Args:
-      kind: a `TypedDict` or any type that `of` takes.
-
     Raises:
       UserError: it cannot be read, is no JSON, or is not of that type.
     """

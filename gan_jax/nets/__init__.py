@@ -44,9 +44,6 @@ NETS: dict[str, Pair[type[Net] | None]] = {
 _LARGEST = 2**14  # of a layer: more fits no memory
 _HEAVIEST = 10**6  # of a weight
 
-# Fields of every net come from the data set and the run, not from the net's own section.
-_SHARED_FIELDS = {field.name for field in dataclasses.fields(Net)}
-
 
 def of_role(role: str) -> dict[str, type[Net]]:
     """The nets of `NETS` that are generators ('gen') or discriminators ('disc'), by name."""
@@ -54,11 +51,7 @@ def of_role(role: str) -> dict[str, type[Net]]:
 
 
 def fields(name: str, role: str) -> dict[str, Any]:
-    """A net's own fields, which a config may set, with their defaults.
-
-    Args:
-      name: a key of `NETS`.
-      role: 'gen' or 'disc'.
+    """A net's own fields, which a config may set, with their defaults; `role` is 'gen' or 'disc'.
 
     Raises:
       UserError: for an unknown net.
@@ -69,8 +62,10 @@ def fields(name: str, role: str) -> dict[str, Any]:
         raise UserError(
             f'config.{role}.net.name={name} is not a {kind}; {nearest(str(name), known)}'
         )
+    # Those of every net come from the data set and the run, not from the net's own section.
+    every = {field.name for field in dataclasses.fields(Net)}
     own = dataclasses.fields(known[name])
-    return {f.name: f.default for f in own if f.name not in _SHARED_FIELDS}
+    return {f.name: f.default for f in own if f.name not in every}
 
 
 def check_fields(role: str, net: Mapping[str, Any]) -> None:
@@ -115,9 +110,6 @@ def build(
       dtype: of the arithmetic: float32 or bfloat16.
       axis_name: the axis over which the runner divides the batch, None outside one.
       batch_norm: 'global' or 'per_device', see `Net`.
-
-    Returns:
-      The Linen module.
 
     Raises:
       UserError: for an unknown net, one of another kind, an unknown field, a value a field

@@ -43,13 +43,7 @@ class Generator(_Net):
         """float [N, latent_dim] -> float32 [N, H, W, C] in [-1, 1]."""
         dense = partial(layers.Dense, dtype=self.dtype)
         up_conv = partial(layers.UpsampleConv, kernel_size=5, dtype=self.dtype)
-        norm = partial(
-            layers.BatchNorm,
-            momentum=0.99,
-            epsilon=1e-3,
-            axis_name=self.norm_axis,
-            dtype=self.dtype,
-        )
+        norm = partial(layers.batch_norm, self, momentum=0.99, epsilon=1e-3)
         height, width, channels = self.image_shape
         first_map = (height // 4, width // 4, 2 * self.width)
         x = self.latent(z, label)

@@ -76,15 +76,10 @@ class Generator(layers.Net):
 
 
 class Excitation(nn.Module):
-    """Weights of a large map's channels by a small map: skip-layer excitation.
+    """Weights of a large map's channels by a small map: skip-layer excitation."""
 
-    Attributes:
-      features: channels of the large map.
-      dtype: of the arithmetic.
-    """
-
-    features: int
-    dtype: DTypeLike = jnp.float32
+    features: int  # channels of the large map
+    dtype: DTypeLike = jnp.float32  # of the arithmetic
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:

@@ -32,17 +32,10 @@ class Generator(layers.Net):
     def __call__(self, z: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
         """float [N, latent_dim] -> float32 [N, H, W, C] in [-1, 1]."""
         dense = partial(layers.Dense, dtype=self.dtype)
-        norm = partial(
-            layers.BatchNorm,
-            momentum=0.8,
-            epsilon=1e-3,
-            axis_name=self.norm_axis,
-            dtype=self.dtype,
-        )
         x = self.latent(z, label)
         for features in self.hidden:
             x = layers.leaky_relu(0.2)(dense(features)(x))
-            x = norm()(x, train=train)
+            x = layers.batch_norm(self, momentum=0.8, epsilon=1e-3)(x, train=train)
         x = dense(math.prod(self.image_shape))(x)
         return jnp.tanh(x.astype(jnp.float32)).reshape(-1, *self.image_shape)
 

@@ -24,13 +24,10 @@ class _Net(layers.Net):
     @staticmethod
     def supports(image_shape: tuple[int, int, int]) -> bool:
         """Two strides of 2."""
-        height, width, _ = image_shape
-        return height % 4 == 0 and width % 4 == 0
+        return all(side % 4 == 0 for side in image_shape[:2])
 
     def _batch_norm(self, x: jax.Array, train: bool) -> jax.Array:
-        return layers.BatchNorm(
-            momentum=0.9, epsilon=1e-5, axis_name=self.norm_axis, dtype=self.dtype
-        )(x, train=train)
+        return layers.batch_norm(self, momentum=0.9, epsilon=1e-5)(x, train=train)
 
 
 class Generator(_Net):

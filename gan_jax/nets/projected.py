@@ -142,16 +142,7 @@ class Discriminator(layers.Net):
         return heads + pixels
 
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
-        """Logits of every judge, as many of each.
-
-        Args:
-          x: float [N, H, W, C] in [-1, 1], C = 1, 3 or 4.
-          label: int32 [N], used if there are classes.
-          train: whether running statistics and spectral norms move.
-
-        Returns:
-          float32 [N, L].
-        """
+        """float [N, H, W, 1, 3 or 4] in [-1, 1] -> float32 logits [N, L], as many of each judge."""
         return self.judge(self.look(x), label, train=train)
 
     def look(self, image: jax.Array) -> Seen:

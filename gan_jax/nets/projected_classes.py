@@ -44,15 +44,10 @@ class Discriminator(layers.Net):
     def __call__(
         self, x: jax.Array, *, train: bool, return_features: bool = False
     ) -> jax.Array | tuple[jax.Array, jax.Array]:
-        """Logits of the classes, and what feature matching compares.
+        """float [N, H, W, C] in [-1, 1], C = 1, 3 or, over white, 4 -> logits [N, num_classes].
 
-        Args:
-          x: float [N, H, W, C] in [-1, 1], C = 1, 3 or, seen over white, 4.
-          train: needs the rng 'dropout'.
-          return_features: also return the means of the maps.
-
-        Returns:
-          float32 [N, num_classes], or that and float32 [N, F].
+        With `return_features` also the means of the maps, which feature matching compares, float32
+        [N, F]. Needs the rng 'dropout' if `train`.
         """
         chex.assert_shape(x, (None, *self.image_shape))
         maps = projected.maps_of(self.frozen, self.side, x.astype(jnp.float32))[-2:]

@@ -74,17 +74,10 @@ class Discriminator(layers.Net):
         train: bool,
         return_features: bool = False,
     ) -> jax.Array | tuple[jax.Array, list[jax.Array]]:
-        """Logits of every judge, as many of each: those that have fewer repeat them.
+        """Logits of every judge, as many of each, float32 [N, L]: who has fewer repeats them.
 
-        Args:
-          x: float [N, H, W, C], real or generated.
-          condition: float [N, H, W, any], what it is, or pretends to be, the translation of.
-          maps: of x, float32 [N, h, w, any], of strides 4, 8, 16 and 32.
-          train: whether running statistics and spectral norms move.
-          return_features: also return the hidden maps of the discriminator of patches.
-
-        Returns:
-          float32 [N, L], or these and float32 maps [N, h, w, C].
+        Arguments are as of `patch`, and x's maps, float32 [N, h, w, any], of strides 4 to 32; the
+        hidden maps to return are those of the discriminator of patches.
         """
         chex.assert_shape(x, (None, *self.image_shape))
         shared = {name: getattr(self, name) for name in layers.SHARED} | {'num_classes': 0}

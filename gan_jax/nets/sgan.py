@@ -31,9 +31,7 @@ class _ConvNet(layers.Net):
         return all(side % 4 == 0 for side in image_shape[:2])
 
     def _book_norm(self, x: jax.Array, train: bool) -> jax.Array:
-        return layers.BatchNorm(
-            momentum=0.99, epsilon=1e-3, debias=True, axis_name=self.norm_axis, dtype=self.dtype
-        )(x, train=train)
+        return layers.batch_norm(self, momentum=0.99, epsilon=1e-3, debias=True)(x, train=train)
 
 
 class _Classifier(_ConvNet):
@@ -47,18 +45,9 @@ class _Classifier(_ConvNet):
     def __call__(
         self, x: jax.Array, *, train: bool, return_features: bool = False
     ) -> jax.Array | tuple[jax.Array, jax.Array]:
-        """Logits of the classes, and what feature matching compares.
+        """float [N, H, W, C] -> float32 logits [N, num_classes]. `train` needs the rng 'dropout'.
 
-        Args:
-          x: float [N, H, W, C].
-          train: needs the rng 'dropout'.
-          return_features: also return the last hidden layer, before dropout.
-
-        Returns:
-          float32 [N, num_classes], or that and float32 [N, F].
-
-        Raises:
-          ValueError: there are fewer than two classes.
+        With `return_features` also the last hidden layer before dropout, float32 [N, F].
         """
         if self.num_classes < 2:
             raise ValueError(f'a classifier of at least 2 classes, not {self.num_classes}')

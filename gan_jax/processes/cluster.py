@@ -151,11 +151,7 @@ def is_first() -> bool:
 
 
 def decide(function: Callable[[], T]) -> T:
-    """Calls `function` in process 0; every process gets its result, or its UserError.
-
-    Args:
-      function: returns anything `json` can write; called in process 0 alone.
-    """
+    """Calls `function` in process 0; every process gets its result, fit for JSON, or UserError."""
     if not is_many():
         return function()
     answer: dict[str, Any] = {}

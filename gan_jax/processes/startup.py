@@ -36,15 +36,11 @@ def prepare(platform: str | None = None, *, alone: bool = True) -> None:
         jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
     for name in ('absl', 'jax', 'orbax'):
         logging.getLogger(name).setLevel(logging.WARNING)
-    _check_settings()
-    if alone:
-        check_devices()
-
-
-def _check_settings() -> None:
     for variable, why in _UNFIT.items():
         if getattr(jax.config, variable.lower()):
             raise UserError(f'{variable}={os.environ.get(variable, True)}: {why}; unset it')
+    if alone:
+        check_devices()
 
 
 def check_devices() -> None:

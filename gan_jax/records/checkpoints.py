@@ -35,12 +35,13 @@ from typing import Any, TypedDict, TypeVar
 import zlib
 
 from absl import logging as absl_logging
+from flax import traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.errors import UserError
-from gan_jax.io import schema
+from gan_jax.io import digests, schema
 from gan_jax.io.digests import digest, file_digest, folder_digests, host_leaves, leaf_path
 from gan_jax.processes import cluster
 
@@ -216,14 +217,10 @@ class Checkpoints:
                     shutil.rmtree(partial, ignore_errors=True)
                 raise
             # Only now: until here the older steps were the run's last resort.
-            if cluster.is_first():
-                self._remove_old()
+            for old in self.steps()[: -self._keep] if cluster.is_first() else ():
+                if old != self._pinned:
+                    self._remove(old)
         _meet()
-
-    def _remove_old(self) -> None:
-        for old in self.steps()[: -self._keep]:
-            if old != self._pinned:
-                self._remove(old)
 
     def _remove(self, step: int) -> None:
         # A kill half-way through must not leave what looks like a damaged step.
@@ -403,25 +400,21 @@ def _json(folder: Path, name: str) -> Any:
 
 def _place(folder: Path, stored: Any, like: Any, only: Collection[str] | None) -> Any:
     """The stored arrays in the structure and on the devices of `like`; see `restore_latest`."""
-    leaves, structure = jax.tree_util.tree_flatten_with_path(like)
     arrays = host_leaves(stored)
     wanted = _compare(folder, arrays, like, only)
-    named = ((leaf_path(path), leaf) for path, leaf in leaves)
-    placed = [_as_leaf(arrays[name], leaf) if name in wanted else leaf for name, leaf in named]
-    return jax.tree.unflatten(structure, placed)
+
+    def place(path: tuple[Any, ...], leaf: Any) -> Any:
+        name = leaf_path(path)
+        return _as_leaf(arrays[name], leaf) if name in wanted else leaf
+
+    return jax.tree_util.tree_map_with_path(place, like)
 
 
 def _compare(
     folder: Path, arrays: Mapping[str, Any], like: Any, only: Collection[str] | None
 ) -> dict[str, Any]:
-    """The leaves of `like` that are wanted, by path.
-
-    Raises:
-      UserError: the stored ones have other names, shapes or dtypes.
-    """
-    leaves, _ = jax.tree_util.tree_flatten_with_path(like)
-    named = {leaf_path(path): leaf for path, leaf in leaves}
-    wanted = {path: leaf for path, leaf in named.items() if only is None or path in only}
+    """The leaves of `like` that are wanted, by path; refuses stored ones that differ from them."""
+    wanted = _chosen(like, only)
     for path in (*wanted, *arrays):
         there, here = _describe(arrays.get(path)), _describe(wanted.get(path))
         if there != here:
@@ -430,6 +423,12 @@ def _compare(
                 'use the config of that run, or another --workdir'
             )
     return wanted
+
+
+def _chosen(tree: Any, only: Collection[str] | None) -> dict[str, Any]:
+    """The leaves by their paths, those of `only` if they are not all wanted."""
+    found = digests.leaves(tree).items()
+    return {path: leaf for path, leaf in found if only is None or path in only}
 
 
 def _describe(leaf: Any) -> str:
@@ -447,50 +446,28 @@ def _as_leaf(value: np.ndarray | jax.Array, like: Any) -> jax.Array:
 def _as_numpy(
     checkpointer: Any, folder: Path, like: Any, only: Collection[str] | None
 ) -> dict[str, Any]:
-    """Restore arguments that bring arrays to the host, whatever devices they were saved from.
+    """Arguments that restore all that is stored or, with `only`, these leaves, to the host.
 
-    All of those that are stored or, with `only`, the leaves of `like` at these paths.
-
-    Raises:
-      UserError: they have other shapes than `like`; nothing is read then, as they might fit no
-        memory.
+    Shapes are compared before anything is read, as others might fit no memory.
     """
     import orbax.checkpoint as ocp
 
     numpy = ocp.RestoreArgs(restore_type=np.ndarray)
     stored = checkpointer.metadata(folder / STATE).item_metadata.tree
-    named = {
-        leaf_path(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(stored)[0]
-    }
-    _compare(
-        folder, {n: leaf for n, leaf in named.items() if only is None or n in only}, like, only
-    )
+    _compare(folder, _chosen(stored, only), like, only)
     if only is None:
         return {'restore_args': jax.tree.map(lambda _: numpy, stored)}
-    tree: dict[str, Any] = {}
-    for keys, _ in jax.tree_util.tree_flatten_with_path(like)[0]:
-        if leaf_path(keys) in only:
-            *groups, name = (leaf_path((key,)) for key in keys)
-            node = tree
-            for group in groups:
-                node = node.setdefault(group, {})
-            node[name] = numpy
+    tree = traverse_util.unflatten_dict(dict.fromkeys(_chosen(like, only), numpy), sep='/')
     return {'item': tree, 'restore_args': tree, 'partial_restore': True}
 
 
 @contextlib.contextmanager
 def _orbax(*, alone: bool = False) -> Iterator[tuple[Any, Any]]:
-    """A checkpointer and `orbax.checkpoint.args`, with Orbax's own log silenced.
-
-    It logs tracebacks of what it also raises.
-
-    Args:
-      alone: it is used by this process, whatever the others do.
-    """
+    """A checkpointer, perhaps `alone` of this process, and Orbax's args; its log is silenced."""
     import orbax.checkpoint as ocp  # here, since a run that reads or saves nothing goes without
 
     log = absl_logging.get_absl_logger()
-    log.addFilter(_not_from_orbax)
+    log.addFilter(_not_from_orbax)  # it logs tracebacks of what it also raises
     _hush_abandoned_writes()
     try:
         options = ocp.options.MultiprocessingOptions()

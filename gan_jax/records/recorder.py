@@ -57,12 +57,7 @@ class Recorder:
         log_every: int,
         tensorboard: bool,
     ):
-        """Writes nothing yet.
-
-        Args:
-          images_per_step: real images that one generator step uses.
-          log_every: steps between lines of metrics.jsonl.
-        """
+        """Writes nothing yet; `log_every` is the number of steps between lines of metrics.jsonl."""
         self._workdir = Path(workdir)
         self._num_examples = num_examples
         self._images_per_step = images_per_step
@@ -76,11 +71,7 @@ class Recorder:
     def record(
         self, step: int, metrics: Sequence[Mapping[str, float]], *, input_wait_s: float
     ) -> dict[str, float | int | None] | None:
-        """Takes in a finished call.
-
-        Args:
-          step: generator steps finished before it.
-          metrics: scalars of each of its steps.
+        """Takes in a finished call: the scalars of each of its steps, which are those after `step`.
 
         Returns:
           The last line it wrote to metrics.jsonl, None if there was no log point in it.
@@ -117,10 +108,7 @@ class Recorder:
             yield
 
     def samples(self, step: int, batch: np.ndarray) -> None:
-        """Writes samples/STEP.png, a grid as square as it gets.
-
-        Args:
-          batch: uint8 [N, H, W, C], C 1 or 3, from the same latents each time.
+        """Writes samples/STEP.png, a grid as square as it gets, of uint8 [N, H, W, C], C 1 or 3.
 
         Raises:
           OSError: the disk is full.
@@ -135,10 +123,7 @@ class Recorder:
     def evaluated(
         self, step: int, metrics: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
-        """Adds a line to evaluations.jsonl, and says to TensorBoard by what it is measured.
-
-        Args:
-          by: `text.Provenance` of the metrics; {} where there is nothing to say.
+        """Adds a line to evaluations.jsonl, and says to TensorBoard by what (`text.Provenance`).
 
         Raises:
           OSError: the disk is full.
@@ -179,7 +164,9 @@ class Recorder:
         """
         self.close()
         for name in (METRICS, EVALUATIONS):
-            _rewind_lines(self._workdir / name, step)
+            if (path := self._workdir / name).exists():
+                rows = [row for row in read_rows(self._workdir, name) if row['step'] <= step]
+                files.replace(path, ''.join(json.dumps(row) + '\n' for row in rows))
         _rewind_epochs(self._workdir / EPOCHS, step)
         for path in sample_paths(self._workdir):
             if int(path.stem) > step:
@@ -197,9 +184,6 @@ class Recorder:
 
     def _epochs(self, step: int) -> int:
         return step * self._images_per_step // self._num_examples
-
-    def _fraction(self, step: int) -> float:
-        return round(step * self._images_per_step / self._num_examples, 4)
 
     def _log(self, step: int, rate: float) -> dict[str, float | int | None]:
         means = self._window.means()
@@ -223,7 +207,8 @@ class Recorder:
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> dict[str, float | int | None]:
         """Writes a line, and to TensorBoard those of its values that are curves."""
-        line = {'step': step, 'epoch': self._fraction(step), **values}
+        epoch = round(step * self._images_per_step / self._num_examples, 4)
+        line = {'step': step, 'epoch': epoch, **values}
         # JSON has no NaN: a reader other than Python's would refuse the line.
         row = {name: value if math.isfinite(value) else None for name, value in line.items()}
         _append(self._workdir / file, json.dumps({**row, **more}) + '\n')
@@ -339,12 +324,6 @@ def _row(line: bytes, file: str) -> dict[str, Any]:
     for name in _STATED.get(file, ('step', 'epoch') if 'auc' in row else ('step',)):
         schema.of(Count if name == 'step' else Number, row.get(name), name)
     return row | by
-
-
-def _rewind_lines(path: Path, step: int) -> None:
-    if path.exists():
-        rows = [row for row in read_rows(path.parent, path.name) if row['step'] <= step]
-        files.replace(path, ''.join(json.dumps(row) + '\n' for row in rows))
 
 
 def _rewind_epochs(path: Path, step: int) -> None:

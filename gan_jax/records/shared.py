@@ -29,14 +29,9 @@ def is_one(workdir: Path) -> bool:
 
 
 def write(folder: Path, state: Any, only: Collection[str]) -> None:
-    """Writes the weights of a state.
-
-    Args:
-      state: tree of arrays with a `step`.
-      only: paths (`digests.leaf_path`) of the leaves to write.
-    """
-    leaves = {path: leaf for path, leaf in _leaves(state).items() if path in only}
-    arrays = {path: np.asarray(leaf) for path, leaf in leaves.items()}
+    """Writes the weights of a state: its leaves at these paths (`digests.leaf_path`)."""
+    leaves = digests.leaves(state)
+    arrays = {path: np.asarray(leaf) for path, leaf in leaves.items() if path in only}
     metadata = {'format': 'gan_jax', 'step': str(int(state.step))}
     files.replace(folder / WEIGHTS, safetensors.numpy.save(arrays, metadata))
 
@@ -65,22 +60,13 @@ def restore(folder: Path, step: int, like: Any, only: Collection[str] | None) ->
     if step not in (0, there):
         raise UserError(f'--step={step}: {folder} is a shared folder, of step {there} alone')
     stored['step'] = np.int32(there)
-    for name, leaf in _leaves(like).items():
+    for name, leaf in digests.leaves(like).items():
         found = stored.get(name)
         if found is None and name in (only or ()):
             raise UserError(f'{path}: lacks {name}: export the run again')
         if found is not None and (found.shape, found.dtype) != (leaf.shape, leaf.dtype):
             raise UserError(f'{path}: {name} has another shape than config.json asks for')
+    there_now = {name: jnp.asarray(array) for name, array in stored.items()}
     return jax.tree_util.tree_map_with_path(
-        lambda key, leaf: _placed(stored.get(digests.leaf_path(key)), leaf), like
+        lambda key, leaf: there_now.get(digests.leaf_path(key), leaf), like
     )
-
-
-def _placed(found: np.ndarray | None, leaf: Any) -> Any:
-    return leaf if found is None else jnp.asarray(found)
-
-
-def _leaves(tree: Any) -> dict[str, Any]:
-    """The leaves by their paths."""
-    found, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {digests.leaf_path(path): leaf for path, leaf in found}

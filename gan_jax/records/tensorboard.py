@@ -16,10 +16,7 @@ class EventLog:
     """
 
     def __init__(self, directory: Path, purge_step: int | None = None):
-        """Opens a file in `directory`.
-
-        Args:
-          purge_step: TensorBoard forgets what older files say of this and later steps.
+        """Opens a file; TensorBoard forgets what older ones say of `purge_step` and later steps.
 
         Raises:
           OSError: the disk is full or the folder cannot be written.

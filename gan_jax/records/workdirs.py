@@ -115,18 +115,7 @@ def prepared(workdir: Path, config: ConfigDict, *, overwrite: bool) -> Iterator[
                 f'--workdir={workdir}: cannot write there ({error.strerror}); choose another folder'
             ) from None
         _refuse_other_run(workdir, config, overwrite)
-        if not overwrite:
-            _refuse_other_kinds(workdir)
         yield
-
-
-def _refuse_other_kinds(workdir: Path) -> None:
-    """Refuses pipes, links that lead nowhere, and folders and files one in place of the other."""
-    for path in map(workdir.joinpath, CONTENT):
-        right = path.is_dir() if path.name in FOLDERS else path.is_file()
-        if os.path.lexists(path) and not right:
-            kind = 'folder' if path.name in FOLDERS else 'file'
-            raise UserError(f'{path}: no {kind} of a run: take it away')
 
 
 def _refuse_other_run(workdir: Path, config: ConfigDict, overwrite: bool) -> None:
@@ -144,6 +133,12 @@ def _refuse_other_run(workdir: Path, config: ConfigDict, overwrite: bool) -> Non
             f'--workdir={workdir} holds {foreign[0]} but no config.json, so not a whole run: choose'
             ' another folder, or pass --overwrite to delete what has the name of a file of a run'
         )
+    # Pipes, links that lead nowhere, and folders and files one in place of the other.
+    for path in map(workdir.joinpath, CONTENT):
+        right = path.is_dir() if path.name in FOLDERS else path.is_file()
+        if os.path.lexists(path) and not right:
+            kind = 'folder' if path.name in FOLDERS else 'file'
+            raise UserError(f'{path}: no {kind} of a run: take it away')
 
 
 @contextlib.contextmanager
@@ -210,20 +205,16 @@ def _refuse_other_config(workdir: Path, config: ConfigDict) -> None:
     if change := changed_field(workdir, config):
         field, old, new = change
         if field == 'steps':
-            raise UserError(_other_steps(workdir, old, new))
+            raise UserError(
+                f'--workdir={workdir} holds a run of config.steps={old:,}, over which its learning'
+                f' rate falls (config.gen.optimizer.schedule): with {new:,} every step would have'
+                f' had another rate. Go on with --config.steps={old}, or train anew in another'
+                ' --workdir; a run whose schedules are constant can be trained longer'
+            )
         raise UserError(
             f'--workdir={workdir} holds a run with config.{field}={old}, not {new}: give that'
             ' value, choose another folder, or pass --overwrite to delete the run'
         )
-
-
-def _other_steps(workdir: Path, old: int, new: int) -> str:
-    return (
-        f'--workdir={workdir} holds a run of config.steps={old:,}, over which its learning rate'
-        f' falls (config.gen.optimizer.schedule): with {new:,} every step would have had another'
-        f' rate. Go on with --config.steps={old}, or train anew in another --workdir; a run whose'
-        ' schedules are constant can be trained longer'
-    )
 
 
 def changed_field(
@@ -237,7 +228,6 @@ def changed_field(
       UserError: there is no run in the folder.
     """
     saved = load_config(workdir)
-
     fixed = (fields.leaves(config) | fields.leaves(saved)).difference(may_change)
     if has_schedule(saved):
         fixed.add('steps')

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from gan_jax.report.curves import Drawing, Line, ticks
+from gan_jax.report.curves import Drawing, ticks
 
 _SIDE = 1000  # of the SVG's own square coordinates
 T = TypeVar('T', np.ndarray, float)
@@ -30,14 +30,11 @@ def chart(drawing: Drawing) -> str:
 
 def readings(drawing: Drawing) -> list[list[float | None]]:
     """Values that the legend shows at each step, for each curve; None where there is none."""
+    columns = [10**line.smooth if drawing.panel.log else line.smooth for line in drawing.lines]
     return [
-        [float(f'{value:.4g}') if np.isfinite(value) else None for value in _linear(line, drawing)]
-        for line in drawing.lines
+        [float(f'{value:.4g}') if np.isfinite(value) else None for value in column]
+        for column in columns
     ]
-
-
-def _linear(line: Line, drawing: Drawing) -> np.ndarray:
-    return 10**line.smooth if drawing.panel.log else line.smooth
 
 
 def _latest(values: list[float | None]) -> str:

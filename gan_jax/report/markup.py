@@ -12,9 +12,7 @@ def grid(
 ) -> str:
     """An `<img>` of a grid; the page's style can make the lines between its images transparent.
 
-    Args:
-      size: (H, W) of the grid in pixels.
-      cell: (H, W) of one image.
+    Sizes, of the grid and of a cell, are (H, W) in pixels.
     """
     (height, width), (rows, columns) = size, cell
     kind = ' class="pixelated"' if pixelated else ''

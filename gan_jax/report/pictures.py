@@ -159,17 +159,13 @@ def _webp(image: Any) -> bytes:
 def filmstrip(
     paths: Sequence[Path], image_shape: tuple[int, int, int], pad: int, rows: int
 ) -> np.ndarray | None:
-    """The first `rows` images of each grid, one column a grid, time running to the right.
-
-    Args:
-      paths: grids, oldest first.
-      rows: images taken from the first row of each grid, fewer if it has fewer.
+    """The first `rows` images of each grid, or all, one column a grid, time running to the right.
 
     Returns:
       uint8 [H', W', C], None where the grids are not made of images of that shape.
     """
     height, width, _ = image_shape
-    grids = [_pixels(path) for path in paths]
+    grids = [np.atleast_3d(np.asarray(_open(path))) for path in paths]
     alike = len({grid.shape[2] for grid in grids}) == 1
     if not alike or not all(_is_grid(grid, height, width, pad) for grid in grids):
         return None
@@ -191,11 +187,6 @@ def _open(path: Path) -> Any:
 
     with Image.open(path) as image:
         return image.copy()
-
-
-def _pixels(path: Path) -> np.ndarray:
-    pixels = np.asarray(_open(path))
-    return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def evenly(items: Sequence[Any], count: int) -> list[Any]:

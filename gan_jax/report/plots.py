@@ -41,6 +41,8 @@ def curves_png(
 
 
 def _draw(axes: Any, drawing: curves.Drawing) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     if drawing.panel.guide is not None:
         axes.axhline(drawing.panel.guide, color='#999', linewidth=0.8, linestyle=(0, (4, 3)))
     for line in drawing.lines:
@@ -53,7 +55,7 @@ def _draw(axes: Any, drawing: curves.Drawing) -> None:
     axes.set_xlim(0, drawing.end)
     axes.set_ylim(*drawing.limits)
     axes.set_yticks(drawing.ticks, [drawing.tick_label(tick) for tick in drawing.ticks])
-    axes.xaxis.set_major_locator(_locator())
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.xaxis.set_major_formatter('{x:,.0f}')
     axes.tick_params(labelsize=8, colors='#555', length=0)
     axes.grid(axis='y', color='#e8e8e8', linewidth=0.7)
@@ -69,9 +71,3 @@ def _draw(axes: Any, drawing: curves.Drawing) -> None:
         handlelength=1.0,
         columnspacing=1.0,
     )
-
-
-def _locator() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(4, integer=True)

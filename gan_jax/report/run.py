@@ -51,11 +51,6 @@ class Run(NamedTuple):
         return str(self.config.get('name') or self.workdir.name)
 
     @property
-    def epochs_per_step(self) -> float:
-        """0 before the first line of metrics.jsonl."""
-        return self.rows[-1]['epoch'] / max(self.rows[-1]['step'], 1) if self.rows else 0.0
-
-    @property
     def drawings(self) -> list[curves.Drawing]:
         """The panels of the page."""
         return curves.drawings(self.rows, self.evaluations, CHART_POINTS)

@@ -255,8 +255,10 @@ def _stage(run: Run) -> str:
 
 
 def _moment(run: Run, step: int) -> str:
-    epoch = f', epoch {step * run.epochs_per_step:,.1f}' if run.rows else ''
-    return f'Step {step:,}{epoch}'
+    if not run.rows:
+        return f'Step {step:,}'
+    last = run.rows[-1]
+    return f'Step {step:,}, epoch {step * (last["epoch"] / max(last["step"], 1)):,.1f}'
 
 
 def _definitions(metrics: Mapping[str, str]) -> str:
@@ -286,7 +288,10 @@ def _metrics(run: Run) -> dict[str, str]:
         'Balance': _balance(run),
         'Best step': _best(run),
         'Loss': str(run.config.get('loss', '')).replace('_', ' '),
-        'Device': _devices(run.facts.get('devices', [])),
+        'Device': ', '.join(
+            f'{count} × {kind}' if count > 1 else kind
+            for kind, count in Counter(run.facts.get('devices', ())).items()
+        ),
     }
 
 
@@ -317,13 +322,9 @@ def _balance(run: Run) -> str:
     return 'held' if lost is None else f'lost at epoch {lost:,}'
 
 
-def _chosen_by(run: Run) -> str:
-    own = run.config.get('evaluate', {}).get('best', '')
-    return str(own or run.config.get('stop', {}).get('figure', ''))
-
-
 def _best(run: Run) -> str:
-    metric = _chosen_by(run)
+    own = run.config.get('evaluate', {}).get('best', '')
+    metric = str(own or run.config.get('stop', {}).get('figure', ''))
     step = observers.best_step(run.evaluations, metric) if metric else None
     if step is None:
         return ''
@@ -338,11 +339,6 @@ def _training_seconds(rows: list[dict[str, Any]]) -> float:
             seconds += (row['images_seen'] - before) / row['images_per_s']
         before = row['images_seen']
     return seconds
-
-
-def _devices(kinds: list[str]) -> str:
-    counts = Counter(kinds).items()
-    return ', '.join(f'{count} × {kind}' if count > 1 else kind for kind, count in counts)
 
 
 def _verdict(run: Run) -> str:

@@ -39,12 +39,13 @@ class Kind(NamedTuple):
 _WITHOUT_CLASSES = 'pass --config.conditional=False to train without'
 
 
-def _if_conditional(config: Config) -> str:
-    return 'config.conditional=True' if config.conditional else ''
-
-
 TASKS: Mapping[str, Kind] = {
-    'adversarial': Kind(adversarial.make, adversarial.pools, shared.inspect, _if_conditional),
+    'adversarial': Kind(
+        adversarial.make,
+        adversarial.pools,
+        shared.inspect,
+        lambda config: 'config.conditional=True' if config.conditional else '',
+    ),
     'semisupervised': Kind(
         semisupervised.make,
         semisupervised.pools,
@@ -109,9 +110,6 @@ def check(config: Config, dataset: Dataset) -> None:
 def make(config: Config, spec: DataSpec, *, axis_name: str | None) -> Task:
     """The task `config.task` on what training sees of data of this shape.
 
-    Args:
-      axis_name: over which collectives run, None outside a runner.
-
     Raises:
       UserError: the config's networks do not exist or cannot make such images.
     """
@@ -144,12 +142,7 @@ def _with_view(task: Task, view: views.View, seed: int) -> Task:
 def inspect(config: Config, spec: DataSpec, batch: Batch[jax.Array]) -> jax.Array:
     """Real images as the discriminator sees them in step 0, for a person to look at.
 
-    Args:
-      config: the run's config; its networks need not exist.
-      batch: as stored, [N, ...].
-
-    Returns:
-      uint8 [M, H, W, C].
+    Of images as stored, [N, ...]: uint8 [M, H, W, C]. The config's networks need not exist.
     """
     if view := views.make(config.data, spec, None):
         zero = jnp.zeros((), jnp.int32)

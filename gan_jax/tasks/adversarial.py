@@ -211,11 +211,7 @@ def update_disc(
     real: Any,
     fake: Any,
 ) -> tuple[NetState, Mapping[str, Any], dict[str, jax.Array]]:
-    """One update of the discriminator, on real and on generated images that were looked at.
-
-    Returns:
-      The discriminator and the memory after it, and metrics.
-    """
+    """The discriminator and the memory after an update on images looked at, and metrics."""
     recipe = game.recipe
 
     def objective(params: Any) -> tuple[jax.Array, tuple[shared.Stats, dict[str, jax.Array]]]:

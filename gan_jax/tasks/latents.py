@@ -18,11 +18,8 @@ class Latent(Protocol):
     def __call__(self, keys: jax.Array, truncation: float = 1.0) -> jax.Array:
         """Latents of keys [B]: float32 [B, latent_dim].
 
-        Args:
-          keys: one for each. truncation: what their distance from the mean, or from their
-          component's mean, is multiplied by:
-            below 1 samples are more alike and more typical (Karras et al. 2019, arXiv:1812.04948,
-            appendix B, of w).
+        `truncation` multiplies their distance from the mean, or from their component's: below 1
+        samples are more alike and more typical (Karras et al. 2019, arXiv:1812.04948, appendix B).
         """
 
 

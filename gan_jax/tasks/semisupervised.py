@@ -289,11 +289,7 @@ def update_disc(
     disc: NetState,
     batches: Mapping[str, tuple[jax.Array, jax.Array | None]],
 ) -> tuple[NetState, Metrics]:
-    """The discriminator's updates in a step, one for each of the recipe's turns.
-
-    Args:
-      batches: images as they are, and labels, of which -1 is none.
-    """
+    """The discriminator's updates in a step, one for each turn; of labels -1 is none."""
     recipe = game.recipe
     metrics: dict[str, jax.Array] = {}
     all_grads = []
@@ -372,12 +368,7 @@ def update_gen(
     real: jax.Array,
     generated: shared.Generated,
 ) -> tuple[NetState, Metrics]:
-    """One update of the generator through the discriminator, if the recipe has a term for it.
-
-    Args:
-      disc: the discriminator, whose statistics stay as they are.
-      real: unlabelled images, float32 [B, H, W, C].
-    """
+    """One update of the generator through the discriminator, if the recipe has a term for it."""
     terms = {name: w for name, w in game.recipe.weights.items() if name in GEN_TERMS}
     if not terms:
         return gen, {}
@@ -407,11 +398,7 @@ def classifier_variables(state: GanState) -> Any:
 def classify(
     modules: Pair[nets.Net], state: GanState, image: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Logits float32 [N, K] and features [N, F], by the averaged discriminator if there is one.
-
-    Args:
-      image: as stored, uint8 [N, H, W, C].
-    """
+    """Logits [N, K] and features [N, F] of images as stored, by the averaged discriminator."""
     return _classes(modules, classifier_variables(state), image)
 
 

@@ -106,11 +106,7 @@ def _noise_schedule(
 
 
 def init(recipe: Recipe, inputs: Pair[tuple[Any, ...]]) -> GanState:
-    """A fresh state: parameters from the seed, zeroed moments, step 0.
-
-    Args:
-      inputs: what each network takes, of a few examples; only shapes and types count.
-    """
+    """A fresh state of step 0, with parameters from the seed; of `inputs` only shapes count."""
     # Parameters do not depend on devices, and there is no axis to average over here.
     modules = jax.tree.map(
         lambda net: net.clone(axis_name=None),
@@ -316,13 +312,7 @@ def generator_variables(state: GanState) -> Any:
 
 
 def make_sampler(latent: latents.Latent, generator: nets.Net, spec: DataSpec) -> Sampler:
-    """Draws latents, and images from the averaged generator if there is one.
-
-    Args:
-      latent: keys [N] -> z, float32 [N, latent_dim].
-      generator: without collectives; it takes labels if it has classes.
-      spec: of the set, which says of how many bits images are.
-    """
+    """Draws latents, and images from the averaged generator if there is one; no collectives."""
 
     def generate(state: GanState, z: jax.Array, label: jax.Array) -> jax.Array:
         image: Any = generator.apply(generator_variables(state), z, label, train=False)
@@ -383,8 +373,6 @@ def make_logits(
     """A task's `logits`: real images against generated ones of the same classes.
 
     Args:
-      modules: the networks, without collectives.
-      latent: keys [N] -> z, float32 [N, latent_dim].
       judge: (module, variables, image float32 [N, H, W, C], label int32 [N]) -> float32 [N].
     """
     disc_net = modules.disc.eval_mode()

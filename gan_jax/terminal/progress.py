@@ -30,11 +30,7 @@ class Progress:
         *,
         messages_only: bool = False,
     ):
-        """Starts the clock of the time left.
-
-        Args:
-          messages_only: leave steps to another process that shares the terminal.
-        """
+        """Starts the clock; with `messages_only` another process there shows the steps."""
         stream = sys.stderr
         self._display: _Messages | _Bar
         if messages_only:
@@ -51,7 +47,6 @@ class Progress:
         """Shows that `step` steps are finished.
 
         Args:
-          step: steps finished.
           metrics: what to show beside it from now on, as `Recorder.record` returns it; of its
             entries `images_per_s`, the losses and D's means are shown, the rest is left out.
         """
@@ -116,11 +111,7 @@ def _to_stderr(line: str) -> None:
 def waiting(
     what: str, show: Callable[[str], None] = _to_stderr, on_terminal: bool = False
 ) -> Iterator[None]:
-    """While it is entered, says what takes its time, with the seconds as they pass.
-
-    Args:
-      on_terminal: whether a line takes the place of the one before.
-    """
+    """While it is entered, says what takes its time, with the seconds as they pass."""
     started, ended = time.monotonic(), threading.Event()
 
     def tell() -> None:

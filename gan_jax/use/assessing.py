@@ -1,6 +1,6 @@
 """A run measured: its samples against its held-out images, or those of a folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,9 +68,7 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     found_leaks = leaks.measure(fake.image, real.reference.image, run.config.augment)
     found['figures'] |= leaks.metrics(found_leaks)
     found['features'] = fake.net.facts(nets.looked_through(run.config))
-    found['notes'] += _on_net(found['features'], run)
-    found['notes'] += leaks.notes(found_leaks, run.config.ada.target > 0)
-    found['notes'] += _on_split(run, real) + _on_latents(run)
+    found['notes'] += _notes(run, real, found['features'], found_leaks)
     facts = {
         'run': str(run.config.name),
         'step': int(run.state.step),
@@ -83,32 +81,24 @@ def assess(run: Trained, real: Real, num_samples: int) -> tuple[dict[str, Any], 
     return facts | found, picture
 
 
-def _on_split(run: Trained, real: Real) -> list[str]:
-    config, images_of = run.config.data, real.reference.images
-    if not config.held_out or images_of.role != sets.TRAINING:
-        return []
-    return [
-        f'measured against training images: {from_files.none_held_out(config, images_of.total)}'
-    ]
-
-
-def _on_net(facts: Mapping[str, Any], run: Trained) -> list[str]:
-    if not facts.get('looked_through'):
-        return []
-    other = observers.usual_net(run.config)
-    return [
-        f'training looked through {facts["name"]}, so that the metrics marked * flatter samples:'
-        f' judge by --features={other}'
-    ]
-
-
-def _on_latents(run: Trained) -> list[str]:
-    if not run.components:
-        return []
-    return [
-        f'the prior is a mixture of {run.components:,} (config.latent_mixture), and samples of one'
-        ' may be nearly the same, which diversity and spacing hardly show'
-    ]
+def _notes(
+    run: Trained, real: Real, net: Mapping[str, Any], found_leaks: Mapping[str, leaks.Leak]
+) -> Iterator[str]:
+    config, images_of = run.config, real.reference.images
+    if net.get('looked_through'):
+        yield (
+            f'training looked through {net["name"]}, so that the metrics marked * flatter samples:'
+            f' judge by --features={observers.usual_net(config)}'
+        )
+    yield from leaks.notes(found_leaks, config.ada.target > 0)
+    if config.data.held_out and images_of.role == sets.TRAINING:
+        none = from_files.none_held_out(config.data, images_of.total)
+        yield f'measured against training images: {none}'
+    if run.components:
+        yield (
+            f'the prior is a mixture of {run.components:,} (config.latent_mixture), and samples of'
+            ' one may be nearly the same, which diversity and spacing hardly show'
+        )
 
 
 def write(workdir: Path, found: Mapping[str, Any], picture: Any) -> None:

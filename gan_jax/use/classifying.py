@@ -145,15 +145,13 @@ def classify_files(
         answers = zip(*seen, strict=True)
         for name, found in chunk:
             if isinstance(found, Picture):
-                yield image_files.shown(name), _answer(run, found.look, *next(answers))
+                probability, features = next(answers)
+                best = int(probability.argmax())
+                label, sure = run.class_names[best], float(probability[best])
+                answer = Answer(label, sure, found.look, probability, features)
+                yield image_files.shown(name), answer
             else:
                 yield image_files.shown(name), found
-
-
-def _answer(run: Trained, look: str, probability: np.ndarray, features: np.ndarray) -> Answer:
-    best = int(probability.argmax())
-    name = run.class_names[best]
-    return Answer(name, float(probability[best]), look, probability, features)
 
 
 def check_negatives(run: Trained, flag: str) -> None:
@@ -172,11 +170,7 @@ def _ground(run: Trained) -> looks.Look | None:
 
 
 def _picture(content: bytes, run: Trained, turn: bool) -> Picture:
-    """`picture` of an image file.
-
-    Raises:
-      Unreadable: it cannot be decoded.
-    """
+    """`picture` of an image file."""
     config = run.config.data
     least = 0 if config.crop else max(run.image_shape[:2]) + config.jitter
     return picture(decode.read(content, least, channels=channels(run)), run, turn)
@@ -188,11 +182,9 @@ def channels(run: Trained) -> int:
 
 
 def picture(image: Image.Image, run: Trained, turn: bool) -> Picture:
-    """An image as the run's images are stored, and how it looks.
+    """An image, RGB or RGBa of any size, as the run's images are stored, and how it looks.
 
-    Args:
-      image: RGB, or RGBa, of any size.
-      turn: whether a negative of what the run learned becomes a positive.
+    With `turn` a negative of what the run learned becomes a positive.
     """
     config, shape = run.config.data, run.image_shape
     size = shape[0] + config.jitter, shape[1] + config.jitter
@@ -273,10 +265,7 @@ def calibrate(probability: np.ndarray, label: np.ndarray) -> Calibration:
 
 
 def evaluate(run: Trained, dataset: Dataset) -> dict[str, Any]:
-    """How right the classifier is on labelled images.
-
-    Args:
-      dataset: with labels; images without one are left out.
+    """How right the classifier is on those images that have a label.
 
     Returns:
       fit for JSON: step, data {name, split, images, fingerprint}, accuracy, classes (name ->

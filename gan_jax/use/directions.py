@@ -22,10 +22,7 @@ def find(sampler: Sampler, state: GanState, count: int, seed: int = 0) -> np.nda
 
     A latent plus `value` times a direction has moved by as many standard deviations of that
     component. Each direction's largest entry is positive, so that the same run has the same ones.
-
-    Args:
-      sampler, state: the generator; one with classes is looked at in the first.
-      count: directions, at most as many as a latent has entries.
+    A generator with classes is looked at in the first. `count` is at most latent_dim.
     """
     z = np.asarray(sampler.latent(jax.random.key(seed), SAMPLES))
     first = _first_layer(sampler, state, z)

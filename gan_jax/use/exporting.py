@@ -60,10 +60,7 @@ class Exported(NamedTuple):
 
 
 def write(workdir: Path, step: int | str, name: str, path: Path) -> None:
-    """Writes a part of a run as `path`, and its weights beside it.
-
-    Args:
-      name: of the part; '': the one that the task is for.
+    """Writes a part of a run, '' the one that its task is for, and its weights beside it.
 
     Raises:
       UserError: there is no such run or part, or the files cannot be written.

@@ -35,24 +35,15 @@ BATCH = 'batch'
 
 
 class Written(NamedTuple):
-    """A file that was written and compared.
+    """A file that was written and compared."""
 
-    Attributes:
-      inputs: shape and dtype of one example of each, by name.
-      difference: the most by which it differs from the network.
-      facts: what is in its metadata.
-    """
-
-    inputs: Mapping[str, jax.ShapeDtypeStruct]
-    difference: float
-    facts: Mapping[str, Any]
+    inputs: Mapping[str, jax.ShapeDtypeStruct]  # shape and dtype of one example of each, by name
+    difference: float  # the most by which it differs from the network
+    facts: Mapping[str, Any]  # what is in its metadata
 
 
 def write(workdir: Path, step: int | str, name: str, path: Path) -> Written:
-    """Writes a part of a run as an ONNX file, and compares the two by onnxruntime.
-
-    Args:
-      name: of the part; '': the one that the task is for.
+    """Writes a part of a run, as of `exporting.write`, and compares it by onnxruntime.
 
     Raises:
       UserError: there is no such run or part, the extra `onnx` is missing, the file cannot be
@@ -148,14 +139,10 @@ Size = int | str  # of an axis: a number, or BATCH
 
 
 class _Tensor(NamedTuple):
-    """A tensor of the graph.
+    """A tensor of the graph."""
 
-    Attributes:
-      name: in the graph.
-      shape: as it is there; where the jaxpr's is larger, it is broadcast by who needs that.
-    """
-
-    name: str
+    name: str  # in the graph
+    # as it is there; where the jaxpr's is larger, it is broadcast by who needs that
     shape: tuple[Size, ...]
 
 
@@ -181,14 +168,9 @@ def _broadcast(shapes: Sequence[tuple[Size, ...]]) -> tuple[Size, ...]:
 
 
 class _Graph:
-    """Nodes and constants as they come.
-
-    Attributes:
-      nodes, constants: of the graph.
-    """
+    """Nodes and constants as they come."""
 
     def __init__(self, first: str):
-        """Takes the name of the first input, which has the batch."""
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self._first = first

@@ -5,7 +5,7 @@ arXiv:1609.03552; Karras et al. 2020, arXiv:1912.04958, appendix D, of w). It st
 of many draws, those nearest already, and keeps the best.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,11 +111,7 @@ class Projector:
         )
 
     def read(self, content: bytes) -> np.ndarray:
-        """A file's picture as the run has its images: uint8 [H, W, C].
-
-        Raises:
-          Unreadable: see `decode.read`.
-        """
+        """A file's picture as the run has its images: uint8 [H, W, C]."""
         *size, channels = self.image_shape
         return decode.fitted(decode.read(content, channels=channels), (size[0], size[1]))
 
@@ -146,11 +142,7 @@ class Projector:
         image: jax.Array,
         maps: list[jax.Array],
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Distances of pictures [N, H, W, C] from one: by pixels, by maps, and what is least.
-
-        Returns:
-          three times float32 [N].
-        """
+        """Distances of pictures [N, H, W, C] from one, by pixels, by maps, and both: [N] each."""
         l1 = jnp.mean(jnp.abs(image - target), axis=(1, 2, 3))
         features = jnp.zeros_like(l1)
         if maps:
@@ -196,11 +188,7 @@ def _frozen(name: str) -> Any:
 
 
 def write(folder: Path, name: str, given: np.ndarray, found: Projection) -> Path:
-    """Writes an .npz, as `gan-jax sample --latents` reads it, and a .png: given and found.
-
-    Returns:
-      its path.
-    """
+    """Writes an .npz for `gan-jax sample --latents`, and a .png, given and found; its path."""
     path = folder / name
     pair = images.tile(np.stack([given, found.image]), 2)
     images.write_png(folder / f'{path.stem}.png', pair)
@@ -215,15 +203,8 @@ def write(folder: Path, name: str, given: np.ndarray, found: Projection) -> Path
     return path
 
 
-class Pictures(NamedTuple):
-    """Some of the run's own images."""
-
-    name: str  # which
-    image: np.ndarray  # uint8 [N, H, W, C]
-
-
-def of_run(run: Trained, count: int) -> tuple[Pictures, Pictures]:
-    """Training images, and as many that were held out from the run.
+def of_run(run: Trained, count: int) -> dict[str, np.ndarray]:
+    """Training images, uint8 [N, H, W, C], and as many that were held out from the run, by name.
 
     Raises:
       UserError: the run has held none out, or its images cannot be had.
@@ -238,19 +219,17 @@ def of_run(run: Trained, count: int) -> tuple[Pictures, Pictures]:
         )
     count = min(count, len(training.source), len(test.source))
     parts = {'train': (training, sets.TRAINING), 'held_out': (test, sets.HELD_OUT)}
-    train, held = (
-        Pictures(name, sets.of_dataset(part, config, role, count).image)
+    return {
+        name: sets.of_dataset(part, config, role, count).image
         for name, (part, role) in parts.items()
-    )
-    return train, held
+    }
 
 
-def compare(projector: Projector, parts: Sequence[Pictures]) -> dict[str, list[Projection]]:
+def compare(projector: Projector, parts: Mapping[str, np.ndarray]) -> dict[str, list[Projection]]:
     """Projections of each image, by the name of their part."""
-    total = sum(len(part.image) for part in parts)
-    pairs = [(part.name, image) for part in parts for image in part.image]
-    found: dict[str, list[Projection]] = {part.name: [] for part in parts}
-    for name, image in progress.over(pairs, total, 'project'):
+    pairs = [(name, image) for name, own in parts.items() for image in own]
+    found: dict[str, list[Projection]] = {name: [] for name in parts}
+    for name, image in progress.over(pairs, len(pairs), 'project'):
         found[name].append(projector(image))
     return found
 

@@ -99,10 +99,7 @@ _compiled = functools.lru_cache(jax.jit)
 
 
 def of_files(draw: Draw, names: Sequence[str], latent_dim: int) -> Draw:
-    """A draw of the first latent in each of some files, in the classes that it has there.
-
-    Args:
-      names: of files as `gan_jax.use.projecting.write` leaves them.
+    """A draw of the first latent in each file of `projecting.write`, in its class.
 
     Raises:
       UserError: one cannot be read, or is of another run's latents.
@@ -153,13 +150,7 @@ def write_arrays(path: Path, draw: Draw) -> None:
 
 
 def between(draw: Draw, start: int, end: int, along: Sequence[float], latent: str) -> Draw:
-    """A draw of what lies between two samples of another one, all of the first one's class.
-
-    Args:
-      draw: of more samples than `start` and `end`.
-      start, end: numbers of samples.
-      along: places on the way, 0 at the start and 1 at the end.
-    """
+    """A draw of what lies `along`, from 0 to 1, between two samples, in the class of the first."""
     first, last = (jnp.asarray(draw.latent()[[number]] - draw.shift) for number in (start, end))
     path = latents.DISTRIBUTIONS[latent].between
     return draw._replace(

@@ -32,15 +32,10 @@ FACTS = 'started', 'versions', 'seed', 'num_devices', 'data', 'parameters'
 
 
 class Figures(NamedTuple):
-    """Figures of the state that is shared; {} where there are none.
+    """Figures of the state that is shared; {} where there are none."""
 
-    Attributes:
-      evaluation: evaluation.json.
-      classification: classification.json.
-    """
-
-    evaluation: dict[str, Any]
-    classification: dict[str, Any]
+    evaluation: dict[str, Any]  # evaluation.json
+    classification: dict[str, Any]  # classification.json
 
 
 def in_use(task: Task) -> Callable[[GanState], Any]:
@@ -49,13 +44,10 @@ def in_use(task: Task) -> Callable[[GanState], Any]:
 
 
 def write(workdir: Path, step: int | str, output: Path, photos: Path | None) -> list[Path]:
-    """Writes a run into a folder to be shared.
+    """Writes a run into a folder to be shared; returns the files.
 
     Args:
       photos: pictures that the card of a translator may show, translated; None for none.
-
-    Returns:
-      the files.
 
     Raises:
       UserError: there is no such run, or a picture cannot be read.

@@ -59,11 +59,8 @@ def _held_back(run: Trained) -> Dataset:
 def temperature(probability: np.ndarray, label: np.ndarray) -> float:
     """The most probable temperature: what logits are divided by (arXiv:1706.04599, section 4.2).
 
-    Few labels say little, so it has a prior: log-normal around 1.
-
-    Args:
-      probability: of each class, float [N, K].
-      label: int [N].
+    Of probabilities, float [N, K], and labels, int [N]. Few labels say little, so it has a prior:
+    log-normal around 1.
     """
     costs = [
         np.log(t) ** 2 / (2 * _DEVIATION**2)
@@ -81,13 +78,9 @@ def at_temperature(probability: np.ndarray, value: float) -> np.ndarray:
 
 
 def sure(confidence: np.ndarray, mistakes: float) -> np.ndarray:
-    """Takes as many of the surest answers as have a share of mistakes of at most `mistakes`.
+    """The surest answers, as many as have a share of mistakes of at most `mistakes`: bool [N].
 
-    Args:
-      confidence: float [N], the probability of each answer to be right.
-
-    Returns:
-      bool [N].
+    By their confidence, float [N], the probability of each to be right.
     """
     order = np.argsort(-confidence, kind='stable')
     expected = np.cumsum(1 - confidence[order]) / np.arange(1, len(order) + 1)

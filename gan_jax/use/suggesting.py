@@ -37,7 +37,7 @@ def useful(
 
 
 def choose(probability: np.ndarray, features: np.ndarray, count: int) -> list[int]:
-    """Chooses photos by uncertainty and spread, the most useful one first.
+    """Chooses photos by uncertainty and spread: their indices, the most useful one first.
 
     By the gradient that the likeliest class would have as a label, with respect to the last layer
     (BADGE, Ash et al. 2020, arXiv:1906.03671): it is long where the classifier is unsure, and
@@ -48,9 +48,6 @@ def choose(probability: np.ndarray, features: np.ndarray, count: int) -> list[in
       probability: of each class, float [N, K].
       features: what the last layer sees, float [N, F]; their mean and lengths do not count.
       count: of photos; fewer if N is less.
-
-    Returns:
-      indices of the photos.
     """
     residual = probability - np.eye(probability.shape[1])[probability.argmax(axis=1)]
     kind = features - features.mean(axis=0)

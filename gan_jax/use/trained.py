@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 
 from gan_jax import observers, tasks
-from gan_jax.data import looks
 from gan_jax.data.looks import Look
 from gan_jax.errors import UserError
 from gan_jax.fields import Config
@@ -88,16 +87,12 @@ def load(
     if facts is None:
         raise UserError(f'--workdir={workdir}: its run.json is missing; resume the run to write it')
     data, names = spec(facts), facts.get('class_names', ())
-    if names and len(names) != data.num_classes:
-        raise UserError(
-            f'{workdir}/run.json: damaged (data.class_names has {len(names)} names of'
-            f' {data.num_classes} classes); restore it, or train anew'
-        )
-    if data.counts and len(data.counts) != data.num_classes:
-        raise UserError(
-            f'{workdir}/run.json: damaged (data.counts has {len(data.counts)} numbers of'
-            f' {data.num_classes} classes); restore it, or train anew'
-        )
+    for own, said in ((names, 'class_names has {} names'), (data.counts, 'counts has {} numbers')):
+        if own and len(own) != data.num_classes:
+            raise UserError(
+                f'{workdir}/run.json: damaged (data.{said.format(len(own))} of {data.num_classes}'
+                ' classes); restore it, or train anew'
+            )
     config.precision = precision or config.precision
     if shared.is_one(workdir):  # whose paths are a stranger's
         config.update_from_flattened_dict(dict.fromkeys(paths.FIELDS, ''))
@@ -108,7 +103,7 @@ def load(
     only = None if variables is None else {'step', *paths_of(like, variables)}
     state = _state(Path(workdir), number, config.keep, like, only)
     components = latents.num_components(config, data.num_examples)
-    look = looks.read(facts.get('look'))
+    look = Look(**facts['look']) if facts.get('look') else None
     return Trained(config, task, state, data.image_shape, names, components, look)
 
 

@@ -34,12 +34,7 @@ class Options(NamedTuple):
 
 
 class Ready:
-    """The generator of a run, and what it does to an image.
-
-    Attributes:
-      step: of the state it was loaded from.
-      config: of the run.
-    """
+    """The generator of a run, and what it does to an image."""
 
     def __init__(self, run: Trained, options: Options):
         """Takes a run, of which it needs the generator alone (`generator`).
@@ -47,7 +42,6 @@ class Ready:
         Raises:
           UserError: it is of another task.
         """
-        self.step = int(run.state.step)
         self.config = run.config
         self._translator = trained.translator_of(run.task)
         self._variables = self._translator.variables(run.state)
@@ -83,10 +77,11 @@ class Ready:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """The translation of an input of any size: uint8 [H, W, C] of the same one."""
-        return tiled(self._tile, image, self._size)
-
-    def _tile(self, image: np.ndarray) -> np.ndarray:
-        return self._translator.translate(self._variables, image, self._options.seed)
+        return tiled(
+            lambda tile: self._translator.translate(self._variables, tile, self._options.seed),
+            image,
+            self._size,
+        )
 
 
 def generator(task: Task) -> Callable[[GanState], Any]:
@@ -95,13 +90,7 @@ def generator(task: Task) -> Callable[[GanState], Any]:
 
 
 def _resized(image: Image.Image, least: tuple[int, int]) -> np.ndarray:
-    """Resizes to the least that covers the run's size, antialiased as training does it.
-
-    Of an image of the run's shape the same pixels.
-
-    Raises:
-      Unreadable: it would have more than `decode.MAX_PIXELS`.
-    """
+    """Resizes to the least that covers the run's size, antialiased as training does it."""
     width, height = image.size
     high, wide = least
     if width * high == height * wide:
@@ -116,12 +105,7 @@ def _resized(image: Image.Image, least: tuple[int, int]) -> np.ndarray:
 def tiled(
     call: Callable[[np.ndarray], np.ndarray], image: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """An image of any size through a function of images of one.
-
-    Args:
-      call: uint8 [height, width, C] -> the same.
-      image: uint8 [H, W, C].
-      size: height and width of what the function takes.
+    """An image of any size through a function of images of one size, uint8 [height, width, C].
 
     Returns:
       uint8 [H, W, C]. Where several tiles meet, each counts the more the farther from its own

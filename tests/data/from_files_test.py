@@ -3,12 +3,11 @@
 import csv
 import io
 
-import numpy as np
 from PIL import ImageEnhance
 import pytest
 
 from gan_jax import data
-from gan_jax.data import cache, decode, duplicates, summary, views
+from gan_jax.data import cache, decode, summary, views
 from gan_jax.errors import UserError
 from tests.data.photos import album, encoded, photo
 
@@ -92,13 +91,6 @@ def test_an_image_keeps_its_side_when_it_gets_another_label(config, tmp_path):
         path.rename(tmp_path / f'set/a/sorted {path.name}')
     after = load(config, 'test')
     assert contents(after) == before and (after.arrays().label == 0).sum() > 0
-
-
-def test_a_group_on_both_sides_is_an_error():
-    group = np.array([0, 0, 2, 3, 3])
-    duplicates.check_apart(group, np.array([True, True, False, False, False]))
-    with pytest.raises(AssertionError, match='near duplicates is on both sides'):
-        duplicates.check_apart(group, np.array([True, True, False, False, True]))
 
 
 def test_a_split_that_is_empty_says_how_to_fill_it(config, tmp_path):

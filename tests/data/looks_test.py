@@ -40,8 +40,3 @@ def test_ink_on_paper_is_the_same_the_other_way_round(images):
 
 def test_photos_lie_on_no_ground():
     assert not looks.of(np.stack([np.asarray(photo(seed)) for seed in range(30)])).is_ground
-
-
-def test_a_look_is_kept_in_json_and_may_be_missing(images):
-    look = looks.of(images)
-    assert looks.read(look._asdict()) == look and looks.read(None) is None

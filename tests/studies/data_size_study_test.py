@@ -56,4 +56,3 @@ def test_the_summary_has_means_over_seeds_and_their_number(tmp_path):
     assert '| 60,000 | `plain` | 1 |' in large and '±' not in large
     assert '| 2 |' in small and '| 20.0 ± 14.1% |' in small
     assert data_size.chart(rows, tmp_path).startswith(b'\x89PNG')
-    assert data_size.chart([], tmp_path) is None

@@ -319,13 +319,13 @@ def test_a_row_that_lacks_something_is_measured_anew_and_not_trained(
 def test_the_time_left_is_at_the_pace_of_the_finished_rows(tmp_path):
     study = make()
     trials = study.trials(SETTING)
-    assert str(sweep._Eta(study, trials, tmp_path)) == 'about 1:00, 3:00 for all that is left'
+    assert sweep._time_left(study, trials, tmp_path) == 'about 1:00, 3:00 for all that is left'
     folder = tmp_path / 'seed-1'
     folder.mkdir()
     (folder / sweep.TIME).write_text('30.0')
     kept.write(folder, [dict.fromkeys(study.columns)])
     provenance.keep(trials[0], folder)
-    assert str(sweep._Eta(study, trials, tmp_path)) == 'about 0:30, 1:00 for all that is left'
+    assert sweep._time_left(study, trials, tmp_path) == 'about 0:30, 1:00 for all that is left'
 
 
 @pytest.mark.parametrize(
