@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.ops import cpu, direct, gemm, mirror, winograd
+from gan_jax.ops import blocks, cpu, direct, gemm, mirror, winograd
 from gan_jax.ops.windows import Axis, Window
 from gan_jax.processes import memory
 
@@ -59,12 +59,22 @@ LAYERS = {
     'patch 32-31': (32, 31, 4, 1, 1, 256, 512, (1, 4)),
     'patch 16-15': (16, 15, 4, 1, 1, 256, 512, (1, 4)),
     'patch logits': (31, 30, 4, 1, 1, 512, 1, (1, 4)),
+    'album 64-32': (64, 32, 4, 2, 1, 32, 64, (8,)),
+    'album up 4': (8, 4, 4, 2, 1, 256, 512, (8,)),
+    'album up 8': (16, 8, 4, 2, 1, 128, 512, (8,)),
+    'album up 32': (64, 32, 4, 2, 1, 32, 128, (8,)),
+    'album up 64': (128, 64, 4, 2, 1, 16, 64, (8,)),
+    'album last': (128, 128, 3, 1, 1, 19, 3, (8,)),
+    'album patch 128-64': (128, 64, 4, 2, 1, 6, 16, (8, 16)),
+    'album patch 64-32': (64, 32, 4, 2, 1, 16, 32, (8, 16)),
+    'album patch 16-15': (16, 15, 4, 1, 1, 64, 128, (8, 16)),
     'pixel': (256, 256, 1, 1, 0, 64, 128, (1,)),
     '7x7 s1': (28, 28, 7, 1, 3, 128, 1, (32,)),
 }
 
 _COLUMNS = {'': 'products'} | {
-    form.__name__: form.__name__.rpartition('.')[2] for form in (direct, gemm, mirror, winograd)
+    form.__name__: form.__name__.rpartition('.')[2]
+    for form in (direct, gemm, blocks, mirror, winograd)
 }
 
 
@@ -104,7 +114,7 @@ def _rows(name: str) -> Iterator[tuple[str, ...]]:
     big, small, taps, stride, low, big_channels, small_channels, batches = LAYERS[name]
     channels = big_channels, small_channels
     window = Window(*[Axis(big, small, taps, stride, low)] * 2)
-    forms = [direct, gemm] + [form for form in (mirror, winograd) if form.applies(window)]
+    forms = [direct, gemm] + [form for form in (blocks, mirror, winograd) if form.applies(window)]
     side = jnp.ones((1024, 1024), _PRECISION.value)
     for batch in batches:
         for kind, operands in _operands(window, batch, channels).items():
@@ -116,8 +126,7 @@ def _rows(name: str) -> Iterator[tuple[str, ...]]:
             }
             times = _medians({'': functools.partial(jax.jit(jnp.dot), side, side), **calls})
             work = batch * small**2 * taps**2 * channels[0] * channels[1] / 1024**3
-            choose = cpu.corr_form if kind == 'corr' else cpu.form
-            chosen = choose(window, operands[0], channels).__name__
+            chosen = cpu.form(kind, window, operands[0], channels).__name__
             cells = {form: f'{"*" if form == chosen else ""}{ms:.2f}' for form, ms in times.items()}
             cells[''] = f'{work * times[""]:.2f}'
             yield name, str(batch), kind, *[cells.get(column, '') for column in _COLUMNS]

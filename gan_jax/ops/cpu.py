@@ -1,42 +1,49 @@
 """The three maps on a CPU: a form for each shape, chosen when the program is lowered.
 
 The rule follows what `benchmarks/convolutions.py` measures, map by map, and whole training
-steps confirm. It looks at a layer, not at one of its maps, so that `down` and `corr` in one
-program can share what they make of the big map.
+steps confirm. Where `down` and `corr` in one program can share what they make of the big map, it
+gives them one form.
 """
 
 from types import ModuleType
 
 import jax
 
-from gan_jax.ops import direct, gemm, mirror, winograd
+from gan_jax.ops import blocks, direct, gemm, mirror, winograd
 from gan_jax.ops.windows import Window
 
 
 def down(big: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """See `bilinear.down`."""
-    return form(window, big, kernel.shape[2:]).down(big, kernel, window)
+    return form('down', window, big, kernel.shape[2:]).down(big, kernel, window)
 
 
 def up(small: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """See `bilinear.up`."""
-    return form(window, small, kernel.shape[2:]).up(small, kernel, window)
+    return form('up', window, small, kernel.shape[2:]).up(small, kernel, window)
 
 
 def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
     """See `bilinear.corr`."""
-    return corr_form(window, big, (big.shape[3], small.shape[3])).corr(big, small, window)
+    return form('corr', window, big, (big.shape[3], small.shape[3])).corr(big, small, window)
 
 
-def form(window: Window, batch: jax.Array, channels: tuple[int, ...]) -> ModuleType:
-    """The module whose maps to use.
+def form(kind: str, window: Window, batch: jax.Array, channels: tuple[int, ...]) -> ModuleType:
+    """The module whose map to use.
 
     Args:
+      kind: 'down' | 'up' | 'corr'.
       batch: either map of the layer; its leading size and dtype count. A size that is
         symbolic, as in an exported net, counts as 1.
       channels: (C_big, C_small).
     """
     size, rows = window.rows.small * window.cols.small, _rows(window, batch)
+    # Eigen has no bfloat16 convolutions, and starts slowly for few rows.
+    eigen = rows > 128 and batch.dtype == 'float32'
+    if eigen and blocks.applies(window) and _is_thin(window, channels):
+        # A weight gradient of many small channels is dear enough for transforms.
+        by_winograd = kind == 'corr' and channels[1] >= 64 and winograd.applies(window)
+        return winograd if by_winograd else blocks
     # An image, or two together, has too few channels for anything else, and neither one window
     # nor one tap needs copies.
     if channels[0] <= 6 or size == 1 or window.taps == (1, 1):
@@ -46,19 +53,16 @@ def form(window: Window, batch: jax.Array, channels: tuple[int, ...]) -> ModuleT
     if winograd.applies(window) and min(channels) >= 16:
         # Its transforms of the kernel must be shared by many rows, the more the larger it is.
         return winograd if rows >= max(256, channels[0] * channels[1] // 512) else gemm
-    # Eigen has no bfloat16 convolutions, and starts slowly for few rows.
-    return direct if rows > 128 and batch.dtype == 'float32' else gemm
+    # In a weight gradient the small map is Eigen's kernel, which it slides over as many places as
+    # the layer's kernel has taps: of few rows, one product of patches takes half the time.
+    few_rows = kind == 'corr' and window.strides == (1, 1) and rows < 512
+    return direct if eigen and not few_rows else gemm
 
 
-def corr_form(window: Window, batch: jax.Array, channels: tuple[int, ...]) -> ModuleType:
-    """The same for `corr` alone.
-
-    There the small map is Eigen's kernel, which it slides over as many places as the layer's
-    kernel has taps: of few rows, one product of patches takes half the time.
-    """
-    chosen = form(window, batch, channels)
-    few_rows = window.strides == (1, 1) and _rows(window, batch) < 512
-    return gemm if chosen is direct and few_rows else chosen
+def _is_thin(window: Window, channels: tuple[int, ...]) -> bool:
+    """Whether a strided layer has so few channels that copies cost more than its products."""
+    least = 4 if channels[1] < 32 else 6
+    return window.strides != (1, 1) and least < channels[0] <= 16
 
 
 def _rows(window: Window, batch: jax.Array) -> int:

@@ -11,13 +11,13 @@ from jax import lax
 
 from gan_jax.ops.windows import Window
 
-_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
+DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 
 
 def down(big: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """See `bilinear.down`."""
     return lax.conv_general_dilated(
-        big, kernel, window.strides, window.pads, dimension_numbers=_DIMENSIONS
+        big, kernel, window.strides, window.pads, dimension_numbers=DIMENSIONS
     )
 
 
@@ -29,7 +29,7 @@ def up(small: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
         (1, 1),
         window.adjoint_pads,
         lhs_dilation=window.strides,
-        dimension_numbers=_DIMENSIONS,
+        dimension_numbers=DIMENSIONS,
     )
 
 
@@ -41,6 +41,6 @@ def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
         (1, 1),
         window.pads,
         rhs_dilation=window.strides,
-        dimension_numbers=_DIMENSIONS,
+        dimension_numbers=DIMENSIONS,
     )
     return taps.transpose(1, 2, 0, 3)

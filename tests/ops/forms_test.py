@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.ops import cpu, cuda, direct, gemm, mirror, plain, winograd
+from gan_jax.ops import blocks, cpu, cuda, direct, gemm, mirror, plain, winograd
 from gan_jax.ops.windows import Axis, Window
 
 # taps, strides; each with other sizes, borders and channels on the two axes
@@ -47,7 +47,9 @@ def operands(window: Window, dtype=jnp.float32) -> dict[str, tuple[jax.Array, ja
 
 
 def forms(window: Window) -> list:
-    return [cuda, direct, gemm] + [form for form in (mirror, winograd) if form.applies(window)]
+    return [cuda, direct, gemm] + [
+        form for form in (blocks, mirror, winograd) if form.applies(window)
+    ]
 
 
 def relative_errors(window: Window, dtype=jnp.float32) -> dict[tuple[str, str], float]:
@@ -91,7 +93,7 @@ def test_bfloat16_rounds_operands_and_results_only(window):
     errors = {
         key: error
         for key, error in errors.items()
-        if key[0].split('.')[-1] not in ('cuda', 'direct')
+        if key[0].split('.')[-1] not in ('blocks', 'cuda', 'direct')
     }
     assert max(errors.values()) < 2**-6, errors
 
@@ -113,8 +115,10 @@ def test_the_maps_are_adjoint():
     np.testing.assert_allclose(found, [found[0]] * 3, rtol=1e-4)
 
 
-def chosen(window: Window, batch: int, channels: tuple[int, int], dtype=jnp.float32):
-    return cpu.form(window, jax.ShapeDtypeStruct((batch, 1, 1, 1), dtype), channels)
+def chosen(
+    window: Window, batch: int, channels: tuple[int, int], dtype=jnp.float32, kind: str = 'down'
+):
+    return cpu.form(kind, window, jax.ShapeDtypeStruct((batch, 1, 1, 1), dtype), channels)
 
 
 def square(*axis: int) -> Window:
@@ -122,11 +126,13 @@ def square(*axis: int) -> Window:
 
 
 @pytest.mark.parametrize('taps, stride', SHAPES)
-@pytest.mark.parametrize('channels', [(1, 64), (64, 1), (64, 128)])
+@pytest.mark.parametrize('channels', [(1, 64), (64, 1), (16, 32), (64, 128)])
 def test_the_chosen_form_can_compute_the_map(taps, stride, channels):
     window = random_window(taps, stride)
-    assert chosen(window, 64, channels) in forms(window)
-    assert chosen(window, 64, channels, jnp.bfloat16) is not direct  # Eigen has none
+    for kind in ('down', 'up', 'corr'):
+        assert chosen(window, 64, channels, kind=kind) in forms(window)
+        # Eigen has none
+        assert chosen(window, 64, channels, jnp.bfloat16, kind) not in (blocks, direct)
 
 
 def test_the_choice_depends_on_the_shape_as_the_measurements_do():
@@ -136,10 +142,10 @@ def test_the_choice_depends_on_the_shape_as_the_measurements_do():
     assert chosen(square(8, 4, 4, 2, 1), 4, (256, 512)) is gemm
     assert chosen(square(4, 1, 4, 1, 0), 64, (512, 100)) is gemm
     assert chosen(square(14, 7, 6, 2, 2), 32, (64, 128)) is direct
+    assert chosen(square(256, 128, 4, 2, 1), 1, (6, 64)) is gemm
     assert chosen(square(31, 30, 4, 1, 1), 1, (512, 1)) is mirror
     assert chosen(square(28, 28, 7, 1, 3), 32, (128, 1)) is mirror
     assert chosen(square(256, 256, 1, 1, 0), 1, (64, 128)) is gemm
-    assert chosen(square(256, 128, 4, 2, 1), 1, (6, 64)) is gemm
     # a U-Net's kernels of 512 and 1024 channels
     assert chosen(square(16, 8, 4, 2, 1), 16, (512, 512)) is winograd
     assert chosen(square(14, 7, 4, 2, 1), 64, (64, 128)) is winograd
@@ -147,11 +153,16 @@ def test_the_choice_depends_on_the_shape_as_the_measurements_do():
     assert chosen(square(32, 16, 4, 2, 1), 1, (256, 1024)) is gemm
 
 
+def test_strided_maps_between_an_images_channels_and_many_are_convolved_in_blocks():
+    for channels in ((6, 16), (16, 32), (16, 64)):
+        for kind in ('down', 'up', 'corr'):
+            expected = winograd if (kind, channels) == ('corr', (16, 64)) else blocks
+            assert chosen(square(128, 64, 4, 2, 1), 8, channels, kind=kind) is expected
+
+
 def test_weight_gradients_of_few_rows_are_products():
-    small = jax.ShapeDtypeStruct((32, 1, 1, 1), jnp.float32)
     for axis in ((14, 7, 3, 2, 0), (14, 14, 3, 1, 1), (32, 31, 4, 1, 1), (14, 7, 6, 2, 2)):
-        assert chosen(square(*axis), 32, (64, 128)) is direct
-        assert cpu.corr_form(square(*axis), small, (64, 128)) is direct
-    alone = jax.ShapeDtypeStruct((1, 1, 1, 1), jnp.float32)
+        for kind in ('down', 'corr'):
+            assert chosen(square(*axis), 32, (64, 128), kind=kind) is direct
     for axis, expected in (((16, 15, 4, 1, 1), gemm), ((32, 31, 4, 1, 1), direct)):
-        assert cpu.corr_form(square(*axis), alone, (256, 512)) is expected
+        assert chosen(square(*axis), 1, (256, 512), kind='corr') is expected
