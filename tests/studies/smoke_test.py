@@ -15,7 +15,7 @@ ROWS = {
     'few_images': 'today-all-0',
     'few_labels': 'frozen-0',
     'labels': 'augmented-20-0',  # a GAN, a classifier that is stopped, and the one that is tested
-    'one_pair': 'cats-grey-128-fast',
+    'one_pair': 'cats-grey-128-fast_20',
     'reuse': 'scratch-0',
 }
 
