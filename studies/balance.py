@@ -18,7 +18,6 @@ EVERY = 25  # epochs between distances
 MEASURED = 5_000  # samples, always of the same latents
 FIGURES = ('frechet', 'kid', 'diversity', 'memorisation', 'classes')
 HELD_OUT = 0.2  # of the crops, and more for near duplicates of these: the reference
-SHOWN = 36  # on a sheet
 DISTANCE = 'frechet_efflite0'
 AT_LAST = ('cat_share', 'memorisation', 'copies', 'diversity', 'collapsed')  # beside the distances
 
@@ -71,9 +70,8 @@ def trials(setting: Setting) -> list[Trial]:
 def _trial(setting: Setting, name: str, width: int, seed: int) -> Trial:
     key = {'setting': name, 'width': width, 'seed': seed}
     stage = Stage('run', functools.partial(_config, setting, WAYS[name], width, seed))
-    files = (recorder.EVALUATIONS,) if setting.smoke else (recorder.EVALUATIONS, recorder.EPOCHS)
-    measure = functools.partial(_measure, key, files)
-    kept = (*files, pictures.STRIP)
+    measure = functools.partial(_measure, key)
+    kept = (recorder.EVALUATIONS, pictures.STRIP)
     return Trial(f'{name}-{width}-{seed}', MINUTES[width], (stage,), measure, kept=kept)
 
 
@@ -110,7 +108,7 @@ def _config(setting: Setting, way: Way, width: int, seed: int, folder: Path) -> 
     return config.lock()
 
 
-def _measure(key: Mapping[str, Any], files: Sequence[str], folder: Path) -> list[Row]:
+def _measure(key: Mapping[str, Any], folder: Path) -> list[Row]:
     """Rows of what the run measured while it trained, and of real crops."""
     rows = recorder.read_rows(folder / 'run', recorder.EVALUATIONS)
     smoke = DISTANCE not in rows[-1]
@@ -119,8 +117,7 @@ def _measure(key: Mapping[str, Any], files: Sequence[str], folder: Path) -> list
     measured = [row for row in rows if row.get(distance) is not None]
     best, last = min(measured, key=lambda row: row[distance]), measured[-1]
     real = measures.of_training_images(folder / 'run', net, ('frechet', 'classes'))
-    for file in files:  # a smoke run ends within its first epoch
-        measures.keep(folder, file)
+    measures.keep(folder, recorder.EVALUATIONS)
     pictures.keep_strip(folder, _epochs_of(pictures.over_time(folder / 'run'), rows[-1]))
     return [
         {
@@ -175,11 +172,6 @@ def _measured(width: int) -> Picture:
     )
 
 
-def _compared(row: Row) -> bool:
-    """The two ways that are compared, of the first seed and the full width."""
-    return (row['width'], row['seed']) == (FULL, 0)
-
-
 ABOUT = f"""
 Crops that `gan-jax clean` makes of photos of cats (study `cleaning`), the first face of each photo.
 
@@ -227,10 +219,6 @@ STUDY = Study(
             lambda row: (row['width'], row['seed']) == (HALF, 0),
             lambda trial: (pictures.STRIP,),
             provenance.WHILE_TRAINING,
-        ),
-        'curves.png': Picture(balance_charts.losses, _compared, lambda trial: (recorder.EPOCHS,)),
-        'over_time.png': Picture(
-            balance_charts.over_time, _compared, lambda trial: (pictures.STRIP,)
         ),
     },
     measured={

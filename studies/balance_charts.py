@@ -1,7 +1,6 @@
-"""Pictures of the study of balance: what was measured, the losses, and samples, over epochs."""
+"""Pictures of the study of balance: what was measured over epochs, and the last samples."""
 
 from collections.abc import Sequence
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -88,35 +87,6 @@ def _smooth(epochs: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.array([np.median(values[part]) for part in near])
 
 
-def losses(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Curves: losses, D(x) and D(G(z)), means of epochs; None while none is over."""
-    own = [row for row in rows if (_folder(workdir, row) / recorder.EPOCHS).exists()]
-    if not own:
-        return None
-    page = pictures.figure(5.5 * len(own), 5)
-    grid = page.subplots(2, len(own), sharex=True, sharey='row', squeeze=False)
-    for (loss, share), row in zip(grid.T, own, strict=True):
-        epochs, columns = _epochs(_folder(workdir, row) / recorder.EPOCHS)
-        for axes, names in ((loss, ('loss_g', 'loss_d')), (share, ('d_real', 'd_fake'))):
-            for name, color in zip(names, COLORS.values(), strict=True):
-                label = {'d_real': 'D(x)', 'd_fake': 'D(G(z))'}.get(name, name)
-                axes.plot(epochs, columns[name], color=color, linewidth=0.9, label=label)
-            axes.legend(fontsize=8, frameon=False)
-            pictures.plain(axes)
-        loss.set_title(f'{row["setting"]}: losses', loc='left', fontsize=10)
-        share.set_xlabel('epoch', fontsize=9)
-    return images.drawn(page)
-
-
-def _epochs(path: Path) -> tuple[list[float], dict[str, list[float]]]:
-    with path.open(encoding='utf-8', newline='') as file:
-        lines = list(csv.DictReader(file))
-    columns = {
-        name: [float(line[name] or 'nan') for line in lines] for name in (lines[0] if lines else ())
-    }
-    return columns.pop('epoch'), columns
-
-
 def at_the_end(rows: Sequence[Row], workdir: Path) -> bytes | None:
     """Samples of the last epoch, of the same latents, a line for each way."""
     found = {}
@@ -126,9 +96,3 @@ def at_the_end(rows: Sequence[Row], workdir: Path) -> bytes | None:
             title = f'{row["setting"]}: FD {row["fd_last"]:.3g} at {epochs[-1]:,}'
             found[title] = image[-(len(image) // len(epochs)) :]
     return pictures.side_by_side(found, width=3.4)
-
-
-def over_time(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Samples of the same latents through training."""
-    found = {row['setting']: pictures.read_strip(_folder(workdir, row)) for row in rows}
-    return pictures.strips({name: strip for name, strip in found.items() if strip}, 'epoch')

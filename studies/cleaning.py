@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_jax import data, evaluation
 from gan_jax.io import images
-from gan_jax.use import assessing, sampling, trained
+from gan_jax.use import assessing, trained
 from studies import cat_albums, measures, outputs, pictures, provenance
 from studies.study import Picture, Row, Setting, Stage, Study, Trial
 
@@ -18,8 +18,6 @@ SUMMARY = ('frechet_efflite0', 'cat_share', 'frechet_album', 'cat_share_album')
 ALBUMS = {'cleaned': '#1f5fa8', 'whole': '#c8501e'}  # and their colours
 MEASURED, LATENTS = 5_000, 0  # samples, and the seed of their latents, the same for all
 KEPT = 1_000  # checkpoints: those of EPOCHS, and one for each time that the study was stopped
-SHOWN, ACROSS = 49, 7  # on a sheet, and in a line of it
-SHEET = 'sheet.png'  # in a trial's folder
 
 
 def trials(setting: Setting) -> list[Trial]:
@@ -47,7 +45,7 @@ def _trial(setting: Setting, album: str) -> Trial:
     key = {'album': album, 'seed': 0}
     measure = functools.partial(_measure, setting, key)
     stages = (Stage('run', config),)
-    return Trial(f'{album}-0', 40, stages, measure, kept=(SHEET,), prune=False)
+    return Trial(f'{album}-0', 40, stages, measure, prune=False)
 
 
 def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row]:
@@ -84,8 +82,6 @@ def _measure(setting: Setting, key: Mapping[str, Any], folder: Path) -> list[Row
         )
     last = {'run': str(run.config.name), 'step': step, 'seed': LATENTS}
     assessing.write(folder / 'run', last | measured, None)
-    draw = sampling.Draw(trained.sampler_of(run.task), run.state, SHOWN, 0, ())
-    images.write_png(folder / SHEET, images.tile(sampling.generate(draw, draw.latent()), ACROSS))
     return rows
 
 
@@ -133,20 +129,6 @@ def _lines(axes: Any, rows: Sequence[Row], figure: str, color: str) -> None:
         axes.plot([row['epoch'] for row in own], values, 'o-', ms=3, color=color, label=label)
 
 
-def _on_sheets(row: Row) -> bool:
-    return row['epoch'] == EPOCHS[-1]
-
-
-def sheets(rows: Sequence[Row], workdir: Path) -> bytes | None:
-    """Samples of the last epoch of both albums side by side, of the same latents."""
-    found = {}
-    for row in rows:
-        sheet = pictures.read(workdir / f'{row["album"]}-{row["seed"]}' / SHEET)
-        if sheet is not None:
-            found[f'{row["album"]}: FD {row["frechet_efflite0"]:.3g}'] = sheet
-    return pictures.side_by_side(found, width=4.5)
-
-
 ABOUT = f"""
 `dcgan_cats64`, a plain DCGAN, for {EPOCHS[-1]} epochs on two albums. `whole`: the centred square of
 each photo, 64x64. `cleaned`: what `gan-jax clean` makes of the same photos.
@@ -173,9 +155,6 @@ STUDY = Study(
     ),
     trials=trials,
     summary=summary,
-    pictures={
-        'cleaning.png': Picture(chart, measured=provenance.AFTERWARDS),
-        'sheets.png': Picture(sheets, _on_sheets, lambda trial: (SHEET,), provenance.AFTERWARDS),
-    },
+    pictures={'cleaning.png': Picture(chart, measured=provenance.AFTERWARDS)},
     measured={provenance.AFTERWARDS: ('frechet_efflite0', 'cat_share', 'kid_efflite0')},
 )

@@ -3,11 +3,8 @@
 A folder of results has it too, so that rows of several machines come together in one table.
 """
 
-from collections.abc import Iterator, Sequence
-import contextlib
-import fcntl
+from collections.abc import Sequence
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -85,27 +82,6 @@ def claim(study: Study, results: Path, *, smoke: bool) -> None:
         files.replace(results / RESULTS / OWNER, json.dumps(own) + '\n')
     except OSError as error:
         raise UserError(f'--results={results}: {error}; choose another') from None
-
-
-@contextlib.contextmanager
-def alone(results: Path) -> Iterator[None]:
-    """Waits for other processes that write to a folder of results, and keeps them waiting.
-
-    Raises:
-      UserError: it cannot be written.
-    """
-    descriptor = os.open(results, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems lock no folders
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    except OSError as error:
-        raise UserError(
-            f'--results={results}: {error}; what is finished is safe in the --workdir: mend it, and'
-            ' run the same command again'
-        ) from None
-    finally:
-        os.close(descriptor)
 
 
 def copy(trial: Trial, workdir: Path, results: Path) -> None:

@@ -171,7 +171,7 @@ def read(path: Path) -> np.ndarray | None:
         return np.atleast_3d(np.asarray(picture))
 
 
-def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:
+def strips(found: Mapping[str, Strip]) -> bytes | None:
     """PNG: what several generators made through their training, BESIDE in a line; None for none."""
     if not found:
         return None
@@ -180,7 +180,7 @@ def strips(found: Mapping[str, Strip], unit: str = 'step') -> bytes | None:
     height = max(width * lines / columns for lines, columns in sides)
     page, panels = _panels(len(found), width + 0.6, height + 0.4)
     for axes, (name, (steps, image)) in zip(panels, found.items(), strict=True):
-        _show(axes, image, f'{name}, by {unit}')
+        _show(axes, image, f'{name}, by step')
         height = len(image) / len(steps)
         axes.set_yticks([(i + 0.5) * height for i in range(len(steps))], [f'{s:,}' for s in steps])
         axes.set_xticks([])

@@ -109,10 +109,9 @@ def _write(
     trials = study.trials(setting)
     outputs.write(study, trials, workdir, workdir, smoke=setting.smoke)
     if results:
-        with kept.alone(results):
-            for trial in done:
-                kept.copy(trial, workdir, results)
-            _tabulate(study, trials, results, setting.smoke)
+        for trial in done:
+            kept.copy(trial, workdir, results)
+        _tabulate(study, trials, results, setting.smoke)
 
 
 def tabulate(study: Study, results: Path) -> None:
@@ -124,8 +123,7 @@ def tabulate(study: Study, results: Path) -> None:
     if (owner := kept.owner(results)) is None:
         raise UserError(f'--results={results}: has no rows; --data_dir=DIR makes some')
     kept.claim(study, results, smoke=owner['smoke'])
-    with kept.alone(results):
-        _tabulate(study, study.trials(Setting(None, owner['smoke'])), results, owner['smoke'])
+    _tabulate(study, study.trials(Setting(None, owner['smoke'])), results, owner['smoke'])
 
 
 def _tabulate(study: Study, trials: Sequence[Trial], results: Path, smoke: bool) -> None:

@@ -138,14 +138,6 @@ def made_ada():
     return augment.make_ada(config, images_per_step=10)
 
 
-def test_ada_is_off_by_default():
-    assert augment.make_ada(base.default().ada, 64) is None
-
-
-def test_ada_rises_above_the_target_and_falls_below():
-    np.testing.assert_allclose(follow(made_ada(), [0.9, 0.6, 0.4, 0.9]), [0.1, 0.2, 0.1, 0.2])
-
-
 def test_ada_stays_between_zero_and_its_limit():
     assert follow(made_ada(), [0.0, -1.0]) == [0.0, 0.0]
     np.testing.assert_allclose(follow(made_ada(), [1.0] * 20)[-1], 0.8)

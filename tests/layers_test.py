@@ -274,10 +274,6 @@ class TestDropout:
         shared = over_devices(lambda x: self.apply(x, 'data'), split(x, devices))
         np.testing.assert_array_equal(shared.reshape(x.shape), self.apply(x))
 
-    def test_needs_neither_rng_nor_axis_in_init(self):
-        dropout = layers.Dropout(0.4, axis_name='data')
-        assert gans.variables(dropout, jnp.ones((2, 3)), train=True) == {}
-
 
 class TestSpectralNorm:
     def trained(self, layer: nn.Module, x: np.ndarray, passes: int) -> dict:

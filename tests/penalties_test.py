@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import config as base
 from gan_jax import penalties
 from tests import gans
 
@@ -95,18 +94,3 @@ def test_lecam_is_the_formula_from_its_start_on():
     value = LECAM.value(*LOGITS.values(), averages, LATER)
     np.testing.assert_allclose(value, 0.5 * ((9 + 0) / 2 + (9 + 0) / 2))
     assert LECAM.value(*LOGITS.values(), averages, EARLIER) == 0
-
-
-def test_lecam_follows_the_logits_slowly_from_its_start_on():
-    averages = {'real': jnp.float32(1.0), 'fake': jnp.float32(-1.0)}
-    means = {'real': jnp.float32(3.0), 'fake': jnp.float32(0.0)}
-    assert LECAM.follow(averages, means, EARLIER) == means
-    after = LECAM.follow(averages, means, LATER)
-    np.testing.assert_allclose([after['real'], after['fake']], [1.2, -0.9], rtol=1e-6)
-
-
-def test_lecam_is_off_by_default():
-    config = base.default().lecam
-    assert penalties.make_lecam(config) is None
-    config.weight = 0.3
-    assert penalties.make_lecam(config) == penalties.Lecam(0.3, 0.99, 1_000)

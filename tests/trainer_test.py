@@ -317,7 +317,7 @@ def test_a_signal_saves_and_leaves_and_the_run_goes_on(tmp_path, capsys):
     assert digest(tmp_path) == digest(whole)
 
 
-KILLS = int(os.environ.get('KILLS', '1'))  # kills after a resume: tests/faults
+KILLS = int(os.environ.get('KILLS', '1'))  # kills after a resume
 KILL_STEPS = 400 * (KILLS + 1)
 COMMAND = [sys.executable, 'train.py', '--config=tests/tiny_config.py']
 

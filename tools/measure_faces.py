@@ -1,8 +1,6 @@
 """Precision, recall and speed of a face detector on photos with known boxes.
 
-    python tools/measure_faces.py --photos=DIR --boxes=CSV
-
-or, with `--report=CSV`, of the faces that `gan-jax clean` kept of these photos.
+python tools/measure_faces.py --photos=DIR --boxes=CSV
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -142,42 +140,6 @@ def report(photos: Sequence[Photo], detectors: Mapping[str, Detector]) -> str:
     return '\n'.join(lines)
 
 
-def kept(report_file: Path) -> dict[str, list[Face]]:
-    """The faces that a report of `gan-jax clean` says were kept, by file.
-
-    Raises:
-      UserError: it is no such report.
-    """
-    faces: dict[str, list[Face]] = {}
-    try:
-        with report_file.open(newline='', encoding='utf-8') as file:
-            for row in csv.DictReader(file):
-                if row['decision'] == 'kept':
-                    box = (float(row[key]) for key in ('x', 'y', 'width', 'height', 'score'))
-                    x, y, width, height, score = box
-                    face = Face(x, y, width, height, score, 0.0)
-                    faces.setdefault(row['file'], []).append(face)
-    except (OSError, LookupError, TypeError, ValueError) as error:
-        raise UserError(f'--report={report_file}: {error}') from error
-    return faces
-
-
-def report_of_kept(photos: Sequence[Photo], faces: Mapping[str, list[Face]]) -> str:
-    """A table in Markdown: what was kept of both halves."""
-    lines = ['| photos | true | kept | right | precision | recall |', '|---|---|---|---|---|---|']
-    for half, held_out in (('tuning', False), ('held out', True)):
-        own = [photo for photo in photos if photo.held_out == held_out]
-        found = total(
-            count(faces.get(photo.path.name, []), photo.boxes, read_rgb(photo.path).shape[:2])
-            for photo in own
-        )
-        lines.append(
-            f'| {len(own)} {half} | {found.true} | {found.reported} | {found.right} '
-            f'| {found.precision:.3f} | {found.recall:.3f} |'
-        )
-    return '\n'.join(lines)
-
-
 def cascades() -> Detector:
     """OpenCV's two cascades of cat faces, as they come: what the net is compared with."""
     kinds = ('', '_extended')
@@ -202,9 +164,6 @@ def main(argv: Sequence[str]) -> None:
     del argv
     values = flags.FLAGS
     photos = read_photos(Path(values.photos), Path(values.boxes))
-    if values.report:
-        print(report_of_kept(photos, kept(Path(values.report))))
-        return
     detectors = {values.detector: make_detector(values.detector), 'cascades alone': cascades()}
     print(report(photos, detectors))
 
@@ -215,5 +174,4 @@ if __name__ == '__main__':
         'boxes', None, 'their faces: a CSV of file,cx,cy,w,h in 0..1', required=True
     )
     flags.DEFINE_string('detector', 'cat_face', 'which detector')
-    flags.DEFINE_string('report', '', 'report.csv of gan-jax clean on these photos')
     app.run(main)

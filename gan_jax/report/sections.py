@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from html import escape
-import math
 from pathlib import Path
 import shlex
 from typing import Any
@@ -119,9 +118,15 @@ def classifier(run: Run) -> str:
 
 
 def reading_note(run: Run) -> str:
-    """Explains D(x) and D(G(z)), and what they say of this run."""
+    """Explains D(x) and D(G(z)), where D's output is a probability."""
     if not any('d_real' in row for row in run.rows):
         return ''
+    loss = losses.LOSSES.get(run.config.get('loss', ''))
+    no_probability = (
+        '<p class="verdict">This run&rsquo;s loss does not train D&rsquo;s output as a'
+        ' probability: read the distance of the two curves, not their height.</p>'
+    )
+    warning = '' if loss and loss.probability else no_probability
     return (
         '<section id="reading-note"><h2>How to read the curves</h2><div class="columns">'
         '<p><b class="disc">D(x)</b> is how sure the discriminator is, on average, that a real'
@@ -131,7 +136,7 @@ def reading_note(run: Run) -> str:
         '<p>The losses of a GAN are not a measure of quality: each network is graded by the'
         ' other, and both improve. A healthy run shows curves that keep their distance and'
         ' samples that get better. One loss that falls to zero while the other climbs is the'
-        f' sign of a lost balance.</p>{_about_auc(run)}</div>{_verdict(run)}</section>'
+        f' sign of a lost balance.</p>{_about_auc(run)}</div>{warning}</section>'
     )
 
 
@@ -339,37 +344,6 @@ def _training_seconds(rows: list[dict[str, Any]]) -> float:
             seconds += (row['images_seen'] - before) / row['images_per_s']
         before = row['images_seen']
     return seconds
-
-
-def _verdict(run: Run) -> str:
-    """The verdict of the last tenth of the run, where D's output is a probability."""
-    loss = losses.LOSSES.get(run.config.get('loss', ''))
-    if loss is None or not loss.probability:
-        return (
-            '<p class="verdict">This run&rsquo;s loss does not train D&rsquo;s output as a'
-            ' probability: read the distance of the two curves, not their height.</p>'
-        )
-    tail = run.rows[-max(1, len(run.rows) // 10) :]
-    real, fake = (_mean(tail, name) for name in ('d_real', 'd_fake'))
-    if not (math.isfinite(real) and math.isfinite(fake)):
-        return ''
-    return (
-        f'<p class="verdict">In the last tenth of this run D(x) is {real:.2f} and D(G(z)) is'
-        f' {fake:.2f}: {_judge(real, fake)}</p>'
-    )
-
-
-def _judge(real: float, fake: float) -> str:
-    if real - fake > 0.9:
-        return 'the discriminator is nearly always right and has outrun the generator.'
-    if real - fake < 0.1:
-        return 'the discriminator can hardly tell generated images from real ones.'
-    return 'the discriminator is right more often than not, and the generator keeps it guessing.'
-
-
-def _mean(rows: list[dict[str, Any]], name: str) -> float:
-    values = [row[name] for row in rows if row.get(name) is not None]
-    return sum(values) / len(values) if values else math.nan
 
 
 def frames(run: Run) -> list[dict[str, Any]]:

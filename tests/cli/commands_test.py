@@ -55,12 +55,10 @@ def test_help_of_the_program_lists_the_commands(capsys):
 
 ADAPTS = 'train --config.ada.target=0.6 --config.augment=color'
 MEASURES = 'train --config.evaluate.every=1'
-CLASSES = f"{MEASURES} --config.evaluate.metrics=('classes',) --config.evaluate.features=inception"
 MISTAKES = {
     'trian': "no command 'trian': did you mean 'train'?",
     'train --workdr=x': "no flag --workdr in train: did you mean 'workdir'?",
     'train --config.batchsize=8': "no field config.batchsize: did you mean 'batch_size'?",
-    'train --config.gen.net.widht=8': "did you mean 'gen.net.width'?",
     'train --overwrite=perhaps': '--overwrite=perhaps: must be true or false',
     'train --nooverwrite=1': '--nooverwrite=1 does not take',
     'train --config.data.input=gray': "config.data.input=gray: did you mean 'grey'?",
@@ -73,13 +71,10 @@ MISTAKES = {
     'train --config': '--config needs a value',
     'train --config.batch_size=6 --config.devices=4': 'does not divide among 4 devices: use 4',
     'train --config.steps_per_call=7': 'not a multiple of',
-    'train --config.loss=hing': "config.loss=hing: did you mean 'hinge'?",
-    'train --config.augment=colour': "did you mean 'color'?",
     'train --config.loss=hinge --config.label_smoothing=0.1': "'hinge' has no target to smooth",
     'train --config.lecam.weight=0.1 --config.steps=1000': 'config.lecam.start=1000: ',
     f'{ADAPTS} --config.augment_p=0.5': 'config.augment_p=0.5: with config.ada.target=0.6 it',
     f'{ADAPTS} --config.loss=wasserstein': "config.ada.target=0.6: no logit of the loss 'wass",
-    "train --config.evaluate.metrics=('frechett',)": "did you mean 'frechet'?",
     'train --config.evaluate.metrics=kid,frechett': "did you mean 'frechet'?",
     f'{MEASURES} --config.evaluate.features=inception --config.evaluate.weights=none': (
         'config.evaluate.weights='
@@ -87,10 +82,8 @@ MISTAKES = {
     f'{MEASURES} --config.evaluate.metrics=()': 'metrics=() names nothing to measure every 1',
     f'{MEASURES} --config.evaluate.best=kid_digits': "add 'kid' to config.evaluate.metrics",
     f'{MEASURES} --config.evaluate.best=loss_g': 'best=loss_g: no metric that ranks; ',
-    f'{CLASSES} --config.evaluate.best=readable_share': 'with the features of inception: choose',
     'sample --workdir=none --output=a.png --step=first': 'no run there',
     'digest': 'digest needs --workdir',
-    'digest --workdir=none': 'no run there',
     'benchmark --batch_size=0': 'batch_size=0: must be a whole number',
     'benchmark --turns=0': '--turns=0: must be at least 1',
     'benchmark --json=out.txt': '--json=out.txt: must end with .json',
@@ -336,14 +329,3 @@ def test_data_shows_pairs_whatever_the_networks_take(tmp_path, capsys):
     assert pixels(output).shape == (20 * 18 + 2, 5 * 34 + 2, 3)
     assert cli.main(['data', '--config=quickstart', '--config.data.name=folder', *flags]) == 0
     assert 'class 11: 2, and 8 more\n' in capsys.readouterr().out
-
-
-@pytest.mark.parametrize('field', ['path', 'input_path'])
-def test_data_writes_nothing_into_a_folder_that_it_reads(tmp_path, capsys, monkeypatch, field):
-    monkeypatch.chdir(tmp_path)
-    name = dict(path='--config.data.name=folder', input_path='--config.data.name=pairs')[field]
-    for output in ('data.png', f'{tmp_path}/new/sheet.png'):
-        line = fails(capsys, 'data', name, f'--config.data.{field}=.', f'--output={output}')
-        shown = output.removeprefix(f'{tmp_path}/')
-        assert f'--output={shown} is inside config.data.{field}=., which is never changed' in line
-    assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """A user's files are neither replaced nor mixed up unasked, and a refusal leaves nothing."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -91,20 +92,26 @@ def test_a_refused_command_leaves_nothing(case, home, capsys):
     assert listing(home).keys() == before.keys()
 
 
+TRAIN = ['train', *LEARNS]
+PAIRS = ['--config.data.name=pairs', '--config.data.input=folder', '--config.data.input_path=full']
 INSIDE = {
-    'named': ['--workdir=photos/deep/run'],
-    'the album itself': ['--workdir=photos'],
-    'by default': ['--config.data.path=.'],
-    'inputs': ['--config.data.name=pairs', '--config.data.input=folder',
-               '--config.data.input_path=full', '--workdir=full/run'],
-}  # fmt: skip
+    'named': [*TRAIN, '--workdir=photos/deep/run'],
+    'the album itself': [*TRAIN, '--workdir=photos'],
+    'by default': [*TRAIN, '--config.data.path=.'],
+    'inputs': [*TRAIN, *PAIRS, '--workdir=full/run'],
+    'sheet': ['data', *LEARNS, '--output=photos/data.png'],
+    'sheet of pairs': ['data', *LEARNS, *PAIRS, '--output=full/new/sheet.png'],
+    'translations': ['translate', NO_RUN, '--input=photos', '--output=photos/out'],
+    'translations over photos': ['translate', NO_RUN, '--input=photos', '--output=photos'],
+    'crops': ['clean', '--input=photos', '--output=photos/out'],
+}
 
 
 @pytest.mark.parametrize('case', INSIDE)
-def test_no_run_lies_among_the_pictures_it_learns_of(case, home, capsys):
+def test_nothing_is_written_among_the_pictures_that_are_read(case, home, capsys):
     before = listing(home)
-    line = fails(capsys, 'train', *LEARNS, *INSIDE[case])
-    assert '--workdir=' in line and ' is inside config.data.' in line
+    line = fails(capsys, *INSIDE[case])
+    assert re.search(r'--(workdir|output)=.* is inside (config.data.|--input)', line)
     assert listing(home) == before
 
 

@@ -73,9 +73,3 @@ def test_a_negative_subset_seed_is_an_error(digits):
     digits.data.subset_seed = -1
     with pytest.raises(UserError, match='config.data.subset_seed=-1'):
         data.load(digits.data)
-
-
-def test_an_unknown_set_names_the_nearest(digits):
-    digits.data.name = 'minst'
-    with pytest.raises(UserError, match="config.data.name=minst: did you mean 'mnist'"):
-        data.load(digits.data)

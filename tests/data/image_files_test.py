@@ -1,5 +1,5 @@
+import io
 import os
-import time
 import zipfile
 
 import numpy as np
@@ -115,17 +115,6 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_pipe_named_like_an_image_is_not_opened(tmp_path):
-    put(tmp_path, 'real.jpg')
-    os.mkfifo(tmp_path / 'pipe.jpg')
-    (tmp_path / 'folder.jpg').mkdir()
-    start = time.monotonic()
-    found = image_files.find(tmp_path)
-    assert time.monotonic() - start < 2
-    assert found.names == ('real.jpg',)
-    assert list(map(str, found.ignored)) == ['pipe.jpg: not a regular file']
-
-
 def test_what_may_not_be_read_is_named(tmp_path, monkeypatch):
     put(tmp_path, 'a.jpg', 'secret.jpg', 'closed/b.jpg')
     scandir = os.scandir
@@ -141,14 +130,6 @@ def test_what_may_not_be_read_is_named(tmp_path, monkeypatch):
     assert list(map(str, found.ignored)) == ['closed: Permission denied']
     with pytest.raises(Unreadable, match='Permission denied'):
         found.read(1)
-
-
-def test_a_file_that_vanished_is_unreadable(tmp_path):
-    put(tmp_path, 'a.jpg')
-    found = image_files.find(tmp_path)
-    (tmp_path / 'a.jpg').unlink()
-    with pytest.raises(Unreadable, match='No such file'):
-        found.read(0)
 
 
 def test_a_giant_file_is_refused_before_it_is_read(tmp_path):
@@ -184,23 +165,38 @@ def test_members_that_lead_out_of_a_zip_are_named_and_not_used(tmp_path):
     assert all(item.why == 'leads out of the archive' for item in found.ignored)
 
 
-@pytest.mark.parametrize('content', [b'', b'not a zip', CONTENT])
-def test_a_zip_that_is_none_is_one_line(tmp_path, content):
+def changed(content, place, value):
+    return content[:place] + bytes([value]) + content[place + 1 :]
+
+
+def zipped(*names):
+    """The bytes of a .zip of images."""
+    return archive(io.BytesIO(), dict.fromkeys(names, CONTENT)).getvalue()
+
+
+WHOLE = zipped('é.jpg')
+DIRECTORY = WHOLE.index(b'PK\x01\x02')
+NO_ZIP = {
+    'empty': b'',
+    'text': b'not a zip',
+    'image': CONTENT,
+    'half': WHOLE[: len(WHOLE) // 2],
+    'version needed': changed(WHOLE, DIRECTORY + 6, 200),
+    'name': changed(WHOLE, DIRECTORY + 46, 0xFF),
+}
+
+
+@pytest.mark.parametrize('content', NO_ZIP.values(), ids=NO_ZIP)
+def test_a_zip_that_is_none_or_damaged_is_one_line(tmp_path, content):
     (tmp_path / 'set.zip').write_bytes(content)
     with pytest.raises(UserError, match=r'set\.zip is neither a folder, an image nor a whole'):
         image_files.find(tmp_path / 'set.zip')
 
 
-def test_half_a_zip_is_refused_and_a_damaged_member_is_unreadable(tmp_path):
-    path = archive(tmp_path / 'set.zip', {'a.jpg': CONTENT, 'b.jpg': CONTENT})
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match='not a zip file'):
-        image_files.find(path)
-    damaged = bytearray(whole)
-    damaged[200] ^= 255
-    path.write_bytes(damaged)
-    found = image_files.find(path)
+def test_a_damaged_member_of_a_zip_is_unreadable(tmp_path):
+    whole = zipped('a.jpg', 'b.jpg')
+    (tmp_path / 'set.zip').write_bytes(changed(whole, 200, whole[200] ^ 255))
+    found = image_files.find(tmp_path / 'set.zip')
     with pytest.raises(Unreadable):
         found.read(0)
     assert found.read(1) == CONTENT
@@ -231,14 +227,21 @@ def test_the_state_changes_when_the_folder_does(tmp_path, change):
     assert (image_files.find(tmp_path).state == before) == (change == 'none')
 
 
-def test_classes_are_the_outermost_folders_if_all_images_are_in_one():
-    def classes(*files):
-        names, labels = image_files.classes(files)
-        return names, labels.tolist()
+CLASSES = [  # files, the name of the unlabelled folder, classes, labels
+    ('a/x.jpg b/deep/y.jpg a/z.jpg', '', ('a', 'b'), [0, 1, 0]),
+    ('a/x.jpg a/y.jpg', '', (), [0, 0]),
+    ('a/x.jpg y.jpg', '', (), [0, 0]),
+    ('a/x.jpg b/y.jpg rest/z.jpg w.jpg', 'rest', ('a', 'b'), [0, 1, -1, -1]),
+    ('top/a/x.jpg top/b/rest/y.jpg top/z.jpg', 'rest', ('a', 'b'), [0, 1, -1]),
+    ('a/x.jpg rest/y.jpg', 'rest', ('a',), [0, -1]),
+    ('rest/x.jpg y.jpg', 'rest', (), [0, 0]),
+]
 
-    assert classes('a/x.jpg', 'b/deep/y.jpg', 'a/z.jpg') == (('a', 'b'), [0, 1, 0])
-    assert classes('a/x.jpg', 'a/y.jpg') == ((), [0, 0])
-    assert classes('a/x.jpg', 'y.jpg') == ((), [0, 0])
+
+@pytest.mark.parametrize('files, rest, names, labels', CLASSES)
+def test_classes_are_the_outermost_folders(files, rest, names, labels):
+    found = image_files.classes(files.split(), *[rest] * bool(rest))
+    assert (found[0], found[1].tolist()) == (names, labels)
 
 
 def test_folders_called_by_numbers_are_in_their_order():
@@ -256,37 +259,12 @@ def test_backslashes_in_a_zip_are_folders(tmp_path):
     assert [found.read(index) for index in range(3)] == [CONTENT, b'b', b'c']
 
 
-def test_files_of_the_unlabelled_folder_and_of_none_have_no_class():
-    def classes(*files):
-        names, labels = image_files.classes(files, 'rest')
-        return names, labels.tolist()
-
-    assert classes('a/x.jpg', 'b/y.jpg', 'rest/z.jpg', 'w.jpg') == (('a', 'b'), [0, 1, -1, -1])
-    assert classes('top/a/x.jpg', 'top/b/rest/y.jpg', 'top/z.jpg') == (('a', 'b'), [0, 1, -1])
-    assert classes('a/x.jpg', 'rest/y.jpg') == (('a',), [0, -1])
-    assert classes('rest/x.jpg', 'y.jpg') == ((), [0, 0])
-
-
 def test_threads_share_a_zip(tmp_path):
     from gan_jax.data import parallel
 
     contents = {f'{n:03}.jpg': np.random.default_rng(n).bytes(20_000) for n in range(50)}
     found = image_files.find(archive(tmp_path / 'set.zip', contents))
     assert list(parallel.ordered_map(found.read, range(50))) == list(contents.values())
-
-
-def test_a_damaged_directory_of_a_zip_is_one_line(tmp_path):
-    path = tmp_path / 'set.zip'
-    with zipfile.ZipFile(path, 'w') as file:
-        file.writestr('é.jpg', CONTENT)
-    content = path.read_bytes()
-    start = content.index(b'PK\x01\x02')
-    for place, value in ((start + 6, 200), (start + 46, 0xFF)):  # version needed; the name
-        damaged = bytearray(content)
-        damaged[place] = value
-        path.write_bytes(damaged)
-        with pytest.raises(UserError, match='an image nor a whole .zip'):
-            image_files.find(path)
 
 
 def test_a_file_that_may_be_read_again_is_a_change(tmp_path, monkeypatch):

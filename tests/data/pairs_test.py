@@ -186,11 +186,9 @@ def test_near_duplicates_of_the_photo_are_on_one_side_whatever_the_input(
 
 MISTAKES = {
     'no input': (dict(input=''), "config.data.input='': choose from canny, folder, grey, left"),
-    'unknown': (dict(input='gray'), "config.data.input='gray': did you mean 'grey'?"),
     'no partner folder': (dict(input='folder'), "config.data.input_path='': it is the folder"),
     'partners unasked': (dict(input='grey', input_path='x'), "config.data.input_path='x': it is"),
     'missing': (dict(input='folder', input_path='/no/such'), 'config.data.input_path=/no/such'),
-    'thresholds': (dict(input='canny', canny=(9, 3)), 'config.data.canny=(9, 3) must be two'),
     'no pair': (dict(input='left'), 'config.data.path: none of 2 images can be used'),
 }
 

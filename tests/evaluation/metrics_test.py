@@ -172,17 +172,6 @@ def test_one_image_again_and_again_is_a_collapse(digits, held_out):
     assert figures['diversity'] > 0.8  # of twenty images in turn, which only the spacing shows
 
 
-def test_a_note_says_what_precision_is_worth_of_collapsed_samples(digits, held_out):
-    image = digits[0]
-    for samples, collapsed in ((np.repeat(image[:1], 200, axis=0), True), (image[:200], False)):
-        found = evaluation.measure(samples, held_out, only=('manifold', 'diversity'))
-        assert found['figures']['collapsed'] == collapsed
-        noted = any('precision and density mean little' in note for note in found['notes'])
-        assert noted == collapsed
-    alone = evaluation.measure(np.repeat(image[:1], 200, axis=0), held_out, only=('diversity',))
-    assert not any('precision' in note for note in alone['notes'])
-
-
 def test_where_most_real_images_have_a_twin_there_is_no_spacing(digits, net):
     image = digits[0]
     twins = reference(np.repeat(image[:20], 2, axis=0), net, name='twins')
@@ -273,31 +262,6 @@ def test_a_number_of_images_that_is_no_multiple_of_a_chunk(digits, net):
     )
 
 
-MISTAKES = {
-    'few samples': (lambda x: x[:11], '--num_samples=11: the distances need at least 12'),
-    'floats': (lambda x: x.astype(np.float32) / 255, 'images of float32: give them as uint8'),
-    'size': (lambda x: x[:, :-1], "digits has images of 28x28x1, and the samples have 27x28x1"),
-    'channels': (lambda x: x.repeat(3, -1), 'the samples have 28x28x3'),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize('change, message', MISTAKES.values(), ids=MISTAKES)
-def test_bad_images_are_refused(change, message, digits, held_out):
-    with pytest.raises(UserError, match=message):
-        evaluation.measure(change(digits[0][:100]), held_out)
-
-
-def test_a_small_reference_is_refused(digits, net):
-    with pytest.raises(UserError, match='--reference: digits has 5 images'):
-        evaluation.measure(digits[0][:100], reference(digits[0][:5], net))
-
-
-def notes(held_out, training, **changes):
-    images = held_out.images._replace(**changes)
-    given = dict(fake=cloud(50, 0), real=reference_of(images), training=training)
-    return '\n'.join(metrics_lib._notes(metrics_lib.Comparison(**given)))
-
-
 def reference_of(images):
     """With features that no net had to make."""
     found = evaluation.Reference(images, None)
@@ -305,23 +269,37 @@ def reference_of(images):
     return found
 
 
-def test_a_note_says_what_memorisation_presumes(digits, held_out, training):
-    presumes = 'presumes reference images of the same kind'
-    assert presumes in notes(held_out, training, role=sets.CHOSEN)
-    assert presumes not in notes(held_out, training)
-    assert presumes not in notes(held_out, None, role=sets.CHOSEN)
-    few = notes(held_out, training, image=held_out.image[:300])
-    assert 'a model that only copies would be about 0.75' in few
+def test_images_that_cannot_be_compared_are_refused(digits, held_out):
+    image = digits[0][:100]
+    with pytest.raises(UserError, match='images of float32: give them as uint8'):
+        evaluation.measure(image.astype(np.float32) / 255, held_out)
+    with pytest.raises(UserError, match='digits has images of 28x28x1, .* samples have 27x28x1'):
+        evaluation.measure(image[:, :-1], held_out)
 
 
-def test_a_note_says_how_many_training_images_were_looked_at(held_out, training):
-    part = evaluation.Reference(training.images._replace(total=6_000), None)
-    assert '600 of 6,000 training images were looked at' in notes(held_out, part)
-    # Copies of the others are not found, which lowers what memorisation can be.
-    assert '6,000 training images against 600 others: the memorisation' in notes(held_out, part)
-    assert 'a model that only copies would be about 0.55' in notes(held_out, part)
-    assert 'only copies' not in notes(held_out, training)
-    assert 'looked at' not in notes(held_out, training)
+NOTED = {  # the role of the reference, how many there are, trained on, collapsed: what is noted
+    'of the same kind': (evaluation.HELD_OUT, 600, 600, False, []),
+    'of a folder': (sets.CHOSEN, 600, 600, False, ['presumes reference images of the same kind']),
+    'few': (evaluation.HELD_OUT, 300, 600, False, ['only copies would be about 0.75']),
+    'not all looked at': (
+        *(evaluation.HELD_OUT, 600, 6_000, False),
+        ['only copies would be about 0.55', '600 of 6,000 training images were looked at'],
+    ),
+    'collapsed': (evaluation.HELD_OUT, 600, 600, True, ['precision and density mean little']),
+}
+
+
+@pytest.mark.parametrize('role, count, total, collapsed, said', NOTED.values(), ids=NOTED)
+def test_a_note_says_what_a_figure_presumes(
+    role, count, total, collapsed, said, held_out, training
+):
+    real = reference_of(held_out.images._replace(role=role, image=held_out.image[:count]))
+    seen = evaluation.Reference(training.images._replace(total=total), None)
+    notes = metrics_lib._notes(metrics_lib.Comparison(cloud(50, 0), real, seen))
+    found = {'precision': 0.5, 'collapsed': collapsed}
+    text = '\n'.join(notes + metrics_lib._notes_on_diversity(found))
+    for words in {words for *_, each in NOTED.values() for words in each}:
+        assert (words in text) == (words in said)
 
 
 def table(figures, net=None, real=None, images=1_000):
@@ -329,14 +307,6 @@ def table(figures, net=None, real=None, images=1_000):
     net = {'suffix': 'digits', 'frechet': 'FD', 'kernel': 'KD'} | (net or {})
     found = {'features': net, 'figures': figures, 'real': real or {}, 'samples': 10_000}
     return text.rows(found | {'reference': {'images': images}})
-
-
-def test_the_spread_of_the_kernel_distance_is_named():
-    figures = {'kid_digits': 0.5, 'kid_digits_std': 0.125, 'frechet_digits': 2.0}
-    kernel, frechet = table(figures, images=123)
-    assert kernel.value == '0.5 ± 0.12' and kernel.meaning.endswith('; ± over subsets of 61')
-    assert '±' not in frechet.meaning + frechet.value
-    assert table(figures, images=10_000)[0].meaning.endswith('subsets of 1,000')
 
 
 def test_figures_by_a_net_that_training_looked_through_are_marked(net):

@@ -72,5 +72,4 @@ def test_mistakes_are_one_line(photos, tmp_path, capsys):
     assert "--reject: no image 'cow.png' in --input" in message
     (tmp_path / 'empty').mkdir()
     assert 'holds no images' in refused(f'--input={tmp_path}/empty', output)
-    assert 'is inside --input' in refused(given, f'--output={photos}/out')
     assert not (tmp_path / 'out').exists()

@@ -70,17 +70,6 @@ def test_several_faces_come_by_falling_score():
     assert pairs[0][0].face.score > pairs[1][0].face.score > pairs[2][0].face.score
 
 
-@pytest.mark.parametrize('orientation', [1, 3, 6, 8])
-def test_boxes_are_in_pixels_of_the_upright_photo(orientation):
-    upright = discs.photo(300, 200, [(80, 60, 30)])
-    turns = {1: 0, 3: 2, 6: 1, 8: -1}[orientation]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored = np.ascontiguousarray(np.rot90(upright, turns))
-    row, _ = only(discs.encoded(stored, 'JPEG', quality=97, exif=exif))
-    assert row.face[:4] == pytest.approx((50, 30, 61, 61), abs=2)
-
-
 @pytest.mark.parametrize('orientation', [1, 6])
 def test_a_large_photo_is_searched_small_and_cut_where_it_is_large(orientation):
     image = discs.photo(4000, 3000, [(1000, 700, 60)])

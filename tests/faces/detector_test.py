@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from faces import detector
-from gan_jax.errors import UserError
 from tools import measure_faces as measure
 
 CATS = Path(__file__).parents[3] / 'shared' / 'data' / 'cats'
@@ -65,11 +64,6 @@ def test_overlapping_faces_give_way_to_the_surest():
         for x, score in ((0.0, 0.5), (1.0, 0.9), (50.0, 0.6))
     ]
     assert detector.suppress(faces) == [faces[1], faces[2]]
-
-
-def test_an_unknown_name_says_the_nearest():
-    with pytest.raises(UserError, match="did you mean 'cat_face'"):
-        detector.make_detector('cat_faces')
 
 
 def test_a_true_box_counts_once():

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.nets import build, dcgan
+from gan_jax.nets import Kind, build, dcgan
 from tests import gans
 
 MNIST, COLOUR = (28, 28, 1), (64, 64, 3)
@@ -20,7 +20,8 @@ SMALL = {
     'dcgan_mnist': (MNIST, {'width': 4}, {'width': 4}),
     'dcgan': ((32, 32, 3), {'width': 4}, {'width': 4}),
 }
-NAMES = pytest.mark.parametrize('name', SMALL)
+GENERATORS = SMALL | {name: (MNIST, {'width': 4}) for name in ('sgan', 'sgan_brownlee')}
+ROLES = [('gen', name) for name in GENERATORS] + [('disc', name) for name in SMALL]
 
 
 def variables_of(net, *args):
@@ -28,24 +29,51 @@ def variables_of(net, *args):
     return jax.eval_shape(partial(net.init, train=False), jax.random.key(0), *args)
 
 
-def count(net, *args) -> int:
-    """Trainable parameters."""
-    return sum(leaf.size for leaf in jax.tree.leaves(variables_of(net, *args)['params']))
+PAPER = (256, 256, 3)
+COUNTS = [  # trainable parameters of the recipes
+    (1_489_936, 'gen', 'mlp', {}, MNIST),
+    (533_505, 'disc', 'mlp', {}, MNIST),
+    (6_753_409, 'gen', 'dcgan_mnist', {}, MNIST),
+    (1_026_305, 'disc', 'dcgan_mnist', {}, MNIST),
+    (6_640_193 + 38 * 1024, 'gen', 'mnist_gan', {}, MNIST),  # whose recipe has 62 latents
+    (6_559_169, 'disc', 'mnist_gan', {}, MNIST),
+    (6_559_169 - 2 * (128 + 1024), 'disc', 'mnist_gan', {'norm': 'none'}, MNIST),
+    (1_066_880, 'gen', 'dcgan', {}, (32, 32, 1)),
+    (661_248, 'disc', 'dcgan', {}, (32, 32, 1)),
+    (3_576_704, 'gen', 'dcgan', {}, COLOUR),
+    (2_765_568, 'disc', 'dcgan', {}, COLOUR),
+    # A bias takes the place of a scale and a bias.
+    (2_765_568 - (128 + 256 + 512), 'disc', 'dcgan', {'norm': 'none'}, COLOUR),
+    (12_786_560, 'gen', 'dcgan', {}, (128, 128, 3)),
+    (11_164_416, 'disc', 'dcgan', {}, (128, 128, 3)),
+    (1_636_737, 'gen', 'sgan', {}, MNIST),
+    (113_546, 'disc', 'sgan', {}, MNIST),
+    (1_164_289, 'gen', 'sgan_brownlee', {}, MNIST),
+    (316_938, 'disc', 'sgan_brownlee', {}, MNIST),
+    (29_244_035, 'gen', 'pix2pix', {}, COLOUR),
+    (54_413_955, 'gen', 'pix2pix', {}, PAPER),
+    (66_998_915, 'gen', 'pix2pix', {}, (512, 512, 3)),
+    (2_768_705, 'disc', 'pix2pix', {}, PAPER),
+    (2_768_705, 'disc', 'pix2pix', {'norm': 'instance_affine'}, PAPER),
+    (2_768_705 - (128 + 256 + 512), 'disc', 'pix2pix', {'norm': 'instance'}, PAPER),
+    (2_768_705 - 2 * (128 + 256 + 512), 'disc', 'pix2pix', {'norm': 'none'}, PAPER),
+]
 
 
-def count_gen(name, latent_dim, image_shape=MNIST, num_classes=0, **fields) -> int:
-    net = build('gen', {'name': name, **fields}, image_shape=image_shape, num_classes=num_classes)
-    return count(net, jnp.zeros((2, latent_dim)), jnp.zeros(2, jnp.int32))
-
-
-def count_disc(name, image_shape=MNIST, num_classes=0, **fields) -> int:
-    net = build('disc', {'name': name, **fields}, image_shape=image_shape, num_classes=num_classes)
-    return count(net, jnp.zeros((2, *image_shape)), jnp.zeros(2, jnp.int32))
+@pytest.mark.parametrize('expected, role, name, fields, image_shape', COUNTS)
+def test_a_net_has_as_many_parameters_as_its_recipe(expected, role, name, fields, image_shape):
+    section = {'name': name, **fields}
+    classes = 10 * (role == 'disc' and 'sgan' in name)
+    net = build(role, section, image_shape=image_shape, num_classes=classes)
+    image = jnp.zeros((2, *image_shape))
+    inputs = {Kind.LATENT: [jnp.zeros((2, 100))], Kind.PATCHES: [image, image]}
+    variables = variables_of(net, *inputs.get(net.kind, [image]))
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables['params'])) == expected
 
 
 def small(name: str, role: str, num_classes: int = 0, **shared):
     """A small net and arguments to call it with: float32 inputs, int32 labels."""
-    image_shape, *fields = SMALL[name]
+    image_shape, *fields = GENERATORS[name]
     own = fields[('gen', 'disc').index(role)] | shared.pop('fields', {})
     net = build(
         role, {'name': name, **own}, image_shape=image_shape, num_classes=num_classes, **shared
@@ -92,61 +120,14 @@ def assert_fills_its_range(net, *args):
     assert low <= images.min() < low + 0.01 and high - 0.01 < images.max() <= high
 
 
-class TestCounts:
-    """The oracles of the recipes, and sums over the layer lists where there is none."""
-
-    def test_mlp(self):
-        assert count_gen('mlp', 100) == 1_489_936
-        assert count_disc('mlp') == 533_505
-
-    def test_mnist_gan(self):
-        assert count_gen('mnist_gan', 62) == 6_640_193
-        assert count_disc('mnist_gan') == 6_559_169
-
-    def test_dcgan_mnist(self):
-        assert count_gen('dcgan_mnist', 5) == 6_656_129
-        assert count_gen('dcgan_mnist', 100) == 6_753_409
-        assert count_disc('dcgan_mnist') == 1_026_305
-
-    def test_dcgan(self):
-        assert count_gen('dcgan', 100, COLOUR) == 3_576_704
-        assert count_disc('dcgan', COLOUR) == 2_765_568
-
-    def test_dcgan_of_other_sizes_has_a_level_less_or_more(self):
-        # A level of the generator: 4x4 kernel to half the channels, scale and bias of the norm.
-        def gen(widths, channels):
-            levels = zip(widths, widths[1:], strict=False)
-            first = 16 * 100 * widths[0] + 2 * widths[0]
-            middle = sum(16 * c * f + 2 * f for c, f in levels)
-            return first + middle + 16 * widths[-1] * channels
-
-        def disc(widths, channels):  # widths from the map at 4x4 on, no norm on the last
-            levels = zip(widths[1:], widths, strict=False)
-            last = 16 * widths[0]
-            return last + sum(16 * c * f + 2 * f for c, f in levels) + 16 * channels * widths[-1]
-
-        for side, widths in ((32, (256, 128, 64)), (128, (1024, 512, 256, 128, 64))):
-            for channels in (1, 3):
-                shape = (side, side, channels)
-                assert count_gen('dcgan', 100, shape) == gen(widths, channels)
-                assert count_disc('dcgan', shape) == disc(widths, channels)
-
-    def test_nets_without_batch_norm(self):
-        # Its scales and biases go: 2 * (128 + 1024).
-        assert count_disc('mnist_gan', norm='none') == 6_559_169 - 2 * (128 + 1024)
-        # In DCGAN a bias takes their place: of scale and bias, one remains.
-        assert count_disc('dcgan', COLOUR, norm='none') == 2_765_568 - (128 + 256 + 512)
-
-
-@NAMES
+@pytest.mark.parametrize('name', GENERATORS)
 def test_generators_make_float32_images_in_their_pixel_range(name):
     net, args = small(name, 'gen')
     assert_fills_its_range(net, *args)
 
 
-@pytest.mark.parametrize('role', ['gen', 'disc'])
-@NAMES
-def test_labels_change_the_output_of_conditional_nets_only(name, role):
+@pytest.mark.parametrize('role, name', ROLES)
+def test_labels_change_the_output_of_conditional_nets_only(role, name):
     net, (x, label) = small(name, role, num_classes=3)
     variables = init(net, x, label)
     first, second = (sample(net, variables, x, c) for c in (label, (label + 1) % 3))
@@ -193,7 +174,7 @@ def test_without_norm_a_logit_depends_on_its_own_image_only(name):
     assert 'batch_stats' not in variables
 
 
-@NAMES
+@pytest.mark.parametrize('name', SMALL)
 def test_spectral_norm_normalises_every_kernel_of_a_discriminator(name):
     net, args = small(name, 'disc', num_classes=3, fields={'spectral_norm': True})
     plain, _ = small(name, 'disc', num_classes=3)

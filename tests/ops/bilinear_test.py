@@ -22,10 +22,13 @@ def lax_conv(x, kernel, stride, padding):
     )
 
 
-def lax_conv_transpose(x, kernel, stride, padding):
-    """For kernels and paddings whose adjoint has `stride` times the size."""
-    shape = (len(x), *(stride * side for side in x.shape[1:3]), kernel.shape[2])
-    big = jax.ShapeDtypeStruct(shape, x.dtype)
+def lax_conv_transpose(x, kernel, stride, padding, more):
+    """The adjoint of `lax_conv`; `more` rows and columns say of which of the sizes it has."""
+    sides = (stride * side for side in x.shape[1:3])
+    if padding != 'SAME':
+        extra = kernel.shape[0] - stride - 2 * padding + more
+        sides = (side + extra for side in sides)
+    big = jax.ShapeDtypeStruct((len(x), *sides, kernel.shape[2]), x.dtype)
     adjoint = jax.linear_transpose(lambda y: lax_conv(y, kernel, stride, padding), big)
     return adjoint(x)[0]
 
@@ -49,10 +52,11 @@ def conv(stride, padding):
     return functools.partial(ops.conv, **how), functools.partial(lax_conv, **how)
 
 
-def transposed(stride, padding):
-    how = dict(stride=stride, padding=padding)
-    return functools.partial(ops.conv_transpose, **how), functools.partial(
-        lax_conv_transpose, **how
+def transposed(stride, padding, more=0):
+    how = stride, padding, more
+    return (
+        lambda x, k: ops.conv_transpose(x, k, *how),
+        lambda x, k: lax_conv_transpose(x, k, *how),
     )
 
 
@@ -65,6 +69,12 @@ CASES = {
     'conv 4x4 s1 to a logit a patch': (*conv(1, 1), (2, 10, 9, 32), (4, 4, 32, 1)),
     'conv 7x7 s1 same to an image': (*conv(1, 'SAME'), (2, 9, 8, 16), (7, 7, 16, 1)),
     'transposed 4x4 s2': (*transposed(2, 1), (2, 5, 4, 3), (4, 4, 2, 3)),
+    'transposed 3x3 s2, a row more': (*transposed(2, 1, 1), (2, 6, 5, 3), (3, 3, 2, 3)),
+    'transposed 3x3 s3, two more': (*transposed(3, 0, 2), (2, 4, 5, 3), (3, 3, 2, 3)),
+    'transposed 2x2 s1, padded by 3': (*transposed(1, 3), (2, 7, 6, 3), (2, 2, 2, 3)),
+    'transposed 5x5 s2 same': (*transposed(2, 'SAME'), (2, 4, 5, 3), (5, 5, 2, 3)),
+    'transposed 2x2 s3 same': (*transposed(3, 'SAME'), (2, 4, 5, 3), (2, 2, 2, 3)),
+    'upsampled 4x4': (ops.upsample_conv, lax_upsample_conv, (2, 4, 6, 3), (4, 4, 3, 5)),
     'upsampled 5x5': (ops.upsample_conv, lax_upsample_conv, (2, 7, 6, 6), (5, 5, 6, 5)),
 }
 

@@ -133,36 +133,3 @@ def test_the_chosen_form_can_compute_the_map(taps, stride, channels):
         assert chosen(window, 64, channels, kind=kind) in forms(window)
         # Eigen has none
         assert chosen(window, 64, channels, jnp.bfloat16, kind) not in (blocks, direct)
-
-
-def test_the_choice_depends_on_the_shape_as_the_measurements_do():
-    assert chosen(square(64, 32, 4, 2, 1), 64, (3, 64)) is gemm
-    assert chosen(square(32, 16, 4, 2, 1), 4, (64, 128)) is winograd
-    assert chosen(square(8, 4, 4, 2, 1), 64, (256, 512)) is winograd
-    assert chosen(square(8, 4, 4, 2, 1), 4, (256, 512)) is gemm
-    assert chosen(square(4, 1, 4, 1, 0), 64, (512, 100)) is gemm
-    assert chosen(square(14, 7, 6, 2, 2), 32, (64, 128)) is direct
-    assert chosen(square(256, 128, 4, 2, 1), 1, (6, 64)) is gemm
-    assert chosen(square(31, 30, 4, 1, 1), 1, (512, 1)) is mirror
-    assert chosen(square(28, 28, 7, 1, 3), 32, (128, 1)) is mirror
-    assert chosen(square(256, 256, 1, 1, 0), 1, (64, 128)) is gemm
-    # a U-Net's kernels of 512 and 1024 channels
-    assert chosen(square(16, 8, 4, 2, 1), 16, (512, 512)) is winograd
-    assert chosen(square(14, 7, 4, 2, 1), 64, (64, 128)) is winograd
-    assert chosen(square(16, 8, 4, 2, 1), 4, (512, 512)) is gemm
-    assert chosen(square(32, 16, 4, 2, 1), 1, (256, 1024)) is gemm
-
-
-def test_strided_maps_between_an_images_channels_and_many_are_convolved_in_blocks():
-    for channels in ((6, 16), (16, 32), (16, 64)):
-        for kind in ('down', 'up', 'corr'):
-            expected = winograd if (kind, channels) == ('corr', (16, 64)) else blocks
-            assert chosen(square(128, 64, 4, 2, 1), 8, channels, kind=kind) is expected
-
-
-def test_weight_gradients_of_few_rows_are_products():
-    for axis in ((14, 7, 3, 2, 0), (14, 14, 3, 1, 1), (32, 31, 4, 1, 1), (14, 7, 6, 2, 2)):
-        for kind in ('down', 'corr'):
-            assert chosen(square(*axis), 32, (64, 128), kind=kind) is direct
-    for axis, expected in (((16, 15, 4, 1, 1), gemm), ((32, 31, 4, 1, 1), direct)):
-        assert chosen(square(*axis), 1, (256, 512), kind='corr') is expected

@@ -2,7 +2,10 @@
 
 import json
 import os
+from pathlib import Path
+import random
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -146,3 +149,54 @@ def test_nothing_to_find_is_one_line_from_the_supervisor():
     assert re.fullmatch(
         'error: --distributed: .* no Slurm, .* give --coordinator.*\n', ended.stderr
     )
+
+
+def everyone(process):
+    """A process and the one that it supervises."""
+    children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text(encoding='utf-8')
+    return [process.pid, *map(int, children.split())]
+
+
+@pytest.fixture
+def resume(tmp_path):
+    """Starts the two processes of one run, and returns them when it has saved a step more."""
+
+    def started(**env):
+        flags = ['--config.devices=0', '--config.steps=100000', '--config.save_every=4']
+        command = ['train.py', '--config=tests/tiny_config.py', f'--workdir={tmp_path}', *flags]
+        before = trainer_test.newest(tmp_path)
+        processes = fleets.start(command, **env)
+        while trainer_test.newest(tmp_path) == before and processes[0].poll() is None:
+            time.sleep(0.02)
+        return processes
+
+    return started
+
+
+def last_lines(processes):
+    """The exit code and the last line of each, once all have ended."""
+    return [(code, errors.splitlines()[-1]) for code, _, errors in fleets.finish(processes)]
+
+
+def test_a_run_that_lost_a_process_ends_goes_on_and_stops_with_what_it_would_have_been(
+    resume, tmp_path
+):
+    """kill -9 of any process or of what it supervises; then SIGTERM, and again."""
+    processes = resume(GAN_JAX_HEARTBEAT_S='30')
+    reached = trainer_test.newest(tmp_path)
+    os.kill(random.choice(everyone(random.choice(processes))), signal.SIGKILL)
+    ends = last_lines(processes)
+    assert all(code in (-9, 137) or (code and line.startswith('error: ')) for code, line in ends)
+    assert any(line.startswith('error: ') for _, line in ends)
+    assert trainer_test.newest(tmp_path) >= reached > 0
+    processes = resume()
+    for _ in range(2):
+        processes[random.randrange(2)].send_signal(signal.SIGTERM)
+        time.sleep(random.random() * 0.5)
+    ends = last_lines(processes)
+    step = trainer_test.newest(tmp_path)
+    saved = f'SIGTERM: saved step {step}; go on with: '
+    assert [(code, line[: len(saved)]) for code, line in ends] == [(0, saved)] * 2
+    whole = tmp_path / 'whole'
+    trainer_test.train(trainer_test.eventful(steps=step, devices=2, save_every=step), whole)
+    assert trainer_test.digest(tmp_path) == trainer_test.digest(whole)

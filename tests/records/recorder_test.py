@@ -195,17 +195,6 @@ def test_the_last_line_may_lack_only_its_end(tmp_path):
     assert path.read_bytes().endswith(b'\n')
 
 
-def test_samples_are_a_grid_as_square_as_it_gets(tmp_path):
-    from PIL import Image
-
-    make(tmp_path).samples(7, grid(0))
-    [path] = sample_paths(tmp_path)
-    assert path.name == '000007.png'
-    with Image.open(path) as image:
-        assert image.size == (3 * (5 + 2) + 2, 2 * (4 + 2) + 2)  # 3 columns, 2 rows of 5 x 4
-        assert (np.asarray(image)[2:6, 2:7] == grid(0)[0, ..., 0]).all()
-
-
 def test_grids_come_in_the_order_of_steps_beyond_six_digits(tmp_path):
     recorder = make(tmp_path)
     for step in (1_000_000, 999_999, 0):

@@ -58,14 +58,3 @@ def test_the_last_samples_of_each_way_three_in_a_line(workdir):
         sizes.append(drawn.size)
     width, height = sizes[0]
     assert sizes[1:] == [(2 * width, height), (3 * width, height), (3 * width, 2 * height)]
-
-
-def test_losses_once_an_epoch_is_over(workdir):
-    rows = [row('best'), row('plain')]
-    assert balance_charts.losses(rows, workdir) is None
-    text = 'epoch,step,loss_g,loss_d,d_real,d_fake\n1,10,1.0,1.2,0.6,\n2,20,1.1,1.1,0.7,0.3\n'
-    (workdir / 'plain-64-0' / 'epochs.csv').write_text(text)
-    assert balance_charts.losses(rows, workdir) is not None
-    epochs, columns = balance_charts._epochs(workdir / 'plain-64-0' / 'epochs.csv')
-    assert epochs == [1, 2]
-    assert np.isnan(columns['d_fake'][0])

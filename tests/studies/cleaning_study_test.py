@@ -5,8 +5,8 @@ import json
 import pytest
 
 from gan_jax import config as config_lib
-from studies import cat_albums, cleaning, provenance
-from studies.study import Setting, Stage, Trial
+from studies import cat_albums, cleaning
+from studies.study import Setting
 from tests import trainer_test
 from tests.cli import evaluate_test
 from tests.data import photos
@@ -53,13 +53,3 @@ def test_what_the_figures_were_measured_by_is_left_in_the_run(train_once, tmp_pa
     assert (found['step'], found['seed'], found['samples']) == (4, cleaning.LATENTS, 20)
     assert found['figures']['frechet_digits'] == rows[-1]['frechet_efflite0']
     assert rows[0]['frechet_efflite0'] != rows[-1]['frechet_efflite0']
-    assert cleaning.sheets(rows[-1:], tmp_path).startswith(b'\x89PNG')
-    assert cleaning.sheets(rows[-1:], tmp_path / 'elsewhere') is None
-    trial = Trial('whole-0', 1, (Stage('run', lambda folder: None),), lambda folder: rows)
-    provenance.keep(trial, folder)
-    said = provenance.lines(cleaning.STUDY, [(trial, rows)], tmp_path)
-    start = '- `frechet_efflite0`, `kid_efflite0`: Samples: 20; Reference: 30 images of a folder'
-    assert said.startswith(
-        f'{start} (reference), fingerprint {found["reference"]["fingerprint"][:12]}'
-    )
-    assert str(tmp_path) not in said and 'digits, version' in said

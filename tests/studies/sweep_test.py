@@ -258,17 +258,6 @@ def test_a_command_says_of_what_data_its_row_is(smoke, finished, results, tmp_pa
         assert page.count('--data_dir=DIR --only=seed-1` |') == 2 * (not smoke)
 
 
-def test_of_two_that_write_results_one_waits(results):
-    thread = threading.Thread(target=sweep.tabulate, args=(noting(), results))
-    with kept.alone(results):
-        (results / 'table.csv').unlink()
-        thread.start()
-        time.sleep(0.2)
-        assert not (results / 'table.csv').exists()
-    thread.join()
-    assert len(table(results)) == 4
-
-
 def test_a_row_that_is_not_of_today_s_table_is_named(results, capsys):
     path = results / 'rows' / 'seed-2' / kept.ROWS
     path.write_text(path.read_text().replace('"loss"', '"cost"'))
