@@ -40,6 +40,7 @@ _OTHERS = {
     ' .jpx .jxl .jxr .mic .mng .msp .p7 .palm .pam .pbm .pcd .pct .pcx .pfm .pgm .pict .pnm .ppm'
     ' .ps .psb .psd .pxr .qoi .ras .rgb .rgba .sgi .spider .svg .svgz .tga .vda .vst .wal .wbmp'
     ' .wdp .wmf .xbm .xcf .xpm .xwd',
+    'an archive: unpack it': '.7z .gz .rar .tar .tgz .zip',
     'pages, not a picture: save those with one as JPEG or PNG': '.pdf',
 }
 _REFUSED = {suffix: why for why, suffixes in _OTHERS.items() for suffix in suffixes.split()}
@@ -197,7 +198,7 @@ def classes(names: Sequence[str], unlabelled: str = '') -> tuple[tuple[str, ...]
       unlabelled: a sub-folder that is no class; its files, and those in no sub-folder, have the
         class -1. '': there is none, and one file in no sub-folder means that there are no classes.
     """
-    heads = _outermost(names)
+    heads = outermost(names)
     outer = sorted(set(heads) - ({'', unlabelled} if unlabelled else set()))
     if all(map(str.isdecimal, outer)):
         outer.sort(key=int)
@@ -208,7 +209,7 @@ def classes(names: Sequence[str], unlabelled: str = '') -> tuple[tuple[str, ...]
     return tuple(map(shown, outer)), labels
 
 
-def _outermost(names: Sequence[str]) -> list[str]:
+def outermost(names: Sequence[str]) -> list[str]:
     """The outermost folder of each file below what is common to all, '' for one in none."""
     common = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ''
     start = len(common) + 1 if common else 0
@@ -217,7 +218,7 @@ def _outermost(names: Sequence[str]) -> list[str]:
 
 def to_have_classes(names: Sequence[str]) -> str:
     """The remedy for files in which `classes` finds none."""
-    heads = _outermost(names)
+    heads = outermost(names)
     strays = [name for name, head in zip(names, heads, strict=True) if not head]
     if len(strays) == len(names):
         return 'sort its pictures into a sub-folder for each'
