@@ -69,7 +69,7 @@ class Files:
           Unreadable: the system does not give it, or it is larger than `MAX_BYTES`.
         """
         try:
-            with open(os.path.join(self.path, name), 'rb') as file:
+            with open(files_lib.regular(Path(self.path, name)), 'rb') as file:
                 _check_bytes(os.fstat(file.fileno()).st_size)
                 return file.read()
         except OSError as error:
@@ -146,7 +146,7 @@ def find(path: Path, field: str = 'config.data.path') -> ImageFolder:
     path = existing(path, field)
     if is_single(path):
         return _single(path)
-    album = _unzipped(path, field) if path.is_file() else _folder(path)
+    album = _folder(path) if path.is_dir() else _unzipped(path, field)
     if not album.names:
         why = f' ({"; ".join(map(str, album.ignored[:3]))})' if album.ignored else ''
         raise UserError(f'{field}={paths.shown(path)} holds no images{why}: {READ} are read')
@@ -305,14 +305,15 @@ def _single(path: Path) -> ImageFolder:
 
 def _unzipped(path: Path, field: str) -> ImageFolder:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(files_lib.regular(path)) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
             judged = [_judged_member(archive, info) for info in members]
     except PermissionError as error:
         raise UserError(f'{field}={path} may not be read: change its permissions') from error
     except Exception as error:  # zipfile raises what a damaged directory makes it meet
+        why = getattr(error, 'strerror', None) or error
         raise UserError(
-            f'{field}={path} is neither a folder, an image nor a whole .zip ({error}): give one of'
+            f'{field}={path} is neither a folder, an image nor a whole .zip ({why}): give one of'
             ' them'
         ) from error
     ignored = [LeftOut(i.filename, why) for i, why in zip(members, judged, strict=True) if why]
