@@ -139,14 +139,14 @@ def _parse(content: bytes, where: str) -> _Table:
         raise UserError(f'{NAME} is no text in UTF-8 ({error.reason}): save it as such') from None
     first = ''.join(lines[:1])
     delimiter = next(filter(first.__contains__, ',;\t'), ',')  # of some spreadsheets others
-    reader = csv.reader(lines, delimiter=delimiter)
     try:
-        return _rows(reader)
-    except csv.Error as error:
-        raise UserError(f'{NAME}, line {reader.line_num}: {error}: mend it') from None
+        return _rows(lines, delimiter)
+    except csv.Error as error:  # as where a quote does not end
+        raise UserError(f'{NAME}: {error}: mend it') from None
 
 
-def _rows(reader: 'csv._reader') -> _Table:
+def _rows(lines: Sequence[str], delimiter: str) -> _Table:
+    reader = csv.reader(lines, delimiter=delimiter)
     _, *columns = next(reader, [''])
     table = _Table([shown(name.strip()).replace(',', ' ') for name in columns], {}, {})
     for row in reader:

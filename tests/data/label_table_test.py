@@ -137,7 +137,7 @@ MISTAKES = {
     'a quote that does not end': (
         'Smiling',
         ['file,Smiling', f'"000.jpg,{"1" * 2**17}'],
-        'line 2: field larger than field limit',
+        'labels.csv: field larger than field limit',
     ),
     'other files': (
         'Smiling',
