@@ -21,7 +21,7 @@ UNREADABLE = OSError, ValueError, EOFError, TypeError, LookupError, zipfile.BadZ
 
 
 def why(error: Exception) -> str:
-    """What the system says of a file; NumPy speaks of its own arguments."""
+    """The reason that the system gives; NumPy speaks of its own arguments."""
     return f' ({error.strerror})' if isinstance(error, OSError) else ''
 
 
