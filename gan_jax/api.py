@@ -30,7 +30,7 @@ from PIL import Image
 from gan_jax import evaluation, observers, report, trainer
 from gan_jax.config import experiments
 from gan_jax.data import decode
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, of_python
 from gan_jax.evaluation import text
 from gan_jax.fields import MOST_SAMPLES
 from gan_jax.io import files, images, paths, pixels
@@ -172,6 +172,7 @@ class Run:
         """The latents of `sample`, float32 [num, latent_dim]."""
         return self.draw(num, seed=seed, truncation=truncation).latent()
 
+    @of_python()
     def generate(self, latents: np.ndarray, labels: np.ndarray | int = 0) -> Images:
         """Images [N, H, W, C] of latents [N, latent_dim] and numbers of classes [N].
 
@@ -190,6 +191,7 @@ class Run:
         count = min(self.config.latent_dim, directions.MOST)
         return directions.find(trained.sampler_of(self.trained.task), self.trained.state, count)
 
+    @of_python()
     def directions(self, count: int = 6) -> np.ndarray:
         """Directions, float32 [count, latent_dim], along which images change the most (GANSpace).
 
@@ -203,6 +205,7 @@ class Run:
             raise UserError(f'directions: there are {len(found)}, not {count}')
         return found[:count]
 
+    @of_python()
     def draw(
         self,
         num: int,
@@ -227,6 +230,7 @@ class Run:
             sampler, self.trained.state, num, seed, chosen, names, scale, truncation, shift
         )
 
+    @of_python()
     def classify(self, pictures: Any, *, invert: bool = False) -> np.ndarray:
         """Probabilities of the classes, by a semi-supervised run.
 
@@ -256,6 +260,7 @@ class Run:
     def _classifier(self) -> classifying.Classifier:
         return classifying.Classifier(self.trained)
 
+    @of_python()
     def translate(
         self, pictures: Any, *, seed: int = 0, resize: bool = False, as_is: bool = False
     ) -> Images | list[Images]:
@@ -282,6 +287,7 @@ class Run:
             raise UserError(f'pictures: {error}') from None
         return made[0] if single else made
 
+    @of_python()
     def evaluate(
         self,
         num_samples: int = 10_000,
@@ -306,7 +312,7 @@ class Run:
         """
         run, weights = self.trained, str(weights or '')
         if not os.access(self.workdir, os.W_OK):  # before hours of measuring
-            raise UserError(f'--workdir={self.workdir}: the folder cannot be written; copy it')
+            raise UserError(f'{self.workdir}: the folder cannot be written; copy it')
         folder = paths.absolute(reference, '--reference') if reference else None
         name = features or observers.usual_net(run.config)
 
@@ -321,11 +327,12 @@ class Run:
             found, picture = assessing.assess(run, real, num_samples)
             assessing.write(self.workdir, found, picture)
         else:
-            raise UserError(f'--workdir={self.workdir}: it makes no images that can be measured')
+            raise UserError(f'{self.workdir}: it makes no images that can be measured')
         report.write(self.workdir)
         return Evaluation(found)
 
 
+@of_python()
 def load(
     workdir: PathLike,
     step: int | str = 0,
@@ -348,6 +355,7 @@ def load(
     return Run(workdir, trained.load(workdir, step, pick=sharing.in_use, moved=places))
 
 
+@of_python()
 def train(
     config: str | ConfigDict = 'quickstart',
     changes: Mapping[str, Any] = MappingProxyType({}),

@@ -1,9 +1,15 @@
 """The one exception for what the user can mend."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+import contextlib
+import contextvars
 import difflib
+import re
 
 from gan_jax.terminal import printable
+
+_in_command = contextvars.ContextVar('_in_command', default=False)
+_COMMAND_OR_FLAG = re.compile(r'(gan-jax \w+(?: --\S+)*)|--(overwrite\b)?')
 
 
 class UserError(Exception):
@@ -16,6 +22,31 @@ class UserError(Exception):
     def __init__(self, message: str):
         """Takes the message; what is in it of names and files is made printable."""
         super().__init__(printable(message))
+
+
+@contextlib.contextmanager
+def of_command() -> Iterator[None]:
+    """While it is entered, all is done for a command, whose user gave flags."""
+    token = _in_command.set(True)
+    try:
+        yield
+    finally:
+        _in_command.reset(token)
+
+
+@contextlib.contextmanager
+def of_python() -> Iterator[None]:
+    """Has a `UserError` name arguments in place of flags, for functions that users call."""
+    try:
+        yield
+    except UserError as error:
+        if not _in_command.get():
+            error.args = (_COMMAND_OR_FLAG.sub(_argument, str(error)),)
+        raise
+
+
+def _argument(match: re.Match[str]) -> str:
+    return match[1] or ('overwrite=True' if match[2] else '')
 
 
 def mendable(error: BaseException) -> str:

@@ -112,6 +112,19 @@ def test_a_mistake_is_one_line(call, message, run):
         call(run)
 
 
+def test_a_mistake_names_no_flag(workdir, tmp_path):
+    mistakes = {
+        'workdir=': lambda: gan_jax.load(tmp_path / 'nope'),
+        'overwrite=True': lambda: gan_jax.train(trainer_test.tiny(seed=7), workdir=workdir),
+        'step=first: ': lambda: gan_jax.load(workdir, 'first'),
+        'labels: ': lambda: gan_jax.load(workdir).sample(1, labels=['ten']),
+    }
+    for words, call in mistakes.items():
+        with pytest.raises(gan_jax.UserError, match=words) as found:
+            call()
+        assert '--' not in str(found.value)
+
+
 def test_pictures_are_classified(train_once, tmp_path):
     run = gan_jax.load(train_once(classifying_test.tiny(), tmp_path / 'run'))
     digit = np.zeros((28, 28, 1), np.uint8)

@@ -8,9 +8,9 @@ from types import ModuleType
 
 import gan_jax
 from gan_jax import terminal
-from gan_jax.errors import UserError, mendable, nearest
+from gan_jax.errors import UserError, mendable, nearest, of_command
 from gan_jax.io import files
-from gan_jax.processes import supervisor
+from gan_jax.processes import ctrl_c, supervisor
 
 COMMANDS = {
     'train': 'train, or resume what is in the workdir',
@@ -86,7 +86,7 @@ def main(argv: list[str]) -> int:
         return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
-        return 130
+        return ctrl_c.CODE
 
 
 def _run(name: str, argv: list[str]) -> int:
@@ -100,7 +100,8 @@ def _run(name: str, argv: list[str]) -> int:
         return supervisor.run()
     invocation = flags.parse(command, name, argv)
     if invocation is not None:
-        command.main(invocation)
+        with of_command(), ctrl_c.answered():
+            command.main(invocation)
     return 0
 
 

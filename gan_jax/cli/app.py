@@ -4,6 +4,7 @@
 unless --host says otherwise, takes no file but pictures, and writes none. Ctrl-C ends it.
 """
 
+import errno
 import socket
 import sys
 
@@ -68,7 +69,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
         said = getattr(error, 'strerror', '') or str(error)
         why, *_ = said.split(' (while')  # Python adds the address
+        remedy = 'choose another --port; 0 takes any that is free'
+        if not isinstance(error, OSError) or error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            remedy = 'give --host an address of this machine, such as 127.0.0.1'
         raise UserError(
-            f'--host={host} --port={port}: cannot listen there ({why}): choose another --port;'
-            ' 0 takes any that is free'
+            f'--host={host} --port={port}: cannot listen there ({why}): {remedy}'
         ) from None

@@ -45,7 +45,11 @@ def main(invocation: Invocation) -> None:
         raise UserError('--input is of --format=folder, whose card shows it; leave it out')
     write = {'jax': _write_program, 'onnx': _write_onnx, 'folder': _write_folder}[values.format]
     for path in write(values, startup.prepare):
-        print(f'wrote {path}: {path.stat().st_size / 1e6:,.1f} MB')
+        print(f'wrote {path}: {_size(path.stat().st_size)}')
+
+
+def _size(count: int) -> str:
+    return f'{count / 1e6:,.1f} MB' if count >= 1e6 else f'{count / 1e3:,.1f} kB'
 
 
 def _write_program(values: flags.FlagValues, prepare: Callable[[], None]) -> Sequence[Path]:

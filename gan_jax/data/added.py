@@ -20,6 +20,11 @@ from gan_jax.types import Batch
 UNREADABLE = OSError, ValueError, EOFError, TypeError, LookupError, zipfile.BadZipFile, zlib.error
 
 
+def why(error: Exception) -> str:
+    """The reason that the system gives; NumPy speaks of its own arguments."""
+    return f' ({error.strerror})' if isinstance(error, OSError) else ''
+
+
 def write(path: Path, batch: Batch[np.ndarray], class_names: Sequence[str] = ()) -> None:
     """Writes images [N, H, W, C] and labels as an .npz file that `config.data.added` may name."""
     names = {'class_names': np.array(class_names, str)} if class_names else {}
@@ -75,8 +80,8 @@ def _read(path: Path) -> tuple[Batch[np.ndarray], tuple[str, ...]]:
             return batch, tuple(map(str, arrays.get('class_names', ())))
     except UNREADABLE as error:
         raise UserError(
-            f'config.data.added={path}: no .npz file with image and label ({error}); write one with'
-            ' gan-jax sample --output=FILE.npz'
+            f'config.data.added={path}: no .npz file with image and label{why(error)}; write one'
+            ' with gan-jax sample --output=FILE.npz'
         ) from error
 
 

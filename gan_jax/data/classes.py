@@ -117,8 +117,9 @@ def parse(
         return _fitting(words, class_names, flag, mixed)
     for word in words:
         if word not in known | numbers:
-            close = nearest(word, known)
-            hint = close if close.startswith('did') else listed(labelled(class_names))
+            hint = nearest(word, known)
+            if not hint.startswith('did'):  # the number of each, too
+                hint = f'choose from {listed(labelled(class_names))}'
             raise UserError(f'{flag}: {word!r} is no class; {hint}')
     return tuple((numbers | known)[word] for word in words)
 

@@ -1,6 +1,6 @@
 """`folder`: a folder of images of your own, or a .zip of one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 import dataclasses
 import difflib
 from pathlib import Path
@@ -8,10 +8,11 @@ from pathlib import Path
 from gan_jax.data import classes, from_files, image_files, label_table
 from gan_jax.data.datasets import Dataset
 from gan_jax.data.label_table import Labels
-from gan_jax.errors import UserError
+from gan_jax.errors import UserError, nearest
 from gan_jax.fields import Data
 from gan_jax.types import DataSpec
 
+USUAL = 'unlabelled'  # by experiments with few labels; a set that is all sorted has none
 ASSUMED = 500  # images of a folder that was not looked at
 
 
@@ -47,7 +48,7 @@ def load(config: Data) -> Dataset:
     names, labels = image_files.classes(found.names, config.unlabelled)
     table = label_table.read(found, config, bool(names))
     if table is None:
-        _refuse_misspelt(config.unlabelled, names)
+        _refuse_misspelt(config.unlabelled, set(image_files.outermost(found.names)))
         table = Labels(names, labels)
     kept = [index for index in range(len(found)) if index not in table.unlisted]
     dataset = from_files.load(
@@ -67,15 +68,21 @@ def load(config: Data) -> Dataset:
     return dataclasses.replace(dataset, attributes=table.attributes, to_have_classes=remedy)
 
 
-def _refuse_misspelt(unlabelled: str, class_names: Sequence[str]) -> None:
+def _refuse_misspelt(unlabelled: str, there: Collection[str]) -> None:
     """The largest of all classes would be the pile of what is not sorted."""
-    if not unlabelled:
+    if not unlabelled or unlabelled in there:
         return
-    lower = {name.lower(): name for name in class_names}
+    lower = {name.lower(): name for name in there}
     if close := difflib.get_close_matches(unlabelled.lower(), lower, n=1, cutoff=0.9):
         name = lower[close[0]]
         raise UserError(
             f'config.data.path: the sub-folder {name!r} would be a class beside'
             f' config.data.unlabelled={unlabelled!r}: rename it, or set'
             f' --config.data.unlabelled={name}'
+        )
+    if unlabelled != USUAL:
+        named = [name for name in there if name]
+        raise UserError(
+            f'config.data.unlabelled={unlabelled!r}: config.data.path has no such sub-folder with'
+            f' images; {nearest(unlabelled, named) if named else "leave it out"}'
         )

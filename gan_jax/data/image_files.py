@@ -40,6 +40,7 @@ _OTHERS = {
     ' .jpx .jxl .jxr .mic .mng .msp .p7 .palm .pam .pbm .pcd .pct .pcx .pfm .pgm .pict .pnm .ppm'
     ' .ps .psb .psd .pxr .qoi .ras .rgb .rgba .sgi .spider .svg .svgz .tga .vda .vst .wal .wbmp'
     ' .wdp .wmf .xbm .xcf .xpm .xwd',
+    'an archive: unpack it': '.7z .gz .rar .tar .tgz .zip',
     'pages, not a picture: save those with one as JPEG or PNG': '.pdf',
 }
 _REFUSED = {suffix: why for why, suffixes in _OTHERS.items() for suffix in suffixes.split()}
@@ -68,7 +69,7 @@ class Files:
           Unreadable: the system does not give it, or it is larger than `MAX_BYTES`.
         """
         try:
-            with open(os.path.join(self.path, name), 'rb') as file:
+            with open(files_lib.regular(Path(self.path, name)), 'rb') as file:
                 _check_bytes(os.fstat(file.fileno()).st_size)
                 return file.read()
         except OSError as error:
@@ -145,7 +146,7 @@ def find(path: Path, field: str = 'config.data.path') -> ImageFolder:
     path = existing(path, field)
     if is_single(path):
         return _single(path)
-    album = _unzipped(path, field) if path.is_file() else _folder(path)
+    album = _folder(path) if path.is_dir() else _unzipped(path, field)
     if not album.names:
         why = f' ({"; ".join(map(str, album.ignored[:3]))})' if album.ignored else ''
         raise UserError(f'{field}={paths.shown(path)} holds no images{why}: {READ} are read')
@@ -197,7 +198,7 @@ def classes(names: Sequence[str], unlabelled: str = '') -> tuple[tuple[str, ...]
       unlabelled: a sub-folder that is no class; its files, and those in no sub-folder, have the
         class -1. '': there is none, and one file in no sub-folder means that there are no classes.
     """
-    heads = _outermost(names)
+    heads = outermost(names)
     outer = sorted(set(heads) - ({'', unlabelled} if unlabelled else set()))
     if all(map(str.isdecimal, outer)):
         outer.sort(key=int)
@@ -208,7 +209,7 @@ def classes(names: Sequence[str], unlabelled: str = '') -> tuple[tuple[str, ...]
     return tuple(map(shown, outer)), labels
 
 
-def _outermost(names: Sequence[str]) -> list[str]:
+def outermost(names: Sequence[str]) -> list[str]:
     """The outermost folder of each file below what is common to all, '' for one in none."""
     common = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ''
     start = len(common) + 1 if common else 0
@@ -217,7 +218,7 @@ def _outermost(names: Sequence[str]) -> list[str]:
 
 def to_have_classes(names: Sequence[str]) -> str:
     """The remedy for files in which `classes` finds none."""
-    heads = _outermost(names)
+    heads = outermost(names)
     strays = [name for name, head in zip(names, heads, strict=True) if not head]
     if len(strays) == len(names):
         return 'sort its pictures into a sub-folder for each'
@@ -304,14 +305,15 @@ def _single(path: Path) -> ImageFolder:
 
 def _unzipped(path: Path, field: str) -> ImageFolder:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(files_lib.regular(path)) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
             judged = [_judged_member(archive, info) for info in members]
     except PermissionError as error:
         raise UserError(f'{field}={path} may not be read: change its permissions') from error
     except Exception as error:  # zipfile raises what a damaged directory makes it meet
+        why = getattr(error, 'strerror', None) or error
         raise UserError(
-            f'{field}={path} is neither a folder, an image nor a whole .zip ({error}): give one of'
+            f'{field}={path} is neither a folder, an image nor a whole .zip ({why}): give one of'
             ' them'
         ) from error
     ignored = [LeftOut(i.filename, why) for i, why in zip(members, judged, strict=True) if why]

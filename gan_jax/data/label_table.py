@@ -137,8 +137,16 @@ def _parse(content: bytes, where: str) -> _Table:
         lines = content.decode('utf-8-sig').splitlines()
     except UnicodeDecodeError as error:
         raise UserError(f'{NAME} is no text in UTF-8 ({error.reason}): save it as such') from None
-    semicolons = bool(lines) and ';' in lines[0] and ',' not in lines[0]  # as some spreadsheets do
-    reader = csv.reader(lines, delimiter=';' if semicolons else ',')
+    first = ''.join(lines[:1])
+    delimiter = next(filter(first.__contains__, ',;\t'), ',')  # of some spreadsheets others
+    try:
+        return _rows(lines, delimiter)
+    except csv.Error as error:  # as where a quote does not end
+        raise UserError(f'{NAME}: {error}: mend it') from None
+
+
+def _rows(lines: Sequence[str], delimiter: str) -> _Table:
+    reader = csv.reader(lines, delimiter=delimiter)
     _, *columns = next(reader, [''])
     table = _Table([shown(name.strip()).replace(',', ' ') for name in columns], {}, {})
     for row in reader:

@@ -74,8 +74,9 @@ class DataOrder:
         """
         if num_examples < batch_size:
             raise UserError(
-                f'config.batch_size={batch_size} is more than the {num_examples} images of the data'
-                f' set: use at most --config.batch_size={num_examples}, or more images'
+                f'config.batch_size={batch_size}, and the data set has {num_examples}'
+                f' image{"s" * (num_examples > 1)}: give it more, of which a GAN wants 100 or more,'
+                f' or pass --config.batch_size={num_examples}'
             )
         if seed < 0:
             raise UserError(f'config.seed={seed} must not be negative.')

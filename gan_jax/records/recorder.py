@@ -346,8 +346,9 @@ def _step_of(line: str) -> int:
 def _csv_header(path: Path) -> list[str]:
     if not path.exists():
         return []
-    with path.open(encoding='utf-8', errors='replace', newline='') as file:
-        return next(csv.reader(file), [])
+    with path.open(encoding='utf-8', errors='replace') as file:
+        header = file.readline().rstrip('\n')
+    return header.split(',') if header else []
 
 
 def _append(path: Path, text: str) -> None:

@@ -117,7 +117,7 @@ def _of_file(path: Path, latent_dim: int, num_classes: int) -> tuple[np.ndarray,
             label = int(arrays['label'][0])
     except added.UNREADABLE as error:
         raise UserError(
-            f'--latents={paths.shown(path)}: no .npz file of gan-jax project ({error})'
+            f'--latents={paths.shown(path)}: no .npz file of gan-jax project{added.why(error)}'
         ) from None
     own = z.shape == (latent_dim,) and np.isfinite(z).all() and 0 <= label < max(num_classes, 1)
     if not own:

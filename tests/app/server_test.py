@@ -190,9 +190,9 @@ def test_a_port_in_use_is_one_line(home, capsys):
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
         line = fails(capsys, 'app', f'--workdir={home}', f'--port={port}')
-    assert f'--port={port}: cannot listen there' in line
+    assert f'--port={port}: cannot listen there' in line and 'choose another --port' in line
     line = fails(capsys, 'app', f'--workdir={home}', '--host=203.0.113.7')
-    assert '--host=203.0.113.7' in line
+    assert '--host=203.0.113.7' in line and 'give --host an address of this machine' in line
 
 
 def test_without_the_extra_one_line_says_what_to_install(home, capsys, monkeypatch):

@@ -262,7 +262,10 @@ def test_a_walk_is_a_gif_of_as_many_frames(run, tmp_path):
 
 SAMPLE_MISTAKES = {
     'class': (['--labels=10', '--output=a.png'], "--labels: '10' is no class"),
-    'word': (['--labels=cat', '--output=a.png'], "--labels: 'cat' is no class; 0, 1, 2"),
+    'word': (
+        ['--labels=cat', '--output=a.png'],
+        "--labels: 'cat' is no class; choose from 0, 1, 2",
+    ),
     'walk': (['--walk=5', '--output=a.png'], '--walk=5 makes a .gif'),
     'suffix': (['--output=a.webp'], '--output=a.webp: must end with .png or .gif or .npz'),
     'number': (['--num=0', '--output=a.png'], '--num'),

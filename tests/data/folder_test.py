@@ -200,6 +200,9 @@ def test_a_misspelt_folder_of_the_unlabelled_is_no_class(config, tmp_path, name)
         data.load(config.data)
     config.data.unlabelled = name
     assert data.load(config.data).class_names == ('cats', 'dogs')
+    config.data.unlabelled = 'rest'
+    with pytest.raises(UserError, match="config.data.unlabelled='rest': .* choose from "):
+        data.load(config.data)
 
 
 def test_a_photo_in_two_classes_is_one_line_and_in_one_of_them_is_none(config, tmp_path):

@@ -134,6 +134,11 @@ MISTAKES = {
         ['file,Smiling', '000.jpg,1', '000.jpg,0'],
         "line 3: '000.jpg' is in line 2 too",
     ),
+    'a quote that does not end': (
+        'Smiling',
+        ['file,Smiling', f'"000.jpg,{"1" * 2**17}'],
+        'labels.csv: field larger than field limit',
+    ),
     'other files': (
         'Smiling',
         ['file,Smiling', 'IMG_1.jpg,1'],

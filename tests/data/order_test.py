@@ -35,7 +35,7 @@ def test_draws_are_consecutive_batches():
 
 
 def test_fewer_images_than_a_batch_is_an_error():
-    with pytest.raises(UserError, match='config.batch_size=65 is more than the 64 images'):
+    with pytest.raises(UserError, match='config.batch_size=65, and the data set has 64 images'):
         DataOrder(64, 65, 0, 1)
 
 
