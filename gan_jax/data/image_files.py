@@ -186,6 +186,11 @@ def keep_out(path: Path, field: str, output: Path, flag: str) -> None:
         )
 
 
+def is_named_like_one(name: str) -> bool:
+    """Whether a file's name ends as an image's."""
+    return Path(name).suffix.lower() in _SUFFIXES
+
+
 def classes(names: Sequence[str], unlabelled: str = '') -> tuple[tuple[str, ...], np.ndarray]:
     """Classes from sub-folders: the names of the classes, and int32 [N], the class of each file.
 

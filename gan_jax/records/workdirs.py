@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from gan_jax import config as config_lib
 from gan_jax import data, fields, nets
+from gan_jax.data import image_files
 from gan_jax.errors import UserError
 from gan_jax.io import files, schema
 from gan_jax.io.schema import Count, Positive, Range, Share, Side
@@ -100,8 +101,8 @@ def prepared(workdir: Path, config: ConfigDict, *, overwrite: bool) -> Iterator[
 
     Raises:
       UserError: the folder cannot be written or lies among the pictures that the run learns of,
-        or `overwrite` is off and it holds another run or files by the names of a run's that
-        belong to none.
+        or `overwrite` is off and it holds another run, files by the names of a run's that
+        belong to none, or pictures without a run.
     """
     data.keep_out(config.data, workdir, '--workdir')
     with contextlib.ExitStack() as stack:
@@ -139,6 +140,12 @@ def _refuse_other_run(workdir: Path, config: ConfigDict, overwrite: bool) -> Non
         if os.path.lexists(path) and not right:
             kind = 'folder' if path.name in FOLDERS else 'file'
             raise UserError(f'{path}: no {kind} of a run: take it away')
+    photos = filter(image_files.is_named_like_one, sorted(os.listdir(workdir)))
+    if not (workdir / 'config.json').exists() and (photo := next(photos, None)):
+        raise UserError(
+            f'--workdir={workdir} holds pictures ({photo}): choose another folder for the run; an'
+            ' album to learn is --config.data.path'
+        )
 
 
 @contextlib.contextmanager

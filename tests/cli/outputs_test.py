@@ -115,6 +115,14 @@ def test_nothing_is_written_among_the_pictures_that_are_read(case, home, capsys)
     assert listing(home) == before
 
 
+def test_an_album_is_not_taken_for_a_workdir(home, capsys):
+    before = listing(home)
+    assert 'holds pictures' in fails(
+        capsys, 'train', '--config=quickstart:smoke', '--workdir=photos'
+    )
+    assert listing(home).keys() == before.keys()
+
+
 @pytest.mark.parametrize('name', workdirs.CONTENT)
 @pytest.mark.parametrize('kind', ['pipe', 'nowhere', 'other'])
 def test_a_run_s_files_are_files_and_its_folders_folders(name, kind, home):
