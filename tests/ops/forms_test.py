@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.ops import blocks, cpu, cuda, direct, gemm, mirror, plain, winograd
+from gan_jax.ops import cpu, cuda, direct, gemm, mirror, plain, winograd
 from gan_jax.ops.windows import Axis, Window
 
 # taps, strides; each with other sizes, borders and channels on the two axes
@@ -47,9 +47,7 @@ def operands(window: Window, dtype=jnp.float32) -> dict[str, tuple[jax.Array, ja
 
 
 def forms(window: Window) -> list:
-    return [cuda, direct, gemm] + [
-        form for form in (blocks, mirror, winograd) if form.applies(window)
-    ]
+    return [cuda, direct, gemm] + [form for form in (mirror, winograd) if form.applies(window)]
 
 
 def relative_errors(window: Window, dtype=jnp.float32) -> dict[tuple[str, str], float]:
@@ -93,7 +91,7 @@ def test_bfloat16_rounds_operands_and_results_only(window):
     errors = {
         key: error
         for key, error in errors.items()
-        if key[0].split('.')[-1] not in ('blocks', 'cuda', 'direct')
+        if key[0].split('.')[-1] not in ('cuda', 'direct')
     }
     assert max(errors.values()) < 2**-6, errors
 
@@ -132,7 +130,7 @@ def test_the_chosen_form_can_compute_the_map(taps, stride, channels):
     for kind in ('down', 'up', 'corr'):
         assert chosen(window, 64, channels, kind=kind) in forms(window)
         # Eigen has none
-        assert chosen(window, 64, channels, jnp.bfloat16, kind) not in (blocks, direct)
+        assert chosen(window, 64, channels, jnp.bfloat16, kind) is not direct
 
 
 def test_the_choice_depends_on_the_shape_as_the_measurements_do():
@@ -151,13 +149,6 @@ def test_the_choice_depends_on_the_shape_as_the_measurements_do():
     assert chosen(square(14, 7, 4, 2, 1), 64, (64, 128)) is winograd
     assert chosen(square(16, 8, 4, 2, 1), 4, (512, 512)) is gemm
     assert chosen(square(32, 16, 4, 2, 1), 1, (256, 1024)) is gemm
-
-
-def test_strided_maps_between_an_images_channels_and_many_are_convolved_in_blocks():
-    for channels in ((6, 16), (16, 32), (16, 64)):
-        for kind in ('down', 'up', 'corr'):
-            expected = winograd if (kind, channels) == ('corr', (16, 64)) else blocks
-            assert chosen(square(128, 64, 4, 2, 1), 8, channels, kind=kind) is expected
 
 
 def test_weight_gradients_of_few_rows_are_products():
