@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+import pickle
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -18,7 +19,6 @@ from gan_jax.pretrained import (
     feature_net,
     imagenet,
     inception,
-    pickled,
     pth,
     squeezenet,
     weights,
@@ -147,8 +147,26 @@ def squeezenet_weights(asked: str) -> weights.Weights:
     Raises:
       UserError: it is not installed, or its file is another than it was.
     """
-    tensors = pickled.read(SQUEEZENET.path(asked), asked)
+    with SQUEEZENET.path(asked).open('rb') as file:
+        found = _Arrays(file).load()
+    tensors = {
+        f'{key}/{n}': array for key, arrays in found.items() for n, array in enumerate(arrays)
+    }
     return weights.Weights(squeezenet.converted(tensors), {})
+
+
+class _Arrays(pickle.Unpickler):
+    """Reads a pickle, which calls whatever it names: here nothing but what makes an array."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Raises UnpicklingError for what is no part of an array."""
+        module = module.replace('numpy.core', 'numpy._core')  # its name since NumPy 2
+        if f'{module}.{name}' not in _OF_ARRAYS:
+            raise pickle.UnpicklingError(f'{module}.{name} is no part of an array')
+        return super().find_class(module, name)
+
+
+_OF_ARRAYS = 'numpy._core.multiarray._reconstruct', 'numpy.ndarray', 'numpy.dtype'
 
 
 def _inception(path: str) -> FeatureNet:

@@ -1,6 +1,8 @@
 """Feature nets: those of the reference implementations, with weights read from files."""
 
+import io
 from pathlib import Path
+import pickle
 
 from flax import traverse_util
 import jax
@@ -74,6 +76,11 @@ def test_squeezenet_says_what_it_says_in_caffe(squeeze):
     np.testing.assert_allclose(found.features.std(), 4.8651032, rtol=1e-5)
     assert found.best == 417 and found.features.shape == (1, 512)
     np.testing.assert_allclose(found.confidence, 0.9374486, atol=1e-4)
+
+
+def test_a_pickle_that_names_more_than_arrays_is_refused():
+    with pytest.raises(pickle.UnpicklingError, match='print is no part of an array'):
+        features._Arrays(io.BytesIO(pickle.dumps({'conv1': [np.zeros(2), print]}))).load()
 
 
 @pytest.mark.parametrize('size', [7, 8])
