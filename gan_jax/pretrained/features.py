@@ -73,7 +73,10 @@ def _digits(path: str) -> FeatureNet:
 def _efficientnet_lite0(path: str) -> FeatureNet:
     """EfficientNet-Lite0 of ImageNet, for photographs; its weights come with a package."""
     if path:
-        stored = weights.Weights(_lite0(Path(path), '--weights'), {})
+        arrays = _converted(
+            efficientnet_lite0, Path(path), '--weights', Path(EFFICIENTNET.file).name
+        )
+        stored = weights.Weights(arrays, {})
     else:
         stored = efficientnet_weights(
             '--features=efficientnet_lite0', ', or name its .pth by --weights'
@@ -114,18 +117,14 @@ def _of_photographs(
     )
 
 
-def _lite0(path: Path, field: str) -> dict[str, np.ndarray]:
-    return _converted(efficientnet_lite0, path, field, Path(EFFICIENTNET.file).name)
-
-
 def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
     """The weights of its package.
 
     Raises:
       UserError: it is not installed, or its file is another than it was.
     """
-    path = EFFICIENTNET.path(asked, other)
-    return weights.kept('efficientnet_lite0-1', lambda: _lite0(path, asked))
+    tensors = pth.read(EFFICIENTNET.path(asked, other), asked)
+    return weights.Weights(efficientnet_lite0.converted(tensors), {})
 
 
 def _squeezenet(path: str) -> FeatureNet:
