@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.ops import blocks, cpu, direct, gemm, mirror, winograd
+from gan_jax.ops import cpu, direct, gemm, mirror, winograd
 from gan_jax.ops.windows import Axis, Window
 from gan_jax.processes import memory
 
@@ -73,8 +73,7 @@ LAYERS = {
 }
 
 _COLUMNS = {'': 'products'} | {
-    form.__name__: form.__name__.rpartition('.')[2]
-    for form in (direct, gemm, blocks, mirror, winograd)
+    form.__name__: form.__name__.rpartition('.')[2] for form in (direct, gemm, mirror, winograd)
 }
 
 
@@ -114,7 +113,7 @@ def _rows(name: str) -> Iterator[tuple[str, ...]]:
     big, small, taps, stride, low, big_channels, small_channels, batches = LAYERS[name]
     channels = big_channels, small_channels
     window = Window(*[Axis(big, small, taps, stride, low)] * 2)
-    forms = [direct, gemm] + [form for form in (blocks, mirror, winograd) if form.applies(window)]
+    forms = [direct, gemm] + [form for form in (mirror, winograd) if form.applies(window)]
     side = jnp.ones((1024, 1024), _PRECISION.value)
     for batch in batches:
         for kind, operands in _operands(window, batch, channels).items():

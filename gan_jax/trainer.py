@@ -10,6 +10,7 @@ import gc
 import math
 from pathlib import Path
 import shlex
+import tempfile
 import time
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from gan_jax.processes import cluster
 from gan_jax.processes.interrupts import Interrupts
 from gan_jax.records import recorder, workdirs
 from gan_jax.records.checkpoints import Checkpoints
-from gan_jax.records.recorder import Onlooker, Recorder
+from gan_jax.records.recorder import Recorder
 from gan_jax.states import GanState, Rows, Task
 from gan_jax.terminal.progress import Progress
 from gan_jax.types import Batch
@@ -55,7 +56,7 @@ class Run(NamedTuple):
     observers: tuple[observers.Observer, ...]
     shown: Batch[np.ndarray]
     checkpoints: Checkpoints
-    recorder: Recorder | Onlooker
+    recorder: Recorder
     progress: Progress
     interrupts: Interrupts
     reports: 'Reports'
@@ -173,15 +174,13 @@ def _opened(
             observers=parts.observers,
             shown=views.examples(config.data, parts.dataset, parts.task.shown),
             checkpoints=checkpoints,
-            recorder=stack.enter_context(
-                contextlib.closing(_recorder(config, workdir, parts.dataset))
-            ),
+            recorder=stack.enter_context(_recorder(config, workdir, parts.dataset)),
             progress=stack.enter_context(
                 Progress(config.steps, messages_only=not cluster.is_first())
             ),
             interrupts=stack.enter_context(Interrupts()),
             reports=stack.enter_context(Reports(workdir)),
-            watch=watch,
+            watch=watch if cluster.is_first() else None,
             start=parts.start,
         )
         stack.enter_context(cluster.ending_at_once())
@@ -221,16 +220,19 @@ def _finished(config: Config, workdir: Path, steps: int) -> str:
     return f'{line}; to train longer: {longer}'
 
 
-def _recorder(config: Config, workdir: Path, dataset: data.Dataset) -> Recorder | Onlooker:
-    if not cluster.is_first():
-        return Onlooker()
-    return Recorder(
-        workdir,
-        num_examples=dataset.spec.num_examples,
-        images_per_step=_images_per_step(config),
-        log_every=config.log_every,
-        tensorboard=config.tensorboard,
-    )
+@contextlib.contextmanager
+def _recorder(config: Config, workdir: Path, dataset: data.Dataset) -> Iterator[Recorder]:
+    """The records; those of other processes than the first one are thrown away."""
+    with tempfile.TemporaryDirectory() as elsewhere:
+        records = Recorder(
+            workdir if cluster.is_first() else Path(elsewhere),
+            num_examples=dataset.spec.num_examples,
+            images_per_step=_images_per_step(config),
+            log_every=config.log_every,
+            tensorboard=config.tensorboard and cluster.is_first(),
+        )
+        with contextlib.closing(records):
+            yield records
 
 
 def _images_per_step(config: Config) -> int:

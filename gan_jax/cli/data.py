@@ -4,7 +4,6 @@ Prints the number of images, their size, classes, duplicates, fingerprint, and o
 your own what was left out and how it is split. A pair is shown as one cell.
 """
 
-import itertools
 import sys
 
 from absl import flags
@@ -58,8 +57,7 @@ def main(invocation: Invocation) -> None:
 
     def first_batches() -> Batch[np.ndarray]:
         steps = -(-SHOWN // (config.batch_size * len(pools)))
-        items = itertools.islice(feed.items(0), steps)
-        batches = [feed.gather(feed.data, item) for item in items]
+        batches = [feed.gather(feed.data, feed.item(step)) for step in range(steps)]
         flat = [jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch) for batch in batches]
         return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:SHOWN], *flat)
 

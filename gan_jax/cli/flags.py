@@ -95,8 +95,6 @@ def parse(command: ModuleType, name: str, argv: list[str]) -> Invocation | None:
             raise UserError(f'{name} needs --{flag}: {values[flag].help}{more}')
     if rest:
         raise UserError(f'unexpected word {rest[0]!r}: {name} takes only flags (--name=value)')
-    # Grain reads its own flags from absl's global registry, which nobody parses here.
-    absl_flags.FLAGS.mark_as_parsed()
     config = ConfigDict()
     if hasattr(command, 'DEFAULT_CONFIG'):
         config = values['config'].value

@@ -1,22 +1,19 @@
-"""The project's own tfds builder: ArrayRecord without TensorFlow.
+"""Sets as tensorflow-datasets reads them: ArrayRecord, written without TensorFlow.
 
-It yields encoded bytes (an array would need TensorFlow to encode) and keeps the order in which
-they are given (the data order shuffles).
+The order is the one in which examples are given: the data order shuffles.
 
 Importing this module imports tensorflow-datasets.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import contextlib
 import errno
 import io
-import itertools
-import math
 import os
 from pathlib import Path
 import sys
 import tempfile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from array_record.python import array_record_module
 import numpy as np
@@ -27,9 +24,7 @@ from tensorflow_datasets.proto import tf_feature_generated_pb2 as tf_feature
 from gan_jax.data import cache
 from gan_jax.data.datasets import INFO
 
-SHARD_BYTES = 2**28  # of pixels in a file
-
-Numbered = Generator[tuple[int, dict[str, Any]], None, None]  # examples by number
+NAME, VERSION = 'gan_jax', '1.0.0'  # as tensorflow-datasets has them
 
 
 class Contents(NamedTuple):
@@ -45,84 +40,53 @@ class Contents(NamedTuple):
     dtype: type[np.unsignedinteger] = np.uint8  # of the images
 
 
-class Images(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]  # tfds has no types
-    """Images, and labels where there are classes."""
+def _write(contents: Contents, folder: Path) -> None:
+    """Writes all splits, one example at a time, and what tensorflow-datasets needs to read them.
 
-    name = 'gan_jax'
-    VERSION = tfds.core.Version('1.0.0')
-
-    def __init__(self, contents: Contents, **kwargs: Any):
-        self._contents = contents
-        super().__init__(**kwargs)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        shape, names, _, dtype = self._contents
-        image = tfds.features.Image(shape=shape, dtype=dtype, encoding_format='png')
-        features = {'image': image}
-        if names:
-            features['label'] = tfds.features.ClassLabel(names=list(names))
-        return tfds.core.DatasetInfo(
-            builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
-        )
-
-    def write(self, manager: tfds.download.DownloadManager) -> None:
-        """Writes all splits to `data_dir`, one example at a time.
-
-        `download_and_prepare` would collect a gigabyte of each split and need TensorFlow for
-        more; it and `tfds.core.SequentialWriter` pack each record, which takes longer than all
-        else.
-        """
-        Path(self.data_dir).mkdir(parents=True)
-        splits = self._split_generators(manager)
-        infos = [self._write_split(name, examples) for name, examples in splits.items()]
-        self.info.set_splits(tfds.core.SplitDict(infos))
-        self.info.write_to_directory(self.data_dir)
-
-    def _write_split(self, name: str, examples: Numbered) -> tfds.core.SplitInfo:
-        template = tfds.core.ShardedFileTemplate(
-            data_dir=self.data_path,
-            dataset_name=self.name,
-            split=name,
-            filetype_suffix='array_record',
-            template='{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}',
-        )
-        shard = max(SHARD_BYTES // math.prod(self._contents.image_shape), 1)
-        records = (_record(example) for _, example in examples)
-        lengths: list[int] = []
-        size = 0
-        with contextlib.closing(examples):  # and what makes them, if this fails
-            for first in records:
-                path = template.sharded_filepath(shard_index=len(lengths), num_shards=None)
-                options = 'group_size:1,uncompressed'
-                writer = array_record_module.ArrayRecordWriter(str(path), options)
-                lengths.append(0)
-                for record in itertools.chain([first], itertools.islice(records, shard - 1)):
-                    writer.write(record)
-                    size += len(record)
-                    lengths[-1] += 1
-                writer.close()
-        return tfds.core.SplitInfo(
-            name=name, shard_lengths=lengths, num_bytes=size, filename_template=template
-        )
-
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Numbered]:
-        splits = self._contents.splits(dl_manager)
-        return {name: self._generate_examples(examples) for name, examples in splits.items()}
-
-    def _generate_examples(self, examples: Callable[[], Iterable[tuple[bytes, int]]]) -> Numbered:
-        labelled = bool(self._contents.class_names)
-        for index, (encoded, label) in enumerate(examples()):
-            features = {'image': encoded}
-            yield index, features | ({'label': int(label)} if labelled else {})
+    Its builders would collect a gigabyte of each split, and need TensorFlow for more.
+    """
+    folder.mkdir()
+    shape, names, splits, dtype = contents
+    manager = tfds.download.DownloadManager(download_dir=cache.set_folder('downloads'))
+    features = {'image': tfds.features.Image(shape=shape, dtype=dtype, encoding_format='png')}
+    if names:
+        features['label'] = tfds.features.ClassLabel(names=list(names))
+    tfds.folder_dataset.write_metadata(
+        data_dir=folder,
+        features=features,
+        split_infos=[
+            _write_split(folder, name, examples(), bool(names))
+            for name, examples in splits(manager).items()
+        ],
+        check_data=False,
+        disable_shuffling=True,
+    )
 
 
-def _record(example: Mapping[str, Any]) -> bytes:
+def _write_split(
+    folder: Path, name: str, examples: Iterable[tuple[bytes, int]], labelled: bool
+) -> tfds.core.SplitInfo:
+    template = tfds.core.ShardedFileTemplate(
+        data_dir=folder, dataset_name=NAME, split=name, filetype_suffix='array_record'
+    )
+    path = template.sharded_filepath(shard_index=0, num_shards=1)
+    writer = array_record_module.ArrayRecordWriter(str(path), 'group_size:1,uncompressed')
+    count = 0
+    for image, label in examples:
+        writer.write(_record(image, label if labelled else None))
+        count += 1
+    writer.close()
+    size = Path(path).stat().st_size
+    return tfds.core.SplitInfo(
+        name=name, shard_lengths=[count], num_bytes=size, filename_template=template
+    )
+
+
+def _record(image: bytes, label: int | None) -> bytes:
     """The stored form of an example: what tfds would write, without its passes in Python."""
-    image = tf_feature.BytesList(value=[example['image']])
-    feature = {'image': tf_feature.Feature(bytes_list=image)}
-    if 'label' in example:
-        label = tf_feature.Int64List(value=[example['label']])
-        feature['label'] = tf_feature.Feature(int64_list=label)
+    feature = {'image': tf_feature.Feature(bytes_list=tf_feature.BytesList(value=[image]))}
+    if label is not None:
+        feature['label'] = tf_feature.Feature(int64_list=tf_feature.Int64List(value=[label]))
     features = tf_feature.Features(feature=feature)
     return tf_example.Example(features=features).SerializeToString(deterministic=True)
 
@@ -133,7 +97,7 @@ def prepare(key: str, contents: Contents) -> Path:
     A kill leaves nothing that looks prepared. `key` names the content, fit for a folder's name.
     """
     home = cache.set_folder(key)
-    folder = home / Images.name / str(Images.VERSION)
+    folder = home / NAME / VERSION
     with cache.locked(f'{key}.prepare'):
         if not (folder / INFO).exists():
             print(f'Preparing {key} in {folder} (once)', file=sys.stderr, flush=True)
@@ -148,12 +112,11 @@ def _prepare(contents: Contents, folder: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     tfds.disable_progress_bar()  # the sets have bars of their own
     with tempfile.TemporaryDirectory(prefix=cache.DRAFT, dir=home) as draft:
-        manager = tfds.download.DownloadManager(download_dir=cache.set_folder('downloads'))
-        builder = Images(contents, data_dir=draft, file_format='array_record')
+        whole = Path(draft) / VERSION
         with contextlib.redirect_stdout(io.StringIO()), _full_disk():
-            builder.write(manager)
+            _write(contents, whole)
         folder.parent.mkdir(exist_ok=True)
-        Path(builder.data_dir).rename(folder)
+        whole.rename(folder)
 
 
 @contextlib.contextmanager

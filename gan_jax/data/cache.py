@@ -10,11 +10,10 @@ import errno
 import fcntl
 import hashlib
 import json
-import math
 from pathlib import Path
 import shutil
 import tempfile
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -135,7 +134,7 @@ def _damaged(path: Path) -> UserError:
 
 
 class Accounted(NamedTuple):
-    """A part of a split, its images and int32 [n], and what `Decoded` keeps of it."""
+    """A part of a split, its images (or none of them) and int32 [n], and what `Decoded` keeps."""
 
     batch: Batch[np.ndarray]
     digests: np.ndarray
@@ -143,82 +142,49 @@ class Accounted(NamedTuple):
     hashes: np.ndarray
 
 
-def account(batch: Batch[np.ndarray]) -> Accounted:
-    """Computes what is kept of a part of a split."""
+def account(batch: Batch[np.ndarray], of: int) -> Accounted:
+    """Computes what is kept of a part of a split; without pixels if `of` such images are many."""
     hashes = duplicates.perceptual_hashes(duplicates.photos(batch.image))
     unlabelled = batch._replace(label=np.zeros_like(batch.label))
-    return Accounted(batch, example_digests(batch), example_digests(unlabelled), hashes)
+    digests = example_digests(batch), example_digests(unlabelled)
+    if of * batch.image[0].nbytes > RESIDENT_LIMIT:
+        batch = batch._replace(image=np.empty((0, *batch.image.shape[1:]), batch.image.dtype))
+    return Accounted(batch, *digests, hashes)
 
 
-class DecodedWriter:
-    """Writes a split decoded; a context manager.
+def keep(folder: Path, parts: Sequence[Accounted], class_names: Sequence[str]) -> None:
+    """Writes a split decoded, without its pixels if a part has none, unless it is there.
 
-    The folder appears at the end of the context, complete, and not at all after an error or if
-    it is there already.
+    The folder appears complete, or not at all after an error.
     """
-
-    def __init__(
-        self,
-        folder: Path,
-        most: int,
-        image_shape: Sequence[int],
-        class_names: Sequence[str],
-        dtype: type[np.unsignedinteger] = np.uint8,
-    ):
-        """Says what will be written: about `most` images; of too many, no pixels are kept."""
-        self._folder, self._dtype = folder, np.dtype(dtype)
-        self._resident = most * math.prod(image_shape) * self._dtype.itemsize <= RESIDENT_LIMIT
-        self._shape, self._names = tuple(image_shape), tuple(class_names)
-        self._parts: list[dict[str, np.ndarray]] = []  # what is kept, but for the pixels
-        self._count = 0
-
-    def __enter__(self) -> Self:
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        self._draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=self._folder.parent))
-        # Not a memory map: on a full disk that ends in a bus error, a write in an OSError.
-        self._pixels = (self._draft / 'images.npy').open('wb')
-        self._write_header()
-        return self
-
-    def add(self, part: Accounted) -> None:
-        """Writes the next part of the split."""
-        batch, *others = part
-        self._count += len(batch.label)
-        if self._resident:
-            self._pixels.write(np.ascontiguousarray(batch.image))
-        self._parts.append(dict(zip(KEPT, (batch.label, *others), strict=True)))
-
-    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        try:
-            self._pixels.seek(0)
-            self._write_header()  # with the count, which is known now
-            self._pixels.close()
-            if kind is None and self._count:
-                self._finish()
-        finally:
-            self._pixels.close()
-            shutil.rmtree(self._draft, ignore_errors=True)
-
-    def _finish(self) -> None:
-        if not self._resident:
-            (self._draft / 'images.npy').unlink()
-        kept = {name: np.concatenate([part[name] for part in self._parts]) for name in KEPT}
+    batches, *others = zip(*parts, strict=True)
+    labels = [batch.label for batch in batches]
+    kept = {name: np.concatenate(of) for name, of in zip(KEPT, (labels, *others), strict=True)}
+    shape = batches[0].image.shape[1:]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=DRAFT, dir=folder.parent) as draft:
+        whole = Path(draft) / folder.name
+        whole.mkdir()
+        if all(len(batch.image) for batch in batches):
+            _write_images(whole / 'images.npy', [batch.image for batch in batches])
         for name, array in kept.items():
-            np.save(self._draft / f'{name}.npy', array)
-        meta = dict(
-            image_shape=self._shape,
-            class_names=self._names,
-            fingerprint=fingerprint(self._shape, kept['digests']),
-        )
-        (self._draft / 'meta.json').write_text(json.dumps(meta), encoding='utf-8')
-        if not self._folder.exists():
-            self._draft.rename(self._folder)
+            np.save(whole / f'{name}.npy', array)
+        whole_print = fingerprint(shape, kept['digests'])
+        meta = dict(image_shape=shape, class_names=tuple(class_names), fingerprint=whole_print)
+        (whole / 'meta.json').write_text(json.dumps(meta), encoding='utf-8')
+        if not folder.exists():
+            whole.rename(folder)
 
-    def _write_header(self) -> None:
-        # NumPy leaves room in it for the count to grow.
-        shape = (self._count, *self._shape)
-        header = dict(descr=self._dtype.str, fortran_order=False, shape=shape)
-        np.lib.format.write_array_header_1_0(self._pixels, header)
+
+def _write_images(path: Path, parts: Sequence[np.ndarray]) -> None:
+    """Writes [n, H, W, C] one after the other, which together would take their memory twice."""
+    # Not a memory map: on a full disk that ends in a bus error, a write in an OSError.
+    with path.open('wb') as file:
+        shape = sum(map(len, parts)), *parts[0].shape[1:]
+        header = dict(descr=parts[0].dtype.str, fortran_order=False, shape=shape)
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part))
 
 
 def example_digests(batch: Batch[np.ndarray]) -> np.ndarray:

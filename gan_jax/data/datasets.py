@@ -59,11 +59,6 @@ class Records:
         return self.builder.info.features['image'].shape
 
     @property
-    def dtype(self) -> type[np.unsignedinteger]:
-        """Data type of the images."""
-        return self.builder.info.features['image'].np_dtype
-
-    @property
     def class_names(self) -> tuple[str, ...]:
         """Empty where the set has no classes."""
         features = self.builder.info.features
@@ -268,11 +263,10 @@ def _decode_once(records: Records, key: str, split: str) -> cache.Decoded:
         if not folder.exists():
             chunks = _chunks(records, np.arange(count))
             bar = tqdm(chunks, 'checking', leave=False, disable=None)
-            parts = parallel.ordered_map(lambda chunk: cache.account(records.take(chunk)), bar)
-            shape, names = records.image_shape, records.class_names
-            with cache.DecodedWriter(folder, count, shape, names, records.dtype) as writer:
-                for part in parts:
-                    writer.add(part)
+            parts = parallel.ordered_map(
+                lambda chunk: cache.account(records.take(chunk), count), bar
+            )
+            cache.keep(folder, list(parts), records.class_names)
     return cache.read_decoded(folder)
 
 

@@ -1,23 +1,20 @@
 """How batches reach the step: small sets stay on the device, large ones stream to it.
 
 Both feeds give the same batches. The resident one sends indices and gathers inside the step;
-the streamed one reads images with Grain.
+the streamed one reads images ahead of their use.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 import itertools
 import math
 import os
-import queue
-import sys
-import threading
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.data import cache
+from gan_jax.data import cache, parallel
 from gan_jax.data import order as order_lib
 from gan_jax.data.datasets import Dataset, stored_shape
 from gan_jax.errors import UserError
@@ -25,13 +22,9 @@ from gan_jax.fields import Config
 from gan_jax.types import Batch, DataSpec
 
 FEEDS = 'auto', 'resident', 'stream'
-READ_THREADS = 4
-READ_AHEAD = 8  # steps of images that wait in host memory
+THREADS = 4  # each of which reads and places the items of a call ahead of its turn
 MOST_STEPS = 100  # of which the items are placed together
 MOST_BYTES = 2**26  # of these
-
-T = TypeVar('T')
-U = TypeVar('U')
 
 
 class Feed(NamedTuple):
@@ -40,9 +33,8 @@ class Feed(NamedTuple):
     kind: Literal['resident', 'stream']  # where the images are
     data: Any  # numpy arrays to place on every device once: the whole set as a Batch, or ()
     gather: Callable[[Any, Any], Batch[jax.Array]]  # (data, item) -> Batch, traced inside the step
-    # (first_step) -> numpy pytrees, leaves [batches, share of the batch, ...], one for each step
-    # from `first_step` on, without end
-    items: Callable[[int], Iterator[Any]]
+    # (step) -> numpy pytree, leaves [batches, share of the batch, ...]; from any thread
+    item: Callable[[int], Any]
 
 
 def make_feed(
@@ -63,11 +55,14 @@ def make_feed(
     def order(step: int) -> np.ndarray:
         return whole(step)[:, share]
 
+    def read(step: int) -> Batch[np.ndarray]:
+        indices = order(step)
+        batch = dataset.source.take(indices.ravel())
+        return Batch(*(leaf.reshape(*indices.shape, *leaf.shape[1:]) for leaf in batch))
+
     if kind == 'stream':
-        return Feed('stream', (), _as_it_is, lambda first: _batches(dataset, order, first))
-    return Feed(
-        'resident', dataset.arrays(), _take, lambda first: map(order, itertools.count(first))
-    )
+        return Feed('stream', (), _as_it_is, read)
+    return Feed('resident', dataset.arrays(), _take, order)
 
 
 def describe(
@@ -118,27 +113,6 @@ def _as_it_is(data: tuple[()], batch: Batch[jax.Array]) -> Batch[jax.Array]:
     return batch
 
 
-def _batches(
-    dataset: Dataset, order: order_lib.Order, first_step: int
-) -> Iterator[Batch[np.ndarray]]:
-    """Images [batches, B, H, W, C] and int32 [batches, B] of each step, read by several threads."""
-    import grain
-
-    def read(step: int) -> Batch[np.ndarray]:
-        indices = order(step)
-        batch = dataset.source.take(indices.ravel())
-        return Batch(*(leaf.reshape(*indices.shape, *leaf.shape[1:]) for leaf in batch))
-
-    # Random access all the way, so that a run starts at any step at once.
-    steps = grain.MapDataset.range(first_step, sys.maxsize).map(read)
-    options = grain.ReadOptions(num_threads=READ_THREADS, prefetch_buffer_size=READ_AHEAD)
-    iterator = iter(steps.to_iter_dataset(options))
-    try:
-        yield from iterator
-    finally:
-        iterator.close()
-
-
 def placed(
     feed: Feed, first_step: int, count: int, place: Callable[[Any], Any]
 ) -> Generator[Any, None, None]:
@@ -146,61 +120,16 @@ def placed(
 
     A count of 0 is as many as are `fitting`.
     """
-    items = feed.items(first_step)
-    count = count or fitting(next(feed.items(first_step)))
-    parts = iter(lambda: list(itertools.islice(items, count)), [])
-    stacked = (jax.tree.map(lambda *leaves: np.stack(leaves), *part) for part in parts)
-    return prefetch(stacked, place)
+    count = count or fitting(feed.item(first_step))
+
+    def part(first: int) -> Any:
+        items = [feed.item(step) for step in range(first, first + count)]
+        return place(jax.tree.map(lambda *leaves: np.stack(leaves), *items))
+
+    return parallel.ordered_map(part, itertools.count(first_step, count), 1, THREADS)
 
 
 def fitting(item: Any) -> int:
     """How many such items are placed together: MOST_STEPS, or fewer of whole images."""
     size = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(item))
     return min(MOST_STEPS, max(1, MOST_BYTES // size))
-
-
-def prefetch(
-    iterator: Iterator[T], place: Callable[[T], U], depth: int = 2
-) -> Generator[U, None, None]:
-    """Places items ahead of their use, in a thread that ends with this generator.
-
-    Args:
-      iterator: of items, read by the thread alone; closed at the end if it can be.
-      place: what to do to each, e.g. put it on the devices.
-      depth: how many are placed before they are asked for.
-
-    Yields:
-      what `place` returned, in order.
-
-    Raises:
-      whatever the iterator or `place` raises, at the item that raised it.
-    """
-    ready: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-    free = threading.Semaphore(depth)
-    closed = threading.Event()
-
-    def work() -> None:
-        try:
-            while free.acquire() and not closed.is_set():
-                ready.put((place(next(iterator)), None))
-        except BaseException as error:  # raised again by whoever waits for the item
-            ready.put((None, error))
-        finally:
-            if hasattr(iterator, 'close'):
-                iterator.close()
-
-    thread = threading.Thread(target=work, name='prefetch', daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = ready.get()
-            if isinstance(error, StopIteration):
-                return
-            if error is not None:
-                raise error
-            free.release()
-            yield item
-    finally:
-        closed.set()
-        free.release()
-        thread.join()

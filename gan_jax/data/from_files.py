@@ -238,7 +238,8 @@ class _Made(NamedTuple):
     doubts: Mapping[int, str]  # place in the run -> why the image may be wrong
 
 
-def _make_all(make: Make, chunk: range) -> _Made:
+def _make_all(make: Make, of: int, chunk: range) -> _Made:
+    """Makes a chunk `of` so many images."""
     made, failed, doubts = [], {}, {}
     for place, index in enumerate(chunk):
         try:
@@ -252,7 +253,7 @@ def _make_all(make: Make, chunk: range) -> _Made:
     if not made:
         return _Made(None, (), failed, doubts)
     images, labels = zip(*made, strict=True)
-    part = cache.account(Batch(np.stack(images), np.array(labels, np.int32)))
+    part = cache.account(Batch(np.stack(images), np.array(labels, np.int32)), of)
     return _Made(part, [png.encode(image) for image in images], failed, doubts)
 
 
@@ -289,28 +290,26 @@ class _Preparation:
         """
         used, left_out = array('q'), list(self.left_out)
         doubts: dict[int, str] = {}
-        folder = cache.decoded_folder(self.key, STORED)
-        with cache.DecodedWriter(
-            folder, len(self.names), self.shape, self.class_names, self._dtype
-        ) as writer:
-            for chunk, made in self._chunks():
-                if made.part:
-                    writer.add(made.part)
-                    yield from zip(made.pngs, made.part.batch.label.tolist(), strict=True)
-                for place, index in enumerate(chunk):
-                    if place in made.failed:
-                        left_out.append(LeftOut(self.names[index], made.failed[place]))
-                    else:
-                        used.append(index)
-                doubts |= {chunk[place]: why for place, why in made.doubts.items()}
-            self._report(used, left_out, doubts)
+        parts: list[cache.Accounted] = []
+        for chunk, made in self._chunks():
+            if made.part:
+                parts.append(made.part)
+                yield from zip(made.pngs, made.part.batch.label.tolist(), strict=True)
+            for place, index in enumerate(chunk):
+                if place in made.failed:
+                    left_out.append(LeftOut(self.names[index], made.failed[place]))
+                else:
+                    used.append(index)
+            doubts |= {chunk[place]: why for place, why in made.doubts.items()}
+        self._report(used, left_out, doubts)
+        cache.keep(cache.decoded_folder(self.key, STORED), parts, self.class_names)
 
     def _chunks(self) -> Iterator[tuple[range, _Made]]:
         from tqdm import tqdm
 
         count = len(self.names)
         chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-        made = parallel.ordered_map(functools.partial(_make_all, self.make), chunks)
+        made = parallel.ordered_map(functools.partial(_make_all, self.make, count), chunks)
         with tqdm(None, 'preparing', count, unit='image', leave=False, disable=None) as bar:
             for chunk, part in zip(chunks, made, strict=True):
                 yield chunk, part

@@ -1,7 +1,7 @@
 """Work on many files at once, in order, without holding them all."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 import itertools
 import os
@@ -11,13 +11,15 @@ T = TypeVar('T')
 U = TypeVar('U')
 
 
-def ordered_map(work: Callable[[T], U], items: Iterable[T], ahead: int = 4) -> Iterator[U]:
+def ordered_map(
+    work: Callable[[T], U], items: Iterable[T], ahead: int = 4, threads: int = 0
+) -> Generator[U, None, None]:
     """`map` by threads; at most `ahead` results a thread wait in memory.
 
-    Threads, one for each core, because decoding and resizing release Python's lock. What
+    Threads, 0 for one for each core, because decoding and resizing release Python's lock. What
     `work` raises is raised at its place.
     """
-    items, threads = iter(items), cores()
+    items, threads = iter(items), threads or cores()
     with ThreadPoolExecutor(threads, 'map') as pool:
         waiting = deque(pool.submit(work, item) for item in itertools.islice(items, threads))
         try:

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.interpolate import RBFInterpolator
 
 POINTS = 4  # control points a side
 
@@ -10,30 +11,19 @@ POINTS = 4  # control points a side
 def thin_plate(height: int, width: int) -> np.ndarray:
     """How far each pixel moves with each control point, float32 [H * W, POINTS^2].
 
-    The spline f(p) = a + A p + sum_k w_k U(|p - c_k|), U(r) = r^2 log r, with sum w_k = 0 and
-    sum w_k c_k = 0, that is d_k at c_k and has the least bending energy (Bookstein 1989, eq. 3-5),
-    is linear in d: f = B d. The control points c_k lie on a regular grid over the unit square,
+    The spline that is d_k at the control points c_k and has the least bending energy (Bookstein
+    1989) is linear in d: f = B d. The control points lie on a regular grid over the unit square,
     which the image covers.
     """
-    line = (np.arange(POINTS) + 0.5) / POINTS
-    points = _grid(line, line)
-    pixels = _grid((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width)
-    count = len(points)
-    system = np.zeros((count + 3, count + 3))
-    system[:count] = _terms(points, points)
-    system[count:, :count] = system[:count, count:].T
-    return (_terms(pixels, points) @ np.linalg.inv(system)[:, :count]).astype(np.float32)
+    points = _grid(POINTS, POINTS)
+    spline = RBFInterpolator(points, np.eye(len(points)), kernel='thin_plate_spline')
+    return spline(_grid(height, width)).astype(np.float32)
 
 
-def _grid(rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+def _grid(height: int, width: int) -> np.ndarray:
+    """The centres of so many equal parts of the unit square, [height * width, 2]."""
+    rows, cols = ((np.arange(count) + 0.5) / count for count in (height, width))
     return np.stack(np.meshgrid(rows, cols, indexing='ij'), axis=-1).reshape(-1, 2)
-
-
-def _terms(places: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """U of all distances, and 1, y and x: float64 [N, K + 3]."""
-    squared = np.square(places[:, None] - points).sum(axis=-1)
-    bent = 0.5 * squared * np.log(np.maximum(squared, 1e-300))
-    return np.concatenate([bent, np.ones((len(places), 1)), places], axis=1)
 
 
 def places(
@@ -49,12 +39,11 @@ def places(
       zoom: the crop has from 1 - zoom to all of a side, and lies anywhere.
     """
     size = jnp.array([shape], jnp.float32)
-    pixels = _grid((np.arange(shape[0]) + 0.5) / shape[0], (np.arange(shape[1]) + 0.5) / shape[1])
     moves, crop = jax.random.split(key)
     shift = warp * jax.random.normal(moves, (basis.shape[1], 2))
     drawn = jax.random.uniform(crop, (3,))
     scale = 1 - zoom * drawn[0]
-    bent = pixels.astype(np.float32) + jnp.matmul(basis, shift, precision='highest')
+    bent = _grid(*shape).astype(np.float32) + jnp.matmul(basis, shift, precision='highest')
     return ((1 - scale) * drawn[None, 1:] + scale * bent) * size - 0.5
 
 

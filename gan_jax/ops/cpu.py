@@ -9,7 +9,7 @@ from types import ModuleType
 
 import jax
 
-from gan_jax.ops import blocks, direct, gemm, mirror, winograd
+from gan_jax.ops import direct, gemm, mirror, winograd
 from gan_jax.ops.windows import Window
 
 
@@ -40,10 +40,6 @@ def form(kind: str, window: Window, batch: jax.Array, channels: tuple[int, ...])
     size, rows = window.rows.small * window.cols.small, _rows(window, batch)
     # Eigen has no bfloat16 convolutions, and starts slowly for few rows.
     eigen = rows > 128 and batch.dtype == 'float32'
-    if eigen and blocks.applies(window) and _is_thin(window, channels):
-        # A weight gradient of many small channels is dear enough for transforms.
-        by_winograd = kind == 'corr' and channels[1] >= 64 and winograd.applies(window)
-        return winograd if by_winograd else blocks
     # An image, or two together, has too few channels for anything else, and neither one window
     # nor one tap needs copies.
     if channels[0] <= 6 or size == 1 or window.taps == (1, 1):
@@ -57,12 +53,6 @@ def form(kind: str, window: Window, batch: jax.Array, channels: tuple[int, ...])
     # the layer's kernel has taps: of few rows, one product of patches takes half the time.
     few_rows = kind == 'corr' and window.strides == (1, 1) and rows < 512
     return direct if eigen and not few_rows else gemm
-
-
-def _is_thin(window: Window, channels: tuple[int, ...]) -> bool:
-    """Whether a strided layer has so few channels that copies cost more than its products."""
-    least = 4 if channels[1] < 32 else 6
-    return window.strides != (1, 1) and least < channels[0] <= 16
 
 
 def _rows(window: Window, batch: jax.Array) -> int:

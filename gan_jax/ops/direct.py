@@ -11,13 +11,13 @@ from jax import lax
 
 from gan_jax.ops.windows import Window
 
-DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
+_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 
 
 def down(big: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """See `bilinear.down`."""
     return lax.conv_general_dilated(
-        big, kernel, window.strides, window.pads, dimension_numbers=DIMENSIONS
+        big, kernel, window.strides, window.pads, dimension_numbers=_DIMENSIONS
     )
 
 
@@ -29,7 +29,7 @@ def up(small: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
         (1, 1),
         window.adjoint_pads,
         lhs_dilation=window.strides,
-        dimension_numbers=DIMENSIONS,
+        dimension_numbers=_DIMENSIONS,
     )
 
 
@@ -41,6 +41,6 @@ def corr(big: jax.Array, small: jax.Array, window: Window) -> jax.Array:
         (1, 1),
         window.pads,
         rhs_dilation=window.strides,
-        dimension_numbers=DIMENSIONS,
+        dimension_numbers=_DIMENSIONS,
     )
     return taps.transpose(1, 2, 0, 3)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+import pickle
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -18,7 +19,6 @@ from gan_jax.pretrained import (
     feature_net,
     imagenet,
     inception,
-    pickled,
     pth,
     squeezenet,
     weights,
@@ -73,7 +73,10 @@ def _digits(path: str) -> FeatureNet:
 def _efficientnet_lite0(path: str) -> FeatureNet:
     """EfficientNet-Lite0 of ImageNet, for photographs; its weights come with a package."""
     if path:
-        stored = weights.Weights(_lite0(Path(path), '--weights'), {})
+        arrays = _converted(
+            efficientnet_lite0, Path(path), '--weights', Path(EFFICIENTNET.file).name
+        )
+        stored = weights.Weights(arrays, {})
     else:
         stored = efficientnet_weights(
             '--features=efficientnet_lite0', ', or name its .pth by --weights'
@@ -114,18 +117,14 @@ def _of_photographs(
     )
 
 
-def _lite0(path: Path, field: str) -> dict[str, np.ndarray]:
-    return _converted(efficientnet_lite0, path, field, Path(EFFICIENTNET.file).name)
-
-
 def efficientnet_weights(asked: str, other: str = '') -> weights.Weights:
     """The weights of its package.
 
     Raises:
       UserError: it is not installed, or its file is another than it was.
     """
-    path = EFFICIENTNET.path(asked, other)
-    return weights.kept('efficientnet_lite0-1', lambda: _lite0(path, asked))
+    tensors = pth.read(EFFICIENTNET.path(asked, other), asked)
+    return weights.Weights(efficientnet_lite0.converted(tensors), {})
 
 
 def _squeezenet(path: str) -> FeatureNet:
@@ -147,8 +146,26 @@ def squeezenet_weights(asked: str) -> weights.Weights:
     Raises:
       UserError: it is not installed, or its file is another than it was.
     """
-    tensors = pickled.read(SQUEEZENET.path(asked), asked)
+    with SQUEEZENET.path(asked).open('rb') as file:
+        found = _Arrays(file).load()
+    tensors = {
+        f'{key}/{n}': array for key, arrays in found.items() for n, array in enumerate(arrays)
+    }
     return weights.Weights(squeezenet.converted(tensors), {})
+
+
+class _Arrays(pickle.Unpickler):
+    """Reads a pickle, which calls whatever it names: here nothing but what makes an array."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Raises UnpicklingError for what is no part of an array."""
+        module = module.replace('numpy.core', 'numpy._core')  # its name since NumPy 2
+        if f'{module}.{name}' not in _OF_ARRAYS:
+            raise pickle.UnpicklingError(f'{module}.{name} is no part of an array')
+        return super().find_class(module, name)
+
+
+_OF_ARRAYS = 'numpy._core.multiarray._reconstruct', 'numpy.ndarray', 'numpy.dtype'
 
 
 def _inception(path: str) -> FeatureNet:

@@ -1,6 +1,6 @@
 """Weights of feature nets in files: safetensors, which hold arrays and nothing that runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 import importlib.util
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +10,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gan_jax.data import cache
 from gan_jax.errors import UserError
-from gan_jax.io import digests, files, paths
+from gan_jax.io import digests, files
 
 
 class Weights(NamedTuple):
@@ -100,22 +99,3 @@ def write(path: Path, weights: Weights) -> None:
     """Writes a .safetensors file, all of it or nothing."""
     arrays = {name: np.ascontiguousarray(array) for name, array in weights.arrays.items()}
     files.replace(path, safetensors.numpy.save(arrays, dict(weights.facts)))
-
-
-def kept(name: str, make: Callable[[], Mapping[str, np.ndarray]]) -> Weights:
-    """Arrays that take a while to make, from the cache if they are there and whole."""
-    path = paths.cache() / 'weights' / f'{name}.safetensors'
-    if path.exists():
-        try:
-            found = read(path, 'GAN_JAX_CACHE')
-        except UserError:
-            pass
-        else:
-            if found.fingerprint() == found.facts.get('fingerprint'):
-                return found
-    made = Weights(make(), {})
-    made = made._replace(facts={'fingerprint': made.fingerprint()})
-    with cache.locked('weights'):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, made)
-    return made

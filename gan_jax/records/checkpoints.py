@@ -12,9 +12,9 @@ save removes. Reading a step checks every file before Orbax sees it, because Orb
 restores flipped bits without a word, and the restored state against its digest. Plain
 Orbax reads `state/` too: `orbax.checkpoint.PyTreeCheckpointer().restore(path)`.
 
-Of several processes, which must see the same directory, each writes its part of `state/` and the
-first one all else; the first one chooses the step to restore, and each reads and checks it whole.
-A step is therefore the same whatever number of processes and devices wrote it.
+Of several processes, which must see the same directory, the first one writes, as each has the whole
+state; it chooses the step to restore, and each reads and checks that whole. A step is therefore the
+same whatever number of processes and devices wrote it.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,7 +22,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import contextlib
 import errno
 import functools
-import itertools
 import json
 import logging
 import os
@@ -113,15 +112,17 @@ class Checkpoints:
         self._pinned = step if pin else self._pinned
         if cluster.decide(lambda: step in self.steps()):
             return
-        text = json.dumps(meta)
-        copied = _copy(state)
-        leaves = host_leaves(copied)
+        leaves = host_leaves(state)
         _check_finite(step, leaves)
         _check_same(step, leaves)
+        if not cluster.is_first():
+            return
+        copies = [np.array(leaf) for leaf in leaves.values()]
+        copied = jax.tree.unflatten(jax.tree.structure(state), copies)
         partial = self._directory / f'{step}{PARTIAL}'
         with self._explained(step, copied):
-            if cluster.is_first():
-                self._make_partial(partial)
+            self._make_partial(partial)
+        text = json.dumps(meta)
         self._pending = self._writer.submit(self._write, step, partial, copied, text)
 
     def wait(self) -> None:
@@ -208,19 +209,15 @@ class Checkpoints:
         with self._explained(step, state):
             try:
                 _write_step(partial, state, meta)
-                if cluster.is_first():
-                    partial.rename(self._directory / str(step))
-                    _flush(self._directory)
+                partial.rename(self._directory / str(step))
+                _flush(self._directory)
             except BaseException:
-                # Others may still be writing their parts; the next save removes what is left.
-                if not cluster.is_many():
-                    shutil.rmtree(partial, ignore_errors=True)
+                shutil.rmtree(partial, ignore_errors=True)
                 raise
             # Only now: until here the older steps were the run's last resort.
-            for old in self.steps()[: -self._keep] if cluster.is_first() else ():
+            for old in self.steps()[: -self._keep]:
                 if old != self._pinned:
                     self._remove(old)
-        _meet()
 
     def _remove(self, step: int) -> None:
         # A kill half-way through must not leave what looks like a damaged step.
@@ -253,7 +250,7 @@ class Checkpoints:
         folder = self._directory / str(step)
         record = verified(folder)
         try:
-            with _orbax(alone=True) as (checkpointer, args):
+            with _orbax() as (checkpointer, args):
                 part = _as_numpy(checkpointer, folder, like, only)
                 stored = checkpointer.restore(folder / STATE, args=args.PyTreeRestore(**part))
         except (UserError, MemoryError):
@@ -321,44 +318,9 @@ def _check_same(step: int, leaves: dict[str, np.ndarray]) -> None:
         ) from None
 
 
-def _copy(state: Any) -> Any:
-    """A copy that outlives the donation of the state: on the host, or of several processes."""
-    if cluster.is_many():
-        return _copy_on_devices(state)
-    copies = [np.array(leaf) for leaf in host_leaves(state).values()]
-    return jax.tree.unflatten(jax.tree.structure(state), copies)
-
-
-@jax.jit
-def _copy_on_devices(state: Any) -> Any:
-    return jax.tree.map(jnp.copy, state)
-
-
-def _meet() -> None:
-    """Returns when every process has come here; from any thread."""
-    if cluster.is_many():
-        from orbax.checkpoint import multihost
-
-        multihost.sync_global_processes(f'gan_jax {next(_meetings)}', processes=_everybody())
-
-
-_meetings = itertools.count()
-
-
-def _everybody() -> set[int]:
-    """All processes, by number.
-
-    Told so, Orbax has them meet through the coordinator. Left to itself it computes something on
-    all devices, which from the writer's thread would mix with what the training sends.
-    """
-    return set(range(jax.process_count()))
-
-
 def _write_step(folder: Path, state: Any, meta: str) -> None:
     with _orbax() as (checkpointer, args):
         checkpointer.save(folder / STATE, args=args.PyTreeSave(state))
-    if not cluster.is_first():
-        return
     record = {'digest': digest(state), 'meta': json.loads(meta)}
     (folder / META).write_text(json.dumps(record), 'utf-8')
     (folder / MANIFEST).write_text(json.dumps(folder_digests(folder), indent=1), 'utf-8')
@@ -462,8 +424,8 @@ def _as_numpy(
 
 
 @contextlib.contextmanager
-def _orbax(*, alone: bool = False) -> Iterator[tuple[Any, Any]]:
-    """A checkpointer, perhaps `alone` of this process, and Orbax's args; its log is silenced."""
+def _orbax() -> Iterator[tuple[Any, Any]]:
+    """A checkpointer of this process alone, and Orbax's args; its log is silenced."""
     import orbax.checkpoint as ocp  # here, since a run that reads or saves nothing goes without
 
     log = absl_logging.get_absl_logger()
@@ -473,9 +435,7 @@ def _orbax(*, alone: bool = False) -> Iterator[tuple[Any, Any]]:
         options = ocp.options.MultiprocessingOptions()
         if cluster.is_many():
             me = jax.process_index()
-            options = ocp.options.MultiprocessingOptions(0, _everybody())
-            if alone:
-                options = ocp.options.MultiprocessingOptions(me, {me}, f'process {me}')
+            options = ocp.options.MultiprocessingOptions(me, {me}, f'process {me}')
         # Weights are noise: compressing them doubles the work to save a tenth of the space.
         handler = ocp.PyTreeCheckpointHandler(
             use_compression=False, multiprocessing_options=options

@@ -253,41 +253,6 @@ class Recorder:
         return self._events
 
 
-class Onlooker:
-    """In place of a `Recorder` where another process writes the records."""
-
-    def record(
-        self, step: int, metrics: Sequence[Mapping[str, float]], *, input_wait_s: float
-    ) -> dict[str, float | int | None] | None:
-        """Takes nothing in."""
-        return None
-
-    def paused(self) -> contextlib.AbstractContextManager[None]:
-        """Times nothing."""
-        return contextlib.nullcontext()
-
-    def samples(self, step: int, batch: np.ndarray) -> None:
-        """Writes nothing."""
-
-    def evaluated(
-        self, step: int, metrics: Mapping[str, float], by: Mapping[str, Any] = MappingProxyType({})
-    ) -> None:
-        """Adds nothing."""
-
-    def state_dict(self) -> State:
-        """Nothing: the other process saves its own."""
-        return NOTHING_RECORDED
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from nothing."""
-
-    def rewind(self, step: int) -> None:
-        """Drops nothing."""
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 def sample_paths(workdir: Path) -> list[Path]:
     """The sample grids of a run, oldest first."""
     paths = (path for path in (workdir / 'samples').glob('*.png') if _STEP.fullmatch(path.stem))

@@ -18,9 +18,7 @@ def examples(count):
 
 def write(folder, batch):
     halves = [Batch(*(leaf[:3] for leaf in batch)), Batch(*(leaf[3:] for leaf in batch))]
-    with cache.DecodedWriter(folder, len(batch.label), SHAPE, ('a', 'b')) as writer:
-        for half in halves:
-            writer.add(cache.account(half))
+    cache.keep(folder, [cache.account(half, len(batch.label)) for half in halves], ('a', 'b'))
 
 
 def test_what_was_written_is_read(tmp_path):
@@ -41,13 +39,13 @@ def test_large_sets_are_kept_without_their_pixels(tmp_path, monkeypatch):
     assert cache.read_decoded(tmp_path / 'a').images() is None
 
 
-def test_a_failed_write_leaves_nothing(tmp_path):
-    with (
-        pytest.raises(OSError, match='disk gone'),
-        cache.DecodedWriter(tmp_path / 'a', 5, SHAPE, ()) as writer,
-    ):
-        writer.add(cache.account(examples(3)))
+def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*given):
         raise OSError('disk gone')
+
+    monkeypatch.setattr(np, 'save', fail)
+    with pytest.raises(OSError, match='disk gone'):
+        write(tmp_path / 'a', examples(5))
     assert not list(tmp_path.iterdir())
 
 

@@ -1,6 +1,4 @@
-import itertools
 import threading
-import time
 import types
 
 import jax
@@ -22,9 +20,8 @@ def batches(config, kind, first_step, count, share=slice(None)):
     feed = feeds.make_feed(data.load(config.data), config, tasks.pools(config), share)
     assert feed.kind == kind
     gather = jax.jit(feed.gather)
-    items = feed.items(first_step)
-    seen = [jax.device_get(gather(feed.data, item)) for item in itertools.islice(items, count)]
-    return seen
+    items = map(feed.item, range(first_step, first_step + count))
+    return [jax.device_get(gather(feed.data, item)) for item in items]
 
 
 # 200 images in batches of 48: both cross the ends of epochs.
@@ -76,7 +73,7 @@ def test_what_is_described_is_what_is_fed(kind, jitter):
         return jax.tree.map(lambda leaf: (leaf.shape, np.dtype(leaf.dtype)), tree)
 
     assert shapes(stored) == shapes(feed.data) and gather is feed.gather
-    assert shapes(item) == shapes(next(feed.items(0)))
+    assert shapes(item) == shapes(feed.item(0))
 
 
 def test_the_stream_follows_the_data_order(digits):
@@ -115,65 +112,15 @@ def test_an_unknown_feed_is_an_error(digits):
         feeds.make_feed(data.load(digits.data), digits, IN_TURN)
 
 
-def threads():
-    return [thread for thread in threading.enumerate() if thread.name == 'prefetch']
-
-
-def test_prefetch_keeps_the_order_and_ends():
-    assert list(feeds.prefetch(iter(range(20)), lambda x: x * 2)) == list(range(0, 40, 2))
-    assert not threads()
-
-
-def test_prefetch_works_ahead_by_its_depth_and_no_more():
-    placed = []
-    items = feeds.prefetch(itertools.count(), placed.append, depth=3)
-    next(items)
-    deadline = time.monotonic() + 5
-    while len(placed) < 4 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.05)
-    assert placed == [0, 1, 2, 3]
-    items.close()
-
-
-def test_prefetch_raises_what_placing_raises_after_the_items_before_it():
-    def place(item):
-        if item == 2:
-            raise OSError('no room')
-        return item
-
-    items = feeds.prefetch(itertools.count(), place)
-    assert [next(items), next(items)] == [0, 1]
-    with pytest.raises(OSError, match='no room'):
-        next(items)
-    assert not threads()
-
-
-def test_closing_prefetch_stops_its_thread_and_closes_its_iterator():
-    ended = []
-
-    def endless():
-        try:
-            yield from itertools.count()
-        finally:
-            ended.append(True)
-
-    items = feeds.prefetch(endless(), lambda x: x)
-    next(items)
-    start = time.monotonic()
-    items.close()
-    assert time.monotonic() - start < 1
-    assert not threads()
-    assert ended
-
-
-def test_the_reading_threads_end_with_the_stream(digits):
+def test_what_is_placed_ahead_is_in_order_and_ends_with_the_last_asked(digits):
+    """Items of three steps, three calls ahead at most, by threads that end with the generator."""
     digits.data.feed = 'stream'
-    before = threading.active_count()
-    items = feeds.make_feed(data.load(digits.data), digits, IN_TURN).items(0)
-    next(items)
-    items.close()
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
+    feed = feeds.make_feed(data.load(digits.data), digits, IN_TURN)
+    before, taken = threading.active_count(), []
+    placed = feeds.placed(feed, 4, 3, lambda items: taken.append(items) or items)
+    for first in (4, 7, 10):
+        expected = jax.tree.map(lambda *of: np.stack(of), *map(feed.item, range(first, first + 3)))
+        jax.tree.map(np.testing.assert_array_equal, next(placed), expected)
+    placed.close()
+    assert len(taken) <= 3 + feeds.THREADS
     assert threading.active_count() <= before

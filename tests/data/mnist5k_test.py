@@ -49,8 +49,8 @@ from gan_jax import config, data
 from gan_jax.data import feeds
 made = config.default()
 dataset = data.load(made.data)
-next(feeds.make_feed(dataset, made, ['in_turn']).items(0))
-print(*{'tensorflow', 'tensorflow_datasets', 'array_record', 'grain', 'cv2'} & set(sys.modules))
+feeds.make_feed(dataset, made, ['in_turn']).item(0)
+print(*{'tensorflow', 'tensorflow_datasets', 'array_record', 'cv2'} & set(sys.modules))
 print(dataset.fingerprint)
 """
 

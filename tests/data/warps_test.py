@@ -25,9 +25,7 @@ def test_the_spline_goes_where_its_control_points_go():
 
 def test_the_spline_bends_nothing_if_its_points_move_as_a_plane():
     points = warps.thin_plate(SIDE, 2 * SIDE)
-    line = (np.arange(warps.POINTS) + 0.5) / warps.POINTS
-    controls = warps._grid(line, line)
-    pixels = warps._grid((np.arange(SIDE) + 0.5) / SIDE, (np.arange(2 * SIDE) + 0.5) / (2 * SIDE))
+    controls, pixels = warps._grid(warps.POINTS, warps.POINTS), warps._grid(SIDE, 2 * SIDE)
     plane = np.array([[0.3, -0.2], [0.1, 0.4]])
     np.testing.assert_allclose(points @ (controls @ plane + 0.1), pixels @ plane + 0.1, atol=1e-5)
 

@@ -9,7 +9,7 @@ from gan_jax import api
 from gan_jax.data import added
 from gan_jax.errors import UserError
 from gan_jax.io import images
-from gan_jax.pretrained import pickled, pth, weights
+from gan_jax.pretrained import pth, weights
 from gan_jax.records import shared
 from gan_jax.use import exporting, sampling
 
@@ -20,7 +20,6 @@ READERS = {
     'shared': lambda path: shared.restore(path.parent, 0, {}, ()),
     'safetensors': lambda path: weights.read(path, '--weights'),
     'pth': lambda path: pth.read(path, '--weights'),
-    'pickled': lambda path: pickled.read(path, '--weights'),
     'list': lambda path: lists.read(path, '--keep'),
     'picture': lambda path: api._picture(path, 3),
 }
