@@ -23,10 +23,12 @@ from gan_jax.errors import UserError
 from gan_jax.io.paths import shown, writable_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    import numpy as np
+
     from gan_jax.use.projecting import Projection, Projector
-    from gan_jax.use.trained import Trained
 
 REQUIRED = ('workdir', 'output')
 TABLE = 'projections.csv'
@@ -61,12 +63,13 @@ def main(invocation: Invocation) -> None:
     startup.prepare()
     run = trained.load(values.workdir, values.step, pick=sharing.in_use, moved=moved(values))
     data.keep_out(run.config.data, output, '--output')
+    parts = projecting.of_run(run, values.compare) if values.compare else {}
     with progress.waiting('drawing latents to start from'):
         projector = projecting.Projector(run, values.features)
     if values.input:
         _project(projector, values.input, output)
     else:
-        _compare(projector, run, values.compare, output)
+        _compare(projector, parts, output)
 
 
 def _project(projector: 'Projector', source: 'Path', output: 'Path') -> None:
@@ -100,13 +103,12 @@ def _project(projector: 'Projector', source: 'Path', output: 'Path') -> None:
     _table(output, rows)
 
 
-def _compare(projector: 'Projector', run: 'Trained', count: int, output: 'Path') -> None:
+def _compare(projector: 'Projector', parts: 'Mapping[str, np.ndarray]', output: 'Path') -> None:
     """The honest test of memorisation: training images against held-out ones."""
     import statistics
 
     from gan_jax.use import projecting
 
-    parts = projecting.of_run(run, count)
     found = projecting.compare(projector, parts)
     rows = []
     for part, pictures in parts.items():
