@@ -10,8 +10,9 @@ from gan_jax.processes import ctrl_c
 
 # Minutes in one call, which lets other threads run, as a compilation does.
 DEAF = """
-import hashlib, sys
+import hashlib, signal, sys
 from gan_jax.processes import ctrl_c
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a script starts with `&`
 with ctrl_c.answered():
     print('begun', file=sys.stderr, flush=True)
     hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)
