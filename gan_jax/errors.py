@@ -78,4 +78,6 @@ def nearest(word: str, options: Iterable[str]) -> str:
         f'did you mean {options[close[0]]!r}?'
         if close
         else f'choose from {", ".join(options.values())}'
+        if options
+        else 'there is none'
     )

@@ -147,7 +147,9 @@ class Page:
         Raises:
           UserError: the training images are not at hand.
         """
-        made, training = self.picture(asked), self._training
+        made = self.picture(asked)
+        with self._lock:
+            training = self._training
         found = neighbours.by_pixels(made, training.image, NEAREST)
         part = '' if len(training.image) == training.total else f' of {training.total:,}'
         return (

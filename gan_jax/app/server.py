@@ -20,6 +20,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from gan_jax.app.runs import Chosen, Drawn, Page, Runs
 from gan_jax.data import decode
@@ -30,7 +31,7 @@ from gan_jax.processes import memory
 MAX_BYTES = 2**24  # of a picture's file
 MAX_JSON = 2**12
 AT_ONCE = 2  # requests that are worked on; the others wait
-SECONDS = 20.0  # that the content of a request may take
+SECONDS = 20.0  # that the head of a request may take, and its content again
 LOOPBACK = ('127.0.0.1', 'localhost', '::1')
 FILES = {'': 'text/html', 'app.css': 'text/css', 'app.js': 'text/javascript'}
 HEADERS = {
@@ -51,6 +52,30 @@ class Refused(Exception):
     def __init__(self, why: str, code: int = 400):
         super().__init__(why)
         self.code = code
+
+
+class Connection(H11Protocol):
+    """A connection, closed if no request begins on it for `SECONDS`.
+
+    Uvicorn answers no more than so many, and those that say nothing would keep all others out.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Waits for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def on_response_complete(self) -> None:
+        """Waits for the next request."""
+        super().on_response_complete()
+        self._wait()
+
+    def _wait(self) -> None:
+        self.loop.call_later(SECONDS, self._close_if_last, self.cycle)
+
+    def _close_if_last(self, cycle: RequestResponseCycle | None) -> None:
+        if self.cycle is cycle:
+            self.transport.close()
 
 
 def make(runs: Runs, host: str) -> Starlette:

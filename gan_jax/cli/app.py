@@ -50,6 +50,7 @@ def main(invocation: Invocation) -> None:
             server.make(runs, values.host),
             log_level='error',
             lifespan='off',
+            http=server.Connection,
             ws='none',
             limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=WAIT_S,

@@ -15,6 +15,7 @@ from PIL import Image
 
 from gan_jax import fields, tasks
 from gan_jax.data import decode, image_files
+from gan_jax.errors import UserError
 from gan_jax.evaluation import text
 from gan_jax.io import files, images, paths, schema
 from gan_jax.records import shared, workdirs
@@ -50,8 +51,10 @@ def write(workdir: Path, step: int | str, output: Path, photos: Path | None) -> 
       photos: pictures that the card of a translator may show, translated; None for none.
 
     Raises:
-      UserError: there is no such run, or a picture cannot be read.
+      UserError: there is no such run, a picture cannot be read, or the output is a run's folder.
     """
+    if (output / 'checkpoints').exists():
+        raise UserError(f'--output={paths.shown(output)}: is the folder of a run; name another')
     run = trained.load(workdir, step, pick=in_use)
     picture = _picture(run, photos)
     stored = workdirs.read_facts(workdir)
@@ -60,6 +63,9 @@ def write(workdir: Path, step: int | str, output: Path, photos: Path | None) -> 
     config.update_from_flattened_dict(dict.fromkeys(paths.FIELDS, ''))
     figures = _figures(workdir, int(run.state.step))
     output.mkdir(parents=True, exist_ok=True)
+    # Of what was shared there before, and was measured there: it shows training images.
+    workdirs.clear(output)
+    (output / PICTURE).unlink(missing_ok=True)
     shared.write(output, run.state, trained.paths_of(run.state, in_use(run.task)))
     workdirs.write_config(output, config)
     contents: dict[str, Any] = {'run.json': facts, EVALUATION: figures.evaluation}
@@ -79,6 +85,8 @@ def _picture(run: Trained, photos: Path | None) -> np.ndarray | None:
     """Samples in a grid, or pictures beside their translations: uint8 [h, w, C]."""
     if run.task.sampler is None:
         return _translations(run, photos) if photos else None
+    if photos:
+        raise UserError('--input: only the card of a translator shows pictures; leave it out')
     draw = sampling.Draw(run.task.sampler, run.state, GRID, 0, ())
     draw = draw._replace(scale=-(-SIDE // min(run.image_shape[:2])))
     return images.tile(draw.picture(draw.latent()), draw.columns())

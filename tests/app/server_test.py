@@ -45,7 +45,9 @@ def address(home):
     from gan_jax.app import runs, server
 
     application = server.make(runs.Runs(home, 0), '127.0.0.1')
-    config = uvicorn.Config(application, log_level='error', lifespan='off', ws='none')
+    config = uvicorn.Config(
+        application, log_level='error', lifespan='off', http=server.Connection, ws='none'
+    )
     listening = socket.create_server(('127.0.0.1', 0))
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, kwargs={'sockets': [listening]}, daemon=True)
@@ -165,6 +167,22 @@ def test_what_no_page_asks_is_refused_in_a_line(path, content, code, message, ad
     got, answer = ask(address, f'api/runs/{path}', content)
     assert got == code and message in json.loads(answer)['error']
     assert 'Traceback' not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize('answered', [False, True])
+@pytest.mark.parametrize('sent', [b'', b'GET / HTTP/1.1\r\nHost: localhost\r\nX: '])
+def test_a_connection_without_a_request_is_closed(answered, sent, address, monkeypatch):
+    from gan_jax.app import server
+
+    monkeypatch.setattr(server, 'SECONDS', 0.5)
+    port = int(address.rsplit(':')[-1])
+    with socket.create_connection(('127.0.0.1', port), timeout=30) as client:
+        if answered:
+            client.sendall(b'GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n')
+            assert client.recv(10**5).startswith(b'HTTP/1.1 200')
+        client.sendall(sent)
+        while client.recv(10**5):  # the end of the answer, then that of the connection
+            pass
 
 
 def test_another_name_of_this_machine_is_not_answered(address):

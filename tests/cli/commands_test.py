@@ -57,6 +57,7 @@ ADAPTS = 'train --config.ada.target=0.6 --config.augment=color'
 MEASURES = 'train --config.evaluate.every=1'
 MISTAKES = {
     'trian': "no command 'trian': did you mean 'train'?",
+    'list --workdir=x': 'no flag --workdir in list: there is none',
     'train --workdr=x': "no flag --workdr in train: did you mean 'workdir'?",
     'train --config.batchsize=8': "no field config.batchsize: did you mean 'batch_size'?",
     'train --overwrite=perhaps': '--overwrite=perhaps: must be true or false',

@@ -80,6 +80,21 @@ def test_figures_of_another_step_are_left_out(run, tmp_path):
     assert 'Not measured at this step' in (tmp_path / 'folder' / 'README.md').read_text()
 
 
+def test_nothing_is_left_of_what_was_there_before_but_a_run_is(run, folder, tmp_path, capsys):
+    fresh = {path.name for path in folder.iterdir()} - {'evaluation.json'}
+    shutil.copytree(run, tmp_path / 'run')
+    shutil.copytree(folder, tmp_path / 'folder')
+    (tmp_path / 'run' / 'evaluation.json').unlink()  # as if that step was not measured
+    (tmp_path / 'folder' / 'neighbours.png').touch()  # training images, of `gan-jax evaluate`
+    sharing.write(tmp_path / 'run', 0, tmp_path / 'folder', None)
+    assert {path.name for path in (tmp_path / 'folder').iterdir()} == fresh
+    words = ['--format=folder', '--overwrite', f'--workdir={folder}', f'--output={tmp_path}/run']
+    assert 'is the folder of a run' in fails(capsys, 'export', *words)
+    assert gan_jax.load(tmp_path / 'run').config == gan_jax.load(run).config
+    words[-1] = f'--output={tmp_path}/new'
+    assert 'leave it out' in fails(capsys, 'export', *words, f'--input={tmp_path}')
+
+
 @pytest.mark.newest
 def test_every_command_opens_it(run, folder, tmp_path, capsys):
     copy = tmp_path / 'copy'
