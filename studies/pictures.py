@@ -13,7 +13,7 @@ from gan_jax.errors import UserError
 from gan_jax.io import files, images
 from gan_jax.records import recorder, workdirs
 
-COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a')
+COLORS = ('#9aa3ad', '#c98b2b', '#1f5fa8', '#5b9bd5', '#c8501e', '#6a8f3a', '#8e6bb0')
 _WHISKERS = dict(fmt='none', ecolor='#222', elinewidth=0.9, capsize=2)
 DPI = 120  # pixels to an inch
 PRINT = 11  # pixels: the height of small print
